@@ -1,0 +1,63 @@
+"""Three optimisation steps in float64 from the reference's weights reach the reference's weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from tests.parity.reference_keys import load_reference, rename
+from translate.config import CycleGANConfig, Pix2PixConfig
+from translate.trainers.cyclegan import CycleGAN
+from translate.trainers.pix2pix import Pix2Pix
+
+SMALL = {"ngf": 4, "ndf": 4, "image_size": 128, "dropout": False}
+
+
+def pix2pix() -> tuple[Pix2Pix, dict[str, str], dict[str, str]]:
+    networks = {"G": "g", "D": "d"}
+    return Pix2Pix(Pix2PixConfig(**SMALL)), networks, {"G_GAN": "g", "G_L1": "l1"}
+
+
+def cyclegan() -> tuple[CycleGAN, dict[str, str], dict[str, str]]:
+    networks = {"G_A": "g_ab", "G_B": "g_ba", "D_A": "d_b", "D_B": "d_a"}
+    losses = {"D_A": "d_b", "D_B": "d_a", "G_A": "g_ab", "G_B": "g_ba"}
+    return CycleGAN(CycleGANConfig(**SMALL, blocks=6, pool_size=0)), networks, losses
+
+
+@pytest.mark.parametrize("method", [pix2pix, cyclegan])
+def test_three_steps(real_data: Path, method) -> None:
+    with safe_open(real_data / "reference" / f"train_{method.__name__}.safetensors", "pt") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        expected_losses = json.loads(file.metadata()["losses"])
+    trainer, networks, loss_names = method()
+    trainer.double()
+
+    def weights(when: str, name: str) -> dict[str, torch.Tensor]:
+        start = f"{when}/{name}/"
+        return {key.removeprefix(start): value for key, value in tensors.items() if key.startswith(start)}
+
+    for theirs, ours in networks.items():
+        load_reference(getattr(trainer, ours), weights("before", theirs))
+
+    def update(name: str, loss: torch.Tensor) -> None:
+        trainer.optimizers[name].zero_grad()
+        loss.backward()
+        trainer.optimizers[name].step()
+
+    for step in range(3):
+        batch = {"a": tensors[f"input/{step}/A"], "b": tensors[f"input/{step}/B"]}
+        losses = trainer.step(batch, update)
+        for theirs, ours in loss_names.items():
+            expected = expected_losses[step][theirs] / (100 if theirs == "G_L1" else 1)
+            # The reference's labels are float32, in which torch then takes the whole cross entropy.
+            assert losses[ours].item() == pytest.approx(expected, rel=2e-7)
+
+    for theirs, ours in networks.items():
+        network = getattr(trainer, ours)
+        after = rename(network, weights("after", theirs))
+        for key, parameter in network.named_parameters():
+            assert (parameter - after[key]).abs().max() <= 1e-9, key

@@ -1,0 +1,25 @@
+"""Every setting of every recipe, as dataclass fields: the one source of the command-line
+flags, the YAML keys, the environment names and what a checkpoint and a model store.
+Imports no torch.
+"""
+
+from translate.config.model import GeneratorSpec, ModelConfig
+from translate.config.resolve import dump_yaml, load_yaml, resolve
+from translate.config.schema import Config, flag_name, from_mapping, settings_of
+from translate.config.training import CycleGANConfig, ImageTrainConfig, Pix2PixConfig, TrainConfig
+
+__all__ = [
+    "Config",
+    "CycleGANConfig",
+    "GeneratorSpec",
+    "ImageTrainConfig",
+    "ModelConfig",
+    "Pix2PixConfig",
+    "TrainConfig",
+    "dump_yaml",
+    "flag_name",
+    "from_mapping",
+    "load_yaml",
+    "resolve",
+    "settings_of",
+]

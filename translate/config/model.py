@@ -1,0 +1,46 @@
+"""What a model knows of itself: the content of its `config.json`."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from translate.config.schema import Config, setting
+
+DIRECTIONS = ("AtoB", "BtoA")
+NORMS = ("batch", "instance", "none")
+UPSAMPLINGS = ("deconv", "resize")
+
+
+@dataclasses.dataclass(kw_only=True)
+class GeneratorSpec(Config):
+    """All that building a generator takes."""
+
+    name: str = setting("resnet", "architecture", choices=("resnet", "unet"))
+    in_channels: int = setting(3, "channels of the input picture", low=1, high=64)
+    out_channels: int = setting(3, "channels of the output picture", low=1, high=64)
+    width: int = setting(64, "channels of the outermost layer (ngf)", low=1, high=1024)
+    depth: int = setting(9, "residual blocks of a ResNet, levels of a U-Net", low=0, high=64)
+    norm: str = setting("instance", "normalisation", choices=NORMS)
+    dropout: bool = setting(False, "dropout in the middle blocks while training")
+    upsample: str = setting("deconv", "how the decoder enlarges", choices=UPSAMPLINGS)
+
+
+@dataclasses.dataclass(kw_only=True)
+class ModelConfig(Config):
+    """A model's own account of itself; applying it needs nothing else."""
+
+    recipe: str = setting("", "recipe that trained it")
+    version: str = setting("", "version of translate that wrote it")
+    generator: GeneratorSpec = dataclasses.field(default_factory=GeneratorSpec)
+    directions: list[str] = dataclasses.field(default_factory=lambda: ["AtoB"])
+    color: str = setting("RGB", "colour space of input and output", choices=("RGB",))
+    value_range: str = setting("-1..1", "what the network calls black and white", choices=("-1..1",))
+    size_multiple: int = setting(4, "each side must be a multiple of this, in pixels", low=1, high=65536)
+    statistics: str = setting(
+        "picture",
+        "what a batch norm uses when applied: the picture's own statistics or the training run's",
+        choices=("picture", "running"),
+    )
+    dropout_when_applied: str = setting("off", "dropout never acts when a model is applied", choices=("off",))
+    trained_on: dict[str, Any] = dataclasses.field(default_factory=dict)

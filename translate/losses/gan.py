@@ -1,0 +1,82 @@
+"""Adversarial losses, as pairs: what the discriminator minimises and what the generator does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def _full(scores: Tensor) -> Tensor:
+    """Scores in float32 or better: means over half-precision scores lose digits."""
+    return scores.to(torch.promote_types(scores.dtype, torch.float32))
+
+
+@dataclass(frozen=True)
+class GANLoss:
+    """A pair of losses over scores of shape (N, 1, h, w), unbounded, high for real.
+
+    Each side is a sum over its judgements: `discriminator(real=..., fake=...)` adds what real
+    and generated pictures cost, `generator(fake)` is the cost of not being taken for real.
+    """
+
+    real: Callable[[Tensor], Tensor]
+    fake: Callable[[Tensor], Tensor]
+    fool: Callable[[Tensor], Tensor]
+
+    def discriminator(self, *, real: Tensor, fake: Tensor) -> Tensor:
+        """The discriminator's loss, a scalar."""
+        return self.real(_full(real)) + self.fake(_full(fake))
+
+    def generator(self, fake: Tensor) -> Tensor:
+        """The generator's loss, a scalar."""
+        return self.fool(_full(fake))
+
+
+def _minus_mean(scores: Tensor) -> Tensor:
+    return -scores.mean()
+
+
+def _towards(loss: Callable[[Tensor, Tensor], Tensor], target: float) -> Callable[[Tensor], Tensor]:
+    return lambda scores: loss(scores, torch.full_like(scores, target))
+
+
+_bce, _mse = F.binary_cross_entropy_with_logits, F.mse_loss
+
+GAN_LOSSES = {
+    # arXiv:1406.2661, the non-saturating form of section 3
+    "vanilla": GANLoss(real=_towards(_bce, 1), fake=_towards(_bce, 0), fool=_towards(_bce, 1)),
+    # arXiv:1611.04076, eq. 2 with a = 0, b = c = 1
+    "lsgan": GANLoss(real=_towards(_mse, 1), fake=_towards(_mse, 0), fool=_towards(_mse, 1)),
+    # arXiv:1705.02894
+    "hinge": GANLoss(
+        real=lambda scores: F.relu(1 - scores).mean(),
+        fake=lambda scores: F.relu(1 + scores).mean(),
+        fool=_minus_mean,
+    ),
+    # arXiv:1704.00028, eq. 3; the trainer adds `gradient_penalty`
+    "wgan-gp": GANLoss(real=_minus_mean, fake=torch.mean, fool=_minus_mean),
+}
+
+
+def gradient_penalty(
+    critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, *, condition: Tensor | None = None
+) -> Tensor:
+    """E[(|grad of critic at x| - 1)^2] on random points between real and fake (arXiv:1704.00028, eq. 3).
+
+    Args:
+        critic: scores (N, C, H, W) pictures; called on the mixture, after `condition` if given.
+        real, fake: (N, C, H, W), no gradient needed.
+        condition: (N, K, H, W), put before the mixture's channels and not differentiated.
+
+    Returns:
+        A scalar whose gradient reaches the critic's weights.
+    """
+    share = torch.rand(len(real), 1, 1, 1, device=real.device, dtype=real.dtype)
+    mixed = torch.lerp(real.detach(), fake.detach().to(real.dtype), share).requires_grad_()
+    scores = critic(mixed if condition is None else torch.cat([condition, mixed], dim=1))
+    (slope,) = torch.autograd.grad(_full(scores).sum(), mixed, create_graph=True)
+    return (slope.flatten(1).norm(dim=1) - 1).square().mean()

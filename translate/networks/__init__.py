@@ -1,0 +1,24 @@
+"""Generators and discriminators, as functions of tensors. They know nothing of training."""
+
+from collections.abc import Callable
+
+from torch import nn
+
+from translate.config import GeneratorSpec
+from translate.networks.initialization import initialize
+from translate.networks.patchgan import PatchGAN, PixelDiscriminator
+from translate.networks.resnet import ResNet
+from translate.networks.unet import UNet
+
+GENERATORS: dict[str, Callable[..., nn.Module]] = {"resnet": ResNet, "unet": UNet}
+DISCRIMINATORS: dict[str, Callable[..., nn.Module]] = {"patch": PatchGAN, "pixel": PixelDiscriminator}
+
+
+
+def create_generator(spec: GeneratorSpec) -> nn.Module:
+    """The generator that a spec describes, with weights as torch draws them."""
+    settings = spec.to_dict()
+    return GENERATORS[settings.pop("name")](**settings)
+
+
+__all__ = ["create_generator", "DISCRIMINATORS", "GENERATORS", "PatchGAN", "PixelDiscriminator", "ResNet", "UNet", "initialize"]

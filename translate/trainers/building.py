@@ -1,0 +1,45 @@
+"""What trainers are put together from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+
+import torch
+from torch import Tensor, nn
+
+from translate.config import ImageTrainConfig, TrainConfig
+from translate.networks import DISCRIMINATORS, create_generator, initialize
+
+Update = Callable[[str, Tensor], None]
+
+
+def new_generator(c: ImageTrainConfig) -> nn.Module:
+    """The generator that the settings describe, with fresh weights."""
+    return initialize(create_generator(c.generator_spec()), c.initialization, c.init_gain)
+
+
+def new_discriminator(c: ImageTrainConfig, in_channels: int) -> nn.Module:
+    """The discriminator that the settings describe, with fresh weights."""
+    layers = {"layers": c.d_layers} if c.discriminator == "patch" else {}
+    network = DISCRIMINATORS[c.discriminator](in_channels, width=c.ndf, norm=c.norm, **layers)
+    return initialize(network, c.initialization, c.init_gain)
+
+
+def adam(c: TrainConfig, *networks: nn.Module) -> torch.optim.Adam:
+    """One Adam over the weights of all `networks`."""
+    weights = chain.from_iterable(network.parameters() for network in networks)
+    return torch.optim.Adam(weights, lr=c.lr, betas=(c.beta1, c.beta2), fused=True)
+
+
+@contextmanager
+def frozen(*networks: nn.Module) -> Iterator[None]:
+    """Within, the networks pass gradients through but gather none of their own."""
+    for network in networks:
+        network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for network in networks:
+            network.requires_grad_(True)
