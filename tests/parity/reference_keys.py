@@ -53,4 +53,3 @@ def _unet_order(keys: list[str]) -> list[str]:
     names += [f"{prefix(level)}.model.{6 if level < inner else 4}" for level in range(1, depth)]
     names += ["model.model.3"]
     return [key for name in names for key in tensors(name)]
-

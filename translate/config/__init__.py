@@ -4,7 +4,7 @@ Imports no torch.
 """
 
 from translate.config.model import GeneratorSpec, ModelConfig
-from translate.config.resolve import dump_yaml, load_yaml, resolve
+from translate.config.resolve import dump_yaml, explicit, load_yaml
 from translate.config.schema import Config, flag_name, from_mapping, settings_of
 from translate.config.training import CycleGANConfig, ImageTrainConfig, Pix2PixConfig, TrainConfig
 
@@ -17,9 +17,9 @@ __all__ = [
     "Pix2PixConfig",
     "TrainConfig",
     "dump_yaml",
+    "explicit",
     "flag_name",
     "from_mapping",
     "load_yaml",
-    "resolve",
     "settings_of",
 ]

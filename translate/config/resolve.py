@@ -6,28 +6,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from translate.config.schema import C, Config, from_mapping, refuse_unknown, settings_of
+from translate.config.schema import Config, refuse_unknown, settings_of
 from translate.errors import UsageError
 
 PREFIX = "TRANSLATE_"
 
 
-def resolve(
-    kind: type[C],
+def explicit(
+    kind: type[Config],
     flags: Mapping[str, Any],
     *,
     files: tuple[Path, ...] = (),
     environ: Mapping[str, str] | None = None,
-) -> C:
-    """The config that a command runs with.
+) -> dict[str, Any]:
+    """The settings that a person gave, by name, the strongest source winning; the rest is default.
 
     Args:
-        flags: values given on the command line or in Python, by field name; the strongest.
+        flags: values given on the command line or in Python; the strongest.
         files: YAML files, each stronger than the one before.
         environ: the environment; `TRANSLATE_BATCH_SIZE=4` sets `batch_size`.
 
     Raises:
-        UsageError: an unknown name or a value that is not allowed.
+        UsageError: an unknown name, or a file that cannot be read.
     """
     values: dict[str, Any] = {}
     for file in files:
@@ -36,8 +36,7 @@ def resolve(
         values |= layer
     values |= _from_environment(kind, environ or {})
     refuse_unknown(kind, flags, "settings")
-    values |= flags
-    return from_mapping(kind, values, "settings")
+    return values | dict(flags)
 
 
 def _from_environment(kind: type[Config], environ: Mapping[str, str]) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 import types
 import typing
@@ -54,8 +53,9 @@ class Config:
     """Base of all configs: values are converted and checked on the way in."""
 
     def __post_init__(self) -> None:
+        hints = typing.get_type_hints(type(self))
         for field in settings_of(type(self)):
-            value = convert(field, kind_of(type(self), field.name), getattr(self, field.name))
+            value = convert(field, hints[field.name], getattr(self, field.name))
             setattr(self, field.name, value)
         self.check()
 
@@ -101,21 +101,15 @@ def refuse_unknown(kind: type[Config], values: Mapping[str, Any], where: str) ->
             raise UsageError(f"{where}: unknown setting {name!r}{nearest(str(name), known)}")
 
 
-@functools.cache
-def _hints(kind: type[Config]) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
-
-
-def kind_of(kind: type[Config], name: str) -> tuple[type, bool]:
-    """The plain type of a setting, and whether it may be left empty (None)."""
-    hint = _hints(kind)[name]
+def plain_type(hint: Any) -> tuple[type, bool]:
+    """The plain type of an annotation, and whether the setting may be left empty: `int | None`."""
     if isinstance(hint, types.UnionType):
         (plain,) = (t for t in typing.get_args(hint) if t is not type(None))
         return plain, True
     return hint, False
 
 
-def convert(field: dataclasses.Field[Any], kind: tuple[type, bool], value: Any) -> Any:
+def convert(field: dataclasses.Field[Any], hint: Any, value: Any) -> Any:
     """Turn what a flag, YAML or the environment gave into the setting's type, and check it.
 
     YAML reads `2e-4` as a string; here it becomes a number because the field is one.
@@ -123,7 +117,7 @@ def convert(field: dataclasses.Field[Any], kind: tuple[type, bool], value: Any) 
     Raises:
         UsageError: naming the value, the rule and the setting.
     """
-    plain, optional = kind
+    plain, optional = plain_type(hint)
     if value is None and optional:
         return None
     try:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from translate.config.model import DIRECTIONS, NORMS, UPSAMPLINGS, GeneratorSpec
+from translate.config.model import DIRECTIONS, NORMS, UPSAMPLINGS, GeneratorSpec, ModelConfig
 from translate.config.schema import Config, setting, with_default
 from translate.errors import UsageError
 
@@ -58,6 +59,10 @@ class TrainConfig(Config):
             raise UsageError(
                 f"steps {self.steps} and minutes {self.minutes:g} are two lengths: give one of them"
             )
+
+    def model_config(self, recipe: str, directions: list[str], trained_on: dict[str, Any]) -> ModelConfig:
+        """What a model trained with these settings knows of itself."""
+        raise NotImplementedError
 
 
 @dataclass(kw_only=True)
@@ -154,6 +159,19 @@ class ImageTrainConfig(TrainConfig):
             norm=self.norm,
             dropout=self.dropout,
             upsample=self.upsample,
+        )
+
+    def model_config(self, recipe: str, directions: list[str], trained_on: dict[str, Any]) -> ModelConfig:
+        """What a model trained with these settings knows of itself."""
+        auto = "picture" if self.batch_size == 1 else "running"
+        data = self.data or f"{self.domain_a} and {self.domain_b}"
+        return ModelConfig(
+            recipe=recipe,
+            generator=self.generator_spec(),
+            directions=directions,
+            size_multiple=self.size_multiple,
+            statistics=auto if self.statistics == "auto" else self.statistics,
+            trained_on={"data": data, "image_size": self.image_size, **trained_on},
         )
 
 

@@ -79,4 +79,5 @@ def gradient_penalty(
     mixed = torch.lerp(real.detach(), fake.detach().to(real.dtype), share).requires_grad_()
     scores = critic(mixed if condition is None else torch.cat([condition, mixed], dim=1))
     (slope,) = torch.autograd.grad(_full(scores).sum(), mixed, create_graph=True)
-    return (slope.flatten(1).norm(dim=1) - 1).square().mean()
+    norm: Tensor = torch.linalg.vector_norm(slope.flatten(1), dim=1)
+    return (norm - 1).square().mean()

@@ -41,7 +41,7 @@ class ImagePool(nn.Module):
             return image
         place = int(torch.randint(self.size, (), generator=self.random))
         stored, self.images[place] = self.images[place], image.clone()
-        return stored
+        return stored.to(image.device)
 
     def get_extra_state(self) -> dict[str, Any]:
         return {"images": self.images, "random": self.random.get_state()}

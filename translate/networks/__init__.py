@@ -14,11 +14,19 @@ GENERATORS: dict[str, Callable[..., nn.Module]] = {"resnet": ResNet, "unet": UNe
 DISCRIMINATORS: dict[str, Callable[..., nn.Module]] = {"patch": PatchGAN, "pixel": PixelDiscriminator}
 
 
-
 def create_generator(spec: GeneratorSpec) -> nn.Module:
     """The generator that a spec describes, with weights as torch draws them."""
     settings = spec.to_dict()
     return GENERATORS[settings.pop("name")](**settings)
 
 
-__all__ = ["create_generator", "DISCRIMINATORS", "GENERATORS", "PatchGAN", "PixelDiscriminator", "ResNet", "UNet", "initialize"]
+__all__ = [
+    "DISCRIMINATORS",
+    "GENERATORS",
+    "PatchGAN",
+    "PixelDiscriminator",
+    "ResNet",
+    "UNet",
+    "create_generator",
+    "initialize",
+]

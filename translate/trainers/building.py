@@ -15,6 +15,26 @@ from translate.networks import DISCRIMINATORS, create_generator, initialize
 Update = Callable[[str, Tensor], None]
 
 
+class Trainer(nn.Module):
+    """A method: its networks, how they are optimised and what one step of training is.
+
+    Attributes:
+        optimizers: by the name that `step` gives to `update`.
+        generators: what a finished model consists of, by direction.
+    """
+
+    optimizers: dict[str, torch.optim.Optimizer]
+    generators: dict[str, nn.Module]
+
+    def step(self, batch: dict[str, Tensor], update: Update) -> dict[str, Tensor]:
+        """Train on a batch of (N, C, H, W) in [-1, 1]; return the losses, scalars by name.
+
+        Args:
+            update: `update(name, loss)` takes one step of the optimizer `name` down `loss`.
+        """
+        raise NotImplementedError
+
+
 def new_generator(c: ImageTrainConfig) -> nn.Module:
     """The generator that the settings describe, with fresh weights."""
     return initialize(create_generator(c.generator_spec()), c.initialization, c.init_gain)

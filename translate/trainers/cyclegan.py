@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from translate.config import CycleGANConfig
 from translate.losses import GAN_LOSSES, ImagePool, gradient_penalty
-from translate.trainers.building import Update, adam, frozen, new_discriminator, new_generator
+from translate.trainers.building import Trainer, Update, adam, frozen, new_discriminator, new_generator
 
 
-class CycleGAN(nn.Module):
+class CycleGAN(Trainer):
     """`g_ab` turns a into b and `g_ba` back; `d_a` judges domain A, `d_b` domain B."""
 
     def __init__(self, c: CycleGANConfig) -> None:

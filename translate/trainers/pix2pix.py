@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from translate.config import Pix2PixConfig
 from translate.losses import GAN_LOSSES, gradient_penalty
-from translate.trainers.building import Update, adam, frozen, new_discriminator, new_generator
+from translate.trainers.building import Trainer, Update, adam, frozen, new_discriminator, new_generator
 
 
-class Pix2Pix(nn.Module):
+class Pix2Pix(Trainer):
     """`g` turns a into b; `d` judges (a, b) pairs."""
 
     def __init__(self, c: Pix2PixConfig) -> None:

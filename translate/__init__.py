@@ -1,0 +1,27 @@
+"""Turn one kind of picture into another.
+
+import translate
+zebra = translate.load("runs/cyclegan")(photo)
+translate.train("pix2pix", data="datasets/facades", direction="BtoA")
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from translate.errors import TranslateError
+from translate.version import __version__
+
+if TYPE_CHECKING:
+    from translate.api import Translator, load, train
+
+__all__ = ["TranslateError", "Translator", "__version__", "load", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import torch when it is first needed, not with the package."""
+    if name in ("Translator", "load", "train"):
+        from translate import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'translate' has no attribute {name!r}")

@@ -1,0 +1,56 @@
+"""What `import translate` hands out: `load`, `Translator` and `train`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from translate.config import explicit
+from translate.engine.run import Run
+from translate.engine.session import Session
+from translate.inference import Translator
+from translate.models import Model
+from translate.models.model import CONFIG
+from translate.recipes import find_recipe
+
+__all__ = ["Translator", "load", "train"]
+
+
+def load(
+    model: Path | str, *, direction: str | None = None, device: str = "auto", precision: str = "auto"
+) -> Translator:
+    """A translator from a run's folder or a model's folder.
+
+    Args:
+        direction: `AtoB` or `BtoA`, by default the model's first.
+        device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
+        precision: `auto`, `fp32`, `bf16` or `fp16`.
+
+    Raises:
+        TranslateError: there is no model, it is damaged, or it does not go in that direction.
+    """
+    folder = Path(model)
+    if not (folder / CONFIG).is_file():
+        folder = Run(folder).model if Run(folder).exists() else folder
+    return Translator(Model.from_pretrained(folder), direction=direction, device=device, precision=precision)
+
+
+def train(recipe: str, *, resume: bool = False, overwrite: bool = False, **settings: Any) -> Translator:
+    """Train a recipe to its end, and load what came of it.
+
+    Args:
+        recipe: `pix2pix`, `cyclegan`, ... (see `translate.recipes`).
+        resume: go on with the run in `out`.
+        overwrite: replace the run in `out`.
+        settings: the fields of the recipe's config, as `data="photos"`, `batch_size=4`.
+
+    Raises:
+        TranslateError: a setting or the data cannot be used, or the disk is full.
+        KeyboardInterrupt: it was stopped; the run is saved and can be resumed.
+    """
+    given = explicit(find_recipe(recipe).config, settings, environ=os.environ)
+    session = Session(recipe, given, resume=resume, overwrite=overwrite)
+    if not session.train():
+        raise KeyboardInterrupt
+    return load(session.run.folder)

@@ -1,0 +1,68 @@
+"""The group of all commands. Knows their names and help lines, and imports none of them before its use."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from translate.errors import TranslateError, nearest
+from translate.version import __version__
+
+COMMANDS = {
+    "train": "Train a model on your pictures.",
+    "apply": "Translate pictures and folders with a trained model.",
+    "data": "Look at a data set, or write the built-in one.",
+}
+
+
+class Lazy(click.Group):
+    """Imports a command's module when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"translate.cli.{name}"), name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS:
+            ctx.fail(f"no command {args[0]!r}{nearest(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="translate")
+def translate() -> None:
+    """Turn one kind of picture into another.
+
+    \b
+    translate data demo datasets/demo
+    translate train cyclegan --data datasets/demo --image-size 64
+    translate apply runs/cyclegan photos/ -o out/
+    """
+
+
+def main() -> None:
+    """Run the command line; a person's mistake is one line and an exit code, never a traceback."""
+    if os.environ.get("NO_COLOR"):
+        os.environ.setdefault("CLICK_COLOR", "never")
+    try:
+        translate(prog_name="translate")
+    except TranslateError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        click.echo("stopped", err=True)
+        sys.exit(130)

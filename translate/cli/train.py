@@ -1,0 +1,122 @@
+"""`translate train RECIPE`: the flags are the fields of the recipe's config."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+import typing
+from pathlib import Path
+from typing import Any
+
+import click
+
+from translate.config import TrainConfig, explicit, flag_name, load_yaml, settings_of
+from translate.config.schema import plain_type, range_text
+from translate.errors import UsageError, nearest
+from translate.recipes import RECIPES, find_recipe
+
+
+class Recipes(click.Group):
+    """A command for each recipe, and for a YAML file that names one."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(RECIPES)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name.endswith((".yaml", ".yml")):
+            file = Path(name)
+            return recipe_command(recipe_of(file), file)
+        return recipe_command(name) if name in RECIPES else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name.startswith("-"):
+            ctx.fail(f"the recipe comes first: translate train RECIPE {name} ...")
+        if self.get_command(ctx, name) is None:
+            ctx.fail(f"no recipe {name!r}{nearest(name, RECIPES)}; or give a YAML file")
+        return super().resolve_command(ctx, args)
+
+
+def recipe_of(file: Path) -> str:
+    """The recipe that a YAML file names."""
+    name = load_yaml(file).get("recipe")
+    if name is None:
+        raise UsageError(f"{file} names no recipe: add a line like 'recipe: pix2pix'")
+    find_recipe(name)
+    return str(name)
+
+
+@click.command(
+    cls=Recipes,
+    subcommand_metavar="RECIPE [OPTIONS]",
+    short_help="Train a model on your pictures.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+def train() -> None:
+    """Train a model on your pictures.
+
+    RECIPE is a name below, or a YAML file that names one (configs/facades.yaml).
+    'translate train RECIPE --help' lists its settings.
+    """
+
+
+def recipe_command(name: str, file: Path | None = None) -> click.Command:
+    """The command of one recipe: a flag for each setting of its config, and those of any run."""
+    recipe = find_recipe(name)
+    own = [
+        click.Option(["--config"], metavar="FILE", help="YAML file of settings, weaker than flags"),
+        click.Option(["--resume"], is_flag=True, help="go on with the run in --out where it stopped"),
+        click.Option(["--overwrite"], is_flag=True, help="replace the run in --out"),
+        click.Option(["--dry-run"], is_flag=True, help="show settings, data and memory, and train nothing"),
+    ]
+
+    def run(config: str | None, resume: bool, overwrite: bool, dry_run: bool, **flags: Any) -> None:
+        files = tuple(f for f in (file, Path(config) if config else None) if f)
+        given = {key: value for key, value in flags.items() if value is not None}
+        _train(name, given, files, resume=resume, overwrite=overwrite, dry_run=dry_run)
+
+    options = [*own, *(_option(recipe.config, field) for field in settings_of(recipe.config))]
+    return click.Command(name, params=list(options), callback=run, help=f"Train {recipe.about}.")
+
+
+def _option(kind: type[TrainConfig], field: dataclasses.Field[Any]) -> click.Option:
+    """A flag that hands on what was typed; the config converts and checks it, as for YAML."""
+    flag, plain = flag_name(field), plain_type(typing.get_type_hints(kind)[field.name])[0]
+    notes = [field.metadata["help"]]
+    if field.metadata["choices"]:
+        notes.append(" | ".join(field.metadata["choices"]))
+    notes += [range_text(field)] if range_text(field) else []
+    notes += [f"[default: {field.default}]"] if field.default is not None else []
+    text = "; ".join(notes[:-1]) + " " + notes[-1] if field.default is not None else "; ".join(notes)
+    if plain is bool:
+        return click.Option([f"{flag}/--no-{flag[2:]}", field.name], default=None, help=text)
+    return click.Option([flag, field.name], default=None, metavar=plain.__name__.upper(), help=text)
+
+
+def _train(
+    name: str, flags: dict[str, Any], files: tuple[Path, ...], *, resume: bool, overwrite: bool, dry_run: bool
+) -> None:
+    if resume and overwrite:
+        raise UsageError("--resume goes on with a run and --overwrite replaces it: give one of them")
+    for file in files:
+        if (of := load_yaml(file).get("recipe", name)) != name:
+            raise UsageError(f"{file} is for the recipe {of}, not for {name}")
+    given = explicit(find_recipe(name).config, flags, files=files, environ=os.environ)
+
+    from translate.engine.session import Session
+
+    if files:
+        given.setdefault("out", f"runs/{files[0].stem}")
+    session = Session(name, given, resume=resume, overwrite=overwrite)
+    if dry_run:
+        click.echo(session.describe())
+        return
+    folder = session.run.folder
+    if not session.train():
+        click.echo(f"stopped and saved; go on with: translate train {name} --out {folder} --resume", err=True)
+        sys.exit(130)
+    click.echo(f"the model is in {session.run.model}, pictures of it in {session.run.samples}")
+    click.echo(f"next: translate apply {folder} PHOTOS/ -o out/")

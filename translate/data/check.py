@@ -1,0 +1,79 @@
+"""A look at every picture of a data set before hours are spent on it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from translate.data.layouts import Paired, Unpaired, find_paired, find_unpaired
+from translate.errors import DataError, UsageError
+from translate.images import read_rgb
+
+THREADS = 4
+
+
+def unreadable(files: Iterable[Path]) -> dict[Path, str]:
+    """Decode every file; those that cannot be read, with the reason."""
+    unique = sorted(set(files))
+    with warnings.catch_warnings(), ThreadPoolExecutor(THREADS) as pool:
+        warnings.simplefilter("ignore")  # Pillow warns of small damage that it can read around
+        reasons = pool.map(_reason, unique)
+        return {path: reason for path, reason in zip(unique, reasons, strict=True) if reason}
+
+
+def _reason(path: Path) -> str:
+    try:
+        read_rgb(path)
+    except DataError as error:
+        return str(error)
+    return ""
+
+
+Found = TypeVar("Found", Paired, Unpaired)
+
+
+def without_unreadable(found: Found) -> Found:
+    """The same data set without the pictures that cannot be read, each told in its notes.
+
+    Raises:
+        DataError: nothing is left to train on.
+    """
+    bad = unreadable(found.files())
+    kept = found.without(bad, [f"left out, {reason}" for reason in bad.values()])
+    if not kept.train or not all(kept.train):
+        raise DataError(f"no picture is left to train on; the first bad one: {next(iter(bad.values()))}")
+    return kept
+
+
+@dataclass
+class Inspection:
+    """What `translate data check` tells: what a folder can train, and what is wrong with it."""
+
+    lines: list[str]
+    problems: list[str]
+
+
+def inspect(folder: str) -> Inspection:
+    """Look at a folder as paired and as unpaired data, and decode every picture.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    found: dict[str, Paired | Unpaired] = {}
+    refusals = []
+    finders: dict[str, Callable[..., Paired | Unpaired]] = {"pix2pix": find_paired, "cyclegan": find_unpaired}
+    for recipe, find in finders.items():
+        try:
+            found[recipe] = find(folder, None, None)
+        except UsageError as error:
+            refusals.append(f"{recipe}: {error}")
+    if not found:
+        raise UsageError(refusals[0].removeprefix("pix2pix: "))
+    bad = unreadable(file for kind in found.values() for file in kind.files())
+    problems = [note for kind in found.values() for note in kind.notes] + list(bad.values())
+    lines = [f"{recipe}: {kind.summary}" for recipe, kind in found.items()]
+    return Inspection(lines + problems, problems)

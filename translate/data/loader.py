@@ -1,0 +1,74 @@
+"""Endless batches in an order that the seed alone decides, from any position on."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Sampler
+
+from translate.data.sets import Draw, Sample, SampleSet
+from translate.errors import DataError, UsageError
+
+
+class EndlessBatches(Sampler[list[Draw]]):
+    """Batches of draws, epoch after epoch, each in an order of its own.
+
+    An epoch is a whole number of full batches; what is left over sits out until the next epoch.
+
+    Args:
+        length: pictures of the set.
+        start: batches that were drawn before (the step at which a run resumes).
+
+    Raises:
+        UsageError: a batch is larger than the set.
+    """
+
+    def __init__(self, length: int, batch_size: int, seed: int, start: int = 0) -> None:
+        if batch_size > length:
+            raise UsageError(
+                f"batch_size {batch_size} is more than the {length} training pictures:"
+                f" use --batch-size {length}"
+            )
+        self.length, self.batch_size, self.seed, self.start = length, batch_size, seed, start
+        self.per_epoch = length // batch_size
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        epoch, first = divmod(self.start, self.per_epoch)
+        while True:
+            order = np.random.default_rng([self.seed, epoch]).permutation(self.length).tolist()
+            for batch in range(first, self.per_epoch):
+                chosen = order[batch * self.batch_size : (batch + 1) * self.batch_size]
+                yield [Draw(epoch, index) for index in chosen]
+            epoch, first = epoch + 1, 0
+
+
+def load(dataset: SampleSet, batches: EndlessBatches, workers: int) -> Iterator[Sample]:
+    """Batches of uint8 samples without end, read in `workers` processes (0: in this one).
+
+    Raises:
+        DataError: a picture cannot be read any more.
+    """
+    loader = DataLoader(
+        dataset,
+        batch_sampler=batches,
+        num_workers=workers,
+        worker_init_fn=_quiet_worker,
+        pin_memory=torch.cuda.is_available(),
+        generator=torch.Generator(),  # else it would draw from the random state that training resumes with
+    )
+    try:
+        yield from loader
+    except DataError as error:  # from a worker it comes with the worker's traceback
+        raise DataError(
+            str(error).rstrip().splitlines()[-1].removeprefix(f"{DataError.__module__}.DataError: ")
+        ) from None
+
+
+def _quiet_worker(_: int) -> None:
+    """Ctrl-C is for the main process; one thread a worker, for the network needs the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(0)

@@ -1,0 +1,1 @@
+"""The loop that trains any task: run folder, checkpoints, schedules, averaging, log and samples."""

@@ -1,0 +1,125 @@
+"""What a person sees of a run, and what is kept of it: progress line, log.txt, metrics.jsonl, events."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from torch.utils.tensorboard import SummaryWriter
+
+from translate.engine.run import Run
+from translate.engine.schedule import Length, Position
+from translate.errors import TranslateError
+
+EVERY_SECONDS = 1.0  # on a terminal, where the line is rewritten in place
+EVERY_SECONDS_IN_A_FILE = 15.0
+
+
+class Log:
+    """Collects losses and tells them.
+
+    Args:
+        start: where the run resumes; what was written beyond it is forgotten.
+        batch_size: pictures a step, for the rate.
+    """
+
+    def __init__(self, run: Run, length: Length, start: Position, batch_size: int) -> None:
+        self.run, self.length, self.batch_size = run, length, batch_size
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+        _forget_after(run.metrics, start.step)
+        logging.getLogger("tensorboard").setLevel(logging.ERROR)
+        self.events = SummaryWriter(run.folder / "events", purge_step=start.step + 1)
+        self.sums: dict[str, Any] = {}
+        self.count = 0
+        self.since = (time.monotonic(), start.step)
+        self.every = EVERY_SECONDS if self.console.is_terminal else EVERY_SECONDS_IN_A_FILE
+
+    def say(self, text: str) -> None:
+        """One line for the person and for log.txt."""
+        self._end_line()
+        self.console.print(text, markup=False)
+        self._append(self.run.log, text)
+
+    def step(self, at: Position, losses: dict[str, Any]) -> None:
+        """Take in the losses of a step; tell their means when it is time."""
+        for name, loss in losses.items():
+            value = loss.detach()
+            self.sums[name] = self.sums[name] + value if name in self.sums else value
+        self.count += 1
+        if time.monotonic() - self.since[0] >= self.every or self.length.done(at):
+            self.tell(at)
+
+    def tell(self, at: Position) -> None:
+        """The progress line: epoch, step, rate, time left, losses since the last line.
+
+        Raises:
+            TranslateError: a loss is no longer a number.
+        """
+        if not self.count:
+            return
+        now = time.monotonic()
+        rate = (at.step - self.since[1]) / max(now - self.since[0], 1e-9)
+        means = {name: float(total) / self.count for name, total in self.sums.items()}
+        self.since, self.sums, self.count = (now, at.step), {}, 0
+        for name, value in means.items():
+            if not math.isfinite(value):
+                raise TranslateError(
+                    f"the loss {name} is {value} at step {at.step}:"
+                    " --resume from the last checkpoint, or start anew with a lower --lr or --precision fp32"
+                )
+        self._line(at, rate, means)
+        self.scores(at, {**means, "pictures_per_second": rate * self.batch_size})
+
+    def _line(self, at: Position, rate: float, means: dict[str, float]) -> None:
+        epoch = at.step // self.length.steps_per_epoch + 1
+        left = _clock(self.length.seconds_left(at, rate))
+        losses = "  ".join(f"{name} {value:.3f}" for name, value in means.items())
+        text = (
+            f"epoch {epoch}  step {at.step}  {rate * self.batch_size:.1f} pictures/s  {left} left  {losses}"
+        )
+        if self.console.is_terminal:
+            width = self.console.width - 1
+            sys.stderr.write(f"\r{text[:width]:<{width}}")
+            sys.stderr.flush()
+        else:
+            self.console.print(text, markup=False)
+        self._append(self.run.log, text)
+
+    def scores(self, at: Position, values: dict[str, float]) -> None:
+        """Keep named figures of a step in metrics.jsonl and in the events."""
+        record = {"step": at.step, "seconds": round(at.seconds, 3), **values}
+        self._append(self.run.metrics, json.dumps(record))
+        for name, value in values.items():
+            self.events.add_scalar(name, value, at.step)
+
+    def close(self) -> None:
+        self._end_line()
+        self.events.close()
+
+    def _end_line(self) -> None:
+        if self.console.is_terminal:
+            sys.stderr.write("\r" + " " * (self.console.width - 1) + "\r")
+
+    def _append(self, path: Path, line: str) -> None:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+
+def _forget_after(metrics: Path, step: int) -> None:
+    """Drop the records of steps that a resumed run will take again."""
+    if metrics.is_file():
+        lines = metrics.read_text(encoding="utf-8").splitlines()
+        kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
+        metrics.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

@@ -1,0 +1,71 @@
+"""How much memory a training step will take, without taking it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from translate.config import TrainConfig
+from translate.trainers.building import Trainer
+
+
+def estimate(trainer: Trainer, c: TrainConfig, shapes: dict[str, tuple[int, ...]], half: bool) -> int:
+    """Bytes that training holds at its peak: weights, gradients, Adam's two averages, the averaged
+    generators, and what a step keeps for its backward passes.
+
+    The step is walked through on torch's meta device, where tensors have shapes and no content.
+
+    Args:
+        trainer: turned into a meta module by this; not to be used afterwards.
+        shapes: of a batch, (C, H, W) by name.
+        half: whether activations are kept in 16 bits.
+    """
+    trainer.to("meta")
+    state = trainer.state_dict(keep_vars=True).values()
+    own = {value.untyped_storage()._cdata for value in state if isinstance(value, Tensor)}
+    weights = sum(_bytes(weight) for weight in trainer.parameters())
+    averaged = sum(_bytes(w) for g in trainer.generators.values() for w in g.parameters())
+    kept = _Kept(own)
+    batch = {name: torch.empty(c.batch_size, *shape, device="meta") for name, shape in shapes.items()}
+    with torch.autograd.graph.saved_tensors_hooks(kept.pack, _Saved.unpack):
+        trainer.step(batch, lambda _, loss: torch.autograd.backward(loss))
+    return 4 * weights + averaged + kept.most // (2 if half else 1)
+
+
+class _Kept:
+    """Counts the bytes of distinct tensors that autograd holds."""
+
+    def __init__(self, own: set[int]) -> None:
+        self.own, self.users = own, dict[int, int]()
+        self.now = self.most = 0
+
+    def pack(self, tensor: Tensor) -> _Saved:
+        return _Saved(tensor, self)
+
+    def change(self, tensor: Tensor, users: int) -> None:
+        storage = tensor.untyped_storage()._cdata
+        if storage in self.own:
+            return
+        before = self.users.get(storage, 0)
+        self.users[storage] = before + users
+        if 0 in (before, before + users):
+            self.now += users * tensor.untyped_storage().nbytes()
+            self.most = max(self.most, self.now)
+
+
+class _Saved:
+    """One tensor in autograd's keeping; deleted when its backward pass is done."""
+
+    def __init__(self, tensor: Tensor, kept: _Kept) -> None:
+        self.tensor, self.kept = tensor, kept
+        kept.change(tensor, 1)
+
+    def unpack(self) -> Tensor:
+        return self.tensor
+
+    def __del__(self) -> None:
+        self.kept.change(self.tensor, -1)
+
+
+def _bytes(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.element_size()

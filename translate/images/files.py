@@ -1,0 +1,39 @@
+"""Which files of a folder are pictures."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+SUFFIXES = frozenset(
+    {".bmp", ".gif", ".jpeg", ".jpg", ".jfif", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+)
+
+
+def find_pictures(folder: Path, *, skip: Path | None = None) -> list[Path]:
+    """All files below `folder` that are pictures by their suffix, sorted, hidden ones left out.
+
+    Links to folders are not followed, so that a loop cannot be walked.
+
+    Args:
+        skip: a folder to leave out (the output folder inside the input, say).
+    """
+    found = []
+    for where, folders, names in os.walk(folder):
+        here = Path(where)
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith(".") and (skip is None or (here / name).resolve() != skip.resolve())
+        ]
+        found += [here / name for name in names if is_picture_name(name)]
+    return sorted(found)
+
+
+def is_picture_name(name: str) -> bool:
+    return not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
+
+
+def picture_name(path: Path | str) -> str:
+    """A path for messages: line breaks and other control characters are escaped."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(path))

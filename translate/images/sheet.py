@@ -1,0 +1,45 @@
+"""Contact sheets: rows of pictures under the names of their columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from translate.images.picture import Pixels
+
+GAP = 4
+HEADER = 18
+
+
+def contact_sheet(columns: Mapping[str, Sequence[Pixels]], *, side: int = 128) -> Pixels:
+    """Lay pictures out, one column a name, one row a picture.
+
+    Args:
+        columns: name -> (H, W, 3) uint8 pictures, as many in each column.
+        side: each picture is fitted into a square of this side, in pixels.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    rows = max((len(pictures) for pictures in columns.values()), default=0)
+    size = (len(columns) * (side + GAP) + GAP, HEADER + rows * (side + GAP))
+    sheet = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(sheet)
+    for column, (name, pictures) in enumerate(columns.items()):
+        x = GAP + column * (side + GAP)
+        draw.text((x + side / 2, HEADER / 2), name, fill="black", anchor="mm")
+        for row, pixels in enumerate(pictures):
+            picture = _fit(pixels, side)
+            left, top = (side - picture.width) // 2, (side - picture.height) // 2
+            sheet.paste(picture, (x + left, HEADER + row * (side + GAP) + top))
+    return np.asarray(sheet)
+
+
+def _fit(pixels: Pixels, side: int) -> Image.Image:
+    """Small pictures are enlarged by whole pixels, large ones are reduced smoothly."""
+    picture = Image.fromarray(pixels)
+    factor = side / max(picture.size)
+    size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
+    return picture.resize(size, Image.Resampling.NEAREST if factor > 1 else Image.Resampling.LANCZOS)

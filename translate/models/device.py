@@ -1,0 +1,63 @@
+"""Which device and which arithmetic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from translate.errors import UsageError
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """The device called `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
+
+    Raises:
+        UsageError: the machine has no such device.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except Exception:  # torch's errors for an absent device are of many kinds
+        raise UsageError(f"device {name!r} is not on this machine: use --device auto or cpu") from None
+    return device
+
+
+@dataclass(frozen=True)
+class Precision:
+    """The arithmetic of the networks on a device; weights and optimizers stay float32."""
+
+    device: torch.device
+    dtype: torch.dtype
+
+    def __str__(self) -> str:
+        return next(name for name, dtype in DTYPES.items() if dtype == self.dtype)
+
+    def autocast(self) -> torch.autocast:
+        """A context in which convolutions run in `dtype`."""
+        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
+
+
+def pick_precision(name: str, device: torch.device) -> Precision:
+    """The arithmetic called `auto`, `fp32`, `bf16` or `fp16`; auto is bf16 where the hardware has it.
+
+    Raises:
+        UsageError: fp16 on a CPU, whose kernels for it are slow or missing.
+    """
+    if name == "auto":
+        return Precision(device, torch.bfloat16 if _has_bf16(device) else torch.float32)
+    if name == "fp16" and device.type == "cpu":
+        raise UsageError("precision 'fp16' needs a GPU: on a CPU use --precision bf16 or fp32")
+    return Precision(device, DTYPES[name])
+
+
+def _has_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

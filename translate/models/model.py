@@ -1,0 +1,119 @@
+"""A model that knows itself: generators and all that applying them takes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Self
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from translate.config import GeneratorSpec, ModelConfig, from_mapping
+from translate.errors import DataError, TranslateError, UsageError
+from translate.networks import create_generator
+from translate.networks.blocks import BatchNorm
+from translate.version import __version__
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+
+
+class Model(nn.Module):
+    """Generators by direction, ready to be applied, and the config that describes them.
+
+    Args:
+        config: what the model knows of itself.
+        generators: one module for each of the config's directions.
+    """
+
+    def __init__(self, config: ModelConfig, generators: dict[str, nn.Module]) -> None:
+        super().__init__()
+        self.config = config
+        self.generators = nn.ModuleDict(generators)
+        for module in self.modules():
+            if isinstance(module, BatchNorm):
+                module.per_picture = config.statistics == "picture"
+        self.eval()
+
+    def generator(self, direction: str | None = None) -> nn.Module:
+        """The generator of a direction, by default the model's first.
+
+        Raises:
+            UsageError: the model was not trained in that direction.
+        """
+        known = self.config.directions
+        if direction is not None and direction not in known:
+            raise UsageError(f"direction {direction!r}: this model goes {' and '.join(known)} only")
+        return self.generators[direction or known[0]]
+
+    def save_pretrained(self, folder: Path | str) -> None:
+        """Write `config.json` and `model.safetensors` into a folder, each whole or not at all.
+
+        Raises:
+            TranslateError: the disk is full or the folder cannot be written.
+        """
+        folder = Path(folder)
+        tensors = {name: tensor.contiguous().cpu() for name, tensor in self.generators.state_dict().items()}
+        config = {**self.config.to_dict(), "version": __version__}
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            _replace(folder / WEIGHTS, safetensors.torch.save(tensors))
+            _replace(folder / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
+        except OSError as error:
+            raise TranslateError(f"cannot write the model to {folder}: {error.strerror}") from None
+
+    @classmethod
+    def from_pretrained(cls, folder: Path | str) -> Self:
+        """Read a model folder.
+
+        Raises:
+            UsageError: there is no model in the folder.
+            DataError: its config or its weights are damaged, or do not fit each other.
+        """
+        folder = Path(folder)
+        if not (folder / CONFIG).is_file() or not (folder / WEIGHTS).is_file():
+            raise UsageError(
+                f"{folder} holds no model ({CONFIG} and {WEIGHTS}): give a run or a model folder"
+            )
+        config = _read_config(folder / CONFIG)
+        with torch.device("meta"):
+            generators = {name: create_generator(config.generator) for name in config.directions}
+            model = cls(config, generators)
+        weights = _read_weights(folder / WEIGHTS)
+        try:
+            model.generators.load_state_dict(weights, assign=True)
+        except RuntimeError as error:
+            reason = str(error).splitlines()[1].strip()
+            raise DataError(f"{folder / WEIGHTS} does not fit {CONFIG}: {reason}") from None
+        return model.requires_grad_(False)
+
+
+def _read_config(path: Path) -> ModelConfig:
+    try:
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        spec = from_mapping(GeneratorSpec, values.pop("generator"), "generator")
+        return from_mapping(ModelConfig, {**values, "generator": spec}, "model")
+    except (ValueError, KeyError, TypeError, AttributeError, OSError, TranslateError) as error:
+        raise DataError(f"{path} is not a model's config: {error}") from None
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    try:
+        weights: dict[str, Tensor] = safetensors.torch.load_file(path)
+    except (safetensors.SafetensorError, OSError) as error:
+        raise DataError(f"{path} is damaged: {error}") from None
+    for name, tensor in weights.items():
+        if not tensor.isfinite().all():
+            raise DataError(f"{path} holds values that are no numbers, in {name!r}")
+    return weights
+
+
+def _replace(path: Path, content: bytes) -> None:
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,45 @@
+"""The only list of recipes: a name, its settings, and where the rest is found when it is used."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from translate.config import CycleGANConfig, Pix2PixConfig, TrainConfig
+from translate.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    from translate.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A trainable method."""
+
+    about: str
+    config: type[TrainConfig]
+    where: str
+
+    def task(self) -> Task:
+        """Its data, trainer and scores; imports torch."""
+        module, name = self.where.split(":")
+        task: Task = getattr(importlib.import_module(module), name)
+        return task
+
+
+RECIPES = {
+    "pix2pix": Recipe("paired translation", Pix2PixConfig, "translate.tasks.translation:PIX2PIX"),
+    "cyclegan": Recipe("unpaired translation", CycleGANConfig, "translate.tasks.translation:CYCLEGAN"),
+}
+
+
+def find_recipe(name: str) -> Recipe:
+    """The recipe of that name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if name not in RECIPES:
+        raise UsageError(f"no recipe {name!r}{nearest(name, RECIPES)}")
+    return RECIPES[name]

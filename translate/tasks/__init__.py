@@ -1,0 +1,1 @@
+"""What a recipe is made of: which data, which trainer, what is shown and how it is scored."""

@@ -1,0 +1,72 @@
+"""Image-to-image translation, paired and unpaired."""
+
+from __future__ import annotations
+
+from translate.config import ImageTrainConfig
+from translate.data.check import without_unreadable
+from translate.data.layouts import find_paired, find_unpaired, fingerprint
+from translate.data.sets import PairedSet, Sample, UnpairedSet
+from translate.metrics import l1, psnr
+from translate.tasks.task import Data, Generators, Shown, Task
+from translate.trainers.cyclegan import CycleGAN
+from translate.trainers.pix2pix import Pix2Pix
+
+
+def _paired_data(c: ImageTrainConfig) -> Data:
+    found = without_unreadable(find_paired(c.data, c.domain_a, c.domain_b))
+    return Data(
+        train=PairedSet(found.train, c, training=True),
+        held_out=PairedSet(found.held_out or found.train, c, training=False),
+        summary=found.summary,
+        notes=found.notes,
+        fingerprint=fingerprint(found),
+    )
+
+
+def _unpaired_data(c: ImageTrainConfig) -> Data:
+    found = without_unreadable(find_unpaired(c.data, c.domain_a, c.domain_b))
+    (a, b), (held_a, held_b) = found.train, found.held_out
+    return Data(
+        train=UnpairedSet((a, b), c, training=True),
+        held_out=UnpairedSet((held_a or a, held_b or b), c, training=False),
+        summary=found.summary,
+        notes=found.notes,
+        fingerprint=fingerprint(found),
+    )
+
+
+def _show_pair(generators: Generators, batch: Sample) -> Shown:
+    (generator,) = generators.values()
+    return {"input": batch["a"], "translated": generator(batch["a"]), "truth": batch["b"]}
+
+
+def _score_pair(shown: Shown) -> dict[str, float]:
+    return {
+        "val_l1": l1(shown["translated"], shown["truth"]),
+        "val_psnr": psnr(shown["translated"], shown["truth"]),
+    }
+
+
+def _show_cycle(generators: Generators, batch: Sample) -> Shown:
+    a_to_b, b_to_a = generators["AtoB"], generators["BtoA"]
+    fake_b, fake_a = a_to_b(batch["a"]), b_to_a(batch["b"])
+    return {
+        "A": batch["a"],
+        "A to B": fake_b,
+        "and back": b_to_a(fake_b),
+        "B": batch["b"],
+        "B to A": fake_a,
+        "and back ": a_to_b(fake_a),
+    }
+
+
+def _score_cycle(shown: Shown) -> dict[str, float]:
+    return {
+        "val_cycle_a": l1(shown["and back"], shown["A"]),
+        "val_cycle_b": l1(shown["and back "], shown["B"]),
+    }
+
+
+PIX2PIX = Task(Pix2Pix, _paired_data, _show_pair, _score_pair, best="val_l1")
+# A cycle closes best when nothing changes: no score of its own tells the best checkpoint.
+CYCLEGAN = Task(CycleGAN, _unpaired_data, _show_cycle, _score_cycle, best=None)
