@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,24 +63,23 @@ class Progress:
     """Pictures done, rate and time left, on one line of the terminal."""
 
     def __init__(self, total: int) -> None:
-        self.total, self.done, self.worked = total, 0, 0
+        self.total, self.done = total, 0
         self.started = self.shown = time.monotonic()
-        self.stream = click.get_text_stream("stderr")
 
     def show(self) -> None:
         self.done += 1
         now = time.monotonic()
-        if not self.stream.isatty() or (now - self.shown < 0.2 and self.done < self.total):
+        if not sys.stderr.isatty() or (now - self.shown < 0.2 and self.done < self.total):
             return
         self.shown = now
         rate = self.done / max(now - self.started, 1e-9)
         left = (self.total - self.done) / rate
-        self.stream.write(f"\r{self.done}/{self.total}  {rate:.1f} pictures/s  {left:.0f} s left ")
-        self.stream.flush()
+        sys.stderr.write(f"\r{self.done}/{self.total}  {rate:.1f} pictures/s  {left:.0f} s left ")
+        sys.stderr.flush()
 
     def end(self) -> None:
-        if self.stream.isatty():
-            self.stream.write("\n")
+        if sys.stderr.isatty():
+            sys.stderr.write("\n")
 
 
 def _report(outcomes: list[Outcome], out: Path) -> None:

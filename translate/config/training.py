@@ -80,7 +80,9 @@ class ImageTrainConfig(TrainConfig):
     color_jitter: float = setting(0.0, "strength of random colour changes", low=0, high=1)
     affine: float = setting(0.0, "largest random rotation, in degrees", low=0, high=180)
     generator: str = setting("resnet", "architecture of the generator", choices=("resnet", "unet"))
-    blocks: int = setting(9, "residual blocks of a ResNet", low=0, high=64)
+    blocks: int | None = setting(
+        None, "residual blocks of a ResNet [default: 6 up to 128 px, 9 above]", low=0, high=64
+    )
     levels: int | None = setting(
         None, "levels of a U-Net [default: log2 of the image size, at most 8]", low=2, high=12
     )
@@ -137,7 +139,7 @@ class ImageTrainConfig(TrainConfig):
     def depth(self) -> int:
         """Blocks of a ResNet, levels of a U-Net."""
         if self.generator == "resnet":
-            return self.blocks
+            return self.blocks if self.blocks is not None else (6 if self.image_size <= 128 else 9)
         return self.levels or min(8, self.image_size.bit_length() - 1)
 
     @property

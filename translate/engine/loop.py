@@ -65,7 +65,8 @@ class Loop:
         for optimizer in trainer.optimizers.values():
             for group in optimizer.param_groups:
                 group["initial_lr"] = group["lr"]
-        return trainer.to(self.device).to(memory_format=memory_format(self.c, self.device))
+        self.layout = memory_format(trainer, self.c, self.device)
+        return trainer.to(self.device).to(memory_format=self.layout)
 
     def train(self, remarks: Sequence[str] = ()) -> bool:
         """Train to the end of the run; False where Ctrl-C or a signal ended it earlier.
@@ -113,9 +114,8 @@ class Loop:
         for optimizer in self.trainer.optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = factor * group["initial_lr"]
-        layout = memory_format(self.c, self.device)
         pictures = {
-            name: to_tensor(picture.to(self.device, non_blocking=True)).contiguous(memory_format=layout)
+            name: to_tensor(picture.to(self.device, non_blocking=True)).contiguous(memory_format=self.layout)
             for name, picture in batch.items()
         }
         with self.precision.autocast():

@@ -9,14 +9,16 @@ from torch import nn
 
 from translate.config import TrainConfig
 from translate.losses import ImagePool
+from translate.networks.blocks import InstanceNorm
 
 WORTH_COMPILING_STEPS, WORTH_COMPILING_MINUTES = 2000, 30
 
 
-def memory_format(c: TrainConfig, device: torch.device) -> torch.memory_format:
-    """channels_last on a GPU and in compiled code; plain elsewhere, where eager norms are quicker so."""
-    last = device.type == "cuda" or wants_compiling(c, device)
-    return torch.channels_last if last else torch.contiguous_format
+def memory_format(trainer: nn.Module, c: TrainConfig, device: torch.device) -> torch.memory_format:
+    """channels_last, except for instance norms that run eagerly on a CPU: their backward is slow in it."""
+    eager = device.type == "cpu" and not wants_compiling(c, device)
+    slow = eager and any(isinstance(module, InstanceNorm) for module in trainer.modules())
+    return torch.contiguous_format if slow else torch.channels_last
 
 
 def wants_compiling(c: TrainConfig, device: torch.device) -> bool:

@@ -1,0 +1,40 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := datasets/demo
+RUN := runs/demo
+
+.PHONY: setup demo test test-slow lint clean
+
+setup: $(VENV)/.installed  ## the virtual environment with everything in it
+
+$(VENV)/.installed: setup.cfg pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "translate needs Python 3.11 or newer: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	touch $@
+
+demo: setup  ## train horses -> zebras for four minutes and show what came of it
+	$(BIN)/translate data demo $(DEMO)
+	$(BIN)/translate train configs/demo.yaml --resume
+	$(BIN)/translate apply $(RUN) $(DEMO)/testA -o $(RUN)/zebras --overwrite
+	$(BIN)/translate apply $(RUN) $(RUN)/zebras -o $(RUN)/back --direction BtoA --overwrite
+	$(BIN)/python tools/contact_sheet.py input=$(DEMO)/testA translated=$(RUN)/zebras back=$(RUN)/back -o demo.png
+	@echo
+	@echo "Look at $(CURDIR)/demo.png"
+	@echo "Next, with two folders of your own pictures:"
+	@echo "  $(BIN)/translate train cyclegan --domainA horses --domainB zebras"
+
+test: setup lint  ## everything that CI runs
+	$(BIN)/pytest -n 2
+
+test-slow: setup  ## trainings of minutes, with the figures that the README quotes
+	$(BIN)/pytest -m slow -s
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:  ## remove what the demo and the tests made; keeps .venv
+	rm -rf $(DEMO) $(RUN) demo.png .pytest_cache .mypy_cache .ruff_cache .hypothesis

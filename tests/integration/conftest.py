@@ -1,0 +1,69 @@
+"""The command line in a subprocess, as a person runs it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.pictures import demo
+
+TINY = [
+    *("--image-size", "32", "--ngf", "4", "--ndf", "4", "--blocks", "1", "--d-layers", "2"),
+    *("--batch-size", "2", "--workers", "0", "--device", "cpu"),
+]
+Result = subprocess.CompletedProcess[str]
+Command = Callable[..., Result]
+
+
+def environment() -> dict[str, str]:
+    """One thread a process, for the tests share the machine; no settings of the person's own."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("TRANSLATE_")}
+    return {**kept, "OMP_NUM_THREADS": "1"}
+
+
+def command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "translate", *map(str, arguments)]
+
+
+@pytest.fixture
+def translate(tmp_path: Path) -> Command:
+    """Run `translate ARGUMENTS` in tmp_path; the exit code must be `code`."""
+
+    def run(*arguments: str | Path, code: int = 0, **options: Any) -> Result:
+        result = subprocess.run(
+            command(*arguments),
+            cwd=tmp_path,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+            **options,
+        )
+        assert result.returncode == code, result.stdout + result.stderr
+        assert "Traceback" not in result.stderr, result.stderr
+        return result
+
+    return run
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """The built-in set, small, at tmp_path/data."""
+    return demo(tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of a tiny CycleGAN, trained for one step."""
+    folder = tmp_path_factory.mktemp("model")
+    demo(folder / "data")
+    arguments = command("train", "cyclegan", "--data", "data", "--steps", "1", "--out", "run", *TINY)
+    subprocess.run(arguments, cwd=folder, env=environment(), check=True, capture_output=True)
+    return folder / "run"

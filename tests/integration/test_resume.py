@@ -1,0 +1,112 @@
+"""A run that is killed, stopped or cut off by a full disk goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+import resource
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from tests.integration.conftest import TINY, Command, command, environment
+
+STEPS = "12"
+# The pool is small so that it is full and gives pictures back within these few steps.
+OWN = {"pix2pix": [], "cyclegan": ["--pool-size", "3"]}
+
+
+def train(recipe: str, out: str, *more: str) -> list[str]:
+    flags = ["--data", "data", "--steps", STEPS, "--checkpoint-every", "4", "--deterministic"]
+    return ["train", recipe, "--out", out, *TINY, *flags, *OWN[recipe], *more]
+
+
+def newest_step(run: Path) -> int:
+    steps = [int(p.stem.removeprefix("step-")) for p in run.glob("checkpoints/step-*.safetensors")]
+    return max(steps, default=0)
+
+
+def run_until(arguments: list[str], folder: Path, step: int, number: signal.Signals) -> int:
+    """Start a training, send it a signal once it has a checkpoint of `step`; its exit code."""
+    process = subprocess.Popen(
+        command(*arguments),
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    run = folder / arguments[arguments.index("--out") + 1]
+    while newest_step(run) < step and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(number)
+    return process.wait(timeout=60)
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize("recipe", OWN)
+def test_killed_and_resumed_equals_uninterrupted_bit_for_bit(
+    recipe: str, workers: str, translate: Command, data: Path, tmp_path: Path
+) -> None:
+    translate(*train(recipe, "whole", "--workers", workers))
+    code = run_until(train(recipe, "killed", "--workers", workers), tmp_path, 4, signal.SIGKILL)
+    assert code == -signal.SIGKILL
+    assert 4 <= newest_step(tmp_path / "killed") < 12
+    result = translate("train", recipe, "--out", "killed", "--resume")
+    assert "resuming killed from step" in result.stderr
+    name = "checkpoints/step-00000012.safetensors"
+    whole, killed = (load_file(tmp_path / run / name) for run in ("whole", "killed"))
+    assert whole.keys() == killed.keys()
+    assert [key for key in whole if not whole[key].equal(killed[key])] == []
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(translate: Command, data: Path, tmp_path: Path) -> None:
+    arguments = [*train("pix2pix", "run"), "--steps", "100000"]
+    assert run_until(arguments, tmp_path, 4, signal.SIGINT) == 130
+    at = newest_step(tmp_path / "run")
+    assert at >= 4
+    result = translate("train", "pix2pix", "--out", "run", "--resume", "--steps", str(at + 1))
+    assert f"resuming run from step {at}" in result.stderr
+
+
+def test_nothing_to_resume_starts_anew_and_says_so(translate: Command, data: Path) -> None:
+    result = translate("train", "pix2pix", "--data", "data", "--steps", "1", *TINY, "--resume")
+    assert "nothing to resume yet: starting anew" in result.stderr
+
+
+def test_a_run_is_not_overwritten_unasked_nor_resumed_as_another(translate: Command, data: Path) -> None:
+    first = ["train", "pix2pix", "--data", "data", "--steps", "1", *TINY]
+    translate(*first)
+    assert "continue it with --resume" in translate(*first, code=2).stderr
+    changed = translate("train", "pix2pix", "--resume", "--lr", "1", code=2).stderr
+    assert "--lr 1.0 differs from the run's 0.0002" in changed
+    other = translate("train", "cyclegan", "--resume", "--out", "runs/pix2pix", code=2).stderr
+    assert "is a run of pix2pix, not of cyclegan" in other
+    translate(*first, "--overwrite")
+
+
+def test_other_pictures_than_the_runs_are_refused(translate: Command, data: Path) -> None:
+    translate("train", "pix2pix", "--data", "data", "--steps", "1", *TINY)
+    (data / "trainA" / "0000.png").unlink()
+    error = translate("train", "pix2pix", "--resume", "--steps", "2", code=1).stderr
+    assert "the training pictures are not those" in error
+
+
+def test_a_full_disk_at_a_checkpoint_leaves_the_earlier_one_whole(
+    translate: Command, data: Path, tmp_path: Path
+) -> None:
+    translate("train", "pix2pix", "--data", "data", "--steps", "1", "--out", "run", *TINY)
+    checkpoint = tmp_path / "run" / "checkpoints" / "step-00000001.safetensors"
+    before, limit = checkpoint.read_bytes(), checkpoint.stat().st_size // 2
+
+    def small_disk() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    arguments = ["train", "pix2pix", "--out", "run", "--resume", "--steps", "2"]
+    error = translate(*arguments, code=1, preexec_fn=small_disk).stderr
+    assert "cannot write the checkpoint" in error
+    assert "--resume" in error
+    assert checkpoint.read_bytes() == before
+    assert [p.name for p in checkpoint.parent.iterdir()] == [checkpoint.name]
+    translate(*arguments)

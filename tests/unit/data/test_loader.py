@@ -1,0 +1,98 @@
+"""The order of batches, and their way through worker processes."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.pictures import noise
+from translate.config import Pix2PixConfig
+from translate.data.layouts import Pair
+from translate.data.loader import EndlessBatches, load
+from translate.data.sets import Draw, PairedSet
+from translate.errors import DataError, TranslateError, UsageError
+
+LENGTH_AND_BATCH = st.integers(1, 40).flatmap(lambda n: st.tuples(st.just(n), st.integers(1, n)))
+
+
+def first(count: int, batches: EndlessBatches) -> list[list[Draw]]:
+    return list(islice(batches, count))
+
+
+@given(LENGTH_AND_BATCH, st.integers(0, 2**32 - 1))
+def test_an_epoch_takes_each_picture_once_at_most(sizes: tuple[int, int], seed: int) -> None:
+    length, size = sizes
+    batches = EndlessBatches(length, size, seed)
+    assert batches.per_epoch == length // size
+    drawn = first(2 * batches.per_epoch, batches)
+    assert all(len(batch) == size for batch in drawn)
+    for epoch in (0, 1):
+        items = [draw.item for batch in drawn for draw in batch if draw.epoch == epoch]
+        assert len(items) == len(set(items)) == batches.per_epoch * size
+        assert set(items) <= set(range(length))
+
+
+@given(LENGTH_AND_BATCH, st.integers(0, 60))
+def test_a_resumed_order_goes_on_where_it_stopped(sizes: tuple[int, int], start: int) -> None:
+    whole = first(start + 5, EndlessBatches(*sizes, seed=3))
+    assert first(5, EndlessBatches(*sizes, seed=3, start=start)) == whole[start:]
+
+
+def test_epochs_and_seeds_have_orders_of_their_own() -> None:
+    orders = [[d.item for b in first(2, EndlessBatches(50, 50, seed)) for d in b] for seed in (0, 1)]
+    assert len({tuple(order[part : part + 50]) for order in orders for part in (0, 50)}) == 4
+    assert all(sorted(order[:50]) == list(range(50)) for order in orders)
+
+
+def test_what_is_left_over_has_its_turn_in_another_epoch() -> None:
+    drawn = first(100, EndlessBatches(5, 3, 0))
+    assert {draw.item for batch in drawn for draw in batch} == set(range(5))
+
+
+def test_a_batch_larger_than_the_set_is_refused_with_the_remedy() -> None:
+    with pytest.raises(UsageError, match=r"batch_size 4 is more than the 3 .*: use --batch-size 3"):
+        EndlessBatches(3, 4, 0)
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> PairedSet:
+    pairs = [Pair(noise(tmp_path / f"{n}.png", 40, 80, seed=n)) for n in range(5)]
+    return PairedSet(pairs, Pix2PixConfig(image_size=32, affine=5, color_jitter=0.3), training=True)
+
+
+def test_the_number_of_workers_changes_nothing(dataset: PairedSet) -> None:
+    alone, by_two = (list(islice(load(dataset, EndlessBatches(5, 2, 0), n), 5)) for n in (0, 2))
+    for one, other in zip(alone, by_two, strict=True):
+        assert one["a"].shape == (2, 3, 32, 32)
+        assert torch.equal(one["a"], other["a"])
+        assert torch.equal(one["b"], other["b"])
+
+
+def test_loading_leaves_the_random_state_of_training_alone(dataset: PairedSet) -> None:
+    before = torch.get_rng_state()
+    next(load(dataset, EndlessBatches(5, 2, 0), 0))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_picture_that_vanished_is_told_in_one_line(workers: int, dataset: PairedSet) -> None:
+    for pair in dataset.pairs:
+        pair.a.unlink()
+    with pytest.raises(DataError, match=r"^\S+\.png: No such file or directory$"):
+        next(load(dataset, EndlessBatches(5, 2, 0), workers))
+
+
+def test_pictures_of_different_sizes_in_one_batch_are_refused(tmp_path: Path) -> None:
+    pairs = [Pair(noise(tmp_path / f"{n}.png", 32, 64 * n, seed=n)) for n in (1, 2)]
+
+    def train() -> None:
+        config = Pix2PixConfig(image_size=32, preprocess="none", batch_size=2)
+        next(load(PairedSet(pairs, config, training=True), EndlessBatches(2, 2, 0), 0))
+
+    with pytest.raises(TranslateError, match="batch"):  # in the settings or in the loader, but in words
+        train()

@@ -1,0 +1,125 @@
+"""Pairs stay pairs, and every picture becomes one that the network can take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from translate.config import CycleGANConfig, Pix2PixConfig
+from translate.config.training import PREPROCESSING
+from translate.data.transforms import evaluation_transform, training_transform
+from translate.images import to_tensor
+from translate.networks import PatchGAN, create_generator
+
+SIZES = [(1, 1), (30, 200), (200, 30), (45, 61), (64, 64), (3, 17)]
+
+
+def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def config(**settings: Any) -> Pix2PixConfig:
+    return Pix2PixConfig(**{"image_size": 32, "flip": False, "ngf": 2, "ndf": 2, **settings})
+
+
+def drawn(c: Pix2PixConfig, a: np.ndarray, b: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    transform = training_transform(c)
+    transform.set_random_seed(seed)
+    done = transform(image=a, b=b)
+    return done["image"], done["b"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "tolerance"),
+    [
+        ({"preprocess": "crop"}, 0),
+        ({"preprocess": "crop", "flip": True}, 0),
+        ({"preprocess": "none", "flip": True}, 0),
+        ({"preprocess": "resize_and_crop", "flip": True}, 1),
+        ({"preprocess": "scale_width_and_crop", "flip": True}, 1),
+        ({"preprocess": "crop", "affine": 30, "flip": True}, 1),
+    ],
+)
+@pytest.mark.parametrize("size", [(60, 80), (20, 90)])
+def test_a_pair_is_transformed_alike(size: tuple[int, int], settings: dict[str, Any], tolerance: int) -> None:
+    a = picture(*size)
+    for seed in range(8):
+        left, right = drawn(config(**settings), a, 255 - a, seed)
+        assert np.abs(left.astype(int) + right - 255).max() <= tolerance
+
+
+def test_colours_of_a_pair_are_changed_alike() -> None:
+    a = picture(40, 40)
+    left, right = drawn(config(preprocess="crop", color_jitter=1), a, a, seed=1)
+    plain, _ = drawn(config(preprocess="crop"), a, a, seed=1)
+    assert np.array_equal(left, right)
+    assert not np.array_equal(left, plain)
+
+
+def test_flips_come_half_of_the_time_and_only_if_asked_for() -> None:
+    a = picture(32, 32)
+    c = config(preprocess="none", flip=True)
+    flipped = [np.array_equal(drawn(c, a, a, seed)[0], a[:, ::-1]) for seed in range(100)]
+    assert 30 < sum(flipped) < 70
+    c = config(preprocess="none", flip=False)
+    assert all(np.array_equal(drawn(c, a, a, seed)[0], a) for seed in range(5))
+
+
+def test_crops_reach_every_place() -> None:
+    rows, columns = np.mgrid[:40, :40].astype(np.uint8)
+    a = np.dstack([rows, columns, rows])
+    corners = {tuple(drawn(config(preprocess="crop"), a, a, seed)[0][0, 0, :2]) for seed in range(300)}
+    assert {row for row, _ in corners} == {column for _, column in corners} == set(range(9))
+
+
+@pytest.mark.parametrize("mode", PREPROCESSING)
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("transform", [training_transform, evaluation_transform])
+def test_every_picture_becomes_one_that_the_networks_can_take(transform, size, mode: str) -> None:
+    for c in (
+        CycleGANConfig(image_size=32, preprocess=mode, ngf=2, ndf=2, blocks=1),
+        config(preprocess=mode),
+    ):
+        done = transform(c)(image=picture(*size), b=picture(*size, seed=1))
+        sides = done["image"].shape[:2]
+        assert done["b"].shape == done["image"].shape
+        assert all(side % c.size_multiple == 0 for side in sides)
+        if mode.endswith("crop"):
+            assert sides == (32, 32)
+        if max(sides) <= 300:
+            x = to_tensor(done["image"])
+            with torch.no_grad():
+                assert create_generator(c.generator_spec()).eval()(x).shape == x.shape
+                assert PatchGAN(width=2, norm="instance")(x).numel() > 0
+
+
+@pytest.mark.parametrize("mode", ["none", "scale_width"])
+def test_modes_that_keep_the_shape_keep_the_whole_picture(mode: str) -> None:
+    c = config(preprocess=mode, load_size=48)
+    done = training_transform(c)(image=picture(48, 48), b=picture(48, 48))["image"]
+    assert done.shape == (64, 64, 3)
+    framed = [np.array_equal(done[y : y + 48, x : x + 48], picture(48, 48)) for y in (0, 8) for x in (0, 8)]
+    assert any(framed)
+
+
+@pytest.mark.parametrize("mode", PREPROCESSING)
+def test_scoring_leaves_nothing_to_chance(mode: str) -> None:
+    c = config(preprocess=mode, flip=True, affine=20, color_jitter=1)
+    a = picture(50, 70)
+    results = []
+    for seed in range(3):
+        transform = evaluation_transform(c)
+        transform.set_random_seed(seed)
+        results.append(transform(image=a, b=a)["image"])
+    assert all(np.array_equal(results[0], other) for other in results)
+
+
+def test_scoring_shows_the_whole_picture_where_training_resizes() -> None:
+    ramp = np.repeat(np.linspace(0, 255, 64).astype(np.uint8)[None, :, None], 64, axis=0).repeat(3, axis=2)
+    done = evaluation_transform(config())(image=ramp, b=ramp)["image"]
+    assert done.shape == (32, 32, 3)
+    assert done.min() < 8
+    assert done.max() > 247

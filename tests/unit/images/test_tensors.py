@@ -1,0 +1,68 @@
+"""Pixels to tensors and back, and sheets of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from translate.images import contact_sheet, to_pixels, to_tensor
+
+LEVELS = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
+
+
+def test_all_256_levels_come_back_exactly() -> None:
+    tensor = to_tensor(LEVELS)
+    assert tensor.shape == (1, 3, 16, 16)
+    assert tensor.dtype == torch.float32
+    assert (tensor.min(), tensor.max()) == (-1, 1)
+    assert np.array_equal(to_pixels(tensor[0]), LEVELS)
+
+
+def test_a_batch_of_uint8_is_the_same_as_its_pictures() -> None:
+    batch = torch.from_numpy(LEVELS.copy()).permute(2, 0, 1).repeat(2, 1, 1, 1)
+    assert torch.equal(to_tensor(batch), to_tensor(LEVELS).repeat(2, 1, 1, 1))
+    assert batch.dtype == torch.uint8
+
+
+def test_pixels_are_not_changed_by_their_tensor() -> None:
+    pixels = LEVELS.copy()
+    to_tensor(pixels).zero_()
+    assert np.array_equal(pixels, LEVELS)
+
+
+def test_a_view_with_negative_strides_will_do() -> None:
+    assert np.array_equal(to_pixels(to_tensor(LEVELS[:, ::-1])[0]), LEVELS[:, ::-1])
+
+
+def test_what_lies_outside_the_range_is_clipped() -> None:
+    values = torch.tensor([-9.0, -1.001, 1.001, 9.0]).view(1, 1, 4).repeat(3, 1, 1)
+    assert to_pixels(values)[0, :, 0].tolist() == [0, 0, 255, 255]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_any_precision_becomes_pixels(dtype: torch.dtype) -> None:
+    assert to_pixels(torch.full((3, 2, 2), 0.0, dtype=dtype)).tolist() == [[[128] * 3] * 2] * 2
+
+
+def test_a_sheet_has_a_column_a_name_and_a_row_a_picture() -> None:
+    red = np.zeros((10, 20, 3), np.uint8)
+    red[..., 0] = 255
+    one = contact_sheet({"input": [red], "translated": [red]}, side=40)
+    two = contact_sheet({"input": [red, red], "translated": [red, red]}, side=40)
+    assert one.dtype == np.uint8
+    assert one.shape[2] == 3
+    assert one.shape[1] == two.shape[1] == 2 * 40 + 3 * 4
+    assert two.shape[0] - one.shape[0] == 40 + 4
+    is_red = (two == [255, 0, 0]).all(axis=2)
+    assert is_red.sum() == 4 * 40 * 20
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (500, 3), (64, 64)])
+def test_a_sheet_fits_pictures_of_any_shape(shape: tuple[int, int]) -> None:
+    sheet = contact_sheet({"a": [np.zeros((*shape, 3), np.uint8)]}, side=32)
+    assert sheet.shape == contact_sheet({"a": [np.zeros((32, 32, 3), np.uint8)]}, side=32).shape
+
+
+def test_a_sheet_of_nothing_is_a_picture() -> None:
+    assert contact_sheet({}).ndim == 3

@@ -1,0 +1,92 @@
+"""The pool of generated pictures."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from translate.losses import ImagePool
+
+
+def numbered(*numbers: int) -> Tensor:
+    """A batch of pictures told apart by their pixel."""
+    return torch.tensor(numbers, dtype=torch.float32).view(-1, 1, 1, 1)
+
+
+def shown(pool: ImagePool, count: int, first: int = 0) -> list[int]:
+    """What the pool shows when it is given pictures with numbers that count up."""
+    return [int(pool(numbered(number))) for number in range(first, first + count)]
+
+
+def test_a_pool_fills_first_and_shows_new_pictures_meanwhile() -> None:
+    pool = ImagePool(10)
+    assert shown(pool, 10) == list(range(10))
+    assert [int(image) for image in pool.images] == list(range(10))
+
+
+def test_a_full_pool_shows_a_stored_picture_half_of_the_time() -> None:
+    pool = ImagePool(10)
+    shown(pool, 10)
+    answers = shown(pool, 2000, first=10)
+    old = [answer for number, answer in enumerate(answers, start=10) if answer != number]
+    assert len(old) == pytest.approx(1000, abs=80)
+    assert all(answer <= number for number, answer in enumerate(answers, start=10))
+
+
+def test_a_stored_picture_that_was_shown_gives_its_place_to_the_new_one() -> None:
+    pool = ImagePool(5)
+    shown(pool, 5)
+    answers = shown(pool, 500, first=5)
+    old = [answer for number, answer in enumerate(answers, start=5) if answer != number]
+    assert len(old) == len(set(old))
+    assert len(pool.images) == 5
+    assert {int(image) for image in pool.images} <= set(range(505)) - set(old)
+
+
+def test_a_batch_keeps_its_shape() -> None:
+    pool = ImagePool(2)
+    for _ in range(5):
+        assert pool(torch.zeros(3, 3, 4, 4)).shape == (3, 3, 4, 4)
+
+
+@pytest.mark.parametrize("size", [0, 2])
+def test_no_gradient_goes_through_a_pool(size: int) -> None:
+    pool = ImagePool(size)
+    for _ in range(6):
+        assert not pool(torch.zeros(1, 1, 1, 1, requires_grad=True) * 2).requires_grad
+
+
+def test_a_pool_of_size_0_hands_every_picture_through() -> None:
+    pool = ImagePool(0)
+    assert shown(pool, 50) == list(range(50))
+    assert pool.images == []
+
+
+def test_stored_pictures_do_not_change_with_what_was_given() -> None:
+    pool = ImagePool(1)
+    given = numbered(1)
+    pool(given)
+    given.fill_(9)
+    assert int(pool.images[0]) == 1
+
+
+def test_a_restored_pool_goes_on_with_the_same_sequence() -> None:
+    pool, copy = ImagePool(5, seed=3), ImagePool(5, seed=4)
+    shown(pool, 60)
+    copy.load_state_dict(pool.state_dict())
+    assert shown(copy, 60, first=60) == shown(pool, 60, first=60)
+
+
+def test_a_pool_restored_half_full_fills_up_first() -> None:
+    pool, copy = ImagePool(5), ImagePool(5)
+    shown(pool, 3)
+    copy.load_state_dict(pool.state_dict())
+    assert shown(copy, 2, first=3) == [3, 4]
+    assert len(copy.images) == 5
+
+
+def test_the_seed_decides_what_is_shown() -> None:
+    first, again, other = (shown(ImagePool(5, seed), 50) for seed in (0, 0, 1))
+    assert first == again
+    assert first != other

@@ -1,0 +1,40 @@
+"""Nothing that the package reads can run code: no pickle, in any disguise."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import translate
+
+FILES = sorted(Path(translate.__file__).parent.rglob("*.py"))
+RUN_CODE = {"pickle", "cPickle", "_pickle", "dill", "joblib", "marshal", "shelve", "cloudpickle"}
+
+
+def imported(tree: ast.AST) -> set[str]:
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module or "")
+    return {name.split(".")[0] for name in names}
+
+
+def calls(tree: ast.AST, name: str) -> list[ast.Call]:
+    """The calls of `torch.load` and the like."""
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == name]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(FILES[0].parent)))
+def test_nothing_is_unpickled(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert imported(tree) & RUN_CODE == set()
+    for call in calls(tree, "torch.load"):
+        assert "weights_only=True" in [ast.unparse(keyword) for keyword in call.keywords]
+    for call in calls(tree, "np.load"):
+        assert "allow_pickle=True" not in [ast.unparse(keyword) for keyword in call.keywords]
+    for name in ("yaml.load", "yaml.unsafe_load", "yaml.full_load", "eval", "exec"):
+        assert calls(tree, name) == []

@@ -1,0 +1,113 @@
+"""Norms: values, gradients in both memory formats, and pictures kept apart."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from translate.networks import PatchGAN, ResNet, UNet
+from translate.networks.blocks import BatchNorm, InstanceNorm, upsampling
+
+FORMATS = [torch.contiguous_format, torch.channels_last]
+EPS = 1e-5
+
+
+def normalised(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Each channel of each picture by hand, and what it was divided by."""
+    mean = x.mean(dim=(2, 3), keepdim=True)
+    deviation = ((x - mean).square().mean(dim=(2, 3), keepdim=True) + EPS).sqrt()
+    return (x - mean) / deviation, deviation
+
+
+@pytest.mark.parametrize("layout", FORMATS)
+@pytest.mark.parametrize("count", [1, 2])
+def test_instance_norm_before_a_convolution_has_the_right_value_and_gradient(
+    count: int, layout: torch.memory_format
+) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(count, 6, 9, 7).double().to(memory_format=layout).requires_grad_()
+    conv = nn.Conv2d(6, 5, 3).double().to(memory_format=layout)
+    out = conv(InstanceNorm()(x))
+    weights = torch.randn_like(out)
+    (gradient,) = torch.autograd.grad((out * weights).sum(), x)
+
+    y, deviation = normalised(x.detach())
+    slope = F.conv_transpose2d(weights, conv.weight.detach())  # of the sum by the norm's output
+    expected = slope - slope.mean((2, 3), keepdim=True) - y * (slope * y).mean((2, 3), keepdim=True)
+    torch.testing.assert_close(out, conv(y))
+    torch.testing.assert_close(gradient, expected / deviation)
+
+
+@pytest.mark.parametrize(
+    ("network", "size"),
+    [
+        (lambda: ResNet(width=4, depth=2, norm="instance"), 16),
+        (lambda: UNet(width=4, depth=4, norm="instance", dropout=False), 16),
+        (lambda: PatchGAN(width=4, norm="instance"), 32),
+    ],
+    ids=["resnet", "unet", "patchgan"],
+)
+def test_the_memory_format_changes_neither_output_nor_gradients(network, size: int) -> None:
+    outcomes = []
+    for layout in FORMATS:
+        torch.manual_seed(0)
+        net = network().double().to(memory_format=layout)
+        x = torch.randn(1, 3, size, size).double().to(memory_format=layout).requires_grad_()
+        out = net(x)
+        (out * torch.linspace(-1, 1, out.numel()).view_as(out)).sum().backward()
+        outcomes.append([out, x.grad, *(weight.grad for weight in net.parameters())])
+    for contiguous, channels_last in zip(*outcomes, strict=True):
+        torch.testing.assert_close(channels_last, contiguous, rtol=1e-8, atol=1e-8)
+
+
+def trained_batch_norm(channels: int) -> BatchNorm:
+    """A batch norm with weights and running statistics that differ from a fresh one's."""
+    torch.manual_seed(0)
+    norm = BatchNorm(channels)
+    nn.init.normal_(norm.weight)
+    nn.init.normal_(norm.bias)
+    norm(3 * torch.randn(8, channels, 5, 5) + 1)
+    return norm
+
+
+def test_batch_norm_per_picture_gives_a_training_forward_of_each_picture_alone() -> None:
+    norm = trained_batch_norm(4)
+    x = torch.randn(3, 4, 6, 6) * 5 - 2
+    norm.per_picture = True
+    together = norm.eval()(x)
+    for index in range(3):
+        torch.testing.assert_close(together[index : index + 1], norm(x[index : index + 1]))
+    for index in range(3):
+        alone = norm.train()(x[index : index + 1])
+        torch.testing.assert_close(together[index : index + 1], alone, rtol=1e-5, atol=1e-5)
+
+
+def test_batch_norm_uses_the_running_statistics_unless_told_otherwise() -> None:
+    norm = trained_batch_norm(4).eval()
+    x = torch.randn(2, 4, 6, 6)
+    expected = F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias)
+    torch.testing.assert_close(norm(x), expected)
+    norm.per_picture = True
+    assert not torch.allclose(norm(x), expected, atol=1e-2)
+
+
+def test_batch_norm_per_picture_trains_on_the_batch_as_ever() -> None:
+    x = torch.randn(3, 4, 6, 6)
+    plain, per_picture = trained_batch_norm(4), trained_batch_norm(4)
+    per_picture.per_picture = True
+    torch.testing.assert_close(per_picture(x), plain(x))
+    torch.testing.assert_close(per_picture.running_mean, plain.running_mean)
+
+
+@pytest.mark.parametrize("kernel", [3, 4])
+@pytest.mark.parametrize("kind", ["deconv", "resize"])
+def test_upsampling_doubles_both_sides(kind: str, kernel: int) -> None:
+    assert upsampling(kind, 3, 5, kernel, bias=True)(torch.zeros(2, 3, 4, 6)).shape == (2, 5, 8, 12)
+
+
+def test_resize_upsampling_of_one_colour_has_no_checkerboard() -> None:
+    torch.manual_seed(0)
+    out = upsampling("resize", 3, 5, 3, bias=True)(torch.ones(1, 3, 8, 8))
+    assert out.std(dim=(2, 3)).max() < 1e-6

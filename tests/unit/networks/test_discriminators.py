@@ -1,0 +1,47 @@
+"""Discriminators: the sizes of their score maps and the field of one score."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from translate.networks import PatchGAN, PixelDiscriminator
+
+
+@pytest.mark.parametrize(("size", "scores"), [((256, 256), (30, 30)), ((512, 256), (62, 30))])
+def test_a_patchgan_gives_30x30_scores_for_256x256(size: tuple[int, int], scores: tuple[int, int]) -> None:
+    with torch.device("meta"):
+        assert PatchGAN(6)(torch.empty(2, 6, *size)).shape == (2, 1, *scores)
+
+
+@pytest.mark.parametrize(("layers", "field"), [(1, 16), (2, 34), (3, 70)])
+def test_one_score_of_a_patchgan_sees_its_field(layers: int, field: int) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(1, 3, 128, 128, requires_grad=True)
+    scores = PatchGAN(width=4, layers=layers, norm="none")(x)
+    middle = scores.shape[-1] // 2
+    scores[0, 0, middle, middle].backward()
+    rows, columns = x.grad[0].abs().sum(0).nonzero().T
+    assert int(rows.max() - rows.min()) + 1 == field
+    assert int(columns.max() - columns.min()) + 1 == field
+
+
+def test_a_pixel_discriminator_judges_each_pixel_by_itself() -> None:
+    torch.manual_seed(0)
+    discriminator = PixelDiscriminator(width=4, norm="none")
+    x = torch.randn(2, 3, 5, 7)
+    changed = x.clone()
+    changed[0, :, 2, 3] += 1
+    moved = discriminator(changed) - discriminator(x)
+    assert discriminator(x).shape == (2, 1, 5, 7)
+    assert moved.nonzero().tolist() == [[0, 0, 2, 3]]
+
+
+@pytest.mark.parametrize("discriminator", [PatchGAN, PixelDiscriminator])
+def test_scores_are_not_bounded(discriminator) -> None:
+    torch.manual_seed(0)
+    network = discriminator(width=4, norm="none")
+    with torch.no_grad():
+        scores = torch.cat([network(1e4 * torch.randn(1, 3, 32, 32)).flatten() for _ in range(20)])
+    assert scores.max() > 10
+    assert scores.min() < -10

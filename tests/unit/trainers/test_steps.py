@@ -1,0 +1,111 @@
+"""One step of each trainer: which networks it moves, and that every loss takes part."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from translate.config import CycleGANConfig, Pix2PixConfig
+from translate.trainers.building import Trainer
+from translate.trainers.cyclegan import CycleGAN
+from translate.trainers.pix2pix import Pix2Pix
+
+SMALL = {"ngf": 4, "ndf": 4, "image_size": 32, "norm": "instance", "blocks": 1}
+METHODS = {"pix2pix": (Pix2Pix, Pix2PixConfig), "cyclegan": (CycleGAN, CycleGANConfig)}
+DISCRIMINATORS = {"pix2pix": ["d"], "cyclegan": ["d_a", "d_b"]}
+
+
+def new(method: str, **settings: Any) -> Trainer:
+    torch.manual_seed(0)
+    trainer, config = METHODS[method]
+    return trainer(config(**{**SMALL, **settings}))
+
+
+def batch(count: int = 2) -> dict[str, Tensor]:
+    random = torch.Generator().manual_seed(1)
+    return {name: torch.rand(count, 3, 32, 32, generator=random) * 2 - 1 for name in ("a", "b")}
+
+
+def handed_to_update(trainer: Trainer) -> dict[str, float]:
+    """The losses that a step hands to the optimizers, which do not act."""
+    torch.manual_seed(2)
+    losses: dict[str, float] = {}
+    trainer.step(batch(), lambda name, loss: losses.update({name: loss.item()}))
+    return losses
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_gradient_penalty_takes_part_in_the_discriminators_loss(method: str) -> None:
+    without, once, twice = (
+        handed_to_update(new(method, gan_loss="wgan-gp", lambda_gp=weight)) for weight in (0, 10, 20)
+    )
+    assert once["d"] - without["d"] > 0.1
+    assert twice["d"] - without["d"] == pytest.approx(2 * (once["d"] - without["d"]), rel=1e-4)
+    assert once["g"] == without["g"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_gradient_penalty_reaches_the_discriminators_weights(method: str) -> None:
+    def gradient(weight: float) -> Tensor:
+        trainer, found = new(method, gan_loss="wgan-gp", lambda_gp=weight), []
+
+        def update(name: str, loss: Tensor) -> None:
+            if name == "d":
+                first = next(getattr(trainer, DISCRIMINATORS[method][0]).parameters())
+                found.extend(torch.autograd.grad(loss, first, retain_graph=True))
+
+        torch.manual_seed(2)
+        trainer.step(batch(), update)
+        return found[0]
+
+    assert not torch.allclose(gradient(0), gradient(10), rtol=1e-2)
+
+
+@pytest.mark.parametrize("gan_loss", ["vanilla", "lsgan", "hinge", "wgan-gp"])
+@pytest.mark.parametrize("method", METHODS)
+def test_each_update_moves_its_own_networks_and_gathers_no_other_gradient(method: str, gan_loss: str) -> None:
+    trainer = new(method, gan_loss=gan_loss)
+    of = {
+        name: {id(weight) for group in optimizer.param_groups for weight in group["params"]}
+        for name, optimizer in trainer.optimizers.items()
+    }
+    assert set.union(*of.values()) == {id(weight) for weight in trainer.parameters()}
+
+    def update(name: str, loss: Tensor) -> None:
+        trainer.zero_grad()
+        loss.backward()
+        reached = {id(w) for w in trainer.parameters() if w.grad is not None and w.grad.any()}
+        assert reached <= of[name]
+        assert len(reached) > 0.8 * len(of[name])  # a bias before a norm has no slope
+        trainer.optimizers[name].step()
+
+    losses = trainer.step(batch(), update)
+    assert all(torch.isfinite(loss) and loss.shape == () for loss in losses.values())
+
+
+@pytest.mark.parametrize(
+    ("method", "weights"),
+    [("pix2pix", ["lambda_l1"]), ("cyclegan", ["lambda_a", "lambda_b", "lambda_identity"])],
+)
+def test_each_weight_counts_in_the_generators_loss(method: str, weights: list[str]) -> None:
+    plain = handed_to_update(new(method))
+    for weight in weights:
+        changed = handed_to_update(new(method, **{weight: 0}))
+        assert changed["g"] < plain["g"] - 0.1, weight
+        assert changed["d"] == pytest.approx(plain["d"]), weight
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_discriminators_learn_again_after_a_step(method: str) -> None:
+    trainer = new(method)
+    handed_to_update(trainer)
+    assert all(weight.requires_grad for weight in trainer.parameters())
+
+
+@pytest.mark.parametrize("direction", ["AtoB", "BtoA"])
+def test_a_one_way_model_is_named_by_its_direction(direction: str) -> None:
+    assert list(new("pix2pix", direction=direction).generators) == [direction]
+    assert list(new("cyclegan", direction=direction).generators) == ["AtoB", "BtoA"]

@@ -1,0 +1,51 @@
+"""Lay pictures of the same name from several folders side by side, to see what a model did.
+
+python tools/contact_sheet.py input=photos translated=out -o sheet.png
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from translate.errors import TranslateError
+from translate.images import Picture, contact_sheet, find_pictures, read_rgb, write
+
+
+@click.command()
+@click.argument("columns", metavar="NAME=FOLDER...", nargs=-1, required=True)
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="picture to write")
+@click.option("--rows", default=8, show_default=True, help="pictures shown, spread over the folder")
+@click.option("--side", default=128, show_default=True, help="side of each picture, in pixels")
+def main(columns: tuple[str, ...], out: Path, rows: int, side: int) -> None:
+    """Write a contact sheet: a column for each folder, a row for each picture that all of them hold."""
+    folders = dict(_column(text) for text in columns)
+    names = _common(list(folders.values()))
+    shown = names[:: max(1, len(names) // rows)][:rows]
+    try:
+        pictures = {name: [read_rgb(folder / shot) for shot in shown] for name, folder in folders.items()}
+        write(Picture(rgb=contact_sheet(pictures, side=side)), out)
+    except TranslateError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{len(shown)} of {len(names)} pictures in {out}")
+
+
+def _column(text: str) -> tuple[str, Path]:
+    name, equals, folder = text.partition("=")
+    if not equals or not Path(folder).is_dir():
+        raise click.UsageError(f"{text!r} is not NAME=FOLDER with a folder that exists")
+    return name, Path(folder)
+
+
+def _common(folders: list[Path]) -> list[Path]:
+    """Paths below the folders that all of them hold."""
+    sets = [{path.relative_to(folder) for path in find_pictures(folder)} for folder in folders]
+    common = sorted(set.intersection(*sets))
+    if not common:
+        raise click.UsageError("the folders have no picture name in common")
+    return common
+
+
+if __name__ == "__main__":
+    main()
