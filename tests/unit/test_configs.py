@@ -7,21 +7,34 @@ from pathlib import Path
 
 import pytest
 
-from translate.config import CycleGANConfig, ImageTrainConfig, Pix2PixConfig, load_yaml, resolve
+from tests.pictures import demo
+from translate.config import explicit, load_yaml
+from translate.engine.session import Session
+from translate.recipes import find_recipe
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted(path for path in (ROOT / "configs").glob("*.yaml") if path.stem != "demo")
-RECIPES: dict[str, type[ImageTrainConfig]] = {"pix2pix": Pix2PixConfig, "cyclegan": CycleGANConfig}
 TOOL = runpy.run_path(str(ROOT / "tools/fetch_dataset.py"))
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_loads_and_says_only_what_differs(path: Path) -> None:
     given = load_yaml(path)
-    kind = RECIPES[given.pop("recipe")]
-    config, default = resolve(kind, {}, files=(path,)), kind()
+    kind = find_recipe(given.pop("recipe")).config
+    config, default = kind(**explicit(kind, {}, files=(path,))), kind()
     assert path.read_text().startswith("# ")
     assert {name for name in given if getattr(config, name) == getattr(default, name)} == set()
+
+
+@pytest.mark.parametrize("path", [*CONFIGS, ROOT / "configs" / "demo.yaml"], ids=lambda path: path.stem)
+def test_runs_dry(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    recipe = load_yaml(path)["recipe"]
+    given = explicit(find_recipe(recipe).config, {"data": str(demo(tmp_path / "data"))}, files=(path,))
+    said = Session(recipe, given).describe()
+    assert f"recipe: {recipe}\n" in said
+    assert "memory: about" in said
+    assert [folder.name for folder in tmp_path.iterdir()] == ["data"]
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 
 import click
@@ -56,8 +55,6 @@ def translate() -> None:
 
 def main() -> None:
     """Run the command line; a person's mistake is one line and an exit code, never a traceback."""
-    if os.environ.get("NO_COLOR"):
-        os.environ.setdefault("CLICK_COLOR", "never")
     try:
         translate(prog_name="translate")
     except TranslateError as error:

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from translate.config.schema import Config, setting
+from translate.errors import UsageError
 
 DIRECTIONS = ("AtoB", "BtoA")
 NORMS = ("batch", "instance", "none")
@@ -44,3 +45,8 @@ class ModelConfig(Config):
     )
     dropout_when_applied: str = setting("off", "dropout never acts when a model is applied", choices=("off",))
     trained_on: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def check(self) -> None:
+        known = isinstance(self.directions, list) and all(d in DIRECTIONS for d in self.directions)
+        if not known or not self.directions:
+            raise UsageError(f"directions is {self.directions!r}, but must be a list of {DIRECTIONS}")

@@ -78,6 +78,6 @@ def dump_yaml(config: Config, recipe: str) -> str:
 
     lines = [f"recipe: {recipe}"]
     for field in settings_of(type(config)):
-        value = yaml.safe_dump({field.name: getattr(config, field.name)}, allow_unicode=True).strip()
+        value = yaml.safe_dump({field.name: getattr(config, field.name)}, allow_unicode=True).strip("\n")
         lines.append(f"{value}  # {field.metadata['help']}")
     return "\n".join(lines) + "\n"

@@ -119,11 +119,11 @@ class ImageTrainConfig(TrainConfig):
             )
 
     def _check_size(self) -> None:
-        size, smallest = self.image_size, 3 * 2**self.d_layers
-        if self.discriminator == "patch" and size < smallest:
+        size = self.image_size
+        if size < self.least_size:
             raise UsageError(
-                f"image_size {size} is under {smallest}, the least that a PatchGAN of {self.d_layers} layers"
-                " can judge: use a larger --image-size or fewer --d-layers"
+                f"image_size {size} is under {self.least_size}, the least that a PatchGAN of"
+                f" {self.d_layers} layers can judge: use a larger --image-size or fewer --d-layers"
             )
         multiple = self.size_multiple
         if size % multiple:
@@ -146,6 +146,11 @@ class ImageTrainConfig(TrainConfig):
     def size_multiple(self) -> int:
         """Each side of a picture must be a multiple of this, in pixels."""
         return 4 if self.generator == "resnet" else 2**self.depth
+
+    @property
+    def least_size(self) -> int:
+        """The smallest side that the networks can take while training, in pixels."""
+        return 3 * 2**self.d_layers if self.discriminator == "patch" else 8
 
     @property
     def resize_to(self) -> int:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from translate.data.layouts import Paired, Unpaired, find_paired, find_unpaired
+from translate.data.layouts import (
+    Found,
+    Paired,
+    Photos,
+    Unpaired,
+    find_paired,
+    find_photos,
+    find_unpaired,
+)
 from translate.errors import DataError, UsageError
 from translate.images import read_rgb
 
@@ -33,10 +42,10 @@ def _reason(path: Path) -> str:
     return ""
 
 
-Found = TypeVar("Found", Paired, Unpaired)
+Kind = TypeVar("Kind", Paired, Unpaired, Photos)
 
 
-def without_unreadable(found: Found) -> Found:
+def without_unreadable(found: Kind) -> Kind:
     """The same data set without the pictures that cannot be read, each told in its notes.
 
     Raises:
@@ -58,22 +67,17 @@ class Inspection:
 
 
 def inspect(folder: str) -> Inspection:
-    """Look at a folder as paired and as unpaired data, and decode every picture.
+    """Look at a folder as pairs, as two kinds and as photos, and decode every picture.
 
     Raises:
-        UsageError: it is neither.
+        UsageError: there is no picture in it.
     """
-    found: dict[str, Paired | Unpaired] = {}
-    refusals = []
-    finders: dict[str, Callable[..., Paired | Unpaired]] = {"pix2pix": find_paired, "cyclegan": find_unpaired}
-    for recipe, find in finders.items():
-        try:
-            found[recipe] = find(folder, None, None)
-        except UsageError as error:
-            refusals.append(f"{recipe}: {error}")
-    if not found:
-        raise UsageError(refusals[0].removeprefix("pix2pix: "))
-    bad = unreadable(file for kind in found.values() for file in kind.files())
-    problems = [note for kind in found.values() for note in kind.notes] + list(bad.values())
-    lines = [f"{recipe}: {kind.summary}" for recipe, kind in found.items()]
-    return Inspection(lines + problems, problems)
+    found: list[Found] = []
+    for find in (find_paired, find_unpaired):
+        with contextlib.suppress(UsageError):  # a layout that the folder does not have
+            found.append(find(folder, None, None))
+    if not any(isinstance(kind, Unpaired) for kind in found):
+        found.append(find_photos(folder))
+    bad = unreadable(file for kind in found for file in kind.files())
+    problems = [note for kind in found for note in kind.notes] + list(bad.values())
+    return Inspection([kind.summary for kind in found] + problems, problems)

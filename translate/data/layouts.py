@@ -51,7 +51,9 @@ class Paired:
 
     @property
     def summary(self) -> str:
-        return f"{len(self.train)} pairs to train on, {len(self.held_out)} held out"
+        joined = any(pair.b is None for pair in self.train)
+        how = " (halves of one file, A left and B right)" if joined else ""
+        return f"{len(self.train)} pairs{how} to train on, {len(self.held_out)} held out"
 
 
 @dataclass
@@ -78,6 +80,30 @@ class Unpaired:
         return f"{len(a)} + {len(b)} pictures to train on, {len(held_a)} + {len(held_b)} held out"
 
 
+@dataclass
+class Photos:
+    """Pictures of one kind, to train on and held out."""
+
+    train: list[Path]
+    held_out: list[Path]
+    notes: list[str] = field(default_factory=list)
+
+    def files(self) -> list[Path]:
+        return self.train + self.held_out
+
+    def without(self, bad: Collection[Path], notes: list[str]) -> Photos:
+        """The same but for the bad files."""
+        train, held_out = ([file for file in part if file not in bad] for part in (self.train, self.held_out))
+        return Photos(train, held_out, self.notes + notes)
+
+    @property
+    def summary(self) -> str:
+        return f"{len(self.train)} photos to train on, {len(self.held_out)} held out"
+
+
+Found = Paired | Unpaired | Photos
+
+
 def find_paired(data: str | None, domain_a: str | None, domain_b: str | None) -> Paired:
     """Pairs, from a folder of joined A|B files, of two folders, or from two folders by stem.
 
@@ -85,12 +111,12 @@ def find_paired(data: str | None, domain_a: str | None, domain_b: str | None) ->
         UsageError: a folder is missing, empty or given twice, or no pair is found.
     """
     if domains := _two_domains(data, domain_a, domain_b):
-        return _with_held_out(*_pair_by_stem(*domains))
+        return _with_held_out(*_pair_by_stem(*domains), domains[0])
     root = _data_folder(data)
     pairs, notes = _paired_part(root, "train") or _paired_part(root, "") or _joined(root)
     held_out = next((found for part in HELD_OUT_NAMES if (found := _paired_part(root, part))), None)
     if held_out is None:
-        return _with_held_out(pairs, notes)
+        return _with_held_out(pairs, notes, root)
     return Paired(pairs, held_out[0][:HELD_OUT_MOST], notes + held_out[1])
 
 
@@ -115,6 +141,21 @@ def find_unpaired(data: str | None, domain_a: str | None, domain_b: str | None) 
     a, b = (_pictures(side) for side in train)
     held_a, held_b = (_pictures(side)[:HELD_OUT_MOST] for side in held_out)
     return Unpaired((a, b), (held_a, held_b))
+
+
+def find_photos(data: str | None) -> Photos:
+    """Photos, from a flat folder or one with train/ (and val/ or test/) in it.
+
+    Raises:
+        UsageError: the folder is missing or empty.
+    """
+    root = _data_folder(data)
+    train = root / "train" if (root / "train").is_dir() else root
+    held_out = next((_pictures(root / part) for part in HELD_OUT_NAMES if (root / part).is_dir()), None)
+    if held_out is None:
+        return Photos(*_split(train))
+    apart = set(held_out)
+    return Photos([path for path in _pictures(train) if path not in apart], held_out[:HELD_OUT_MOST])
 
 
 def _data_folder(data: str | None) -> Path:
@@ -149,9 +190,14 @@ def _two_domains(data: str | None, a: str | None, b: str | None) -> tuple[Path, 
 
 
 def _sides(root: Path, part: str) -> tuple[Path, Path] | None:
-    """The folders trainA and trainB (or A and B, where `part` is empty), if both are there."""
+    """The folders trainA and trainB (or A and B, where `part` is empty), if they are there."""
     a, b = root / f"{part}A", root / f"{part}B"
-    return (a, b) if a.is_dir() and b.is_dir() else None
+    if a.is_dir() != b.is_dir():
+        there, missing = (a, b) if a.is_dir() else (b, a)
+        raise UsageError(
+            f"{root} holds {there.name}/ but no {missing.name}/: bring both, or name two folders"
+        )
+    return (a, b) if a.is_dir() else None
 
 
 def _pictures(folder: Path) -> list[Path]:
@@ -169,7 +215,9 @@ def _paired_part(root: Path, part: str) -> tuple[list[Pair], list[str]] | None:
 
 
 def _joined(folder: Path) -> tuple[list[Pair], list[str]]:
-    return [Pair(path) for path in _pictures(folder)], []
+    """Joined A|B files, flat or in sub-folders; those of a val/ or test/ beside them are not for training."""
+    inside = [(path, path.relative_to(folder).parts[0]) for path in _pictures(folder)]
+    return [Pair(path) for path, first in inside if first not in HELD_OUT_NAMES], []
 
 
 def _pair_by_stem(folder_a: Path, folder_b: Path) -> tuple[list[Pair], list[str]]:
@@ -222,19 +270,23 @@ def hold_out(items: list[Item], name: Callable[[Item], str]) -> tuple[list[Item]
     return [i for i in items if name(i) not in chosen], [i for i in items if name(i) in chosen]
 
 
-def _with_held_out(pairs: list[Pair], notes: list[str]) -> Paired:
-    train, held_out = hold_out(pairs, lambda pair: str(pair.a))
+def _with_held_out(pairs: list[Pair], notes: list[str], root: Path) -> Paired:
+    train, held_out = hold_out(pairs, lambda pair: pair.a.relative_to(root).as_posix())
     return Paired(train, held_out, notes)
 
 
 def _split_domains(folder_a: Path, folder_b: Path) -> Unpaired:
-    (a, held_a), (b, held_b) = (hold_out(_pictures(folder), str) for folder in (folder_a, folder_b))
+    (a, held_a), (b, held_b) = (_split(folder) for folder in (folder_a, folder_b))
     return Unpaired((a, b), (held_a, held_b))
 
 
-def fingerprint(found: Paired | Unpaired) -> str:
-    """A short hash of the names in the training part: whether a resumed run has the same data."""
-    return _hash(repr(found.train))[:16]
+def _split(folder: Path) -> tuple[list[Path], list[Path]]:
+    return hold_out(_pictures(folder), lambda path: path.relative_to(folder).as_posix())
+
+
+def fingerprint(found: Found) -> str:
+    """A short hash of the file names: whether a resumed run has the data it was started with."""
+    return _hash("\n".join(file.name for file in found.files()))[:16]
 
 
 def _hash(text: str) -> str:

@@ -50,12 +50,13 @@ def load(dataset: SampleSet, batches: EndlessBatches, workers: int) -> Iterator[
     """Batches of uint8 samples without end, read in `workers` processes (0: in this one).
 
     Raises:
-        DataError: a picture cannot be read any more.
+        DataError: a picture cannot be read any more, or the pictures of a batch differ in size.
     """
     loader = DataLoader(
         dataset,
         batch_sampler=batches,
         num_workers=workers,
+        collate_fn=_stack,
         worker_init_fn=_quiet_worker,
         pin_memory=torch.cuda.is_available(),
         generator=torch.Generator(),  # else it would draw from the random state that training resumes with
@@ -66,6 +67,18 @@ def load(dataset: SampleSet, batches: EndlessBatches, workers: int) -> Iterator[
         raise DataError(
             str(error).rstrip().splitlines()[-1].removeprefix(f"{DataError.__module__}.DataError: ")
         ) from None
+
+
+def _stack(samples: list[Sample]) -> Sample:
+    """Samples of one size as a batch."""
+    for name in samples[0]:
+        sizes = {tuple(sample[name].shape[1:]) for sample in samples}
+        if len(sizes) > 1:
+            shown = " and ".join(f"{width}x{height}" for height, width in sorted(sizes)[:2])
+            raise DataError(
+                f"a batch would hold pictures of {shown}: use --batch-size 1, or a --preprocess that crops"
+            )
+    return {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
 
 
 def _quiet_worker(_: int) -> None:

@@ -82,12 +82,34 @@ class UnpairedSet(SampleSet):
     def __getitem__(self, draw: Draw) -> Sample:
         random = _random(self.seed, draw)
         chosen = int(random.integers(len(self.b))) if self.training else draw.item % len(self.b)
-        a, b = (self._picture(path, random) for path in (self.a[draw.item % len(self.a)], self.b[chosen]))
+        a, b = (
+            _drawn(path, self.transform, random) for path in (self.a[draw.item % len(self.a)], self.b[chosen])
+        )
         return {"a": a, "b": b}
 
-    def _picture(self, path: Path, random: np.random.Generator) -> Tensor:
-        self.transform.set_random_seed(int(random.integers(2**31)))
-        return _tensor(self.transform(image=read_rgb(path))["image"])
+
+class PhotoSet(SampleSet):
+    """Photos as `photo`, (3, H, W) uint8.
+
+    Args:
+        training: random crops and flips; otherwise the same sample at every draw.
+    """
+
+    def __init__(self, files: Sequence[Path], c: ImageTrainConfig, *, training: bool) -> None:
+        self.files, self.seed = files, c.seed
+        self.transform = training_transform(c) if training else evaluation_transform(c)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, draw: Draw) -> Sample:
+        return {"photo": _drawn(self.files[draw.item], self.transform, _random(self.seed, draw))}
+
+
+def _drawn(path: Path, transform: A.Compose, random: np.random.Generator) -> Tensor:
+    """A picture file, transformed as `random` decides."""
+    transform.set_random_seed(int(random.integers(2**31)))
+    return _tensor(transform(image=read_rgb(path))["image"])
 
 
 def _random(seed: int, draw: Draw) -> np.random.Generator:

@@ -48,9 +48,11 @@ def _crop(c: ImageTrainConfig, crop: type[A.BasicTransform]) -> list[A.BasicTran
     border = cv2.BORDER_REFLECT_101
     if c.preprocess.endswith("crop"):
         return [crop(c.image_size, c.image_size, pad_if_needed=True, border_mode=border)]
-    multiple = c.size_multiple
+    least, multiple = c.least_size, c.size_multiple
+    divisors = {"pad_height_divisor": multiple, "pad_width_divisor": multiple}
     return [
-        A.PadIfNeeded(None, None, pad_height_divisor=multiple, pad_width_divisor=multiple, border_mode=border)
+        A.PadIfNeeded(least, least, border_mode=border),
+        A.PadIfNeeded(None, None, **divisors, border_mode=border),
     ]
 
 

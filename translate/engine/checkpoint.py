@@ -6,6 +6,7 @@ JSON into its header. No pickle: a checkpoint from elsewhere runs no code.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -45,7 +46,8 @@ def save(state: State, path: Path) -> None:
             " earlier checkpoints are whole: make room and go on with --resume"
         ) from None
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def load(path: Path) -> State:

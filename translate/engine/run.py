@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from translate.config import TrainConfig, flag_name, load_yaml, settings_of
+from translate.config import TrainConfig, flag_name, from_mapping, load_yaml, settings_of
 from translate.errors import TranslateError, UsageError
 
 LENGTHS = ("epochs", "steps", "minutes")
@@ -53,6 +53,8 @@ class Run:
             raise UsageError(
                 f"{self.folder} holds a run: continue it with --resume, or give --overwrite or another --out"
             )
+        if self.folder.exists() and not self.folder.is_dir():
+            raise UsageError(f"{self.folder} is a file: give a folder by --out")
         if not self.exists() and self.folder.is_dir() and any(self.folder.iterdir()):
             raise UsageError(f"{self.folder} holds files that are no run: give another folder by --out")
 
@@ -76,10 +78,10 @@ class Run:
     def checkpoints(self) -> dict[int, Path]:
         """The checkpoints by their steps, the oldest first."""
         found = {}
-        for path in sorted((self.folder / "checkpoints").glob("step-*.safetensors")):
+        for path in (self.folder / "checkpoints").glob("step-*.safetensors"):
             if match := re.fullmatch(r"step-(\d+)\.safetensors", path.name):
                 found[int(match[1])] = path
-        return found
+        return dict(sorted(found.items()))
 
     def prune(self, keep: int, best: int | None) -> None:
         """Remove all checkpoints but the newest `keep` and that of the step `best`."""
@@ -102,7 +104,7 @@ def resumed(kind: type[TrainConfig], run: Run, recipe: str, given: dict[str, Any
     stored = load_yaml(run.config)
     if (of := stored.pop("recipe", None)) != recipe:
         raise UsageError(f"{run.folder} is a run of {of}, not of {recipe}: give its recipe, or another --out")
-    before = kind(**stored)
+    before = from_mapping(kind, stored, str(run.config))
     lengths = dict.fromkeys(("steps", "minutes")) if any(name in given for name in LENGTHS) else {}
     after = kind(**{**stored, **lengths, **given, "out": before.out})
     for field in settings_of(kind):

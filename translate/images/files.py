@@ -24,7 +24,7 @@ def find_pictures(folder: Path, *, skip: Path | None = None) -> list[Path]:
         folders[:] = [
             name
             for name in folders
-            if not name.startswith(".") and (skip is None or (here / name).resolve() != skip.resolve())
+            if not name.startswith(".") and (skip is None or real(here / name) != real(skip))
         ]
         found += [here / name for name in names if is_picture_name(name)]
     return sorted(found)
@@ -32,6 +32,11 @@ def find_pictures(folder: Path, *, skip: Path | None = None) -> list[Path]:
 
 def is_picture_name(name: str) -> bool:
     return not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
+
+
+def real(path: Path) -> Path:
+    """Where a path leads, through links; one that leads to itself stays as it is."""
+    return Path(os.path.realpath(path))
 
 
 def picture_name(path: Path | str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,8 +70,13 @@ def read(path: Path | str) -> Picture:
 
 def _reason(path: Path | str, error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
-        empty = Path(path).stat().st_size == 0
+        empty = Path(path).exists() and Path(path).stat().st_size == 0
         return "the file is empty" if empty else f"not a picture of a known format ({', '.join(READABLE)})"
+    return _words(error)
+
+
+def _words(error: Exception) -> str:
+    """What an error says, on one line."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return " ".join(str(error).split()) or type(error).__name__
@@ -124,12 +131,14 @@ def write(picture: Picture, path: Path) -> None:
         raise DataError(f"{picture_name(path)}: cannot write this format: use {', '.join(sorted(WRITABLE))}")
     image = Image.fromarray(picture.rgb) if kind in ("JPEG", "BMP") else to_pil(picture)
     profile = {"icc_profile": picture.icc} if picture.icc and kind != "BMP" else {}
-    part = path.parent / f".{os.getpid()}.part"  # a name of its own would pass 255 bytes on a long one
+    # The picture's own name may be as long as a name can be: the temporary one does not build on it.
+    part = path.parent / f".{os.getpid()}-{threading.get_ident()}.part"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         image.save(part, format=kind, **SETTINGS.get(kind, {}), **profile)
         part.replace(path)
-    except OSError as error:
-        raise DataError(f"{picture_name(path)}: cannot be written: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:  # Pillow says that a side is too long by a ValueError
+        raise DataError(f"{picture_name(path)}: cannot be written: {_words(error)}") from None
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from translate.errors import DataError, UsageError
-from translate.images import find_pictures, picture_name, read, write
+from translate.images import find_pictures, picture_name, read, real, write
 from translate.images.picture import WRITABLE
 from translate.inference.translator import Translator
 
@@ -32,21 +32,19 @@ def plan(inputs: Sequence[Path], out: Path) -> dict[Path, Path]:
     Raises:
         UsageError: an input is missing, a folder holds no picture, or `out` is an input folder.
     """
-    targets: dict[Path, Path] = {}
-    taken: set[str] = set()
-    for source, relative in _sources(inputs, out):
-        if source in targets:
-            continue
-        target = _free(out / _writable(relative), taken)
-        taken.add(_folded(target))
-        targets[source] = target
+    sources = dict(_sources(inputs, out))
+    taken = {real(source) for source in sources}
+    targets = {}
+    for source, relative in sources.items():
+        targets[source] = _free(out / _writable(relative), taken)
+        taken.add(real(targets[source]))
     return targets
 
 
 def _sources(inputs: Sequence[Path], out: Path) -> Iterator[tuple[Path, Path]]:
     for given in inputs:
         if given.is_dir():
-            if given.resolve() == out.resolve():
+            if real(given) == real(out):
                 raise UsageError(
                     f"-o {out} is the input folder itself: give another, or the originals would be lost"
                 )
@@ -57,7 +55,7 @@ def _sources(inputs: Sequence[Path], out: Path) -> Iterator[tuple[Path, Path]]:
                 )
             yield from ((path, path.relative_to(given)) for path in found)
         elif given.exists() or given.is_symlink():
-            if given.resolve() == (out / given.name).resolve():
+            if real(given) == real(out / given.name):
                 raise UsageError(f"-o {out} is where {picture_name(given)} itself lies: give another folder")
             yield given, Path(given.name)
         else:
@@ -68,18 +66,13 @@ def _writable(path: Path) -> Path:
     return path if path.suffix.lower() in WRITABLE else path.with_name(path.name + ".png")
 
 
-def _free(target: Path, taken: set[str]) -> Path:
-    """The target itself, or with the first number that nothing else in this batch has."""
+def _free(target: Path, taken: set[Path]) -> Path:
+    """The target itself, or with the first number that no original and no other target has."""
     free, number = target, 1
-    while _folded(free) in taken:
+    while real(free) in taken:
         number += 1
         free = target.with_name(f"{target.stem}-{number}{target.suffix}")
     return free
-
-
-def _folded(path: Path) -> str:
-    """Names that differ by case only are one file on some disks."""
-    return str(path).casefold()
 
 
 def translate_files(
@@ -87,16 +80,18 @@ def translate_files(
 ) -> Iterator[Outcome]:
     """Translate each source into its target; one bad file is told and does not stop the others."""
     for source, target in targets.items():
-        if target.exists() and not overwrite:
-            yield Outcome(source, target, skipped=True)
-            continue
         try:
+            if target.exists() and not overwrite:
+                yield Outcome(source, target, skipped=True)
+                continue
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # Pillow warns of small damage that it can read around
                 write(translator.picture(read(source)), target)
             yield Outcome(source, target)
         except DataError as error:
             yield Outcome(source, target, failure=str(error))
+        except OSError as error:  # of a name that the output's file system does not take
+            yield Outcome(source, target, failure=f"{picture_name(source)}: {error.strerror}")
         except (RuntimeError, MemoryError) as error:
             if "memory" not in str(error).lower() and not isinstance(error, MemoryError):
                 raise

@@ -107,7 +107,7 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
     for name, tensor in weights.items():
         if not tensor.isfinite().all():
             raise DataError(f"{path} holds values that are no numbers, in {name!r}")
-    return weights
+    return {name: t.float() if t.is_floating_point() else t for name, t in weights.items()}
 
 
 def _replace(path: Path, content: bytes) -> None:

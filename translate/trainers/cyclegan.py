@@ -21,7 +21,8 @@ class CycleGAN(Trainer):
         self.d_a, self.d_b = new_discriminator(c, in_channels=3), new_discriminator(c, in_channels=3)
         self.pool_a, self.pool_b = ImagePool(c.pool_size, c.seed), ImagePool(c.pool_size, c.seed + 1)
         self.optimizers = {"g": adam(c, self.g_ab, self.g_ba), "d": adam(c, self.d_a, self.d_b)}
-        self.generators = {"AtoB": self.g_ab, "BtoA": self.g_ba}
+        both = {"AtoB": self.g_ab, "BtoA": self.g_ba}
+        self.generators = {c.direction: both[c.direction], **both}  # the first is a model's default
 
     def step(self, batch: dict[str, Tensor], update: Update) -> dict[str, Tensor]:
         """One update of both generators, then one of both discriminators.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -60,18 +61,25 @@ def test_nothing_else_is_left_in_the_folder(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
-def test_a_full_disk_leaves_the_earlier_file_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def half(_: Image.Image, part: Path, **__: object) -> None:
+    part.write_bytes(b"half")
+    full()
+
+
+def full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(("kind", "call", "failing"), [(Image.Image, "save", half), (Path, "replace", full)])
+def test_a_full_disk_leaves_the_earlier_file_whole(
+    kind: type, call: str, failing: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "a.png"
     write(picture(), path)
     before = path.read_bytes()
-
-    def fill_up(image: Image.Image, part: Path, **_: object) -> None:
-        part.write_bytes(b"half")
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(Image.Image, "save", fill_up)
+    monkeypatch.setattr(kind, call, failing)
     with pytest.raises(DataError, match=r"a\.png: cannot be written: No space left on device$"):
-        write(picture(), path)
+        write(picture(8, 8), path)
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["a.png"]
 

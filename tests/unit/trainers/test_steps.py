@@ -106,6 +106,6 @@ def test_discriminators_learn_again_after_a_step(method: str) -> None:
 
 
 @pytest.mark.parametrize("direction", ["AtoB", "BtoA"])
-def test_a_one_way_model_is_named_by_its_direction(direction: str) -> None:
+def test_the_first_generator_goes_in_the_direction_asked_for(direction: str) -> None:
     assert list(new("pix2pix", direction=direction).generators) == [direction]
-    assert list(new("cyclegan", direction=direction).generators) == ["AtoB", "BtoA"]
+    assert next(iter(new("cyclegan", direction=direction).generators)) == direction
