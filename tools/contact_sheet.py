@@ -12,12 +12,22 @@ import click
 from translate.errors import TranslateError
 from translate.images import Picture, contact_sheet, find_pictures, read_rgb, write
 
+POSITIVE = click.IntRange(min=1)
+
 
 @click.command()
 @click.argument("columns", metavar="NAME=FOLDER...", nargs=-1, required=True)
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="picture to write")
-@click.option("--rows", default=8, show_default=True, help="pictures shown, spread over the folder")
-@click.option("--side", default=128, show_default=True, help="side of each picture, in pixels")
+@click.option(
+    "--rows",
+    default=8,
+    show_default=True,
+    type=click.IntRange(1),
+    help="pictures shown, spread over the folder",
+)
+@click.option(
+    "--side", default=128, show_default=True, type=click.IntRange(1), help="side of each picture, in pixels"
+)
 def main(columns: tuple[str, ...], out: Path, rows: int, side: int) -> None:
     """Write a contact sheet: a column for each folder, a row for each picture that all of them hold."""
     folders = dict(_column(text) for text in columns)

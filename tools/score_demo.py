@@ -21,7 +21,7 @@ MID_GRAY = 127.5
 COAT = 4  # the two coats differ by more than this many levels wherever the body is, and nothing else does
 DARK, LIGHT = 95, 160  # levels that count as a dark and as a light stripe
 TRUNK = 0.6  # rows in which the body is at least this much of its greatest width
-CHANGES = 3  # between dark and light, from one end of the trunk to the other
+CHANGES = 4  # between dark and light, from one end of the trunk to the other
 
 
 @dataclass(frozen=True)

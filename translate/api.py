@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from translate.config import explicit
-from translate.engine.run import Run
 from translate.engine.session import Session
 from translate.inference import Translator
 from translate.models import Model
-from translate.models.model import CONFIG
 from translate.recipes import find_recipe
 
 __all__ = ["Translator", "load", "train"]
@@ -30,14 +28,13 @@ def load(
     Raises:
         TranslateError: there is no model, it is damaged, or it does not go in that direction.
     """
-    folder = Path(model)
-    if not (folder / CONFIG).is_file():
-        folder = Run(folder).model if Run(folder).exists() else folder
-    return Translator(Model.from_pretrained(folder), direction=direction, device=device, precision=precision)
+    return Translator(Model.from_pretrained(model), direction=direction, device=device, precision=precision)
 
 
 def train(recipe: str, *, resume: bool = False, overwrite: bool = False, **settings: Any) -> Translator:
     """Train a recipe to its end, and load what came of it.
+
+    Pictures are loaded by worker processes: in a script, call it below `if __name__ == "__main__":`.
 
     Args:
         recipe: `pix2pix`, `cyclegan`, ... (see `translate.recipes`).

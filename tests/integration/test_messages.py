@@ -45,6 +45,24 @@ def test_training_mistakes(mistake: str, translate: Command, data: Path, tmp_pat
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_length_takes_the_place_of_a_recipes_own(translate: Command, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "short.yaml").write_text("recipe: pix2pix\nminutes: 4\n")
+    result = translate("train", "short.yaml", "--data", "data", *TINY, "--epochs", "3", "--dry-run")
+    assert "epochs: 3 " in result.stdout
+    assert "minutes: null" in result.stdout
+
+
+def test_a_folder_that_only_looks_like_a_run_is_never_removed(
+    translate: Command, data: Path, tmp_path: Path
+) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "config.yaml").write_text("mine: true\n")
+    flags = ["--data", "data", "--steps", "1", *TINY, "--out", "project", "--overwrite"]
+    assert "holds files that are no run" in translate("train", "pix2pix", *flags, code=2).stderr
+    assert (project / "config.yaml").read_text() == "mine: true\n"
+
+
 def test_an_unknown_recipe_and_command_name_the_nearest(translate: Command) -> None:
     assert "did you mean 'cyclegan'?" in translate("train", "cyclegam", code=2).stderr
     assert "did you mean 'train'?" in translate("trian", code=2).stderr

@@ -90,7 +90,7 @@ def test_other_pictures_than_the_runs_are_refused(translate: Command, data: Path
     translate("train", "pix2pix", "--data", "data", "--steps", "1", *TINY)
     (data / "trainA" / "0000.png").unlink()
     error = translate("train", "pix2pix", "--resume", "--steps", "2", code=1).stderr
-    assert "the training pictures are not those" in error
+    assert "the pictures are not those that runs/pix2pix was started with (28 files" in error
 
 
 def test_a_full_disk_at_a_checkpoint_leaves_the_earlier_one_whole(

@@ -48,7 +48,7 @@ def test_a_longer_run_goes_on_from_a_finished_one(recipe: str, tmp_path: Path) -
 def test_fine_tunes_from_a_model(recipe: str, tmp_path: Path) -> None:
     data = demo(tmp_path / "data")
     first = translate.train(recipe, data=str(data), out=str(tmp_path / "1"), steps=1, lr=0, ema=0, **TINY)
-    init = str(tmp_path / "1" / "model")
+    init = str(tmp_path / "1")
     second = translate.train(
         recipe, data=str(data), out=str(tmp_path / "2"), steps=1, lr=0, ema=0, seed=9, init=init, **TINY
     )

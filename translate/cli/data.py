@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -25,7 +26,7 @@ def demo(folder: Path, size: int) -> None:
 
     write_demo(folder, size=size)
     click.echo(f"wrote horses (A) and zebras (B) to {folder}")
-    click.echo(f"next: translate train cyclegan --data {folder} --image-size {size}")
+    click.echo(f"next: translate train cyclegan --data {quote(str(folder))} --image-size {size}")
 
 
 @data.command()

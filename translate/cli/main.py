@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 
@@ -56,10 +57,19 @@ def translate() -> None:
 def main() -> None:
     """Run the command line; a person's mistake is one line and an exit code, never a traceback."""
     try:
-        translate(prog_name="translate")
+        code = translate.main(prog_name="translate", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
     except TranslateError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        click.echo("error: the disk is full: make room; a training goes on with --resume", err=True)
+        sys.exit(1)
+    except (KeyboardInterrupt, click.Abort):
         click.echo("stopped", err=True)
         sys.exit(130)

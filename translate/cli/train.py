@@ -7,6 +7,7 @@ import os
 import sys
 import typing
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import click
@@ -45,7 +46,7 @@ def recipe_of(file: Path) -> str:
     name = load_yaml(file).get("recipe")
     if name is None:
         raise UsageError(f"{file} names no recipe: add a line like 'recipe: pix2pix'")
-    find_recipe(name)
+    find_recipe(str(name))
     return str(name)
 
 
@@ -76,6 +77,8 @@ def recipe_command(name: str, file: Path | None = None) -> click.Command:
     def run(config: str | None, resume: bool, overwrite: bool, dry_run: bool, **flags: Any) -> None:
         files = tuple(f for f in (file, Path(config) if config else None) if f)
         given = {key: value for key, value in flags.items() if value is not None}
+        if file:
+            given.setdefault("out", f"runs/{file.stem}")
         _train(name, given, files, resume=resume, overwrite=overwrite, dry_run=dry_run)
 
     options = [*own, *(_option(recipe.config, field) for field in settings_of(recipe.config))]
@@ -108,15 +111,17 @@ def _train(
 
     from translate.engine.session import Session
 
-    if files:
-        given.setdefault("out", f"runs/{files[0].stem}")
+    click.echo("looking at the pictures", err=True)
     session = Session(name, given, resume=resume, overwrite=overwrite)
     if dry_run:
         click.echo(session.describe())
         return
-    folder = session.run.folder
+    folder = quote(str(session.run.folder))
     if not session.train():
-        click.echo(f"stopped and saved; go on with: translate train {name} --out {folder} --resume", err=True)
+        click.echo(
+            f"stopped and saved; go on with: translate train {name} --out {folder} --resume",
+            err=True,
+        )
         sys.exit(130)
     click.echo(f"the model is in {session.run.model}, pictures of it in {session.run.samples}")
     click.echo(f"next: translate apply {folder} PHOTOS/ -o out/")

@@ -4,7 +4,7 @@ Imports no torch.
 """
 
 from translate.config.model import GeneratorSpec, ModelConfig
-from translate.config.resolve import dump_yaml, explicit, load_yaml
+from translate.config.resolve import dump_yaml, explicit, load_yaml, override
 from translate.config.schema import Config, flag_name, from_mapping, settings_of
 from translate.config.training import CycleGANConfig, ImageTrainConfig, Pix2PixConfig, TrainConfig
 
@@ -21,5 +21,6 @@ __all__ = [
     "flag_name",
     "from_mapping",
     "load_yaml",
+    "override",
     "settings_of",
 ]

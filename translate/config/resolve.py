@@ -10,6 +10,7 @@ from translate.config.schema import Config, refuse_unknown, settings_of
 from translate.errors import UsageError
 
 PREFIX = "TRANSLATE_"
+LENGTHS = ("epochs", "steps", "minutes")  # of a run: one of them counts
 
 
 def explicit(
@@ -33,10 +34,16 @@ def explicit(
     for file in files:
         layer = {name: value for name, value in load_yaml(file).items() if name != "recipe"}
         refuse_unknown(kind, layer, str(file))
-        values |= layer
-    values |= _from_environment(kind, environ or {})
+        values = override(values, layer)
+    values = override(values, _from_environment(kind, environ or {}))
     refuse_unknown(kind, flags, "settings")
-    return values | dict(flags)
+    return override(values, flags)
+
+
+def override(values: Mapping[str, Any], stronger: Mapping[str, Any]) -> dict[str, Any]:
+    """Values with stronger ones over them; a stronger length takes the place of any other length."""
+    gone = LENGTHS if any(name in stronger for name in LENGTHS) else ()
+    return {name: value for name, value in values.items() if name not in gone} | dict(stronger)
 
 
 def _from_environment(kind: type[Config], environ: Mapping[str, str]) -> dict[str, str]:

@@ -43,7 +43,7 @@ class TrainConfig(Config):
     )
     keep_checkpoints: int = setting(2, "newest checkpoints kept, beside the best", low=1, resumable=True)
     init: str | None = setting(None, "start from this model's weights")
-    deterministic: bool = setting(False, "only operations that repeat bit for bit, also on a GPU")
+    deterministic: bool = setting(False, "repeat bit for bit on a CPU, and on a GPU where torch can")
     lr: float = setting(2e-4, "learning rate of Adam", low=0)
     beta1: float = setting(0.5, "Adam's first momentum", low=0, high=0.9999)
     beta2: float = setting(0.999, "Adam's second momentum", low=0, high=0.999999)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,11 +72,15 @@ def inspect(folder: str) -> Inspection:
         UsageError: there is no picture in it.
     """
     found: list[Found] = []
-    for find in (find_paired, find_unpaired):
-        with contextlib.suppress(UsageError):  # a layout that the folder does not have
+    lines = []
+    finders: dict[str, Callable[..., Found]] = {"pairs": find_paired, "two kinds": find_unpaired}
+    for what, find in finders.items():
+        try:
             found.append(find(folder, None, None))
+        except UsageError as error:
+            lines.append(f"no {what}: {error}")
     if not any(isinstance(kind, Unpaired) for kind in found):
         found.append(find_photos(folder))
     bad = unreadable(file for kind in found for file in kind.files())
     problems = [note for kind in found for note in kind.notes] + list(bad.values())
-    return Inspection([kind.summary for kind in found] + problems, problems)
+    return Inspection([kind.summary for kind in found] + lines + problems, problems)

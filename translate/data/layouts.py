@@ -217,7 +217,10 @@ def _paired_part(root: Path, part: str) -> tuple[list[Pair], list[str]] | None:
 def _joined(folder: Path) -> tuple[list[Pair], list[str]]:
     """Joined A|B files, flat or in sub-folders; those of a val/ or test/ beside them are not for training."""
     inside = [(path, path.relative_to(folder).parts[0]) for path in _pictures(folder)]
-    return [Pair(path) for path, first in inside if first not in HELD_OUT_NAMES], []
+    pairs = [Pair(path) for path, first in inside if first not in HELD_OUT_NAMES]
+    if not pairs:
+        raise UsageError(f"{folder} holds pictures to score by only: put those to train on into train/")
+    return pairs, []
 
 
 def _pair_by_stem(folder_a: Path, folder_b: Path) -> tuple[list[Pair], list[str]]:
@@ -285,8 +288,9 @@ def _split(folder: Path) -> tuple[list[Path], list[Path]]:
 
 
 def fingerprint(found: Found) -> str:
-    """A short hash of the file names: whether a resumed run has the data it was started with."""
-    return _hash("\n".join(file.name for file in found.files()))[:16]
+    """How many files there are, and a hash of their names: whether a resumed run has its data."""
+    files = found.files()
+    return f"{len(files)} files, {_hash(chr(10).join(file.name for file in files))[:8]}"
 
 
 def _hash(text: str) -> str:

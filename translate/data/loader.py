@@ -46,8 +46,13 @@ class EndlessBatches(Sampler[list[Draw]]):
             epoch, first = epoch + 1, 0
 
 
-def load(dataset: SampleSet, batches: EndlessBatches, workers: int) -> Iterator[Sample]:
+def load(
+    dataset: SampleSet, batches: EndlessBatches, workers: int, *, pin_memory: bool = False
+) -> Iterator[Sample]:
     """Batches of uint8 samples without end, read in `workers` processes (0: in this one).
+
+    Args:
+        pin_memory: put them where a GPU fetches them quickest.
 
     Raises:
         DataError: a picture cannot be read any more, or the pictures of a batch differ in size.
@@ -58,7 +63,7 @@ def load(dataset: SampleSet, batches: EndlessBatches, workers: int) -> Iterator[
         num_workers=workers,
         collate_fn=_stack,
         worker_init_fn=_quiet_worker,
-        pin_memory=torch.cuda.is_available(),
+        pin_memory=pin_memory,
         generator=torch.Generator(),  # else it would draw from the random state that training resumes with
     )
     try:

@@ -6,9 +6,7 @@ JSON into its header. No pickle: a checkpoint from elsewhere runs no code.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ import torch
 from torch import Tensor
 
 from translate.errors import DataError, TranslateError
+from translate.storage import write_whole
 
 State = dict[str, Any]
 
@@ -31,23 +30,13 @@ def save(state: State, path: Path) -> None:
     tensors: dict[str, Tensor] = {}
     skeleton = _flatten(state, tensors)
     content = safetensors.torch.save(tensors, metadata={"state": json.dumps(skeleton)})
-    part = path.with_name(f".{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        _sync_folder(path.parent)
+        write_whole(path, content)
     except OSError as error:
         raise TranslateError(
             f"cannot write the checkpoint {path} ({len(content) / 2**20:.0f} MiB): {error.strerror};"
             " earlier checkpoints are whole: make room and go on with --resume"
         ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 def load(path: Path) -> State:
@@ -63,16 +52,6 @@ def load(path: Path) -> State:
     except (safetensors.SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} is not a whole checkpoint ({error}): remove it and --resume") from None
     return state
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename last through a power cut; Windows has no such call and needs none."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _flatten(value: Any, tensors: dict[str, Tensor]) -> Any:

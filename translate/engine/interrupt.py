@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from types import FrameType
@@ -27,6 +28,7 @@ class Interrupt:
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self.asked = True
+        os.write(2, b"\nstopping after this step; once more stops at once, without saving\n")
         self._give_back()
 
     def _give_back(self) -> None:

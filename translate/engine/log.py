@@ -16,9 +16,10 @@ from torch.utils.tensorboard import SummaryWriter
 from translate.engine.run import Run
 from translate.engine.schedule import Length, Position
 from translate.errors import TranslateError
+from translate.storage import write_whole
 
-EVERY_SECONDS = 1.0  # on a terminal, where the line is rewritten in place
-EVERY_SECONDS_IN_A_FILE = 15.0
+RECORD_SECONDS = 15.0  # between the lines that are kept
+LINE_SECONDS = 1.0  # between two states of the line on a terminal
 
 
 class Log:
@@ -38,7 +39,7 @@ class Log:
         self.sums: dict[str, Any] = {}
         self.count = 0
         self.since = (time.monotonic(), start.step)
-        self.every = EVERY_SECONDS if self.console.is_terminal else EVERY_SECONDS_IN_A_FILE
+        self.shown = self.since[0]
 
     def say(self, text: str) -> None:
         """One line for the person and for log.txt."""
@@ -52,44 +53,55 @@ class Log:
             value = loss.detach()
             self.sums[name] = self.sums[name] + value if name in self.sums else value
         self.count += 1
-        if time.monotonic() - self.since[0] >= self.every or self.length.done(at):
+        now = time.monotonic()
+        if now - self.since[0] >= RECORD_SECONDS or self.length.done(at):
             self.tell(at)
+        elif self.console.is_terminal and now - self.shown >= LINE_SECONDS:
+            self.shown = now
+            self._rewrite(self._line(at, self._figures(at)))
 
     def tell(self, at: Position) -> None:
-        """The progress line: epoch, step, rate, time left, losses since the last line.
+        """Tell and keep the means of the losses since the last time.
 
         Raises:
             TranslateError: a loss is no longer a number.
         """
         if not self.count:
             return
-        now = time.monotonic()
-        rate = (at.step - self.since[1]) / max(now - self.since[0], 1e-9)
-        means = {name: float(total) / self.count for name, total in self.sums.items()}
-        self.since, self.sums, self.count = (now, at.step), {}, 0
-        for name, value in means.items():
+        figures = self._figures(at)
+        self.since, self.sums, self.count = (time.monotonic(), at.step), {}, 0
+        for name, value in figures.items():
             if not math.isfinite(value):
                 raise TranslateError(
                     f"the loss {name} is {value} at step {at.step}:"
                     " --resume from the last checkpoint, or start anew with a lower --lr or --precision fp32"
                 )
-        self._line(at, rate, means)
-        self.scores(at, {**means, "pictures_per_second": rate * self.batch_size})
-
-    def _line(self, at: Position, rate: float, means: dict[str, float]) -> None:
-        epoch = at.step // self.length.steps_per_epoch + 1
-        left = _clock(self.length.seconds_left(at, rate))
-        losses = "  ".join(f"{name} {value:.3f}" for name, value in means.items())
-        text = (
-            f"epoch {epoch}  step {at.step}  {rate * self.batch_size:.1f} pictures/s  {left} left  {losses}"
-        )
+        line = self._line(at, figures)
         if self.console.is_terminal:
-            width = self.console.width - 1
-            sys.stderr.write(f"\r{text[:width]:<{width}}")
-            sys.stderr.flush()
+            self._rewrite(line)
         else:
-            self.console.print(text, markup=False)
-        self._append(self.run.log, text)
+            self.console.print(line, markup=False)
+        self._append(self.run.log, line)
+        self.scores(at, figures)
+
+    def _figures(self, at: Position) -> dict[str, float]:
+        """The rate, and the mean of each loss, since they were last told."""
+        rate = (at.step - self.since[1]) / max(time.monotonic() - self.since[0], 1e-9)
+        means = {name: float(total) / self.count for name, total in self.sums.items()}
+        return {"pictures_per_second": rate * self.batch_size, **means}
+
+    def _line(self, at: Position, figures: dict[str, float]) -> str:
+        """Epoch, step, rate, time left, losses."""
+        epoch = (at.step - 1) // self.length.steps_per_epoch + 1
+        rate, *_ = figures.values()
+        left = _clock(self.length.seconds_left(at, rate / self.batch_size))
+        losses = "  ".join(f"{name} {value:.3f}" for name, value in list(figures.items())[1:])
+        return f"epoch {epoch}  step {at.step}  {rate:.1f} pictures/s  {left} left  {losses}"
+
+    def _rewrite(self, line: str) -> None:
+        width = self.console.width - 1
+        sys.stderr.write(f"\r{line[:width]:<{width}}")
+        sys.stderr.flush()
 
     def scores(self, at: Position, values: dict[str, float]) -> None:
         """Keep named figures of a step in metrics.jsonl and in the events."""
@@ -104,7 +116,8 @@ class Log:
 
     def _end_line(self) -> None:
         if self.console.is_terminal:
-            sys.stderr.write("\r" + " " * (self.console.width - 1) + "\r")
+            self._rewrite("")
+            sys.stderr.write("\r")
 
     def _append(self, path: Path, line: str) -> None:
         with path.open("a", encoding="utf-8") as file:
@@ -116,7 +129,7 @@ def _forget_after(metrics: Path, step: int) -> None:
     if metrics.is_file():
         lines = metrics.read_text(encoding="utf-8").splitlines()
         kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
-        metrics.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+        write_whole(metrics, "".join(line + "\n" for line in kept).encode())
 
 
 def _clock(seconds: float) -> str:

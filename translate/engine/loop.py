@@ -19,7 +19,7 @@ from translate.engine.log import Log
 from translate.engine.run import Run
 from translate.engine.samples import look
 from translate.engine.schedule import Length, Position
-from translate.engine.speed import memory_format, prepare
+from translate.engine.speed import memory_format, prepare, repeatable
 from translate.errors import TranslateError
 from translate.images import to_tensor
 from translate.models import Model, pick_device, pick_precision
@@ -43,14 +43,13 @@ class Loop:
     def __init__(
         self, recipe: str, task: Task, c: TrainConfig, data: Data, run: Run, state: checkpoint.State | None
     ) -> None:
-        torch.manual_seed(c.seed)
-        torch.use_deterministic_algorithms(c.deterministic)
         self.recipe, self.task, self.c, self.data, self.run = recipe, task, c, data, run
         self.device = pick_device(c.device)
+        repeatable(c, self.device)
         self.precision = pick_precision(c.precision, self.device)
         self.batches = EndlessBatches(len(data.train), c.batch_size, c.seed)
         self.length = Length(c, self.batches.per_epoch)
-        self.trainer = self._new_trainer()
+        self.trainer = self._new_trainer(fresh=state is None)
         self.averaged = Averaged(self.trainer.generators, c.ema)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision.dtype == torch.float16)
         self.best: dict[str, Any] = {}
@@ -58,9 +57,9 @@ class Loop:
         if state is not None:
             self._restore(state)
 
-    def _new_trainer(self) -> Trainer:
+    def _new_trainer(self, *, fresh: bool) -> Trainer:
         trainer = self.task.trainer(self.c)
-        if self.c.init:
+        if fresh and self.c.init:
             _start_from(Model.from_pretrained(self.c.init), trainer.generators)
         for optimizer in trainer.optimizers.values():
             for group in optimizer.param_groups:
@@ -87,26 +86,26 @@ class Loop:
                 self._steps(log, interrupt)
             finally:
                 log.close()
-        return not interrupt.asked
+        return self.length.done(self.at)
 
     def _steps(self, log: Log, interrupt: Interrupt) -> None:
         log.say(f"{prepare(self.trainer, self.c, self.device)}, {self.precision}, {self.data.summary}")
         started = time.monotonic() - self.at.seconds
         saved = time.monotonic()
-        for batch in load(self.data.train, self.batches, self.c.workers):
+        pin_memory = self.device.type == "cuda"
+        for batch in load(self.data.train, self.batches, self.c.workers, pin_memory=pin_memory):
             losses = self._step(batch)
             self.at = Position(self.at.step + 1, time.monotonic() - started)
             log.step(self.at, losses)
             ended = self.length.done(self.at)
-            if interrupt.asked:
-                log.tell(self.at)
-                return self._save()
             if ended or self._due(saved):
                 self._milestone(log)
                 saved = time.monotonic()
-            if ended:
-                return None
-        return None
+            elif interrupt.asked:
+                log.tell(self.at)
+                self._save()
+            if ended or interrupt.asked:
+                return
 
     def _step(self, batch: Sample) -> dict[str, Tensor]:
         """One step of the trainer at the learning rate of its place."""
@@ -150,11 +149,17 @@ class Loop:
         log.scores(self.at, scores)
         if self.task.best and scores[self.task.best] <= self.best.get("score", float("inf")):
             self.best = {"step": self.at.step, "score": scores[self.task.best]}
+            self.model().save_pretrained(self.run.best_model)
         self._save()
         figures = "  ".join(f"{name} {value:.4f}" for name, value in scores.items())
         log.say(f"checkpoint at step {self.at.step}  {figures}  {sheet}")
 
     def _save(self) -> None:
+        if not all(weight.isfinite().all() for weight in self.trainer.parameters()):
+            raise TranslateError(
+                f"the weights are no numbers any more at step {self.at.step}:"
+                " --resume from the last checkpoint, or start anew with a lower --lr or --precision fp32"
+            )
         checkpoint.save(self._state(), self.run.checkpoint(self.at.step))
         self.run.prune(self.c.keep_checkpoints, self.best.get("step"))
         self.model().save_pretrained(self.run.model)
@@ -167,7 +172,7 @@ class Loop:
 
     def _state(self) -> checkpoint.State:
         """Everything that going on needs."""
-        cuda = torch.cuda.get_rng_state_all() if self.device.type == "cuda" else []
+        own = None if self.device.type == "cpu" else torch.get_device_module(self.device).get_rng_state()
         return {
             "step": self.at.step,
             "seconds": self.at.seconds,
@@ -177,13 +182,14 @@ class Loop:
             "optimizers": {name: o.state_dict() for name, o in self.trainer.optimizers.items()},
             "averaged": self.averaged.state_dict(),
             "scaler": self.scaler.state_dict(),
-            "random": {"cpu": torch.get_rng_state(), "cuda": cuda},
+            "random": {"cpu": torch.get_rng_state(), "device": own},
         }
 
     def _restore(self, state: checkpoint.State) -> None:
         if state["data"] != self.data.fingerprint:
             raise TranslateError(
-                f"the training pictures are not those that {self.run.folder} was started with:"
+                f"the pictures are not those that {self.run.folder} was started with"
+                f" ({state['data']}, now {self.data.fingerprint}):"
                 " bring them back, or start another run with --init and this run's model"
             )
         self.at = Position(state["step"], state["seconds"])
@@ -195,8 +201,8 @@ class Loop:
             optimizer.load_state_dict(state["optimizers"][name])
             _match_layout(optimizer)
         torch.set_rng_state(state["random"]["cpu"])
-        if self.device.type == "cuda" and state["random"]["cuda"]:
-            torch.cuda.set_rng_state_all(state["random"]["cuda"])
+        if self.device.type != "cpu" and state["random"]["device"] is not None:
+            torch.get_device_module(self.device).set_rng_state(state["random"]["device"])
 
 
 def _match_layout(optimizer: torch.optim.Optimizer) -> None:

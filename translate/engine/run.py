@@ -8,15 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from translate.config import TrainConfig, flag_name, from_mapping, load_yaml, settings_of
+from translate.config import TrainConfig, flag_name, from_mapping, load_yaml, override, settings_of
 from translate.errors import TranslateError, UsageError
+from translate.models import IN_A_RUN
+from translate.storage import write_whole
 
-LENGTHS = ("epochs", "steps", "minutes")
+OWN = (
+    *("config.yaml", "checkpoints", IN_A_RUN, "model-best"),
+    *("samples", "metrics.jsonl", "events", "log.txt"),
+)
 
 
 @dataclass(frozen=True)
 class Run:
-    """config.yaml, checkpoints/, model/, samples/, metrics.jsonl, events/ and log.txt in a folder."""
+    """A folder with config.yaml, checkpoints/, model/, model-best/, samples/ and what was logged."""
 
     folder: Path
 
@@ -26,7 +31,11 @@ class Run:
 
     @property
     def model(self) -> Path:
-        return self.folder / "model"
+        return self.folder / IN_A_RUN
+
+    @property
+    def best_model(self) -> Path:
+        return self.folder / "model-best"
 
     @property
     def samples(self) -> Path:
@@ -41,7 +50,7 @@ class Run:
         return self.folder / "log.txt"
 
     def exists(self) -> bool:
-        return self.config.is_file()
+        return self.config.is_file() and "recipe" in load_yaml(self.config)
 
     def refuse(self, *, overwrite: bool) -> None:
         """Refuse to start a run in a folder that holds one already, or holds something else.
@@ -59,16 +68,27 @@ class Run:
             raise UsageError(f"{self.folder} holds files that are no run: give another folder by --out")
 
     def create(self, config: str) -> None:
-        """Start the folder anew, in the place of a run that was there.
+        """Start the folder anew, in the place of a run that was there; files of another kind stay.
 
         Raises:
-            TranslateError: it cannot be written.
+            TranslateError: the folder cannot be written.
         """
         try:
-            if self.exists():
-                shutil.rmtree(self.folder)
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self.config.write_text(config, encoding="utf-8")
+            for name in OWN if self.exists() else ():
+                path = self.folder / name
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        except OSError as error:
+            raise TranslateError(f"cannot replace the run {self.folder}: {error.strerror}") from None
+        self.write_config(config)
+
+    def write_config(self, config: str) -> None:
+        """Keep the settings, as YAML.
+
+        Raises:
+            TranslateError: the folder cannot be written.
+        """
+        try:
+            write_whole(self.config, config.encode())
         except OSError as error:
             raise TranslateError(f"cannot write the run {self.folder}: {error.strerror}") from None
 
@@ -105,8 +125,7 @@ def resumed(kind: type[TrainConfig], run: Run, recipe: str, given: dict[str, Any
     if (of := stored.pop("recipe", None)) != recipe:
         raise UsageError(f"{run.folder} is a run of {of}, not of {recipe}: give its recipe, or another --out")
     before = from_mapping(kind, stored, str(run.config))
-    lengths = dict.fromkeys(("steps", "minutes")) if any(name in given for name in LENGTHS) else {}
-    after = kind(**{**stored, **lengths, **given, "out": before.out})
+    after = kind(**{**override(stored, given), "out": before.out})
     for field in settings_of(kind):
         old, new = getattr(before, field.name), getattr(after, field.name)
         if old != new and not field.metadata["resumable"]:

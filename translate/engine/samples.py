@@ -1,4 +1,4 @@
-"""A look at the held-out pictures: scores over all of them, a sheet of the same few."""
+"""A look at the held-out pictures: their scores, and a sheet of the same few."""
 
 from __future__ import annotations
 
@@ -20,11 +20,14 @@ SHOWN, SCORED, SIDE = 8, 50, 128
 def look(
     task: Task, model: Model, held_out: SampleSet, precision: Precision, sheet: Path
 ) -> dict[str, float]:
-    """Apply a model to held-out pictures one by one, write the sheet, return the mean scores."""
+    """Apply a model to held-out pictures one by one, write the sheet, return the mean scores.
+
+    Over up to 50 pictures where a score tells the best checkpoint, else over the few that are shown.
+    """
     columns: dict[str, list[Pixels]] = defaultdict(list)
     totals: dict[str, float] = defaultdict(float)
     generators = dict(model.generators.items())
-    count = min(SCORED, len(held_out))
+    count = min(SCORED if task.best else SHOWN, len(held_out))
     for item in range(count):
         sample = held_out[Draw(0, item)]
         batch = {name: to_tensor(picture[None].to(precision.device)) for name, picture in sample.items()}

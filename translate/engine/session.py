@@ -48,17 +48,20 @@ class Session:
 
     def train(self) -> bool:
         """Train to the end; False where Ctrl-C or a signal ended it earlier."""
-        newest = self._newest()
-        state = checkpoint.load(newest) if newest else None
-        loop = Loop(self.recipe, self.task, self.config, self.data, self.run, state)
+        loop = self._loop()
         text = dump_yaml(self.config, self.recipe)
         if self.continues:
-            self.run.config.write_text(text, encoding="utf-8")
+            self.run.write_config(text)
         else:
             self.run.create(text)
-        if state:
+        if loop.at.step:
             self.remarks.append(f"resuming {self.run.folder} from step {loop.at.step}")
         return loop.train(self.remarks + self.data.notes)
+
+    def _loop(self) -> Loop:
+        newest = self._newest()
+        state = checkpoint.load(newest) if newest else None
+        return Loop(self.recipe, self.task, self.config, self.data, self.run, state)
 
     def describe(self) -> str:
         """What would be trained, on what, and in how much memory; trains nothing."""

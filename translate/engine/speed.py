@@ -1,10 +1,16 @@
-"""What makes a step quick on the machine at hand, without changing what it computes."""
+"""What makes a step quick, or repeatable, on the machine at hand."""
 
 from __future__ import annotations
 
+import importlib.util
+import math
+import os
 import shutil
+import sysconfig
+from pathlib import Path
 
 import torch
+import torch._dynamo
 from torch import nn
 
 from translate.config import TrainConfig
@@ -12,6 +18,17 @@ from translate.losses import ImagePool
 from translate.networks.blocks import InstanceNorm
 
 WORTH_COMPILING_STEPS, WORTH_COMPILING_MINUTES = 2000, 30
+
+
+def repeatable(c: TrainConfig, device: torch.device) -> None:
+    """Start all random draws from the seed; `--deterministic` leaves out operations that do not repeat.
+
+    A GPU has none for a few operations (the gradient of reflection padding): torch then warns.
+    """
+    torch.manual_seed(c.seed)
+    if c.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # asked for by torch
+    torch.use_deterministic_algorithms(c.deterministic, warn_only=device.type != "cpu")
 
 
 def memory_format(trainer: nn.Module, c: TrainConfig, device: torch.device) -> torch.memory_format:
@@ -22,25 +39,37 @@ def memory_format(trainer: nn.Module, c: TrainConfig, device: torch.device) -> t
 
 
 def wants_compiling(c: TrainConfig, device: torch.device) -> bool:
-    """`--compile on`, or auto where it gains: a GPU or a CPU with AMX, a compiler, a run long enough."""
-    if c.compile != "auto":
-        return c.compile == "on"
-    gains = device.type == "cuda" or torch.cpu._is_amx_tile_supported()
-    if c.minutes:
-        long = c.minutes >= WORTH_COMPILING_MINUTES
-    else:
-        long = c.steps is None or c.steps >= WORTH_COMPILING_STEPS
-    return gains and long and not c.deterministic and has_compiler()
+    """`--compile on`, or auto where nothing speaks against it."""
+    return c.compile == "on" or (c.compile == "auto" and not against_compiling(c, device))
 
 
-def has_compiler() -> bool:
-    return any(shutil.which(name) for name in ("c++", "g++", "clang++", "cl"))
+def against_compiling(c: TrainConfig, device: torch.device) -> str:
+    """Why `--compile auto` does not compile here, or nothing."""
+    short = (
+        c.minutes < WORTH_COMPILING_MINUTES if c.minutes else (c.steps or math.inf) < WORTH_COMPILING_STEPS
+    )
+    reasons = {
+        "eager is as quick on this CPU": device.type == "cpu" and not torch.cpu._is_amx_tile_supported(),
+        "not tried on this device": device.type not in ("cpu", "cuda"),
+        "the run is too short to gain": short,
+        "--deterministic": c.deterministic,
+        "no C++ compiler, or no Python headers, on this machine": not _has_compiler(),
+        "Triton is not installed": device.type == "cuda" and not importlib.util.find_spec("triton"),
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")
+
+
+def _has_compiler() -> bool:
+    headers = Path(sysconfig.get_path("include")) / "Python.h"
+    return headers.is_file() and any(shutil.which(name) for name in ("c++", "g++", "clang++", "cl"))
 
 
 def prepare(trainer: nn.Module, c: TrainConfig, device: torch.device) -> str:
     """Compile the networks where that is wanted; a few words on what was chosen."""
     if not wants_compiling(c, device):
-        return f"{device}, not compiled"
+        reason = "" if c.compile == "off" else f" ({against_compiling(c, device)})"
+        return f"{device}, not compiled{reason}"
+    torch._dynamo.config.suppress_errors = c.compile == "auto"  # what cannot be compiled runs as it is
     for network in trainer.children():
         if not isinstance(network, ImagePool):
             network.compile()

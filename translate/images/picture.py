@@ -104,10 +104,10 @@ def from_pil(image: Image.Image) -> Picture:
         return Picture(rgb=np.repeat(np.rint(gray).astype(np.uint8)[..., None], 3, axis=2))
     if image.mode == "F":
         raise DataError("32-bit float pixels have no agreed range: convert the file to 8 or 16 bits")
+    profile = icc if image.mode in ("RGB", "RGBA", "P") else None  # a gray or CMYK one does not fit RGB
     if image.has_transparency_data:
         rgba = np.asarray(image.convert("RGBA"))
-        return Picture(rgb=rgba[..., :3].copy(), alpha=rgba[..., 3].copy(), icc=icc)
-    profile = icc if image.mode in ("RGB", "P") else None  # a gray or CMYK profile does not fit RGB pixels
+        return Picture(rgb=rgba[..., :3].copy(), alpha=rgba[..., 3].copy(), icc=profile)
     return Picture(rgb=np.array(image.convert("RGB")), icc=profile)
 
 

@@ -35,7 +35,8 @@ def plan(inputs: Sequence[Path], out: Path) -> dict[Path, Path]:
     sources = dict(_sources(inputs, out))
     taken = {real(source) for source in sources}
     targets = {}
-    for source, relative in sources.items():
+    # Those that keep their names come first, so that no other takes one of them.
+    for source, relative in sorted(sources.items(), key=lambda item: _writable(item[1]) != item[1]):
         targets[source] = _free(out / _writable(relative), taken)
         taken.add(real(targets[source]))
     return targets

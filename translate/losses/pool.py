@@ -47,5 +47,5 @@ class ImagePool(nn.Module):
         return {"images": self.images, "random": self.random.get_state()}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        self.images = list(state["images"])
+        self.images = [image.clone() for image in state["images"]]
         self.random.set_state(state["random"])

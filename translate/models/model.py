@@ -15,9 +15,11 @@ from translate.config import GeneratorSpec, ModelConfig, from_mapping
 from translate.errors import DataError, TranslateError, UsageError
 from translate.networks import create_generator
 from translate.networks.blocks import BatchNorm
+from translate.storage import write_whole
 from translate.version import __version__
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
+IN_A_RUN = "model"  # the folder of a run's newest model
 
 
 class Model(nn.Module):
@@ -58,25 +60,20 @@ class Model(nn.Module):
         tensors = {name: tensor.contiguous().cpu() for name, tensor in self.generators.state_dict().items()}
         config = {**self.config.to_dict(), "version": __version__}
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            _replace(folder / WEIGHTS, safetensors.torch.save(tensors))
-            _replace(folder / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
+            write_whole(folder / WEIGHTS, safetensors.torch.save(tensors))
+            write_whole(folder / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
         except OSError as error:
             raise TranslateError(f"cannot write the model to {folder}: {error.strerror}") from None
 
     @classmethod
     def from_pretrained(cls, folder: Path | str) -> Self:
-        """Read a model folder.
+        """Read a model folder, or the model of a run's folder.
 
         Raises:
             UsageError: there is no model in the folder.
             DataError: its config or its weights are damaged, or do not fit each other.
         """
-        folder = Path(folder)
-        if not (folder / CONFIG).is_file() or not (folder / WEIGHTS).is_file():
-            raise UsageError(
-                f"{folder} holds no model ({CONFIG} and {WEIGHTS}): give a run or a model folder"
-            )
+        folder = _model_folder(Path(folder))
         config = _read_config(folder / CONFIG)
         with torch.device("meta"):
             generators = {name: create_generator(config.generator) for name in config.directions}
@@ -88,6 +85,15 @@ class Model(nn.Module):
             reason = str(error).splitlines()[1].strip()
             raise DataError(f"{folder / WEIGHTS} does not fit {CONFIG}: {reason}") from None
         return model.requires_grad_(False)
+
+
+def _model_folder(folder: Path) -> Path:
+    for place in (folder, folder / IN_A_RUN):
+        if (place / CONFIG).is_file() and (place / WEIGHTS).is_file():
+            return place
+    if (folder / "config.yaml").is_file():
+        raise UsageError(f"{folder} holds no model yet: a run writes it with its first checkpoint")
+    raise UsageError(f"{folder} holds no model ({CONFIG} and {WEIGHTS}): give a run or a model folder")
 
 
 def _read_config(path: Path) -> ModelConfig:
@@ -108,12 +114,3 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
         if not tensor.isfinite().all():
             raise DataError(f"{path} holds values that are no numbers, in {name!r}")
     return {name: t.float() if t.is_floating_point() else t for name, t in weights.items()}
-
-
-def _replace(path: Path, content: bytes) -> None:
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

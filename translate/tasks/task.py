@@ -34,7 +34,7 @@ class Task:
         trainer: builds the trainer from the config.
         data: finds, checks and wraps the data set.
         show: generators and a batch of (N, 3, H, W) in [-1, 1] -> the columns of a sample sheet.
-        score: those columns -> named scores, less is better.
+        score: those columns -> named scores.
         best: the score whose least value marks the best checkpoint, if one can be trusted for that.
     """
 

@@ -53,17 +53,17 @@ def _show_cycle(generators: Generators, batch: Sample) -> Shown:
     return {
         "A": batch["a"],
         "A to B": fake_b,
-        "and back": b_to_a(fake_b),
+        "A again": b_to_a(fake_b),
         "B": batch["b"],
         "B to A": fake_a,
-        "and back ": a_to_b(fake_a),
+        "B again": a_to_b(fake_a),
     }
 
 
 def _score_cycle(shown: Shown) -> dict[str, float]:
     return {
-        "val_cycle_a": l1(shown["and back"], shown["A"]),
-        "val_cycle_b": l1(shown["and back "], shown["B"]),
+        "val_cycle_a": l1(shown["A again"], shown["A"]),
+        "val_cycle_b": l1(shown["B again"], shown["B"]),
     }
 
 

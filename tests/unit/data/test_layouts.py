@@ -194,8 +194,9 @@ def test_a_folder_of_that_name_here_comes_first(tree: Tree, monkeypatch: pytest.
     assert find_paired("pets", None, None).train == [Pair(Path("pets/1.jpg"))]
 
 
-def test_the_fingerprint_knows_the_training_pictures(tree: Tree) -> None:
+def test_the_fingerprint_knows_the_pictures_and_not_where_they_lie(tree: Tree) -> None:
     a, b, c = Path("a.jpg"), Path("b.jpg"), Path("c.jpg")
-    assert fingerprint(Paired([Pair(a, b)], [])) == fingerprint(Paired([Pair(a, b)], [Pair(c)], ["a note"]))
+    moved = Pair(Path("elsewhere/a.jpg"), Path("elsewhere/b.jpg"))
+    assert fingerprint(Paired([Pair(a, b)], [])) == fingerprint(Paired([moved], [], ["a note"]))
     assert fingerprint(Paired([Pair(a, b)], [])) != fingerprint(Paired([Pair(a, c)], []))
     assert fingerprint(Unpaired(([a], [b]), ([], []))) != fingerprint(Unpaired(([a], [c]), ([], [])))
