@@ -10,7 +10,6 @@ import sysconfig
 from pathlib import Path
 
 import torch
-import torch._dynamo
 from torch import nn
 
 from translate.config import TrainConfig
@@ -69,7 +68,9 @@ def prepare(trainer: nn.Module, c: TrainConfig, device: torch.device) -> str:
     if not wants_compiling(c, device):
         reason = "" if c.compile == "off" else f" ({against_compiling(c, device)})"
         return f"{device}, not compiled{reason}"
-    torch._dynamo.config.suppress_errors = c.compile == "auto"  # what cannot be compiled runs as it is
+    import torch._dynamo as dynamo  # a second of import that eager runs are spared
+
+    dynamo.config.suppress_errors = c.compile == "auto"  # what cannot be compiled runs as it is
     for network in trainer.children():
         if not isinstance(network, ImagePool):
             network.compile()

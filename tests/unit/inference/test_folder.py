@@ -129,7 +129,7 @@ def test_a_name_too_long_to_be_written_does_not_stop_the_others(
     noise(root / "z.png").rename(root / ("b" * 251 + ".gif"))  # whose `.gif.png` passes 255 bytes
     for name in ("a.png", "c.png"):
         noise(root / name)
-    first, long, last = translate_files(translator, plan([root], out))
+    first, last, long = translate_files(translator, plan([root], out))
     assert "name too long" in long.failure
     assert not first.failure
     assert not last.failure

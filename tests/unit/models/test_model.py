@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -163,12 +164,10 @@ def test_a_full_disk_leaves_the_earlier_model_whole(
 ) -> None:
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
 
-    def fill_up(path: Path, content: bytes) -> None:
-        with path.open("wb") as file:
-            file.write(content[:9])
+    def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", fill_up)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(TranslateError, match=r"^cannot write the model to .*: No space left on device$"):
         tiny_model("unet").save_pretrained(folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
