@@ -16,7 +16,7 @@ from tests.integration.test_tools import TOOLS, score_demo  # noqa: F401 - a fix
 from translate.data.demo import write_demo
 
 RUNS = {
-    "pix2pix": ["pix2pix", "--image-size", "64", "--batch-size", "4", "--ngf", "32", "--minutes", "3"],
+    "pix2pix": "pix2pix --image-size 64 --batch-size 4 --ngf 32 --ndf 32 --minutes 3".split(),
     "cyclegan": [str(TOOLS.parent / "configs" / "demo.yaml"), "--minutes", "5"],
 }
 
