@@ -15,8 +15,9 @@ import pytest
 from tests.integration.test_tools import TOOLS, score_demo  # noqa: F401 - a fixture
 from translate.data.demo import write_demo
 
+SMALL = ["--image-size", "64", "--batch-size", "4", "--ngf", "32", "--ndf", "32"]
 RUNS = {
-    "pix2pix": "pix2pix --image-size 64 --batch-size 4 --ngf 32 --ndf 32 --minutes 3".split(),
+    "pix2pix": ["pix2pix", *SMALL, "--minutes", "3"],
     "cyclegan": [str(TOOLS.parent / "configs" / "demo.yaml"), "--minutes", "5"],
 }
 
