@@ -43,4 +43,4 @@ def check(folder: str) -> None:
     for line in report.lines:
         click.echo(line)
     if report.problems:
-        raise SomeFilesFailedError(f"{len(report.problems)} things to look at, listed above")
+        raise SomeFilesFailedError(f"things to look at: {len(report.problems)}, listed above")

@@ -69,7 +69,7 @@ class Session:
         shapes = {name: tuple(picture.shape) for name, picture in sample.items()}
         precision = pick_precision(self.config.precision, pick_device(self.config.device))
         half = precision.dtype.itemsize == 2
-        needed = estimate(self.task.trainer(self.config), self.config, shapes, half) / 2**30
+        needed = estimate(self.task.trainer(self.config), self.config, shapes, half)
         return "\n".join(
             [
                 dump_yaml(self.config, self.recipe).rstrip(),
@@ -77,6 +77,6 @@ class Session:
                 f"run: {self.run.folder}",
                 f"data: {self.data.summary}",
                 *self.data.notes,
-                f"memory: about {needed:.1f} GiB on {precision.device} in {precision}, beside torch itself",
+                f"memory: about {needed / 2**20:.0f} MiB on {precision.device} in {precision}, beside torch",
             ]
         )
