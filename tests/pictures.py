@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from translate.data.demo import write_demo
-from translate.images import Picture, write
+from translate.images import write_rgb
 
 
 def demo(folder: Path, *, train: int = 12, test: int = 2, size: int = 32) -> Path:
@@ -19,5 +19,5 @@ def demo(folder: Path, *, train: int = 12, test: int = 2, size: int = 32) -> Pat
 def noise(path: Path, height: int = 24, width: int = 32, seed: int = 0) -> Path:
     """A picture file of random pixels."""
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    write(Picture(rgb=pixels), path)
+    write_rgb(pixels, path)
     return path

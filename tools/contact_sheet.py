@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from translate.errors import TranslateError
-from translate.images import Picture, contact_sheet, find_pictures, read_rgb, write
+from translate.images import contact_sheet, find_pictures, read_rgb, write_rgb
 
 POSITIVE = click.IntRange(min=1)
 
@@ -35,7 +35,7 @@ def main(columns: tuple[str, ...], out: Path, rows: int, side: int) -> None:
     shown = names[:: max(1, len(names) // rows)][:rows]
     try:
         pictures = {name: [read_rgb(folder / shot) for shot in shown] for name, folder in folders.items()}
-        write(Picture(rgb=contact_sheet(pictures, side=side)), out)
+        write_rgb(contact_sheet(pictures, side=side), out)
     except TranslateError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{len(shown)} of {len(names)} pictures in {out}")

@@ -8,8 +8,7 @@ from pathlib import Path
 import torch
 
 from translate.data.sets import Draw, SampleSet
-from translate.images import Picture, contact_sheet, to_pixels, to_tensor, write
-from translate.images.picture import Pixels
+from translate.images import Pixels, contact_sheet, to_pixels, to_tensor, write_rgb
 from translate.models import Model, Precision
 from translate.tasks.task import Task
 
@@ -37,5 +36,5 @@ def look(
             totals[name] += value / count
         for name, picture in shown.items() if item < SHOWN else ():
             columns[name].append(to_pixels(picture[0]))
-    write(Picture(rgb=contact_sheet(columns, side=SIDE)), sheet)
+    write_rgb(contact_sheet(columns, side=SIDE), sheet)
     return dict(totals)

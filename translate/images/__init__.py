@@ -1,20 +1,35 @@
 """Reading and writing pictures. Nothing else in the package opens an image file."""
 
 from translate.images.files import SUFFIXES, find_pictures, picture_name, real
-from translate.images.picture import Picture, read, read_rgb, write
+from translate.images.limit import MAX_PIXELS
+from translate.images.picture import Array, Picture, Pixels, from_pil, to_pil
+from translate.images.reading import PictureFile, from_image, pixels_of, read, read_rgb
 from translate.images.sheet import contact_sheet
-from translate.images.tensors import to_pixels, to_tensor
+from translate.images.tensors import levels, to_pixels, to_tensor
+from translate.images.writing import FORMATS, to_image, write, write_rgb
 
 __all__ = [
+    "FORMATS",
+    "MAX_PIXELS",
     "SUFFIXES",
+    "Array",
     "Picture",
+    "PictureFile",
+    "Pixels",
     "contact_sheet",
     "find_pictures",
+    "from_image",
+    "from_pil",
+    "levels",
     "picture_name",
+    "pixels_of",
     "read",
     "read_rgb",
     "real",
+    "to_image",
+    "to_pil",
     "to_pixels",
     "to_tensor",
     "write",
+    "write_rgb",
 ]

@@ -8,15 +8,36 @@ from pathlib import Path
 SUFFIXES = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".jfif", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )
+# Pictures that a person may have, and that are not read: told, where a folder is to come back whole.
+FOREIGN = frozenset(
+    {
+        ".avif",
+        ".cr2",
+        ".cr3",
+        ".dng",
+        ".exr",
+        ".hdr",
+        ".heic",
+        ".heif",
+        ".jp2",
+        ".jxl",
+        ".nef",
+        ".psd",
+        ".arw",
+    }
+)
 
 
-def find_pictures(folder: Path, *, skip: Path | None = None) -> list[Path]:
+def find_pictures(
+    folder: Path, *, skip: Path | None = None, suffixes: frozenset[str] = SUFFIXES
+) -> list[Path]:
     """All files below `folder` that are pictures by their suffix, sorted, hidden ones left out.
 
     Links to folders are not followed, so that a loop cannot be walked.
 
     Args:
         skip: a folder to leave out (the output folder inside the input, say).
+        suffixes: those of pictures, in lower case.
     """
     found = []
     for where, folders, names in os.walk(folder):
@@ -26,12 +47,12 @@ def find_pictures(folder: Path, *, skip: Path | None = None) -> list[Path]:
             for name in folders
             if not name.startswith(".") and (skip is None or real(here / name) != real(skip))
         ]
-        found += [here / name for name in names if is_picture_name(name)]
+        found += [here / name for name in names if _is_picture_name(name, suffixes)]
     return sorted(found)
 
 
-def is_picture_name(name: str) -> bool:
-    return not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
+def _is_picture_name(name: str, suffixes: frozenset[str]) -> bool:
+    return not name.startswith(".") and Path(name).suffix.lower() in suffixes
 
 
 def real(path: Path) -> Path:

@@ -1,144 +1,122 @@
-"""One picture: its pixels, and what must come back with them."""
+"""One picture: its colours and its alpha, ready for a network."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import threading
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-from translate.errors import DataError, TranslateError
-from translate.images.files import picture_name
+from translate.errors import DataError
 
+Array = npt.NDArray[Any]
 Pixels = npt.NDArray[np.uint8]
 
-READABLE = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-WRITABLE = {
-    ".bmp": "BMP",
-    ".jfif": "JPEG",
-    ".jpeg": "JPEG",
-    ".jpg": "JPEG",
-    ".png": "PNG",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".webp": "WEBP",
-}
-SETTINGS: dict[str, dict[str, Any]] = {
-    "JPEG": {"quality": 95, "subsampling": 0},
-    "PNG": {"compress_level": 4},
-    "TIFF": {"compression": "tiff_deflate"},
-    "WEBP": {"quality": 95},
-}
-SIXTEEN_BIT = ("I", "I;16", "I;16B", "I;16L", "I;16N")
+WHITE = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """An upright picture.
+    """An upright picture, in sRGB.
 
     Attributes:
-        rgb: (H, W, 3) uint8, sRGB unless `icc` says otherwise.
-        alpha: (H, W) uint8, or None where the picture is opaque.
-        icc: the colour profile of the file, if it has one.
+        pixels: (H, W, 1) gray or (H, W, 3) colour; uint8, uint16, or float32 in [0, 1].
+        alpha: (H, W) of the same kind, or None where the picture is opaque.
     """
 
-    rgb: Pixels
-    alpha: Pixels | None = None
-    icc: bytes | None = None
+    pixels: Array
+    alpha: Array | None = None
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, in pixels."""
+        return self.pixels.shape[1], self.pixels.shape[0]
 
-def read(path: Path | str) -> Picture:
-    """Read a picture file, turned upright by its EXIF orientation; of several frames, the first.
+    @property
+    def white(self) -> float:
+        """The value of full brightness."""
+        return WHITE[str(self.pixels.dtype)]
 
-    Raises:
-        DataError: the file is missing, no picture, damaged, or of a kind that is not supported.
-    """
-    try:
-        with Image.open(path, formats=READABLE) as image:
-            return from_pil(image)
-    except TranslateError as error:
-        raise DataError(f"{picture_name(path)}: {error}") from None
-    except Exception as error:  # Pillow raises almost anything on a hostile file
-        raise DataError(f"{picture_name(path)}: {_reason(path, error)}") from None
+    @property
+    def deep(self) -> bool:
+        """More than 8 bits a channel."""
+        return self.pixels.dtype != np.uint8
 
+    def rgb(self) -> Array:
+        """(H, W, 3): gray is repeated."""
+        return self.pixels if self.pixels.shape[2] == 3 else np.repeat(self.pixels, 3, axis=2)
 
-def _reason(path: Path | str, error: Exception) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        empty = Path(path).exists() and Path(path).stat().st_size == 0
-        return "the file is empty" if empty else f"not a picture of a known format ({', '.join(READABLE)})"
-    return _words(error)
+    def in_bits(self, kind: type[np.uint8] | type[np.uint16]) -> Picture:
+        """The same picture with 8 or 16 bits a channel."""
+        if self.pixels.dtype == kind:
+            return self
+        factor = WHITE[np.dtype(kind).name] / self.white
 
+        def convert(values: Array) -> Array:
+            converted: Array = np.rint(values.astype(np.float32) * np.float32(factor)).astype(kind)
+            return converted
 
-def _words(error: Exception) -> str:
-    """What an error says, on one line."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return " ".join(str(error).split()) or type(error).__name__
+        return Picture(pixels=convert(self.pixels), alpha=None if self.alpha is None else convert(self.alpha))
 
+    def recolored(self, pixels: Array) -> Picture:
+        """The picture with these colours in floats, and its alpha with it; itself, if they are its own."""
+        if pixels is self.pixels:
+            return self
+        alpha = None if self.alpha is None else (self.alpha / self.white).astype(np.float32)
+        return Picture(pixels=pixels, alpha=alpha)
 
-def read_rgb(path: Path | str) -> Pixels:
-    """The pixels of a picture file for training, (H, W, 3) uint8; what is transparent becomes white."""
-    picture = read(path)
-    if picture.alpha is None:
-        return picture.rgb
-    opaque = picture.alpha[..., None].astype(np.float32) / 255
-    return np.rint(picture.rgb * opaque + 255 * (1 - opaque)).astype(np.uint8)
+    def on_white(self) -> Picture:
+        """Without alpha: what is transparent becomes white."""
+        if self.alpha is None:
+            return self
+        opaque = (self.alpha / self.white)[..., None].astype(np.float32)
+        blended = self.pixels * opaque + self.white * (1 - opaque)
+        if self.pixels.dtype != np.float32:
+            blended = np.rint(blended)
+        return Picture(pixels=blended.astype(self.pixels.dtype))
 
 
 def from_pil(image: Image.Image) -> Picture:
-    """Take a PIL image of any mode.
+    """Take a PIL image of any mode that has an agreed range, as it stands: neither turned nor colour-managed.
 
     Raises:
-        DataError: the mode has no agreed range (32-bit float).
+        DataError: the values have no agreed range (32-bit integers above 65535, 32-bit float).
     """
-    icc = image.info.get("icc_profile")
-    image = ImageOps.exif_transpose(image)
-    if image.mode in SIXTEEN_BIT:
-        gray = np.asarray(image).astype(np.float32).clip(0, 65535) / 257
-        return Picture(rgb=np.repeat(np.rint(gray).astype(np.uint8)[..., None], 3, axis=2))
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        return Picture(pixels=_sixteen_bits(np.asarray(image))[..., None])
     if image.mode == "F":
-        raise DataError("32-bit float pixels have no agreed range: convert the file to 8 or 16 bits")
-    profile = icc if image.mode in ("RGB", "RGBA", "P") else None  # a gray or CMYK one does not fit RGB
-    if image.has_transparency_data:
+        raise DataError("32-bit float pixels have no agreed range here: convert to 8 or 16 bits")
+    if image.mode in ("LA", "La") or (image.mode in ("1", "L") and image.has_transparency_data):
+        gray_alpha = np.asarray(image.convert("LA") if image.mode != "LA" else image)
+        return Picture(pixels=gray_alpha[..., :1].copy(), alpha=gray_alpha[..., 1].copy())
+    if image.has_transparency_data or image.mode in ("RGBa", "PA"):
         rgba = np.asarray(image.convert("RGBA"))
-        return Picture(rgb=rgba[..., :3].copy(), alpha=rgba[..., 3].copy(), icc=profile)
-    return Picture(rgb=np.array(image.convert("RGB")), icc=profile)
+        return Picture(pixels=rgba[..., :3].copy(), alpha=rgba[..., 3].copy())
+    if image.mode in ("1", "L"):
+        return Picture(pixels=np.array(in_mode(image, "L"))[..., None])
+    return Picture(pixels=np.array(in_mode(image, "RGB")))
+
+
+def in_mode(image: Image.Image, mode: str) -> Image.Image:
+    """The image itself where it has that mode: Pillow's `convert` would copy it."""
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _sixteen_bits(values: Array) -> Array:
+    if values.size and (values.min() < 0 or values.max() > 65535):
+        raise DataError("whole numbers outside 0..65535 have no agreed range: convert to 16 bits")
+    return values.astype(np.uint16)
 
 
 def to_pil(picture: Picture) -> Image.Image:
-    """The picture as a PIL image of mode RGB, or RGBA where it has alpha."""
-    if picture.alpha is None:
-        return Image.fromarray(picture.rgb)
-    return Image.fromarray(np.dstack([picture.rgb, picture.alpha]))
+    """The picture as a PIL image: L, LA, RGB or RGBA; I;16 for 16-bit gray without alpha.
 
-
-def write(picture: Picture, path: Path) -> None:
-    """Write a picture in the format of the path's suffix, whole or not at all.
-
-    Alpha is dropped where the format has none (JPEG, BMP).
-
-    Raises:
-        DataError: the disk is full, the folder cannot be written, the suffix is unknown.
+    PIL has no 16-bit colour: such a picture comes back with 8 bits a channel.
     """
-    kind = WRITABLE.get(path.suffix.lower())
-    if kind is None:
-        raise DataError(f"{picture_name(path)}: cannot write this format: use {', '.join(sorted(WRITABLE))}")
-    image = Image.fromarray(picture.rgb) if kind in ("JPEG", "BMP") else to_pil(picture)
-    profile = {"icc_profile": picture.icc} if picture.icc and kind != "BMP" else {}
-    # The picture's own name may be as long as a name can be: the temporary one does not build on it.
-    part = path.parent / f".{os.getpid()}-{threading.get_ident()}.part"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        image.save(part, format=kind, **SETTINGS.get(kind, {}), **profile)
-        part.replace(path)
-    except (OSError, ValueError) as error:  # Pillow says that a side is too long by a ValueError
-        raise DataError(f"{picture_name(path)}: cannot be written: {_words(error)}") from None
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
+    if picture.pixels.dtype == np.uint16 and picture.pixels.shape[2] == 1 and picture.alpha is None:
+        return Image.fromarray(picture.pixels[..., 0])
+    picture = picture.in_bits(np.uint8)
+    planes = picture.pixels if picture.alpha is None else np.dstack([picture.pixels, picture.alpha])
+    return Image.fromarray(planes[..., 0] if planes.shape[2] == 1 else planes)

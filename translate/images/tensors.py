@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from translate.images.picture import Pixels
+from translate.images.picture import WHITE, Array
 
 
-def to_tensor(pixels: Pixels | Tensor) -> Tensor:
-    """(H, W, C) uint8, or (N, C, H, W) uint8 on any device -> (N, C, H, W) float32 in [-1, 1]."""
+def to_tensor(pixels: Array | Tensor) -> Tensor:
+    """Pixels in float32 in [-1, 1].
+
+    Args:
+        pixels: (H, W, C) uint8, uint16 or float32 in [0, 1]; or a tensor of (N, C, H, W) uint8 on any device.
+
+    Returns:
+        (N, C, H, W) float32.
+    """
+    white = 255.0
     if not isinstance(pixels, Tensor):
+        white = WHITE[str(pixels.dtype)]
         pixels = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1).unsqueeze(0)
-    return pixels.to(torch.float32).div_(127.5).sub_(1)
+    if pixels.dtype == torch.float32:
+        pixels = pixels.clone()
+    return pixels.to(torch.float32).div_(white / 2).sub_(1)
 
 
-def to_pixels(image: Tensor) -> Pixels:
-    """(C, H, W) in [-1, 1] -> (H, W, C) uint8; what lies outside is clipped."""
-    levels = image.detach().to("cpu", torch.float32).add(1).mul(127.5).round().clamp(0, 255)
-    pixels: Pixels = levels.to(torch.uint8).permute(1, 2, 0).numpy()
+def to_pixels(image: Tensor, kind: Any = np.uint8) -> Array:
+    """(C, H, W) in [-1, 1] -> (H, W, C) of that kind of number; what lies outside is clipped."""
+    return levels(image.detach().to("cpu", torch.float32).permute(1, 2, 0), kind)
+
+
+def levels(values: Tensor, kind: Any) -> Array:
+    """Values in [-1, 1] as uint8, uint16 or float32 in [0, 1]."""
+    white = WHITE[np.dtype(kind).name]
+    scaled = values.add(1).mul_(white / 2).clamp_(0, white)
+    pixels: Array = scaled.numpy() if kind == np.float32 else scaled.round_().numpy().astype(kind)
     return pixels

@@ -13,7 +13,7 @@ from tests.pictures import noise
 from translate.config import CycleGANConfig, Pix2PixConfig
 from translate.data.layouts import Pair
 from translate.data.sets import Draw, PairedSet, SampleSet, UnpairedSet
-from translate.images import Picture, read_rgb, write
+from translate.images import read_rgb, write_rgb
 
 EXACT = {"preprocess": "none", "flip": False, "image_size": 32}
 
@@ -76,7 +76,7 @@ def test_a_joined_file_is_cut_at_half_its_width(width: int, tmp_path: Path) -> N
 
 def test_a_partner_of_another_size_is_brought_to_its_pairs(tmp_path: Path) -> None:
     gray = np.full((50, 80, 3), 90, np.uint8)
-    write(Picture(rgb=gray), tmp_path / "b.png")
+    write_rgb(gray, tmp_path / "b.png")
     pair = Pair(noise(tmp_path / "a.png", 32, 32), tmp_path / "b.png")
     sample = PairedSet([pair], Pix2PixConfig(**EXACT), training=True)[Draw(0, 0)]
     assert sample["a"].shape == sample["b"].shape == (3, 32, 32)

@@ -1,4 +1,4 @@
-"""Every kind of picture becomes upright 8-bit RGB; what is none is told in one line."""
+"""Every kind of picture is read upright, in sRGB and at its depth; what is none is told in one line."""
 
 from __future__ import annotations
 
@@ -9,60 +9,44 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.pictures import noise
+from tests.pictures import noise as noise_file
+from tests.unit.images.making import chunk, image_of, noise, saved
 from translate.errors import DataError
-from translate.images import read, read_rgb
-from translate.images.picture import from_pil
-
-ORIENTATION = 0x0112
-Flip = Image.Transpose
-# How a camera that notes this orientation has stored an upright picture.
-STORED = {
-    1: [],
-    2: [Flip.FLIP_LEFT_RIGHT],
-    3: [Flip.ROTATE_180],
-    4: [Flip.FLIP_TOP_BOTTOM],
-    5: [Flip.TRANSPOSE],
-    6: [Flip.ROTATE_90],
-    7: [Flip.TRANSVERSE],
-    8: [Flip.ROTATE_270],
-}
-
-
-def rgb(height: int = 6, width: int = 9, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
-
-
-def saved(image: Image.Image, path: Path, **settings) -> Path:
-    image.save(path, **settings)
-    return path
+from translate.images import Picture, from_image, pixels_of, read, read_rgb, write
+from translate.images.files import FOREIGN
+from translate.images.picture import from_pil, to_pil
 
 
 def test_rgb_is_read_as_it_is(tmp_path: Path) -> None:
-    picture = read(saved(Image.fromarray(rgb()), tmp_path / "a.png"))
-    assert np.array_equal(picture.rgb, rgb())
-    assert picture.rgb.dtype == np.uint8
+    file = read(saved(Image.fromarray(noise()), tmp_path / "a.png"))
+    (picture,) = file.frames
+    assert (file.format, file.mode, file.icc, file.damage) == ("PNG", "RGB", None, "")
+    assert np.array_equal(picture.pixels, noise())
+    assert picture.pixels.dtype == np.uint8
     assert picture.alpha is None
-    assert picture.icc is None
+    assert picture.size == (9, 6)
+    assert not picture.deep
 
 
+@pytest.mark.parametrize("suffix", ["png", "tif", "bmp", "pgm"])
 @pytest.mark.parametrize("mode", ["L", "1"])
-def test_gray_is_the_same_in_each_channel(mode: str, tmp_path: Path) -> None:
-    image = Image.fromarray(rgb()[..., 0]).convert(mode)
-    picture = read(saved(image, tmp_path / "a.png"))
-    gray = np.asarray(image.convert("L"))
-    assert np.array_equal(picture.rgb, np.dstack([gray] * 3))
+def test_gray_has_one_channel(mode: str, suffix: str, tmp_path: Path) -> None:
+    image = Image.fromarray(noise()[..., 0]).convert(mode)
+    file = read(saved(image, tmp_path / f"a.{suffix}"))
+    (picture,) = file.frames
+    assert np.array_equal(picture.pixels[..., 0], np.asarray(image.convert("L")))
+    assert picture.pixels.shape == (6, 9, 1)
     assert picture.alpha is None
+    assert file.mode == "L"
 
 
-@pytest.mark.parametrize("mode", ["LA", "RGBA"])
-def test_alpha_is_kept_apart(mode: str, tmp_path: Path) -> None:
-    image = Image.fromarray(rgb()).convert(mode)
-    alpha = rgb(seed=1)[..., 0]
-    image.putalpha(Image.fromarray(alpha))
-    picture = read(saved(image, tmp_path / "a.png"))
-    assert np.array_equal(picture.alpha, alpha)
-    assert np.array_equal(picture.rgb, np.asarray(image.convert("RGBA"))[..., :3])
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+@pytest.mark.parametrize("channels", [2, 4])
+def test_alpha_is_kept_apart(channels: int, suffix: str, tmp_path: Path) -> None:
+    planes = noise(channels=channels)
+    (picture,) = read(saved(Image.fromarray(planes), tmp_path / f"a.{suffix}")).frames
+    assert np.array_equal(picture.alpha, planes[..., -1])
+    assert np.array_equal(picture.pixels, planes[..., :-1])
 
 
 def palette() -> Image.Image:
@@ -72,68 +56,67 @@ def palette() -> Image.Image:
     return image
 
 
-def test_a_palette_becomes_colours(tmp_path: Path) -> None:
-    picture = read(saved(palette(), tmp_path / "a.png"))
-    assert picture.rgb.tolist() == [[[255, 0, 0], [0, 0, 255]]]
-    assert picture.alpha is None
+@pytest.mark.parametrize("suffix", ["png", "tif", "bmp", "gif"])
+def test_a_palette_becomes_colours(suffix: str, tmp_path: Path) -> None:
+    file = read(saved(palette(), tmp_path / f"a.{suffix}"))
+    assert file.frames[0].pixels.tolist() == [[[255, 0, 0], [0, 0, 255]]]
+    assert file.frames[0].alpha is None
+    assert file.mode == "RGB"
 
 
-def test_a_palettes_transparent_colour_becomes_alpha(tmp_path: Path) -> None:
-    picture = read(saved(palette(), tmp_path / "a.png", transparency=1))
+@pytest.mark.parametrize("suffix", ["png", "gif"])
+def test_a_palettes_transparent_colour_becomes_alpha(suffix: str, tmp_path: Path) -> None:
+    (picture,) = read(saved(palette(), tmp_path / f"a.{suffix}", transparency=1)).frames
     assert picture.alpha is not None
     assert picture.alpha.tolist() == [[255, 0]]
-    assert picture.rgb[0, 0].tolist() == [255, 0, 0]
+    assert picture.pixels[0, 0].tolist() == [255, 0, 0]
 
 
-def test_cmyk_becomes_rgb(tmp_path: Path) -> None:
+def test_a_palette_may_have_an_alpha_for_each_colour(tmp_path: Path) -> None:
+    (picture,) = read(saved(palette(), tmp_path / "a.png", transparency=b"\x11\x99")).frames
+    assert picture.alpha is not None
+    assert picture.alpha.tolist() == [[0x11, 0x99]]
+    assert picture.pixels.tolist() == [[[255, 0, 0], [0, 0, 255]]]
+
+
+@pytest.mark.parametrize(("mode", "transparent"), [("L", 255), ("1", 1)])
+def test_a_transparent_gray_stays_gray(mode: str, transparent: int, tmp_path: Path) -> None:
+    image = Image.fromarray(np.array([[0, 255]], np.uint8)).convert(mode)
+    (picture,) = read(saved(image, tmp_path / "a.png", transparency=transparent)).frames
+    assert picture.pixels.tolist() == [[[0], [255]]]
+    assert picture.alpha is not None
+    assert picture.alpha.tolist() == [[255, 0]]
+
+
+def test_a_transparent_colour_becomes_alpha(tmp_path: Path) -> None:
+    image = Image.fromarray(np.array([[[1, 2, 3], [4, 5, 6]]], np.uint8))
+    (picture,) = read(saved(image, tmp_path / "a.png", transparency=(4, 5, 6))).frames
+    assert picture.pixels.tolist() == [[[1, 2, 3], [4, 5, 6]]]
+    assert picture.alpha is not None
+    assert picture.alpha.tolist() == [[255, 0]]
+
+
+@pytest.mark.parametrize(("name", "quality"), [("a.jpg", {"quality": 100}), ("a.tif", {})])
+def test_cmyk_becomes_rgb(name: str, quality: dict[str, int], tmp_path: Path) -> None:
     image = Image.new("CMYK", (8, 8), (0, 255, 255, 0))
-    picture = read(saved(image, tmp_path / "a.jpg", quality=100))
-    assert np.abs(picture.rgb.astype(int) - [255, 0, 0]).max() <= 3
+    file = read(saved(image, tmp_path / name, **quality))
+    assert np.abs(file.frames[0].pixels.astype(int) - [255, 0, 0]).max() <= 3
+    assert file.mode == "CMYK"
 
 
-@pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_16_bits_are_scaled_and_not_clipped(suffix: str, tmp_path: Path) -> None:
-    values = np.array([[0, 128, 129, 257, 128 * 257, 65535 - 129, 65535]], dtype=np.uint16)
-    picture = read(saved(Image.fromarray(values), tmp_path / f"a.{suffix}"))
-    assert picture.rgb[0].tolist() == [[gray] * 3 for gray in (0, 0, 1, 1, 128, 254, 255)]
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp", ".bmp", ".gif", ".ppm"])
+def test_what_a_file_is_counts_and_not_its_suffix(suffix: str, tmp_path: Path) -> None:
+    file = read(saved(Image.fromarray(noise()), tmp_path / f"a{suffix}", format="PNG"))
+    assert file.format == "PNG"
+    assert np.array_equal(file.frames[0].pixels, noise())
 
 
-def test_a_range_that_nobody_agreed_on_is_refused(tmp_path: Path) -> None:
-    path = saved(Image.fromarray(np.zeros((2, 2), np.float32)), tmp_path / "a.tif")
-    with pytest.raises(DataError, match=r"a\.tif: 32-bit float pixels have no agreed range"):
-        read(path)
-
-
-def test_the_first_of_several_frames_is_read(tmp_path: Path) -> None:
+def test_for_training_the_first_of_several_frames_is_read(tmp_path: Path) -> None:
     frames = [Image.new("RGB", (4, 4), color) for color in ("red", "blue")]
     path = saved(frames[0], tmp_path / "a.gif", save_all=True, append_images=frames[1:])
     assert read_rgb(path)[0, 0].tolist() == [255, 0, 0]
-
-
-@pytest.mark.parametrize("orientation", STORED)
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "I;16", "P"])
-def test_a_picture_is_turned_upright(mode: str, orientation: int, tmp_path: Path) -> None:
-    gray = np.arange(6, dtype=np.uint8).reshape(2, 3) * 40
-    upright = Image.fromarray(gray.astype(np.uint16) * 257) if mode == "I;16" else Image.fromarray(gray)
-    stored = upright if mode == "I;16" else upright.convert(mode)
-    for turn in STORED[orientation]:
-        stored = stored.transpose(turn)
-    exif = Image.Exif()
-    exif[ORIENTATION] = orientation
-    assert np.array_equal(read(saved(stored, tmp_path / "a.png", exif=exif)).rgb[..., 0], gray)
-
-
-def test_a_jpeg_is_turned_upright(tmp_path: Path) -> None:
-    exif = Image.Exif()
-    exif[ORIENTATION] = 6
-    path = saved(Image.new("RGB", (20, 10)), tmp_path / "a.jpg", exif=exif)
-    assert read(path).rgb.shape == (20, 10, 3)
-
-
-def test_the_colour_profile_comes_along_where_it_fits(tmp_path: Path) -> None:
-    assert read(saved(Image.fromarray(rgb()), tmp_path / "a.png", icc_profile=b"profile")).icc == b"profile"
-    gray = Image.fromarray(rgb()[..., 0])
-    assert read(saved(gray, tmp_path / "b.png", icc_profile=b"gray")).icc is None
+    assert len(read(path, first_only=True).frames) == 1
+    assert len(read(path).frames) == 2
 
 
 def test_what_is_transparent_is_white_in_training(tmp_path: Path) -> None:
@@ -142,10 +125,28 @@ def test_what_is_transparent_is_white_in_training(tmp_path: Path) -> None:
     assert read_rgb(path)[0, :, 0].tolist() == [255, 100, 224]
 
 
+@pytest.mark.parametrize("suffix", ["png", "tif", "pgm"])
+def test_for_training_16_bits_are_scaled_and_not_clipped(suffix: str, tmp_path: Path) -> None:
+    values = np.array([[0, 128, 129, 257, 128 * 257, 65535 - 129, 65535]], dtype=np.uint16)
+    rgb = read_rgb(saved(Image.fromarray(values), tmp_path / f"a.{suffix}"))
+    assert rgb.dtype == np.uint8
+    assert rgb[0].tolist() == [[gray] * 3 for gray in (0, 0, 1, 1, 128, 254, 255)]
+
+
+def test_the_pixels_are_counted_by_the_header(tmp_path: Path) -> None:
+    path = noise_file(tmp_path / "a.png", 20, 30)
+    assert pixels_of(path) == 600
+    path.write_bytes(path.read_bytes()[:60])
+    assert pixels_of(path) == 600
+    path.write_bytes(b"")
+    assert pixels_of(path) == 0
+    assert pixels_of(tmp_path / "none.png") == 0
+
+
 @pytest.mark.parametrize("name", ["short.jpg", "line\nbreak.jpg"])
 @pytest.mark.parametrize("size", [0, 20, 500])
 def test_a_cut_off_file_is_told_in_one_line(size: int, name: str, tmp_path: Path) -> None:
-    path = noise(tmp_path / "whole.jpg", 64, 64)
+    path = noise_file(tmp_path / "whole.jpg", 64, 64)
     damaged = tmp_path / name
     damaged.write_bytes(path.read_bytes()[:size])
     with pytest.raises(DataError) as refusal:
@@ -162,8 +163,11 @@ def test_a_cut_off_file_is_told_in_one_line(size: int, name: str, tmp_path: Path
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a picture of a known format"),
         (b"\x89PNG\r\n\x1a\n" + b"\xff" * 40, ""),
         (b"GIF89a" + b"\xff" * 9, ""),
-        (b"P6 99999 99999 255\n", ""),
+        (b"P6 99999 99999 255\n", "99999x99999 are 9999.8 megapixels, over the limit of 250"),
+        (b"P6 9 9 65535\n", "the file is cut off"),
         (b"II*\x00\xff\xff\xff\xff", ""),
+        (b"II*\x00\x08\x00\x00\x00\x00\x00", ""),
+        (b"RIFF\xff\xff\xff\xffWEBPVP8 ", ""),
     ],
 )
 def test_a_file_that_is_no_picture_is_told_by_name(content: bytes, reason: str, tmp_path: Path) -> None:
@@ -177,6 +181,21 @@ def test_a_file_that_is_no_picture_is_told_by_name(content: bytes, reason: str, 
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.parametrize("suffix", [".heic", ".avif", ".psd"])
+def test_a_picture_that_is_not_read_is_told_what_to_do(suffix: str, tmp_path: Path) -> None:
+    assert suffix in FOREIGN
+    path = tmp_path / f"a{suffix.upper()}"
+    path.write_bytes(b"whatever it holds")
+    with pytest.raises(DataError, match=rf"{suffix} files are not read: convert it to JPEG, PNG or TIFF$"):
+        read(path)
+
+
+def test_a_format_that_pillow_could_read_but_nobody_asked_for_is_refused(tmp_path: Path) -> None:
+    path = saved(Image.fromarray(noise()), tmp_path / "a.png", format="TGA")
+    with pytest.raises(DataError, match="not a picture of a known format"):
+        read(path)
+
+
 def test_a_missing_file_is_told_by_name(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none\.png: No such file or directory$"):
         read(tmp_path / "none.png")
@@ -187,14 +206,93 @@ def test_a_folder_is_no_picture(tmp_path: Path) -> None:
         read(tmp_path)
 
 
-def test_a_picture_of_too_many_pixels_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = noise(tmp_path / "a.png", 20, 20)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    with pytest.raises(DataError, match=r"a\.png: .*400 pixels"):
-        read(path)
+def test_a_profile_that_cannot_be_unpacked_is_left_behind(tmp_path: Path) -> None:
+    path = saved(Image.fromarray(noise()), tmp_path / "a.png")
+    content = path.read_bytes()
+    path.write_bytes(content[:33] + chunk(b"iCCP", b"icc\0\0not compressed") + content[33:])
+    file = read(path)
+    assert file.icc is None
+    assert np.array_equal(file.frames[0].pixels, noise())
 
 
-def test_a_pil_image_is_not_changed() -> None:
-    image = Image.fromarray(rgb())
-    from_pil(image).rgb[:] = 0
-    assert np.array_equal(np.asarray(image), rgb())
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I;16"])
+def test_an_image_of_any_mode_is_taken(mode: str) -> None:
+    whole = Image.fromarray(noise())
+    image = Image.fromarray(noise()[..., 0].astype(np.uint16)) if mode == "I;16" else whole.convert(mode)
+    file = from_image(image)
+    (picture,) = file.frames
+    assert picture.size == (9, 6)
+    assert picture.pixels.shape[2] == (1 if mode in ("1", "L", "LA", "I;16") else 3)
+    assert (picture.alpha is not None) == (mode in ("LA", "RGBA"))
+    assert file.format == "PNG"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "MPO", "TGA", "PNG"])
+def test_an_image_of_a_file_can_be_written_again(kind: str, tmp_path: Path) -> None:
+    second = {"save_all": True, "append_images": [Image.fromarray(noise())]} if kind == "MPO" else {}
+    with Image.open(saved(Image.fromarray(noise()), tmp_path / "a", format=kind, **second)) as image:
+        file = from_image(image)
+    assert file.format == (kind if kind in ("JPEG", "PNG") else "PNG")
+    write(file, tmp_path / "b")
+    assert read(tmp_path / "b").format == file.format
+
+
+def test_an_image_without_an_agreed_range_is_refused() -> None:
+    with pytest.raises(DataError, match="32-bit float pixels have no agreed range"):
+        from_image(Image.fromarray(np.zeros((2, 2), np.float32)))
+    with pytest.raises(DataError, match=r"outside 0\.\.65535"):
+        from_image(Image.fromarray(np.full((2, 2), 65536, np.int32)))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_an_image_is_not_changed(channels: int) -> None:
+    planes = noise(channels=channels)
+    image = image_of(planes)
+    from_pil(image).pixels[:] = 0
+    from_image(image).frames[0].pixels[:] = 0
+    assert np.array_equal(np.asarray(image).reshape(planes.shape), planes)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_a_picture_becomes_an_image_and_comes_back(channels: int) -> None:
+    planes = noise(channels=channels)
+    picture = from_pil(to_pil(from_pil(image_of(planes))))
+    assert np.array_equal(picture.pixels, planes[..., : channels - (channels in (2, 4))])
+    assert (picture.alpha is None) == (channels in (1, 3))
+
+
+def test_bits_are_changed_without_a_shift() -> None:
+    levels = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
+    deep = Picture(pixels=levels, alpha=levels[..., 0]).in_bits(np.uint16)
+    assert (deep.pixels.min(), deep.pixels.max()) == (0, 65535)
+    assert deep.alpha is not None
+    assert deep.alpha.dtype == np.uint16
+    assert np.array_equal(deep.in_bits(np.uint8).pixels, levels)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+def test_half_transparent_black_on_white_is_gray(kind: type) -> None:
+    white = {np.uint8: 255, np.uint16: 65535, np.float32: 1}[kind]
+    alpha = np.full((1, 1), white / 5, kind)
+    blended = Picture(pixels=np.zeros((1, 1, 3), kind), alpha=alpha).on_white()
+    assert blended.alpha is None
+    assert blended.pixels.dtype == kind
+    assert blended.pixels[0, 0] == pytest.approx([white * 0.8] * 3, rel=1e-4)
+
+
+def test_every_odd_picture_is_read_or_refused_in_one_line(real_data: Path) -> None:
+    refused = {}
+    for path in sorted((real_data / "odd").iterdir()):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                file = read(path)
+            except DataError as error:
+                refused[path.name] = str(error)
+                continue
+        assert all(frame.pixels.ndim == 3 for frame in file.frames)
+    assert all(reason.startswith(f"{real_data / 'odd' / name}: ") for name, reason in refused.items())
+    assert not any("\n" in reason for reason in refused.values())
+    told = (real_data / "odd" / "MANIFEST.tsv").read_text().splitlines()
+    known = [line.split("\t")[0] for line in told if line.split("\t")[1] == "refused"]
+    assert sorted(refused) == sorted([*known, "MANIFEST.tsv"])
