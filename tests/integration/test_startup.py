@@ -12,7 +12,8 @@ from tests.integration.conftest import Command, environment
 
 
 @pytest.mark.parametrize(
-    "words", ["['--help']", "['--version']", "['train', '--help']", "['apply', '--help']"]
+    "words",
+    ["['--help']", "['--version']", "['train', '--help']", "['apply', '--help']", "['import', '--help']"],
 )
 def test_help_does_not_import_torch(words: str) -> None:
     code = f"""

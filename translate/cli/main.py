@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import logging
 import sys
 
 import click
@@ -11,10 +12,12 @@ import click
 from translate.errors import TranslateError, nearest
 from translate.version import __version__
 
-COMMANDS = {
-    "train": "Train a model on your pictures.",
-    "apply": "Translate pictures and folders with a trained model.",
-    "data": "Look at a data set, or write the built-in one.",
+COMMANDS = {  # name: the module that holds it, under its own name, and its help line
+    "train": ("train", "Train a model on your pictures."),
+    "apply": ("apply", "Translate pictures and folders with a trained model."),
+    "data": ("data", "Look at a data set, or write the built-in one."),
+    "import": ("importing", "Read a generator of CycleGAN or pix2pix in PyTorch."),
+    "export": ("export", "Write a model as ONNX, OpenVINO or torch.export."),
 }
 
 
@@ -27,7 +30,8 @@ class Lazy(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"translate.cli.{name}"), name)
+        module, _ = COMMANDS[name]
+        command: click.Command = getattr(importlib.import_module(f"translate.cli.{module}"), module)
         return command
 
     def resolve_command(
@@ -39,7 +43,7 @@ class Lazy(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
 
 @click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
@@ -56,6 +60,8 @@ def translate() -> None:
 
 def main() -> None:
     """Run the command line; a person's mistake is one line and an exit code, never a traceback."""
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("translate").setLevel(logging.INFO)
     try:
         code = translate.main(prog_name="translate", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)

@@ -17,12 +17,12 @@ UPSAMPLINGS = ("deconv", "resize")
 class GeneratorSpec(Config):
     """All that building a generator takes."""
 
-    name: str = setting("resnet", "architecture", choices=("resnet", "unet"))
+    name: str = setting("resnet", "architecture", choices=("resnet", "unet", "identity"))
     in_channels: int = setting(3, "channels of the input picture", low=1, high=64)
     out_channels: int = setting(3, "channels of the output picture", low=1, high=64)
     width: int = setting(64, "channels of the outermost layer (ngf)", low=1, high=1024)
     depth: int = setting(9, "residual blocks of a ResNet, levels of a U-Net", low=0, high=64)
-    norm: str = setting("instance", "normalisation", choices=NORMS)
+    norm: str = setting("instance", "normalisation", choices=(*NORMS, "instance-affine"))
     dropout: bool = setting(False, "dropout in the middle blocks while training")
     upsample: str = setting("deconv", "how the decoder enlarges", choices=UPSAMPLINGS)
 
@@ -35,7 +35,7 @@ class ModelConfig(Config):
     version: str = setting("", "version of translate that wrote it")
     generator: GeneratorSpec = dataclasses.field(default_factory=GeneratorSpec)
     directions: list[str] = dataclasses.field(default_factory=lambda: ["AtoB"])
-    color: str = setting("RGB", "colour space of input and output", choices=("RGB",))
+    color: str = setting("RGB", "colour space of input and output", choices=("RGB", "Lab"))
     value_range: str = setting("-1..1", "what the network calls black and white", choices=("-1..1",))
     size_multiple: int = setting(4, "each side must be a multiple of this, in pixels", low=1, high=65536)
     statistics: str = setting(

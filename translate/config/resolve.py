@@ -47,11 +47,11 @@ def override(values: Mapping[str, Any], stronger: Mapping[str, Any]) -> dict[str
 
 
 def _from_environment(kind: type[Config], environ: Mapping[str, str]) -> dict[str, str]:
-    """`TRANSLATE_*` of the environment; `TRANSLATE_TEST_*` belongs to the tests."""
+    """`TRANSLATE_*` of the environment; `TRANSLATE_TEST_*` and `TRANSLATE_CACHE` are no settings."""
     values = {
         name.removeprefix(PREFIX).lower(): text
         for name, text in environ.items()
-        if name.startswith(PREFIX) and not name.startswith(PREFIX + "TEST_")
+        if name.startswith(PREFIX) and not name.startswith((PREFIX + "TEST_", PREFIX + "CACHE"))
     }
     refuse_unknown(kind, values, f"environment ({PREFIX}...)")
     return values

@@ -5,12 +5,13 @@ from collections.abc import Callable
 from torch import nn
 
 from translate.config import GeneratorSpec
+from translate.networks.identity import Identity
 from translate.networks.initialization import initialize
 from translate.networks.patchgan import PatchGAN, PixelDiscriminator
 from translate.networks.resnet import ResNet
 from translate.networks.unet import UNet
 
-GENERATORS: dict[str, Callable[..., nn.Module]] = {"resnet": ResNet, "unet": UNet}
+GENERATORS: dict[str, Callable[..., nn.Module]] = {"identity": Identity, "resnet": ResNet, "unet": UNet}
 DISCRIMINATORS: dict[str, Callable[..., nn.Module]] = {"patch": PatchGAN, "pixel": PixelDiscriminator}
 
 
@@ -23,6 +24,7 @@ def create_generator(spec: GeneratorSpec) -> nn.Module:
 __all__ = [
     "DISCRIMINATORS",
     "GENERATORS",
+    "Identity",
     "PatchGAN",
     "PixelDiscriminator",
     "ResNet",

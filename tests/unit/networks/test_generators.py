@@ -40,8 +40,8 @@ def test_the_output_has_the_inputs_size_and_a_pictures_range(
     assert out.std() > 0
 
 
-@pytest.mark.parametrize("norm", NORMS)
-@pytest.mark.parametrize("name", GENERATORS)
+@pytest.mark.parametrize("norm", [*NORMS, "instance-affine"])
+@pytest.mark.parametrize("name", sorted(set(GENERATORS) - {"identity"}))
 def test_every_norm_trains_at_every_channel_count(name: str, norm: str) -> None:
     generator = small(name, 3, norm=norm, in_channels=1, out_channels=2)
     out = generator(torch.randn(1, 1, 16, 16))

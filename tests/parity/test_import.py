@@ -1,0 +1,62 @@
+"""The reference's files, imported, give the reference's pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from tests.parity.test_networks import GENERATORS
+from translate.models import Model
+from translate.models.reference import describe, import_reference
+
+BATCH, INSTANCE = "4 channels, batch norm", "8 channels, instance norm"
+FOUND = {
+    "colorization_unet_128_batch": f"U-Net, 7 levels, {BATCH}, 1 -> 2 channels (Lab), running statistics",
+    "resnet_6blocks_instance": f"ResNet, 6 blocks, {INSTANCE}, 3 -> 3 channels",
+    "resnet_9blocks_batch": "ResNet, 9 blocks, 8 channels, batch norm, 3 -> 3 channels, running statistics",
+    "resnet_9blocks_instance": f"ResNet, 9 blocks, {INSTANCE}, 3 -> 3 channels",
+    "resnet_9blocks_instance_dropout": f"ResNet, 9 blocks, {INSTANCE}, dropout, 3 -> 3 channels",
+    "unet_128_batch": f"U-Net, 7 levels, {BATCH}, 3 -> 3 channels, running statistics",
+    "unet_128_instance": "U-Net, 7 levels, 4 channels, instance norm, 3 -> 3 channels",
+    "unet_256_batch_dropout": f"U-Net, 8 levels, {BATCH}, 3 -> 3 channels, running statistics",
+}
+
+
+def golden(folder: Path, name: str) -> dict[str, torch.Tensor]:
+    with safe_open(folder / "reference" / f"G_{name}.safetensors", "pt") as file:
+        return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no plain iteration
+
+
+def checkpoint(tensors: dict[str, torch.Tensor], path: Path) -> Path:
+    start = "state_dict/"
+    torch.save({k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}, path)
+    return path
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_an_imported_generator_gives_the_references_output(
+    real_data: Path, tmp_path: Path, name: str
+) -> None:
+    tensors = golden(real_data, name)
+    model = import_reference(checkpoint(tensors, tmp_path / "latest_net_G.pth"))
+    assert describe(model.config) == FOUND[name]
+    model.save_pretrained(tmp_path / "model")
+    output = Model.from_pretrained(tmp_path / "model").generator()(tensors["input"])
+    assert (output - tensors["output_eval"]).abs().max() <= 1e-5
+    assert (output - tensors["output_eval"]).norm() <= 1e-5 * tensors["output_eval"].norm()
+
+
+def test_the_pictures_own_statistics_are_those_of_the_references_test(
+    real_data: Path, tmp_path: Path
+) -> None:
+    """Without `--eval` it normalises as in training, one picture at a time."""
+    tensors = golden(real_data, "unet_128_batch")
+    path = checkpoint(tensors, tmp_path / "latest_net_G.pth")
+    own, running = (import_reference(path, statistics=kind).generator() for kind in ("picture", "running"))
+    picture = tensors["input"][:1]
+    expected = running.train()(picture)
+    assert (own(picture) - expected).norm() <= 1e-5 * expected.norm()
+    assert not torch.allclose(own(picture), tensors["output_eval"][:1], atol=1e-5)

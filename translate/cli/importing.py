@@ -1,0 +1,59 @@
+"""`translate import CHECKPOINT.pth -o MODEL`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from translate.config.model import DIRECTIONS
+from translate.errors import UsageError
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command("import", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("checkpoint", metavar="CHECKPOINT.pth", type=PATH)
+@click.option("-o", "--out", required=True, metavar="MODEL", type=PATH, help="folder to write to")
+@click.option(
+    "--direction", type=click.Choice(DIRECTIONS), help="[default: by the name, BtoA for *_net_G_B.pth]"
+)
+@click.option(
+    "--statistics",
+    type=click.Choice(["running", "picture"]),
+    default="running",
+    help="what batch norm uses: those of the training, as the reference's test --eval, "
+    "or each picture's own, as its test without [default: running]",
+)
+@click.option("--overwrite", is_flag=True, help="replace a model in MODEL")
+def importing(checkpoint: Path, out: Path, direction: str | None, statistics: str, overwrite: bool) -> None:
+    """Read a generator of CycleGAN or pix2pix in PyTorch, a *_net_G*.pth, and write it as a model.
+
+    U-Net and ResNet, with batch, instance or no norm, of any width and depth; what was found
+    is told. Nothing in the file can run code.
+    """
+    from translate.models.reference import describe, import_reference
+
+    refuse(out, overwrite=overwrite)
+    model = import_reference(checkpoint, statistics=statistics, direction=direction)
+    model.save_pretrained(out)
+    click.echo(f"{describe(model.config)}: {out}{os.sep}")
+
+
+def refuse(out: Path, *, overwrite: bool) -> None:
+    """Refuse to write over a file, into a run, or over a model that nobody said to replace.
+
+    Raises:
+        UsageError: with the remedy.
+    """
+    from translate.models.model import CONFIG, WEIGHTS
+
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file: give a folder by -o")
+    parent = out.parent
+    in_a_run = (parent / "config.yaml").is_file() and (parent / "checkpoints").is_dir()
+    if in_a_run or (out / "config.yaml").is_file():
+        raise UsageError(f"{out} belongs to a run, whose model is its own: give another folder by -o")
+    if not overwrite and ((out / CONFIG).exists() or (out / WEIGHTS).exists()):
+        raise UsageError(f"{out} holds a model: give --overwrite, or another folder by -o")
