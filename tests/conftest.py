@@ -1,4 +1,4 @@
-"""Where the real data of development lies, and small settings that keep tests quick."""
+"""Where the real data of development lies, and a cache folder of each test's own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ from pathlib import Path
 import pytest
 
 REAL_DATA = Path(os.environ.get("TRANSLATE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The cache folder, empty: no test sees what another, or the person here, has left."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("TRANSLATE_CACHE", str(folder))
+    return folder
 
 
 @pytest.fixture

@@ -6,17 +6,21 @@ import os
 from pathlib import Path
 from typing import Any
 
-from translate.config import explicit
-from translate.engine.session import Session
 from translate.inference import Translator
 from translate.models import Model
-from translate.recipes import find_recipe
 
 __all__ = ["Translator", "load", "train"]
 
 
 def load(
-    model: Path | str, *, direction: str | None = None, device: str = "auto", precision: str = "auto"
+    model: Path | str,
+    *,
+    direction: str | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    engine: str = "auto",
+    tile: str | int = "auto",
+    compile: bool = False,
 ) -> Translator:
     """A translator from a run's folder or a model's folder.
 
@@ -24,11 +28,22 @@ def load(
         direction: `AtoB` or `BtoA`, by default the model's first.
         device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
         precision: `auto`, `fp32`, `bf16` or `fp16`.
+        engine: `auto`, `torch`, `openvino` or `onnxruntime`.
+        tile: `auto`, `off`, or the side of the tiles that a picture is cut into, in pixels.
+        compile: compile the network first, worth it for hundreds of pictures of one size.
 
     Raises:
         TranslateError: there is no model, it is damaged, or it does not go in that direction.
     """
-    return Translator(Model.from_pretrained(model), direction=direction, device=device, precision=precision)
+    return Translator(
+        Model.from_pretrained(model),
+        direction=direction,
+        device=device,
+        precision=precision,
+        engine=engine,
+        tile=tile,
+        compile=compile,
+    )
 
 
 def train(recipe: str, *, resume: bool = False, overwrite: bool = False, **settings: Any) -> Translator:
@@ -46,6 +61,11 @@ def train(recipe: str, *, resume: bool = False, overwrite: bool = False, **setti
         TranslateError: a setting or the data cannot be used, or the disk is full.
         KeyboardInterrupt: it was stopped; the run is saved and can be resumed.
     """
+    # Not above: applying a model needs neither albumentations nor the loop.
+    from translate.config import explicit
+    from translate.engine.session import Session
+    from translate.recipes import find_recipe
+
     given = explicit(find_recipe(recipe).config, settings, environ=os.environ)
     session = Session(recipe, given, resume=resume, overwrite=overwrite)
     if not session.train():

@@ -19,12 +19,21 @@ TINY = [
 ]
 Result = subprocess.CompletedProcess[str]
 Command = Callable[..., Result]
+SHARED: dict[str, str] = {}  # what all commands of a session find in their environment
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache folder for all commands, so that each model's engines are tried once."""
+    folder = tmp_path_factory.mktemp("shared-cache")
+    SHARED["TRANSLATE_CACHE"] = str(folder)
+    return folder
 
 
 def environment() -> dict[str, str]:
     """One thread a process, for the tests share the machine; no settings of the person's own."""
     kept = {name: text for name, text in os.environ.items() if not name.startswith("TRANSLATE_")}
-    return {**kept, "OMP_NUM_THREADS": "1"}
+    return {**kept, **SHARED, "OMP_NUM_THREADS": "1"}
 
 
 def command(*arguments: str | Path) -> list[str]:

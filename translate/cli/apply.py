@@ -2,92 +2,170 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from translate.config.model import DIRECTIONS
-from translate.errors import SomeFilesFailedError
+from translate.errors import SomeFilesFailedError, TranslateError
 
 if TYPE_CHECKING:
     from translate.inference import Outcome
 
 
-FOLDER = click.Path(path_type=Path)
+PATH = click.Path(path_type=Path)
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.argument("model")
-@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=FOLDER)
-@click.option("-o", "--out", required=True, metavar="OUT", type=FOLDER, help="folder to write to")
+@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=PATH)
+@click.option("-o", "--out", required=True, metavar="OUT", type=PATH, help="folder to write to")
 @click.option(
     "--direction", type=click.Choice(DIRECTIONS), help="for a model that goes both ways [default: its first]"
 )
-@click.option("--overwrite", is_flag=True, help="translate again what OUT holds already")
-@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps [default: auto]")
 @click.option(
-    "--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), default="auto", help="[default: auto]"
+    "--tile", default="auto", metavar="auto|off|N", help="cut large pictures into tiles of N pixels"
+)
+@click.option(
+    "--format",
+    type=click.Choice(["keep", "png", "jpg", "webp"]),
+    default="keep",
+    help="what to write; keep is each picture's own",
+)
+@click.option("--keep-metadata", is_flag=True, help="keep the place (GPS) and XMP, too")
+@click.option(
+    "--max-megapixels", type=click.IntRange(1), default=250, help="refuse pictures with more, all frames told"
+)
+@click.option("--report", metavar="FILE.json", type=PATH, help="write what became of each file")
+@click.option("--overwrite", is_flag=True, help="translate again what OUT holds already")
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "torch", "openvino", "onnxruntime"]),
+    default="auto",
+    help="auto is the quickest that is installed",
+)
+@click.option("--compile", is_flag=True, help="compile the network: for hundreds of pictures of one size")
+@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), default="auto")
+@click.option(
+    "--workers", type=click.IntRange(0, 64), default=2, help="threads that read, and as many that write"
 )
 def apply(
     model: str,
     inputs: tuple[Path, ...],
     out: Path,
-    direction: str | None,
-    overwrite: bool,
-    device: str,
-    precision: str,
+    report: Path | None,
+    max_megapixels: int,
+    **options: Any,
 ) -> None:
     """Translate pictures and folders with a trained model.
 
-    MODEL is a run or a model folder. Each picture keeps its size, its name and its place in
-    the tree; what cannot be read is listed at the end, and the exit code is then 3.
+    MODEL is a run or a model folder. Each picture keeps its size, name, place in the tree, format,
+    depth, transparency and colour profile. A second run goes on where the first one stopped. What
+    cannot be read is listed at the end, and the exit code is then 3.
     """
     from translate.api import load
-    from translate.inference.folder import plan, translate_files
+    from translate.inference.plan import plan
 
-    targets = plan(inputs, out)
-    translator = load(model, direction=direction, device=device, precision=precision)
+    jobs = plan(inputs, out, format=options["format"])
+    names = ("direction", "device", "precision", "engine", "tile", "compile")
+    translator = load(model, **{name: options.pop(name) for name in names})
+    from translate.inference.folder import Settings, translate_files
+
+    settings = Settings(**options, max_pixels=max_megapixels * 1_000_000)
     outcomes: list[Outcome] = []
-    progress = Progress(len(targets))
-    for outcome in translate_files(translator, targets, overwrite=overwrite):
-        outcomes.append(outcome)
-        progress.show()
-    progress.end()
-    _report(outcomes, out)
+    progress = Progress(len(jobs))
+    translator.progress = progress.part
+    try:
+        for outcome in translate_files(translator, jobs, out, settings):
+            outcomes.append(outcome)
+            progress.show(outcome)
+        progress.end()
+        _tell(outcomes, out)
+    except KeyboardInterrupt:
+        progress.end()
+        click.echo(f"stopped: {len(outcomes)} of {len(jobs)} are done; the same command goes on", err=True)
+        sys.exit(130)
+    finally:
+        if report:
+            _write_report(outcomes, report)
 
 
 class Progress:
-    """Pictures done, rate and time left, on one line of the terminal."""
+    """Pictures done, rate and time left: on one line of a terminal, now and then in a log."""
+
+    TERMINAL, LOG = 0.2, 30.0  # seconds between two lines
 
     def __init__(self, total: int) -> None:
-        self.total, self.done = total, 0
+        self.total, self.done, self.translated = total, 0, 0
         self.started = self.shown = time.monotonic()
+        self.interval = self.TERMINAL if sys.stderr.isatty() else self.LOG
 
-    def show(self) -> None:
+    def show(self, outcome: Outcome) -> None:
+        """One more picture is done."""
         self.done += 1
+        self.translated += not (outcome.skipped or outcome.failure)
+        self._show(0.0)
+
+    def part(self, share: float) -> None:
+        """So much of a large picture is done."""
+        self._show(share)
+
+    def _show(self, share: float) -> None:
         now = time.monotonic()
-        if not sys.stderr.isatty() or (now - self.shown < 0.2 and self.done < self.total):
+        if now - self.shown < self.interval:
             return
         self.shown = now
-        rate = self.done / max(now - self.started, 1e-9)
-        left = (self.total - self.done) / rate
-        sys.stderr.write(f"\r{self.done}/{self.total}  {rate:.1f} pictures/s  {left:.0f} s left ")
+        rate = (self.translated + share) / (now - self.started)
+        left = (self.total - self.done - share) / max(rate, 1e-9)
+        more = f" and {share:.0%} of a large one" if 0 < share < 1 else ""
+        clock = f"{int(left // 60)}:{int(left % 60):02d} left" if rate else "looking for what is left"
+        text = f"{self.done}/{self.total}{more}  {rate:.2g} pictures/s  {clock}"
+        sys.stderr.write(f"\r{text} " if sys.stderr.isatty() else f"{text}\n")
         sys.stderr.flush()
 
     def end(self) -> None:
         if sys.stderr.isatty():
-            sys.stderr.write("\n")
+            sys.stderr.write("\r\x1b[K")
 
 
-def _report(outcomes: list[Outcome], out: Path) -> None:
+def _write_report(outcomes: list[Outcome], path: Path) -> None:
+    """One record a file: `in`, `out`, and `size` and `seconds`, or `failed`, or `skipped`, and why."""
+    from translate.storage import write_whole
+
+    try:
+        write_whole(path, (json.dumps([_record(o) for o in outcomes], indent=1) + "\n").encode())
+    except OSError as error:
+        raise TranslateError(f"cannot write the report {path}: {error.strerror}") from None
+
+
+def _record(outcome: Outcome) -> dict[str, Any]:
+    record: dict[str, Any] = {"in": str(outcome.source), "out": str(outcome.target)}
+    if outcome.failure:
+        return {**record, "out": None, "failed": outcome.failure}
+    if outcome.skipped:
+        return {**record, "skipped": outcome.skipped}
+    record |= {"size": outcome.size, "seconds": round(outcome.seconds, 4)}
+    return {**record, "note": outcome.note} if outcome.note else record
+
+
+def _tell(outcomes: list[Outcome], out: Path) -> None:
+    from translate.images import picture_name
+
     failed = [outcome for outcome in outcomes if outcome.failure]
-    skipped = sum(outcome.skipped for outcome in outcomes)
-    written = len(outcomes) - skipped - len(failed)
-    left = f", {skipped} there already (--overwrite translates them again)" if skipped else ""
-    click.echo(f"{written} pictures in {out}{left}")
+    skipped = Counter(outcome.skipped for outcome in outcomes if outcome.skipped)
+    written = len(outcomes) - skipped.total() - len(failed)
+    left = "".join(f", {count} {reason}" for reason, count in skipped.items())
+    hint = " (--overwrite translates them again)" if skipped else ""
+    click.echo(f"{written} pictures in {picture_name(out)}{left}{hint}")
+    for outcome in outcomes:
+        if outcome.note:
+            click.echo(f"note: {picture_name(outcome.source)}: {outcome.note}", err=True)
     for outcome in failed:
         click.echo(f"failed: {outcome.failure}", err=True)
     if failed:

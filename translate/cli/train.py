@@ -96,7 +96,8 @@ def _option(kind: type[TrainConfig], field: dataclasses.Field[Any]) -> click.Opt
     text = "; ".join(notes[:-1]) + " " + notes[-1] if field.default is not None else "; ".join(notes)
     if plain is bool:
         return click.Option([f"{flag}/--no-{flag[2:]}", field.name], default=None, help=text)
-    return click.Option([flag, field.name], default=None, metavar=plain.__name__.upper(), help=text)
+    short = ["-o"] if field.name == "out" else []  # as the commands that write pictures call it
+    return click.Option([*short, flag, field.name], default=None, metavar=plain.__name__.upper(), help=text)
 
 
 def _train(

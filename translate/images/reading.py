@@ -84,6 +84,8 @@ def read(
 def pixels_of(path: Path) -> int:
     """How many pixels a picture file's first frame has, by its header alone; 0 if that cannot be told."""
     try:
+        if not path.is_file():
+            return 0
         with own_limit(), Image.open(path, formats=READABLE) as image:
             return image.size[0] * image.size[1]
     except Exception:  # the reader itself will say what is wrong
@@ -128,6 +130,8 @@ def in_words(error: Exception) -> str:
 
 
 def _read(path: Path, max_pixels: int, keep_metadata: bool, first_only: bool) -> PictureFile:
+    if path.is_fifo() or path.is_socket() or path.is_char_device():  # which would be waited for
+        raise DataError("not a file with content: a pipe, a socket or a device")
     with open_tiff(path, first_only=first_only) as pages:
         if pages is not None:
             return _deep_tiff(path, pages, max_pixels, keep_metadata)

@@ -112,7 +112,10 @@ def to_image(file: PictureFile) -> Image.Image:
 
     PIL has no 16-bit colour: such a frame comes back with 8 bits a channel.
     """
-    image, icc = _image(file, file.frames[0], "TIFF")
+    frame = file.frames[0]
+    if frame.pixels.dtype == np.uint16 and frame.pixels.shape[2] == 1 and frame.alpha is None:
+        return to_pil(frame)
+    image, icc = _image(file, frame, "TIFF")
     if icc:
         image.info["icc_profile"] = icc
     return image

@@ -1,79 +1,264 @@
-"""One model, applied to one picture."""
+"""One model, applied to one picture of any size, depth and kind."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import nn
+from torch import Tensor, nn
 
 from translate.config import ModelConfig
-from translate.errors import DataError
-from translate.images import Picture, read, to_pixels, to_tensor
-from translate.images.picture import Pixels, from_pil, to_pil
-from translate.models import Model, pick_device, pick_precision
+from translate.errors import DataError, UsageError
+from translate.images import Array, Picture, PictureFile, from_image, levels, read, to_image, to_tensor
+from translate.inference.canvas import Canvas
+from translate.inference.engines import find_engine
+from translate.inference.memory import cost_of, limits
+from translate.inference.tiling import Tiling, plan_tiles, translate_tiled
+from translate.models import Model, Precision, pick_device, pick_precision
+from translate.networks.blocks import picture_norms
+
+if TYPE_CHECKING:
+    from translate.inference.folder import Outcome
+
+TOGETHER, SMALL = 8, 2**20  # pictures of one size in a forward, and the most pixels that they have together
 
 
 class Translator:
     """Turns a picture of one kind into the other, at the picture's own size.
 
-    Every picture is translated by itself, so that the answer does not depend on others.
+    The answer for a picture does not depend on the pictures before it or beside it.
 
     Args:
         direction: `AtoB` or `BtoA`, by default the model's first.
         device, precision: as the flags of the command line.
+        engine: `auto`, `torch`, `openvino` or `onnxruntime`.
+        tile: `auto` cuts pictures that would take too much memory; `off` cuts none; a number is the
+            side of each tile, in pixels.
+        compile: compile the network first, worth it for hundreds of pictures of one size.
+
+    Attributes:
+        progress: is called with the share of a large picture that is done, row by row of its tiles.
 
     Raises:
-        UsageError: the model does not go in that direction, or the machine has no such device.
+        UsageError: the model does not go in that direction, or this machine lacks the device or engine.
     """
 
     def __init__(
-        self, model: Model, *, direction: str | None = None, device: str = "auto", precision: str = "auto"
+        self,
+        model: Model,
+        *,
+        direction: str | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+        engine: str = "auto",
+        tile: str | int = "auto",
+        compile: bool = False,
     ) -> None:
         self.config: ModelConfig = model.config
+        self.direction = direction or self.config.directions[0]
+        self.fingerprint = model.fingerprint()
         self.device = pick_device(device)
         self.precision = pick_precision(precision, self.device)
         self.generator: nn.Module = model.generator(direction).to(self.device).eval()
+        _refuse_channels(self.config)
+        self.tile = _tile(tile)
+        self._engine = find_engine(engine, model, direction, self.precision)
+        self._quick = self.precision.weights(self.generator)
+        self._compiled = torch.compile(self._quick) if compile else self._quick
+        self._alone: dict[torch.Size, bool] = {}
+        self._limits = limits(self.device)
+        self.progress: Callable[[float], None] = lambda share: None
+
+    @property
+    def engine(self) -> str:
+        """What runs the network: `torch`, `openvino` or `onnxruntime`."""
+        return self._engine.name if self._engine else "torch"
+
+    @property
+    def together(self) -> int:
+        """How many small pictures of one size go through the network at once."""
+        return 1 if self._engine or picture_norms(self.generator) else TOGETHER
+
+    def room(self, size: tuple[int, int]) -> int:
+        """How many pictures of this width and height go through the network at once."""
+        return max(1, min(self.together, SMALL // (size[0] * size[1])))
 
     @overload
     def __call__(self, picture: Path | str | Image.Image) -> Image.Image: ...
     @overload
-    def __call__(self, picture: Pixels) -> Pixels: ...
+    def __call__(self, picture: Array) -> Array: ...
+    @overload
+    def __call__(self, picture: Tensor) -> Tensor: ...
 
     def __call__(self, picture: Any) -> Any:
-        """Translate a path or a PIL image to a PIL image, a (H, W, 3) uint8 array to another.
+        """Translate one picture; the answer is of the same kind.
+
+        Args:
+            picture: a path or a PIL image (a PIL image comes back); an array, (H, W) or (H, W, C) uint8 or
+                uint16 of 1 to 4 channels; a tensor, (C, H, W) or (N, C, H, W) in [-1, 1].
 
         Raises:
-            DataError: the file is no picture, or the array is of another shape or kind.
+            DataError: the file is no picture, or the array or tensor is of another shape or kind.
         """
+        if isinstance(picture, Tensor):
+            return self._tensor(picture)
         if isinstance(picture, np.ndarray):
-            if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or not picture.size:
-                raise DataError(f"an array of {picture.shape} {picture.dtype}: give (H, W, 3) uint8")
-            return self.pixels(picture)
-        source = from_pil(picture) if isinstance(picture, Image.Image) else read(picture)
-        return to_pil(self.picture(source))
+            answer = _to_array(self.picture(_from_array(picture)))
+            return answer[..., 0] if picture.ndim == 2 and answer.shape[2] == 1 else answer
+        file = from_image(picture) if isinstance(picture, Image.Image) else read(picture, first_only=True)
+        return to_image(self.file(file))
 
-    def picture(self, picture: Picture) -> Picture:
-        """Translate the colours of a picture; its alpha and its profile come along."""
-        return Picture(rgb=self.pixels(picture.rgb), alpha=picture.alpha, icc=picture.icc)
+    def folder(
+        self, inputs: Path | str | Sequence[Path | str], out: Path | str, **options: Any
+    ) -> list[Outcome]:
+        """Translate files and whole folders; their tree is kept below `out`.
+
+        Args:
+            options: as those of `translate_folder`.
+        """
+        from translate.inference.folder import translate_folder
+
+        given = [inputs] if isinstance(inputs, (str, Path)) else inputs
+        return list(translate_folder(self, [Path(path) for path in given], Path(out), **options))
+
+    def file(self, file: PictureFile) -> PictureFile:
+        """Translate every frame of a file; all else comes along."""
+        return self.files([file])[0]
+
+    def files(self, files: Sequence[PictureFile]) -> list[PictureFile]:
+        """Translate files, pictures of one size together where that changes nothing."""
+        frames = iter(self.pictures([frame for file in files for frame in file.frames]))
+        return [replace(file, frames=[next(frames) for _ in file.frames]) for file in files]
+
+    def pictures(self, pictures: Sequence[Picture]) -> list[Picture]:
+        """Translate pictures, those of one size together where that changes nothing."""
+        done: list[Picture] = []
+        while len(done) < len(pictures):
+            group = self._alike(pictures[len(done) :])
+            whole = self._tiling(self._canvas(group[0])) is None
+            done += self._batch(group) if whole and len(group) > 1 else [self.picture(group[0])]
+        return done
 
     @torch.inference_mode()
-    def pixels(self, rgb: Pixels) -> Pixels:
-        """(H, W, 3) uint8 -> (H, W, 3) uint8 of the same size."""
-        height, width = rgb.shape[:2]
-        with self.precision.autocast():
-            out = self.generator(to_tensor(pad(rgb, self.config.size_multiple)).to(self.device))
-        return to_pixels(out[0, :, :height, :width])
+    def picture(self, picture: Picture) -> Picture:
+        """Translate the colours of one picture; its alpha comes along untouched."""
+        canvas = self._canvas(picture)
+        tiling = self._tiling(canvas)
+        if tiling is None:
+            return canvas.finished(self._run(canvas.whole(), exact=picture.deep)[0])
+        network = self.generator if picture.deep else self._quick
+        with self._arithmetic(picture.deep).autocast():
+            channels = self.config.generator.out_channels
+            pixels = translate_tiled(canvas, tiling, network, channels, self.device, self.progress)
+        return Picture(pixels=pixels, alpha=picture.alpha)
+
+    @torch.inference_mode()
+    def _batch(self, pictures: Sequence[Picture]) -> list[Picture]:
+        """Pictures of one size in one forward, unless a picture alone would come out otherwise."""
+        canvases = [self._canvas(picture) for picture in pictures]
+        windows = torch.cat([canvas.whole() for canvas in canvases])
+        out = self._run(windows)
+        if windows.shape not in self._alone:
+            self._alone[windows.shape] = not all(
+                torch.equal(out[n], self._run(windows[[n]])[0]) for n in (0, -1)
+            )
+        if self._alone[windows.shape]:
+            return [self.picture(picture) for picture in pictures]
+        return [canvas.finished(one) for canvas, one in zip(canvases, out, strict=True)]
+
+    def _alike(self, pictures: Sequence[Picture]) -> list[Picture]:
+        """The first picture, and those right behind it that are like it: small, and 8 bits deep."""
+        first = pictures[0]
+        group = [first]
+        for picture in pictures[1 : self.room(first.size)]:
+            if first.deep or picture.deep or picture.size != first.size:
+                break
+            group.append(picture)
+        return group
+
+    def _canvas(self, picture: Picture) -> Canvas:
+        return Canvas(picture, self.config.size_multiple, self.config.generator.in_channels)
+
+    def _tiling(self, canvas: Canvas) -> Tiling | None:
+        exact = canvas.picture.deep or self.engine == "onnxruntime"  # which knows float32 only
+        cost = cost_of(self.config.generator, self._arithmetic(exact).dtype)
+        multiple = self.config.size_multiple
+        return plan_tiles(canvas, self.tile, multiple=multiple, cost=cost, limits=self._limits)
+
+    def _run(self, windows: Tensor, *, exact: bool = False) -> Tensor:
+        """The network on (N, C, H, W) float32 in [-1, 1]; `exact` is in float32, by torch."""
+        if self._engine and not exact:
+            return self._engine(windows)
+        network = self.generator if exact else self._compiled
+        with self._arithmetic(exact).autocast():
+            out: Tensor = network(windows.to(self.device))
+        return out.float()
+
+    def _arithmetic(self, exact: bool) -> Precision:
+        """Deep pictures are computed in float32, whatever the precision."""
+        return Precision(self.device, torch.float32) if exact else self.precision
+
+    def _tensor(self, x: Tensor) -> Tensor:
+        """(C, H, W) or (N, C, H, W) in [-1, 1] -> the same kind, on the same device."""
+        if x.ndim not in (3, 4) or x.shape[-3] not in (1, 3) or not x.is_floating_point() or not x.numel():
+            raise DataError(
+                f"a tensor of {tuple(x.shape)} {x.dtype}: give (C, H, W) or (N, C, H, W) in [-1, 1]"
+            )
+        if not (x.min() >= -1 and x.max() <= 1):
+            raise DataError(f"a tensor from {x.min():g} to {x.max():g}: its values must lie in [-1, 1]")
+        pictures = [
+            Picture(pixels=levels(one, np.float32))
+            for one in _batched(x).detach().float().cpu().permute(0, 2, 3, 1)
+        ]
+        out = torch.cat([to_tensor(self.picture(picture).pixels) for picture in pictures])
+        return out.to(x).reshape(*x.shape[:-3], *out.shape[1:])
 
 
-def pad(rgb: Pixels, multiple: int) -> Pixels:
-    """Mirror a picture's right and lower edge outwards to the next multiple, in pixels.
+def _batched(x: Tensor) -> Tensor:
+    return x if x.ndim == 4 else x[None]
 
-    At least eight pixels a side, the least in which a network has anything to mirror itself.
+
+def _refuse_channels(config: ModelConfig) -> None:
+    spec = config.generator
+    if config.color == "Lab":
+        raise UsageError("this model turns lightness into colour (1 -> 2 channels): it cannot be applied yet")
+    for what, channels in (("takes", spec.in_channels), ("gives", spec.out_channels)):
+        if channels not in (1, 3):
+            raise UsageError(f"this model {what} {channels} channels: pictures have 1 (gray) or 3 (RGB)")
+
+
+def _tile(tile: str | int) -> str | int:
+    """`auto`, `off`, or the side of a tile in pixels.
+
+    Raises:
+        UsageError: it is none of these.
     """
-    least = max(multiple, 8)
-    extra = [max(least, -(-side // multiple) * multiple) - side for side in rgb.shape[:2]]
-    return np.pad(rgb, ((0, extra[0]), (0, extra[1]), (0, 0)), mode="symmetric")
+    if tile in ("auto", "off"):
+        return tile
+    if not str(tile).isdecimal() or not int(tile) >= 32:
+        raise UsageError(f"tile is {tile!r}, but must be auto, off, or a side of at least 32 pixels")
+    return int(tile)
+
+
+def _from_array(array: Array) -> Picture:
+    planes = array[..., None] if array.ndim == 2 else array
+    fits = planes.ndim == 3 and planes.shape[2] in (1, 2, 3, 4) and planes.size
+    if not fits or planes.dtype not in (np.uint8, np.uint16):
+        raise DataError(
+            f"an array of {array.shape} {array.dtype}: give (H, W) or (H, W, 1 to 4) uint8 or uint16"
+        )
+    has_alpha = planes.shape[2] in (2, 4)
+    return Picture(
+        pixels=planes[..., : planes.shape[2] - has_alpha], alpha=planes[..., -1] if has_alpha else None
+    )
+
+
+def _to_array(picture: Picture) -> Array:
+    if picture.alpha is None:
+        return picture.pixels
+    return np.dstack([picture.pixels, picture.alpha])

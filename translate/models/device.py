@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import platform
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 from translate.errors import UsageError
 
@@ -45,6 +47,16 @@ class Precision:
     def autocast(self) -> torch.autocast:
         """A context in which convolutions run in `dtype`."""
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
+
+    def weights(self, network: nn.Module) -> nn.Module:
+        """A copy whose convolutions keep their weights in `dtype`: not cast anew for each picture."""
+        if self.dtype == torch.float32:
+            return network
+        network = copy.deepcopy(network)
+        for module in network.modules():
+            if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+                module.to(self.dtype)
+        return network
 
 
 def pick_precision(name: str, device: torch.device) -> Precision:

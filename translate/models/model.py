@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any, Self
@@ -49,6 +50,16 @@ class Model(nn.Module):
         if direction is not None and direction not in known:
             raise UsageError(f"direction {direction!r}: this model goes {' and '.join(known)} only")
         return self.generators[direction or known[0]]
+
+    def fingerprint(self) -> str:
+        """A name for what the model computes: equal for equal weights and settings, on any machine."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.generators.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.contiguous().cpu().numpy().tobytes())
+        known = {**self.config.to_dict(), "version": "", "trained_on": {}}
+        digest.update(json.dumps(known, sort_keys=True).encode())
+        return digest.hexdigest()[:32]
 
     def save_pretrained(self, folder: Path | str) -> None:
         """Write `config.json` and `model.safetensors` into a folder, each whole or not at all.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from pathlib import Path
 
@@ -296,3 +297,9 @@ def test_every_odd_picture_is_read_or_refused_in_one_line(real_data: Path) -> No
     told = (real_data / "odd" / "MANIFEST.tsv").read_text().splitlines()
     known = [line.split("\t")[0] for line in told if line.split("\t")[1] == "refused"]
     assert sorted(refused) == sorted([*known, "MANIFEST.tsv"])
+
+
+def test_a_pipe_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(DataError, match=r"a\.png: not a file with content"):
+        read(tmp_path / "a.png")

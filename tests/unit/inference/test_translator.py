@@ -1,9 +1,10 @@
-"""One picture in, one picture of the same size out, whatever else is translated."""
+"""One picture in, one picture of the same size and kind out, whatever else is translated."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,36 +14,23 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import nn
 
-from tests.pictures import noise
+from tests import pictures
+from tests.unit.inference.making import Company, Negative, applied, lively, noise, of
 from translate.config import GeneratorSpec, ModelConfig
 from translate.errors import DataError, UsageError
 from translate.images import Picture
-from translate.inference import Translator
-from translate.inference.translator import pad
+from translate.inference.canvas import Canvas
+from translate.inference.translator import SMALL, TOGETHER, Translator
 from translate.models import Model
 from translate.networks import create_generator
 
 Make = Callable[..., Model]
 SIDES = st.integers(1, 70)
-
-
-def pixels(height: int = 20, width: int = 30, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
-
-
-def of(network: nn.Module, size_multiple: int = 4) -> Translator:
-    config = ModelConfig(size_multiple=size_multiple)
-    return Translator(Model(config, {"AtoB": network}), device="cpu", precision="fp32")
-
-
-def translator(name: str) -> Translator:
-    spec = GeneratorSpec(name=name, width=4, depth={"resnet": 1, "unet": 5}[name])
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        return of(create_generator(spec), {"resnet": 4, "unet": 32}[name])
-
-
-TRANSLATORS = {name: translator(name) for name in ("resnet", "unet")}
+MODELS: dict[str, dict[str, Any]] = {
+    "resnet": {"depth": 1},
+    "unet": {"name": "unet", "depth": 5, "norm": "batch", "statistics": "running"},
+}
+TRANSLATORS = {name: applied(lively(**spec)) for name, spec in MODELS.items()}
 
 
 @pytest.mark.parametrize("name", TRANSLATORS)
@@ -51,120 +39,358 @@ TRANSLATORS = {name: translator(name) for name in ("resnet", "unet")}
 @example(height=257, width=511)
 @settings(max_examples=15)
 def test_the_output_has_the_inputs_size(name: str, height: int, width: int) -> None:
-    out = TRANSLATORS[name](pixels(height, width))
+    out = TRANSLATORS[name](noise(height, width))
     assert out.shape == (height, width, 3)
     assert out.dtype == np.uint8
 
 
-@given(height=SIDES, width=SIDES, multiple=st.sampled_from([1, 3, 4, 32, 64]))
+@given(
+    height=SIDES, width=SIDES, multiple=st.sampled_from([1, 3, 4, 32, 64]), channels=st.sampled_from([1, 3])
+)
 @settings(max_examples=30)
-def test_padding_reaches_the_next_multiple_and_keeps_the_picture(
-    height: int, width: int, multiple: int
+def test_a_canvas_reaches_the_next_multiple_and_repeats_the_picture_mirrored(
+    height: int, width: int, multiple: int, channels: int
 ) -> None:
-    picture = pixels(height, width)
-    padded = pad(picture, multiple)
-    assert np.array_equal(padded[:height, :width], picture)
-    for side, longer in zip((height, width), padded.shape, strict=False):
-        least = max(8, multiple)
-        assert longer >= least
-        assert longer == least or (longer % multiple == 0 and longer - side < multiple)
+    picture = noise(height, width, channels)
+    canvas = Canvas(Picture(pixels=picture), multiple, channels)
+    whole = canvas.whole()
+    for side, longer in ((height, canvas.height), (width, canvas.width)):
+        assert longer % multiple == 0
+        assert 0 <= longer - max(side, 8) < multiple
+    more = [(0, canvas.height - height), (0, canvas.width - width), (0, 0)]
+    expected = np.pad(picture, more, mode="symmetric").transpose(2, 0, 1)[None]
+    assert np.array_equal(np.rint((whole.numpy() + 1) * 127.5), expected)
 
 
-def test_padding_mirrors_the_right_and_the_lower_edge() -> None:
-    picture = pixels(9, 10)
-    padded = pad(picture, 4)
-    assert np.array_equal(padded[9:, :10], picture[:5:-1])
-    assert np.array_equal(padded[:9, 10:], picture[:, :7:-1])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_a_colour_picture_is_gray_to_a_gray_network(kind: type) -> None:
+    white = np.iinfo(kind).max
+    picture = np.array([[[white, 0, 0], [0, white, 0], [0, 0, white], [white, white, white]]], kind)
+    out = of(nn.Identity(), channels=1)(picture)
+    assert out.shape == (1, 4, 1)
+    assert np.abs(out[0, :, 0] / white - [0.299, 0.587, 0.114, 1]).max() < 0.002
 
 
-def test_a_network_that_changes_nothing_gives_the_picture_back() -> None:
-    picture = pixels(21, 35)
-    assert np.array_equal(of(nn.Identity())(picture), picture)
+def test_a_gray_picture_is_colour_to_a_colour_network() -> None:
+    gray = noise(9, 10, 1)
+    assert np.array_equal(of(Negative())(gray), 255 - np.repeat(gray, 3, axis=2))
 
 
 @pytest.mark.parametrize("name", TRANSLATORS)
 def test_a_picture_is_translated_alike_alone_and_among_others(name: str) -> None:
-    pictures = [pixels(20 + 8 * n, 33, seed=n) for n in range(3)]
-    alone = [translator(name)(picture) for picture in pictures]
-    backwards = [TRANSLATORS[name](picture) for picture in reversed(pictures)]
+    many = [noise(20 + 8 * n, 33, seed=n) for n in range(3)]
+    alone = [applied(lively(**MODELS[name]))(picture) for picture in many]
+    backwards = [TRANSLATORS[name](picture) for picture in reversed(many)]
     assert all(map(np.array_equal, alone, reversed(backwards)))
+
+
+def pixels(translated: list[Picture]) -> list[np.ndarray]:
+    return [picture.pixels for picture in translated]
+
+
+@pytest.mark.parametrize("name", TRANSLATORS)
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_pictures_given_together_come_out_as_alone(name: str, precision: str) -> None:
+    translator = applied(lively(**MODELS[name]), precision=precision)
+    assert translator.together == {"resnet": 1, "unet": TOGETHER}[name]
+    many = [Picture(pixels=noise(40, 50, seed=n)) for n in range(2 * TOGETHER + 3)]
+    together = pixels(translator.pictures(many))
+    alone = [translator.picture(picture).pixels for picture in many]
+    assert all(map(np.array_equal, together, alone))
+    assert all(map(np.array_equal, pixels(translator.pictures(many[::-1])), alone[::-1]))
+
+
+class Counting(nn.Module):
+    """Gives the input back, and remembers how many pictures came at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[int] = []
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.seen.append(len(x))
+        return x
+
+
+def test_small_pictures_of_one_size_go_through_the_network_together() -> None:
+    network, many = Counting(), [Picture(pixels=noise(seed=n)) for n in range(TOGETHER + 3)]
+    out = of(network).pictures(many)
+    # Each size of a group is tried once against its first and its last picture alone.
+    assert network.seen == [TOGETHER, 1, 1, 3, 1, 1]
+    assert all(np.array_equal(a.pixels, b.pixels) for a, b in zip(many, out, strict=True))
+
+
+def test_others_go_alone() -> None:
+    network = Counting()
+    translator = of(network)
+    deep = Picture(pixels=noise().astype(np.uint16))
+    large = Picture(pixels=np.zeros((SMALL // 1000 + 1, 1000, 3), np.uint8))
+    small = Picture(pixels=noise(30, 20))
+    translator.pictures([deep, deep, large, large, small, deep])
+    assert network.seen == [1] * 6
+    assert translator.room((1000, SMALL // 1000 + 1)) == 1
+    assert translator.room((1, 1)) == TOGETHER
+
+
+def test_alpha_stays_with_its_picture_in_a_group() -> None:
+    many = [Picture(pixels=noise(seed=n), alpha=noise(seed=n)[..., 1] if n % 2 else None) for n in range(4)]
+    for picture, out in zip(many, of(Negative()).pictures(many), strict=True):
+        assert np.array_equal(out.pixels, 255 - picture.pixels)
+        assert out.alpha is picture.alpha
+
+
+def test_a_network_whose_answer_depends_on_company_runs_pictures_alone() -> None:
+    translator = of(Company())
+    assert translator.together > 1
+    many = [Picture(pixels=noise(seed=n) // (n + 1)) for n in range(TOGETHER + 1)]
+    alone = [translator.picture(picture).pixels for picture in many]
+    for _ in range(2):
+        assert all(map(np.array_equal, pixels(translator.pictures(many)), alone))
 
 
 @pytest.mark.parametrize("name", ["resnet", "unet"])
 def test_the_generators_dropout_and_statistics_rest(name: str, tiny_model: Make) -> None:
     model = tiny_model(name).train()
-    translate = Translator(model, device="cpu", precision="fp32")
+    translate = applied(model)
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    assert np.array_equal(translate(pixels()), translate(pixels()))
+    assert np.array_equal(translate(noise()), translate(noise()))
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
 
 
-def test_bf16_is_near_fp32(tiny_model: Make) -> None:
-    full, half = (Translator(tiny_model(), device="cpu", precision=p)(pixels()) for p in ("fp32", "bf16"))
+def test_bf16_is_near_fp32_and_leaves_the_model_in_fp32(tiny_model: Make) -> None:
+    model = tiny_model()
+    full, half = (applied(model, precision=precision)(noise()) for precision in ("fp32", "bf16"))
     assert np.abs(full.astype(int) - half).mean() < 3
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
 
 
-def test_what_comes_in_comes_out(tmp_path: Path) -> None:
-    translate = of(nn.Identity())
-    path = noise(tmp_path / "a.png", 20, 30, seed=0)
-    image = Image.fromarray(pixels())
-    assert isinstance(translate(pixels()), np.ndarray)
+def test_deep_pictures_are_computed_in_float32_whatever_the_precision() -> None:
+    deep = noise().astype(np.uint16) * 251
+    full, half = (applied(lively(), precision=precision)(deep) for precision in ("fp32", "bf16"))
+    assert np.array_equal(full, half)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_an_array_comes_back_as_an_array_of_its_depth(kind: type, channels: int) -> None:
+    white = np.iinfo(kind).max
+    planes = noise(9, 10, channels).astype(kind) * (white // 255)
+    out = of(Negative())(planes)
+    assert out.dtype == kind
+    has_alpha = channels in (2, 4)
+    assert out.shape == (9, 10, 3 + has_alpha)
+    assert np.array_equal(
+        out[..., :3], np.broadcast_to(white - planes[..., : channels - has_alpha], (9, 10, 3))
+    )
+    assert not has_alpha or np.array_equal(out[..., 3], planes[..., -1])
+
+
+def test_an_array_without_channels_is_gray() -> None:
+    gray = noise()[..., 0]
+    assert np.array_equal(of(Negative())(gray), 255 - np.dstack([gray] * 3))
+
+
+def test_arrays_with_any_strides_will_do() -> None:
+    flipped = noise()[::-1, ::-1]
+    assert np.array_equal(of(nn.Identity())(flipped), flipped)
+    read_only = noise()
+    read_only.setflags(write=False)
+    assert np.array_equal(of(nn.Identity())(read_only), read_only)
+
+
+@pytest.mark.parametrize("shape", [(3, 9, 10), (1, 3, 9, 10), (4, 3, 9, 10), (1, 9, 10), (2, 1, 9, 10)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_a_tensor_comes_back_as_a_tensor_of_its_kind(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    x = (torch.rand(shape, generator=torch.Generator().manual_seed(0)) * 2 - 1).to(dtype)
+    out = of(Negative())(x)
+    assert out.dtype == dtype
+    assert out.shape == (*shape[:-3], 3, 9, 10)
+    assert (out + x).abs().max() < 1e-6
+    assert x.abs().max() > 0.5
+
+
+def test_a_tensor_that_is_being_trained_on_will_do() -> None:
+    x = torch.zeros(3, 8, 8, requires_grad=True)
+    out = of(Negative())(x)
+    assert not out.requires_grad
+
+
+def test_each_picture_of_a_tensor_is_translated_as_alone() -> None:
+    x = torch.rand(3, 3, 20, 30, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    for translator in (of(Company()), *TRANSLATORS.values()):
+        assert torch.equal(translator(x), torch.stack([translator(one) for one in x]))
+
+
+def test_a_path_or_a_pil_image_comes_back_as_a_pil_image(tmp_path: Path) -> None:
+    translate = of(Negative())
+    path = pictures.noise(tmp_path / "a.png", 20, 30)
+    image = Image.fromarray(noise(seed=0))
     for source in (image, path, str(path)):
         out = translate(source)
         assert isinstance(out, Image.Image)
         assert (out.mode, out.size) == ("RGB", (30, 20))
-    assert np.array_equal(np.asarray(translate(image)), pixels())
+    assert np.array_equal(np.asarray(translate(image)), 255 - noise(seed=0))
 
 
-def test_a_pil_image_of_any_mode_will_do() -> None:
-    translate = of(nn.Identity())
-    for mode, out in {"L": "RGB", "P": "RGB", "LA": "RGBA", "RGBA": "RGBA", "CMYK": "RGB"}.items():
-        assert translate(Image.new(mode, (5, 4))).mode == out
+@pytest.mark.parametrize(
+    ("mode", "answer"),
+    {"L": "RGB", "P": "RGB", "1": "RGB", "LA": "RGBA", "RGBA": "RGBA", "CMYK": "CMYK", "I;16": "RGB"}.items(),
+)
+def test_a_pil_image_of_any_mode_will_do(mode: str, answer: str) -> None:
+    color = (255, 254, 253) if mode == "RGBA" else None
+    image = Image.new("RGB", (5, 4), color or "white").convert(mode) if mode != "I;16" else deep_white()
+    out = of(nn.Identity())(image)
+    assert out.mode == answer
+    assert np.asarray(out.convert("RGB")).min() >= 250
 
 
-def test_alpha_and_profile_come_along() -> None:
-    alpha = pixels()[..., 1]
-    out = of(nn.Identity()).picture(Picture(rgb=pixels(), alpha=alpha, icc=b"profile"))
-    assert np.array_equal(out.alpha, alpha)
-    assert out.icc == b"profile"
+def deep_white() -> Image.Image:
+    return Image.fromarray(np.full((4, 5), 65535, np.uint16))
+
+
+def test_a_gray_network_gives_gray_images() -> None:
+    translate = of(Negative(), channels=1)
+    gray = noise()[..., 0]
+    assert np.array_equal(np.asarray(translate(Image.fromarray(gray))), 255 - gray)
+    assert translate(Image.fromarray(noise())).mode == "L"
+
+
+def test_alpha_profile_and_orientation_of_an_image_come_along() -> None:
+    rgba = Image.fromarray(noise(6, 9, 4))
+    rgba.getexif()[0x0112] = 6
+    out = of(nn.Identity())(rgba)
+    assert np.array_equal(np.asarray(out), np.rot90(noise(6, 9, 4), -1))
 
 
 @pytest.mark.parametrize(
     "array",
     [
-        np.zeros((8, 8), np.uint8),
-        np.zeros((8, 8, 4), np.uint8),
+        np.zeros(8, np.uint8),
+        np.zeros((8, 8, 5), np.uint8),
+        np.zeros((8, 8, 0), np.uint8),
         np.zeros((8, 8, 3), np.float32),
+        np.zeros((8, 8, 3), np.int16),
+        np.zeros((8, 8), bool),
         np.zeros((1, 8, 8, 3), np.uint8),
         np.zeros((0, 8, 3), np.uint8),
         np.zeros((3, 8, 8), np.uint8),
+        np.zeros((8, 8, 3), ">u2"),
     ],
     ids=lambda array: f"{array.dtype}-{array.shape}",
 )
-def test_an_array_of_another_kind_is_refused(array: np.ndarray) -> None:
-    with pytest.raises(DataError, match=r"give \(H, W, 3\) uint8"):
+def test_an_array_of_another_kind_is_refused_in_a_line(array: np.ndarray) -> None:
+    with pytest.raises(
+        DataError, match=r"^an array of \(.*\) [>a-z0-9]+: give \(H, W\) or \(H, W, 1 to 4\) uint8 or uint16$"
+    ):
         of(nn.Identity())(array)
 
 
-def test_arrays_with_any_strides_will_do() -> None:
-    flipped = pixels()[::-1, ::-1]
-    assert np.array_equal(of(nn.Identity())(flipped), flipped)
-    read_only = pixels()
-    read_only.setflags(write=False)
-    assert np.array_equal(of(nn.Identity())(read_only), read_only)
+@pytest.mark.parametrize(
+    ("x", "reason"),
+    [
+        (torch.zeros(8, 8), r"a tensor of \(8, 8\) torch.float32: give"),
+        (torch.zeros(2, 8, 8), r"a tensor of \(2, 8, 8\)"),
+        (torch.zeros(8, 8, 3), r"a tensor of \(8, 8, 3\)"),
+        (torch.zeros(0, 3, 8, 8), r"a tensor of \(0, 3, 8, 8\)"),
+        (torch.zeros(3, 8, 8, dtype=torch.uint8), "torch.uint8: give"),
+        (torch.full((3, 8, 8), 255.0), r"from 255 to 255: its values must lie in \[-1, 1\]"),
+        (torch.full((3, 8, 8), -1.5), "from -1.5 to -1.5"),
+        (torch.full((3, 8, 8), torch.nan), "from nan to nan"),
+    ],
+    ids=str,
+)
+def test_a_tensor_of_another_kind_is_refused_in_a_line(x: torch.Tensor, reason: str) -> None:
+    with pytest.raises(DataError, match=reason) as refusal:
+        of(nn.Identity())(x)
+    assert "\n" not in str(refusal.value)
 
 
-def test_a_file_that_is_no_picture_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"none\.png: No such file"):
-        of(nn.Identity())(tmp_path / "none.png")
+def test_a_file_or_an_image_that_cannot_be_used_is_refused_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "text.png").write_text("no picture")
+    for source, reason in (
+        (tmp_path / "none.png", r"none\.png: No such file"),
+        (str(tmp_path / "text.png"), r"text\.png: not a picture"),
+        (tmp_path, "Is a directory"),
+        (Image.new("F", (4, 4)), "32-bit float pixels have no agreed range"),
+    ):
+        with pytest.raises(DataError, match=reason) as refusal:
+            of(nn.Identity())(source)
+        assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("tile", [0, 31, -64, "64px", "", "all", 64.5])
+def test_a_tile_of_no_size_is_refused(tile: Any) -> None:
+    with pytest.raises(UsageError, match="must be auto, off, or a side of at least 32 pixels"):
+        of(nn.Identity(), tile=tile)
+
+
+@pytest.mark.parametrize("tile", [32, "64", "auto", "off"])
+def test_a_tile_may_be_text_or_a_number(tile: Any) -> None:
+    assert np.array_equal(of(Negative(), tile=tile)(noise(70, 99)), 255 - noise(70, 99))
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        (ModelConfig(generator=GeneratorSpec(width=4, depth=0, in_channels=4)), "takes 4 channels"),
+        (ModelConfig(generator=GeneratorSpec(width=4, depth=0, out_channels=2)), "gives 2 channels"),
+        (ModelConfig(generator=GeneratorSpec(width=4, depth=0), color="Lab"), "cannot be applied yet"),
+    ],
+)
+def test_a_model_of_other_channels_is_refused(config: ModelConfig, reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        applied(Model(config, {"AtoB": create_generator(config.generator)}))
+
+
+def test_a_picture_too_large_for_one_piece_is_cut_and_one_that_fits_is_not() -> None:
+    network = Counting()
+    translator = of(network)
+    translator._limits = 300 * 300 * 80.0, 300 * 300 * 80.0
+    assert np.array_equal(translator(noise(200, 200)), noise(200, 200))
+    assert len(network.seen) == 1
+    assert np.array_equal(translator(noise(400, 400)), noise(400, 400))
+    assert len(network.seen) > 4
 
 
 def test_the_direction_chooses_the_generator(tiny_model: Make) -> None:
     model = tiny_model(directions=("AtoB", "BtoA"))
     nn.init.zeros_(model.generators["BtoA"].decoder[-1].weight)
     nn.init.zeros_(model.generators["BtoA"].decoder[-1].bias)
-    gray = Translator(model, direction="BtoA", device="cpu")(pixels())
+    gray = applied(model, direction="BtoA")(noise())
     assert (gray == 128).all()
-    assert not np.array_equal(Translator(model, device="cpu")(pixels()), gray)
+    assert not np.array_equal(applied(model)(noise()), gray)
     with pytest.raises(UsageError, match="direction 'CtoD'"):
-        Translator(model, direction="CtoD")
+        applied(model, direction="CtoD")
+
+
+def test_folders_can_be_translated_too(tmp_path: Path) -> None:
+    for name in ("in/a.png", "in/sub/b.png", "c.png"):
+        pictures.noise(tmp_path / name)
+    (tmp_path / "in" / "text.png").write_text("no picture")
+    translator = of(Negative())
+    outcomes = translator.folder([tmp_path / "in", str(tmp_path / "c.png")], str(tmp_path / "out"), workers=0)
+    assert [outcome.source.name for outcome in outcomes] == ["a.png", "b.png", "text.png", "c.png"]
+    assert [bool(outcome.failure) for outcome in outcomes] == [False, False, True, False]
+    assert outcomes[0].target == tmp_path / "out" / "a.png"
+    assert outcomes[0].size == (32, 24)
+    again = translator.folder(tmp_path / "in", tmp_path / "out")
+    assert [outcome.skipped for outcome in again] == ["done before", "done before", ""]
+    with pytest.raises(UsageError, match=r"format 'bmp': there is keep, jpg, png, webp"):
+        translator.folder(tmp_path / "in", tmp_path / "out", format="bmp")
+
+
+def test_a_translator_is_made_of_a_model_and_names_its_engine() -> None:
+    translator = Translator(lively(), device="cpu", precision="fp32", engine="torch")
+    assert translator.engine == "torch"
+    assert translator.direction == "AtoB"
+
+
+def test_a_gray_model_keeps_gray_pictures_as_they_are_made() -> None:
+    spec = GeneratorSpec(name="identity", in_channels=1, out_channels=1)
+    model = Model(ModelConfig(generator=spec, size_multiple=1), {"AtoB": create_generator(spec)})
+    translator = Translator(model, device="cpu", engine="torch")
+    ramp = np.arange(0, 65536, 16, dtype=np.uint16).reshape(64, 64)
+    image = translator(Image.fromarray(ramp))
+    assert image.mode == "I;16"
+    assert np.array_equal(np.asarray(image), ramp)
+    assert np.array_equal(translator(ramp), ramp)
