@@ -16,16 +16,15 @@ from translate.config import ModelConfig
 from translate.errors import DataError, UsageError
 from translate.images import Array, Picture, PictureFile, from_image, levels, read, to_image, to_tensor
 from translate.inference.canvas import Canvas
-from translate.inference.engines import find_engine
+from translate.inference.engines import find_engine, together
 from translate.inference.memory import cost_of, limits
 from translate.inference.tiling import Tiling, plan_tiles, translate_tiled
 from translate.models import Model, Precision, pick_device, pick_precision
-from translate.networks.blocks import picture_norms
 
 if TYPE_CHECKING:
     from translate.inference.folder import Outcome
 
-TOGETHER, SMALL = 8, 2**20  # pictures of one size in a forward, and the most pixels that they have together
+SMALL = 2**20  # the most pixels that the pictures of one forward have together
 
 
 class Translator:
@@ -82,7 +81,7 @@ class Translator:
     @property
     def together(self) -> int:
         """How many small pictures of one size go through the network at once."""
-        return 1 if self._engine or picture_norms(self.generator) else TOGETHER
+        return 1 if self._engine else together(self.generator)
 
     def room(self, size: tuple[int, int]) -> int:
         """How many pictures of this width and height go through the network at once."""

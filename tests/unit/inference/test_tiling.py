@@ -118,7 +118,7 @@ def test_a_deep_picture_tiles(channels: int) -> None:
 
 def test_tiles_in_bfloat16_are_near_the_whole() -> None:
     found = difference(lively(), scene(150, 130), precision="bf16")
-    assert found.mean() < 0.5
+    assert found.mean() < 1
     assert found.max() < 12
 
 

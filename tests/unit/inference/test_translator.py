@@ -20,7 +20,8 @@ from translate.config import GeneratorSpec, ModelConfig
 from translate.errors import DataError, UsageError
 from translate.images import Picture
 from translate.inference.canvas import Canvas
-from translate.inference.translator import SMALL, TOGETHER, Translator
+from translate.inference.engines import TOGETHER
+from translate.inference.translator import SMALL, Translator
 from translate.models import Model
 from translate.networks import create_generator
 
