@@ -10,8 +10,9 @@ import torch
 from translate.config import GeneratorSpec
 
 GIB = 2**30
-# Feature maps of the outermost width and full size that are alive at once: what a forward of 1536 px adds to the
-# peak of the process was 3.5 of them in float32 and 4.9 in bfloat16 for ResNet-9, 1.5 in float32 for U-Net-256.
+# Feature maps of the outermost width and full size that are alive at once. A forward of 1536 px
+# added 3.5 of them to the peak of the process in float32 and 4.9 in bfloat16 for ResNet-9, 1.5 in
+# float32 for U-Net-256.
 ALIVE = {"resnet": 5.0, "unet": 2.5, "identity": 0.1}
 HELD = {"resnet": 1.5, "unet": 1.2, "identity": 0.1}  # of them, between two layers
 ENDS = 48  # bytes a pixel of the network's input and output in float32, and of what rounds them
