@@ -26,7 +26,7 @@ demo: setup  ## train horses -> zebras for four minutes and show what came of it
 	@echo "  $(BIN)/translate train cyclegan --domainA horses --domainB zebras"
 
 test: setup lint  ## everything that CI runs
-	$(BIN)/pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 
 test-slow: setup  ## trainings of minutes, with the figures that the README quotes
 	$(BIN)/pytest -m slow -s
