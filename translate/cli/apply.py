@@ -79,6 +79,8 @@ def apply(
 
     settings = Settings(**options, max_pixels=max_megapixels * 1_000_000)
     outcomes: list[Outcome] = []
+    if report:
+        _write_report(outcomes, report)  # or a place that cannot be written would be found out last
     progress = Progress(len(jobs))
     translator.progress = progress.part
     try:
@@ -156,14 +158,18 @@ def _record(outcome: Outcome) -> dict[str, Any]:
 
 def _tell(outcomes: list[Outcome], out: Path) -> None:
     from translate.images import picture_name
+    from translate.inference.folder import DONE_BEFORE
 
     failed = [outcome for outcome in outcomes if outcome.failure]
     skipped = Counter(outcome.skipped for outcome in outcomes if outcome.skipped)
     written = len(outcomes) - skipped.total() - len(failed)
     left = "".join(f", {count} {reason}" for reason, count in skipped.items())
     hint = " (--overwrite translates them again)" if skipped else ""
-    click.echo(f"{written} pictures in {picture_name(out)}{left}{hint}")
+    pictures = "1 picture" if written == 1 else f"{written} pictures"
+    click.echo(f"{pictures} in {picture_name(out)}{left}{hint}")
     for outcome in outcomes:
+        if outcome.skipped and outcome.skipped != DONE_BEFORE:
+            click.echo(f"left alone: {picture_name(outcome.target)}: {outcome.skipped}", err=True)
         if outcome.note:
             click.echo(f"note: {picture_name(outcome.source)}: {outcome.note}", err=True)
     for outcome in failed:

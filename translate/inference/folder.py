@@ -22,6 +22,8 @@ from translate.inference.translator import Translator
 WORKERS = 2
 AHEAD = 4  # pictures decoded ahead of the network for each worker, and as many being encoded
 LARGE = 16_000_000  # pixels; a picture of so many goes through the pipeline alone
+DONE_BEFORE = "done before"
+SKIPPED = {DONE: DONE_BEFORE, FOREIGN: "there already, and not known to come from this picture"}
 FORMATS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP"}
 
 
@@ -132,6 +134,7 @@ class Pipeline:
         for folder in {job.target.parent for job in jobs}:
             with suppress(OSError):
                 remove_stale_parts(folder)
+        self.journal.start(jobs)
         workers = self.settings.workers
         with warnings.catch_warnings(), _threads(workers) as read, _threads(workers, finish=True) as write:
             warnings.simplefilter("ignore")  # Pillow warns of small damage that it can read around
@@ -173,10 +176,7 @@ class Pipeline:
     def _reason_to_skip(self, job: Job) -> str:
         if self.settings.overwrite:
             return ""
-        state = self.journal.state(job)
-        return {DONE: "done before", FOREIGN: "there already, and not known to come from this picture"}.get(
-            state, ""
-        )
+        return SKIPPED.get(self.journal.state(job), "")
 
     def _translated(self, works: Iterable[Work]) -> Iterator[Work]:
         """Put each file through the network; pictures of one size together, where the model allows it."""
@@ -270,13 +270,14 @@ def _in_format(file: PictureFile, name: str, source: Path) -> PictureFile:
     """A file in the format that is asked for.
 
     Raises:
-        DataError: it has pages, which no other format can hold.
+        DataError: it has more frames than that format can hold.
     """
     if name == "keep" or FORMATS[name] == file.format:
         return file
-    if len(file.frames) > 1 and file.format == "TIFF":
-        pages = f"{picture_name(source)}: {len(file.frames)} pages"
-        raise DataError(f"{pages}, which {FORMATS[name]} cannot hold: use --format keep")
+    if len(file.frames) > 1 and (file.format == "TIFF" or name == "jpg"):
+        what = f"{len(file.frames)} {'pages' if file.format == 'TIFF' else 'frames'}"
+        reason = f"{what}, which {FORMATS[name]} cannot hold: use --format keep"
+        raise DataError(f"{picture_name(source)}: {reason}")
     settings: dict[str, Any] = {
         key: file.settings[key] for key in ("duration", "loop") if key in file.settings
     }

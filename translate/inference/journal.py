@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ class Journal:
     """
 
     def __init__(self, out: Path, work: dict[str, Any]) -> None:
+        self.at_hand: frozenset[str] = frozenset()
         place = hashlib.sha256(os.fsencode(real(out))).hexdigest()[:24]
         self.path = cache_folder() / "applied" / f"{place}.jsonl"
         self.work = hashlib.sha256(json.dumps(work, sort_keys=True).encode()).hexdigest()[:24]
@@ -40,20 +42,26 @@ class Journal:
         self._lock = threading.Lock()
         self._lines = self._load()
 
+    def start(self, jobs: Sequence[Job]) -> None:
+        """Take note of what a run translates: what came of these is made again, under any name."""
+        self.at_hand = frozenset(os.fspath(real(job.source)) for job in jobs)
+
     def state(self, job: Job) -> str:
         """What lies in a job's place.
 
-        `done` is this very work; `changed` is ours, of another model or another input; `foreign`
-        is not known to be ours, and must not be lost; `absent` is nothing.
+        `done` is this very work; `changed` is ours, of another model or another input that
+        this run translates too; `foreign` is anything else, and must not be lost; `absent` is nothing.
         """
         target = identity(job.target)
         if target is None:
             return ABSENT
         # The newest line may tell of a file that a crash kept from its name: the one before then holds.
         line = next((line for line in self._lines.get(self._name(job), ()) if line["target"] == target), None)
-        if line is None or line["source"] != os.fspath(real(job.source)):
+        source = os.fspath(real(job.source))
+        if line is None or (line["source"] != source and line["source"] not in self.at_hand):
             return FOREIGN
-        return DONE if line["input"] == identity(job.source) and line["work"] == self.work else CHANGED
+        known = line["source"], line["input"], line["work"]
+        return DONE if known == (source, identity(job.source), self.work) else CHANGED
 
     def note(self, job: Job, seen: Identity | None, finished: Path) -> None:
         """Write down that `finished` is what the job's target will be.

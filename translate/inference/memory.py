@@ -14,7 +14,7 @@ GIB = 2**30
 # added 3.5 of them to the peak of the process in float32 and 4.9 in bfloat16 for ResNet-9, 1.5 in
 # float32 for U-Net-256.
 ALIVE = {"resnet": 5.0, "unet": 2.5, "identity": 0.1}
-HELD = {"resnet": 1.5, "unet": 1.2, "identity": 0.1}  # of them, between two layers
+HELD = {"resnet": 1.5, "unet": 1.2, "identity": 0.1}  # of them, between two layers: reckoned, not measured
 ENDS = 48  # bytes a pixel of the network's input and output in float32, and of what rounds them
 WHOLE = 4 * GIB  # the most that a picture in one piece may take, however much is free
 TILED = 1.25 * GIB  # the most for tiles, so that memory stays flat as pictures grow

@@ -37,7 +37,11 @@ def plan(inputs: Sequence[Path], out: Path, *, format: str = "keep") -> list[Job
     """
     for path in (*inputs, out):
         _refuse_unless_reachable(path)
-    found = dict(_found(inputs, out))
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"-o {out} is a file: give a folder")
+    found: dict[Path, Path] = {}
+    for source, relative in _found(inputs, out):
+        found.setdefault(source, relative)  # of inputs that overlap, the first says where
     wanted = {source: _named(relative, format) for source, relative in found.items()}
     taken = _Taken(out, [real(source) for source in found], wanted.values())
     # Those that keep their names come first, so that no other takes one of them.

@@ -14,7 +14,17 @@ from torch import Tensor, nn
 
 from translate.config import ModelConfig
 from translate.errors import DataError, UsageError
-from translate.images import Array, Picture, PictureFile, from_image, levels, read, to_image, to_tensor
+from translate.images import (
+    MAX_PIXELS,
+    Array,
+    Picture,
+    PictureFile,
+    from_image,
+    levels,
+    read,
+    to_image,
+    to_tensor,
+)
 from translate.inference.canvas import Canvas
 from translate.inference.engines import find_engine, together
 from translate.inference.memory import cost_of, limits
@@ -98,7 +108,8 @@ class Translator:
         """Translate one picture; the answer is of the same kind.
 
         Args:
-            picture: a path or a PIL image (a PIL image comes back); an array, (H, W) or (H, W, C) uint8 or
+            picture: a path or a PIL image (a PIL image comes back, of several frames the first, of 16-bit
+                colour with 8 bits: `folder` keeps both); an array, (H, W) or (H, W, C) uint8 or
                 uint16 of 1 to 4 channels; a tensor, (C, H, W) or (N, C, H, W) in [-1, 1].
 
         Raises:
@@ -113,17 +124,42 @@ class Translator:
         return to_image(self.file(file))
 
     def folder(
-        self, inputs: Path | str | Sequence[Path | str], out: Path | str, **options: Any
+        self,
+        inputs: Path | str | Sequence[Path | str],
+        out: Path | str,
+        *,
+        format: str = "keep",
+        keep_metadata: bool = False,
+        overwrite: bool = False,
+        max_pixels: int = MAX_PIXELS,
+        workers: int = 2,
     ) -> list[Outcome]:
-        """Translate files and whole folders; their tree is kept below `out`.
+        """Translate files and whole folders; their tree is kept below `out`. One outcome a picture.
 
         Args:
-            options: as those of `translate_folder`.
+            format: `keep`, `png`, `jpg` or `webp`.
+            keep_metadata: keep the place (GPS) and XMP, too.
+            overwrite: translate again what `out` holds already.
+            max_pixels: refuse pictures with more, all frames together.
+            workers: threads that read, and as many that write.
+
+        Raises:
+            UsageError: an input is missing, a folder holds no picture, or `out` is an input folder.
         """
         from translate.inference.folder import translate_folder
 
         given = [inputs] if isinstance(inputs, (str, Path)) else inputs
-        return list(translate_folder(self, [Path(path) for path in given], Path(out), **options))
+        outcomes = translate_folder(
+            self,
+            [Path(path) for path in given],
+            Path(out),
+            format=format,
+            keep_metadata=keep_metadata,
+            overwrite=overwrite,
+            max_pixels=max_pixels,
+            workers=workers,
+        )
+        return list(outcomes)
 
     def file(self, file: PictureFile) -> PictureFile:
         """Translate every frame of a file; all else comes along."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from tests.pictures import noise
 from tests.unit.inference.making import Company, Negative, applied, lively, of
+from translate.errors import UsageError
 from translate.images import read_rgb
 from translate.inference import Outcome, Translator, folder, translate_folder, translator
 from translate.models import Model
@@ -359,8 +360,8 @@ def test_a_bug_is_no_failed_picture(
 def test_an_output_folder_that_is_a_file_is_told(root: Path, out: Path, negative: Translator) -> None:
     noise(root / "a.png")
     out.touch()
-    (outcome,) = apply(negative, root, out).values()
-    assert "cannot be written" in outcome.failure
+    with pytest.raises(UsageError, match="is a file: give a folder"):
+        apply(negative, root, out)
 
 
 def test_a_picture_of_too_many_pixels_is_told(root: Path, out: Path, negative: Translator) -> None:
@@ -423,7 +424,7 @@ def test_an_animation_keeps_its_frames_where_the_format_has_them(
                 durations.append(image.info["duration"])
             assert durations == [100, 200, 300]
     (outcome,) = apply(negative, root, out, format="jpg").values()
-    assert outcome.failure.endswith("3 frames, of which JPEG holds one: use --format png or webp")
+    assert outcome.failure == f"{root / 'a.gif'}: 3 frames, which JPEG cannot hold: use --format keep"
     assert not (out / "a.jpg").exists()
 
 
@@ -461,3 +462,25 @@ def test_the_place_comes_along_only_if_asked(root: Path, out: Path, negative: Tr
             written = image.getexif()
             assert written[DATE] == "2024:05:06 07:08:09"
             assert (LATITUDE in written.get_ifd(GPS)) == keep
+
+
+def test_a_picture_added_later_takes_its_name_and_the_other_moves(
+    root: Path, out: Path, negative: Translator
+) -> None:
+    noise(root / "a.bmp", seed=1)
+    apply(negative, root, out, format="png")
+    noise(root / "a.png", seed=2)
+    assert not any(outcome.skipped for outcome in apply(negative, root, out, format="png").values())
+    assert np.array_equal(read_rgb(out / "a.png"), 255 - read_rgb(root / "a.png"))
+    assert np.array_equal(read_rgb(out / "a-2.png"), 255 - read_rgb(root / "a.bmp"))
+    assert all(outcome.skipped for outcome in apply(negative, root, out, format="png").values())
+
+
+def test_what_another_input_became_is_left_alone(root: Path, out: Path, negative: Translator) -> None:
+    for name in ("one", "two"):
+        noise(root / name / "a.png", seed=ord(name[0]))
+    apply(negative, root / "one", out)
+    before = (out / "a.png").read_bytes()
+    (outcome,) = apply(negative, root / "two", out).values()
+    assert outcome.skipped
+    assert (out / "a.png").read_bytes() == before
