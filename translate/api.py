@@ -21,8 +21,9 @@ def load(
     engine: str = "auto",
     tile: str | int = "auto",
     compile: bool = False,
+    saturation: float = 1.0,
 ) -> Translator:
-    """A translator from a run's folder or a model's folder.
+    """A translator from a run's folder, a model's folder, or an installed model: `colorize`, `inpaint`.
 
     Args:
         direction: `AtoB` or `BtoA`, by default the model's first.
@@ -31,6 +32,7 @@ def load(
         engine: `auto`, `torch`, `openvino` or `onnxruntime`.
         tile: `auto`, `off`, or the side of the tiles that a picture is cut into, in pixels.
         compile: compile the network first, worth it for hundreds of pictures of one size.
+        saturation: of a model that colours: factor of the chroma.
 
     Raises:
         TranslateError: there is no model, it is damaged, or it does not go in that direction.
@@ -43,6 +45,7 @@ def load(
         engine=engine,
         tile=tile,
         compile=compile,
+        saturation=saturation,
     )
 
 

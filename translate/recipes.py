@@ -6,7 +6,7 @@ import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from translate.config import CycleGANConfig, Pix2PixConfig, TrainConfig
+from translate.config import ColorizeConfig, CycleGANConfig, InpaintConfig, Pix2PixConfig, TrainConfig
 from translate.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ class Recipe:
 RECIPES = {
     "pix2pix": Recipe("paired translation", Pix2PixConfig, "translate.tasks.translation:PIX2PIX"),
     "cyclegan": Recipe("unpaired translation", CycleGANConfig, "translate.tasks.translation:CYCLEGAN"),
+    "colorize": Recipe("colour for gray photos", ColorizeConfig, "translate.tasks.photos:COLORIZE"),
+    "inpaint": Recipe("filling holes in photos", InpaintConfig, "translate.tasks.photos:INPAINT"),
 }
 
 

@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +20,68 @@ if TYPE_CHECKING:
 
 
 PATH = click.Path(path_type=Path)
+HELP = {"help_option_names": ["-h", "--help"], "show_default": True}
+
+Command = Callable[..., None]
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+def options(*given: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Decorators as one, in the order in which help lists them."""
+
+    def decorated(command: Command) -> Command:
+        for option in reversed(given):
+            command = option(command)
+        return command
+
+    return decorated
+
+
+INPUT_AND_OUT = options(
+    click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=PATH),
+    click.option("-o", "--out", required=True, metavar="OUT", type=PATH, help="folder to write to"),
+)
+SATURATION = click.option(
+    "--saturation",
+    type=click.FloatRange(0),
+    default=1.0,
+    help="factor of the chroma, for a model of colorize",
+)
+MASK = options(
+    click.option(
+        "--mask", metavar="MASK", type=PATH, help="white is filled: one for all, or a folder by stem"
+    ),
+    click.option("--invert", is_flag=True, help="what is white in the mask is kept, all else is filled"),
+    click.option(
+        "--dilate", type=click.IntRange(0, 1000), default=0, help="enlarge each hole by so many pixels"
+    ),
+)
+FILES = options(
+    click.option(
+        "--format",
+        type=click.Choice(["keep", "png", "jpg", "webp"]),
+        default="keep",
+        help="what to write; keep is each picture's own",
+    ),
+    click.option("--keep-metadata", is_flag=True, help="keep the place (GPS) and XMP, too"),
+    click.option(
+        "--max-megapixels",
+        type=click.IntRange(1),
+        default=250,
+        help="refuse pictures with more, all frames told",
+    ),
+    click.option("--report", metavar="FILE.json", type=PATH, help="write what became of each file"),
+    click.option("--overwrite", is_flag=True, help="translate again what OUT holds already"),
+    click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps"),
+    click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), default="auto"),
+    click.option(
+        "--workers", type=click.IntRange(0, 64), default=2, help="threads that read, and as many that write"
+    ),
+)
+
+
+@click.command(context_settings=HELP)
 @click.argument("model")
-@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=PATH)
-@click.option("-o", "--out", required=True, metavar="OUT", type=PATH, help="folder to write to")
+@INPUT_AND_OUT
 @click.option(
     "--direction", type=click.Choice(DIRECTIONS), help="for a model that goes both ways [default: its first]"
 )
@@ -32,52 +89,49 @@ PATH = click.Path(path_type=Path)
     "--tile", default="auto", metavar="auto|off|N", help="cut large pictures into tiles of N pixels"
 )
 @click.option(
-    "--format",
-    type=click.Choice(["keep", "png", "jpg", "webp"]),
-    default="keep",
-    help="what to write; keep is each picture's own",
-)
-@click.option("--keep-metadata", is_flag=True, help="keep the place (GPS) and XMP, too")
-@click.option(
-    "--max-megapixels", type=click.IntRange(1), default=250, help="refuse pictures with more, all frames told"
-)
-@click.option("--report", metavar="FILE.json", type=PATH, help="write what became of each file")
-@click.option("--overwrite", is_flag=True, help="translate again what OUT holds already")
-@click.option(
     "--engine",
     type=click.Choice(["auto", "torch", "openvino", "onnxruntime"]),
     default="auto",
     help="auto is the quickest that is installed",
 )
 @click.option("--compile", is_flag=True, help="compile the network: for hundreds of pictures of one size")
-@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
-@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), default="auto")
-@click.option(
-    "--workers", type=click.IntRange(0, 64), default=2, help="threads that read, and as many that write"
-)
-def apply(
+@SATURATION
+@MASK
+@FILES
+def apply(model: str, inputs: tuple[Path, ...], out: Path, **settings: Any) -> None:
+    """Translate pictures and folders with a trained model.
+
+    MODEL is a run, a model folder, or the name of an installed model. Each picture keeps its size,
+    name, place in the tree, format, depth, transparency and colour profile. A second run goes on where
+    the first one stopped. What cannot be read is listed at the end, and the exit code is then 3.
+    """
+    translate_pictures(model, inputs, out, **settings)
+
+
+def translate_pictures(
     model: str,
     inputs: tuple[Path, ...],
     out: Path,
+    *,
     report: Path | None,
     max_megapixels: int,
+    mask: Path | None = None,
+    invert: bool = False,
+    dilate: int = 0,
     **options: Any,
 ) -> None:
-    """Translate pictures and folders with a trained model.
-
-    MODEL is a run or a model folder. Each picture keeps its size, name, place in the tree, format,
-    depth, transparency and colour profile. A second run goes on where the first one stopped. What
-    cannot be read is listed at the end, and the exit code is then 3.
-    """
+    """What all commands do that turn pictures into pictures."""
     from translate.api import load
     from translate.inference.plan import plan
 
     jobs = plan(inputs, out, format=options["format"])
-    names = ("direction", "device", "precision", "engine", "tile", "compile")
-    translator = load(model, **{name: options.pop(name) for name in names})
+    names = ("direction", "device", "precision", "engine", "tile", "compile", "saturation")
+    translator = load(model, **{name: options.pop(name) for name in names if name in options})
     from translate.inference.folder import Settings, translate_files
+    from translate.inference.masks import Masks
 
-    settings = Settings(**options, max_pixels=max_megapixels * 1_000_000)
+    masks = Masks(mask, invert, dilate)
+    settings = Settings(**options, max_pixels=max_megapixels * 1_000_000, masks=masks)
     outcomes: list[Outcome] = []
     if report:
         _write_report(outcomes, report)  # or a place that cannot be written would be found out last

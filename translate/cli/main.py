@@ -15,6 +15,9 @@ from translate.version import __version__
 COMMANDS = {  # name: the module that holds it, under its own name, and its help line
     "train": ("train", "Train a model on your pictures."),
     "apply": ("apply", "Translate pictures and folders with a trained model."),
+    "colorize": ("colorize", "Give gray photos colour."),
+    "inpaint": ("inpaint", "Fill holes in photos."),
+    "models": ("models", "List the models that come installed."),
     "data": ("data", "Look at a data set, or write the built-in one."),
     "import": ("importing", "Read a generator of CycleGAN or pix2pix in PyTorch."),
     "export": ("export", "Write a model as ONNX, OpenVINO or torch.export."),
@@ -55,6 +58,8 @@ def translate() -> None:
     translate data demo datasets/demo
     translate train cyclegan --data datasets/demo --image-size 64
     translate apply runs/cyclegan photos/ -o out/
+    translate colorize grandma.jpg -o out/
+    translate inpaint photo.jpg --mask scratch.png -o out/
     """
 
 

@@ -4,18 +4,29 @@ Imports no torch.
 """
 
 from translate.config.model import GeneratorSpec, ModelConfig
+from translate.config.photos import ColorizeConfig, InpaintConfig, PhotoTrainConfig
 from translate.config.resolve import dump_yaml, explicit, load_yaml, override
 from translate.config.schema import Config, flag_name, from_mapping, settings_of
-from translate.config.training import CycleGANConfig, ImageTrainConfig, Pix2PixConfig, TrainConfig
+from translate.config.training import (
+    CycleGANConfig,
+    ImageTrainConfig,
+    Pix2PixConfig,
+    TrainConfig,
+    TranslationConfig,
+)
 
 __all__ = [
+    "ColorizeConfig",
     "Config",
     "CycleGANConfig",
     "GeneratorSpec",
     "ImageTrainConfig",
+    "InpaintConfig",
     "ModelConfig",
+    "PhotoTrainConfig",
     "Pix2PixConfig",
     "TrainConfig",
+    "TranslationConfig",
     "dump_yaml",
     "explicit",
     "flag_name",

@@ -11,13 +11,14 @@ from translate.errors import UsageError
 DIRECTIONS = ("AtoB", "BtoA")
 NORMS = ("batch", "instance", "none")
 UPSAMPLINGS = ("deconv", "resize")
+GENERATORS = ("resnet", "unet", "colorizer", "inpainter", "context", "identity")
 
 
 @dataclasses.dataclass(kw_only=True)
 class GeneratorSpec(Config):
     """All that building a generator takes."""
 
-    name: str = setting("resnet", "architecture", choices=("resnet", "unet", "identity"))
+    name: str = setting("resnet", "architecture", choices=GENERATORS)
     in_channels: int = setting(3, "channels of the input picture", low=1, high=64)
     out_channels: int = setting(3, "channels of the output picture", low=1, high=64)
     width: int = setting(64, "channels of the outermost layer (ngf)", low=1, high=1024)
@@ -36,6 +37,10 @@ class ModelConfig(Config):
     generator: GeneratorSpec = dataclasses.field(default_factory=GeneratorSpec)
     directions: list[str] = dataclasses.field(default_factory=lambda: ["AtoB"])
     color: str = setting("RGB", "colour space of input and output", choices=("RGB", "Lab"))
+    mask: bool = setting(False, "whether the last channel of the input is a mask, 1 in the hole")
+    working_size: int | None = setting(
+        None, "shorter side to which a picture is scaled for the network, in pixels; None: its own", low=1
+    )
     value_range: str = setting("-1..1", "what the network calls black and white", choices=("-1..1",))
     size_multiple: int = setting(4, "each side must be a multiple of this, in pixels", low=1, high=65536)
     statistics: str = setting(

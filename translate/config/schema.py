@@ -43,9 +43,9 @@ def setting(
     return dataclasses.field(default=default, metadata=about)
 
 
-def with_default(kind: type[Any], name: str, default: Any) -> Any:
-    """The setting `name` of a parent config with another default and all else kept."""
-    return dataclasses.field(default=default, metadata=kind.__dataclass_fields__[name].metadata)
+def with_default(kind: type[Any], name: str, default: Any, **about: Any) -> Any:
+    """The setting `name` of a parent config with another default, and other words in `about` (`choices`)."""
+    return dataclasses.field(default=default, metadata={**kind.__dataclass_fields__[name].metadata, **about})
 
 
 @dataclasses.dataclass(kw_only=True)

@@ -9,7 +9,11 @@ from translate.config.model import DIRECTIONS, NORMS, UPSAMPLINGS, GeneratorSpec
 from translate.config.schema import Config, setting, with_default
 from translate.errors import UsageError
 
-PREPROCESSING = ("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none")
+PREPROCESSING = (
+    *("resize_and_crop", "random_resized_crop", "crop"),
+    *("scale_width", "scale_width_and_crop", "none"),
+)
+LEVELLED = ("unet", "context")  # generators that halve a picture as often as they are told
 RESIZE_MARGIN = 286 / 256  # the reference resizes to 286 and crops 256
 
 
@@ -69,9 +73,6 @@ class TrainConfig(Config):
 class ImageTrainConfig(TrainConfig):
     """Settings that the image-to-image recipes share."""
 
-    domain_a: str | None = setting(None, "folder of pictures of kind A", flag="--domainA")
-    domain_b: str | None = setting(None, "folder of pictures of kind B", flag="--domainB")
-    direction: str = setting("AtoB", "what is turned into what", choices=DIRECTIONS)
     preprocess: str = setting("resize_and_crop", "how a picture becomes a crop", choices=PREPROCESSING)
     load_size: int | None = setting(
         None, "side before the crop, in pixels [default: image size x 286/256]", low=8, high=8192
@@ -96,7 +97,7 @@ class ImageTrainConfig(TrainConfig):
         "deconv", "resize avoids checkerboards, deconv is the papers'", choices=UPSAMPLINGS
     )
     initialization: str = setting(
-        "normal", "how weights start", choices=("normal", "xavier", "kaiming", "orthogonal")
+        "normal", "how weights start", choices=("normal", "xavier", "kaiming", "orthogonal", "own")
     )
     init_gain: float = setting(0.02, "scale of the starting weights", low=0)
     statistics: str = setting(
@@ -129,18 +130,30 @@ class ImageTrainConfig(TrainConfig):
         if size % multiple:
             below = size // multiple * multiple
             sizes = " or ".join(str(fit) for fit in (below, below + multiple) if fit)
-            fewer = ", or fewer --levels" if self.generator == "unet" else ""
+            fewer = ", or fewer --levels" if self.generator in LEVELLED else ""
             raise UsageError(
                 f"image_size {size} is not a multiple of {multiple}, which the {self.generator}"
                 f" needs: use --image-size {sizes}{fewer}"
             )
 
     @property
+    def channels(self) -> tuple[int, int]:
+        """Of the generator's input and output."""
+        return 3, 3
+
+    @property
+    def pictures(self) -> str:
+        """Where the pictures are, in words."""
+        return str(self.data)
+
+    @property
     def depth(self) -> int:
-        """Blocks of a ResNet, levels of a U-Net."""
+        """Blocks of a ResNet, levels of the others."""
         if self.generator == "resnet":
             return self.blocks if self.blocks is not None else (6 if self.image_size <= 128 else 9)
-        return self.levels or min(8, self.image_size.bit_length() - 1)
+        if self.generator in LEVELLED:
+            return self.levels or min(8, self.image_size.bit_length() - 1)
+        return 5  # halvings, of those whose form is fixed
 
     @property
     def size_multiple(self) -> int:
@@ -161,6 +174,8 @@ class ImageTrainConfig(TrainConfig):
         """The generator that these settings describe."""
         return GeneratorSpec(
             name=self.generator,
+            in_channels=self.channels[0],
+            out_channels=self.channels[1],
             width=self.ngf,
             depth=self.depth,
             norm=self.norm,
@@ -171,19 +186,31 @@ class ImageTrainConfig(TrainConfig):
     def model_config(self, recipe: str, directions: list[str], trained_on: dict[str, Any]) -> ModelConfig:
         """What a model trained with these settings knows of itself."""
         auto = "picture" if self.batch_size == 1 else "running"
-        data = self.data or f"{self.domain_a} and {self.domain_b}"
         return ModelConfig(
             recipe=recipe,
             generator=self.generator_spec(),
             directions=directions,
             size_multiple=self.size_multiple,
             statistics=auto if self.statistics == "auto" else self.statistics,
-            trained_on={"data": data, "image_size": self.image_size, **trained_on},
+            trained_on={"data": self.pictures, "image_size": self.image_size, **trained_on},
         )
 
 
 @dataclass(kw_only=True)
-class Pix2PixConfig(ImageTrainConfig):
+class TranslationConfig(ImageTrainConfig):
+    """Settings of the recipes that turn pictures of one kind into the other."""
+
+    domain_a: str | None = setting(None, "folder of pictures of kind A", flag="--domainA")
+    domain_b: str | None = setting(None, "folder of pictures of kind B", flag="--domainB")
+    direction: str = setting("AtoB", "what is turned into what", choices=DIRECTIONS)
+
+    @property
+    def pictures(self) -> str:
+        return self.data or f"{self.domain_a} and {self.domain_b}"
+
+
+@dataclass(kw_only=True)
+class Pix2PixConfig(TranslationConfig):
     """Paired translation (arXiv:1611.07004)."""
 
     generator: str = with_default(ImageTrainConfig, "generator", "unet")
@@ -194,7 +221,7 @@ class Pix2PixConfig(ImageTrainConfig):
 
 
 @dataclass(kw_only=True)
-class CycleGANConfig(ImageTrainConfig):
+class CycleGANConfig(TranslationConfig):
     """Unpaired translation (arXiv:1703.10593)."""
 
     lambda_a: float = setting(10.0, "weight of the cycle A -> B -> A", low=0)

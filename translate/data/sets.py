@@ -12,13 +12,15 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from translate.config import ImageTrainConfig
+from translate.config import ImageTrainConfig, InpaintConfig, TranslationConfig
 from translate.data.layouts import Pair
+from translate.data.masks import draw_mask
 from translate.data.transforms import evaluation_transform, training_transform
 from translate.images import read_rgb
 from translate.images.picture import Pixels
 
 Sample = dict[str, Tensor]
+HOLES = 1  # so that the holes of a sample are not drawn as its crop is
 
 
 class Draw(NamedTuple):
@@ -45,7 +47,7 @@ class PairedSet(SampleSet):
         training: random crops and flips; otherwise the same sample at every draw.
     """
 
-    def __init__(self, pairs: Sequence[Pair], c: ImageTrainConfig, *, training: bool) -> None:
+    def __init__(self, pairs: Sequence[Pair], c: TranslationConfig, *, training: bool) -> None:
         self.pairs, self.seed = pairs, c.seed
         self.swapped = c.direction == "BtoA"
         self.transform = training_transform(c) if training else evaluation_transform(c)
@@ -104,6 +106,21 @@ class PhotoSet(SampleSet):
 
     def __getitem__(self, draw: Draw) -> Sample:
         return {"photo": _drawn(self.files[draw.item], self.transform, _random(self.seed, draw))}
+
+
+class HoledSet(PhotoSet):
+    """Photos as `photo`, (3, H, W) uint8, and holes in them as `mask`, (1, H, W) uint8, 255 in the hole."""
+
+    def __init__(self, files: Sequence[Path], c: InpaintConfig, *, training: bool) -> None:
+        super().__init__(files, c, training=training)
+        self.kinds = () if c.holes == "all" else (c.holes,)
+
+    def __getitem__(self, draw: Draw) -> Sample:
+        sample = super().__getitem__(draw)
+        height, width = sample["photo"].shape[1:]
+        random = np.random.default_rng([self.seed, draw.epoch, draw.item, HOLES])
+        mask = draw_mask(random, height, width, self.kinds)
+        return {**sample, "mask": torch.from_numpy(mask)[None]}
 
 
 def _drawn(path: Path, transform: A.Compose, random: np.random.Generator) -> Tensor:

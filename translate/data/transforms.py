@@ -20,6 +20,8 @@ PAIR = {"b": "image"}
 def training_transform(c: ImageTrainConfig) -> A.Compose:
     """Resize, crop, flip and jitter at random; call with image=a and b=b, (H, W, 3) uint8 each."""
     steps = [*_resize(c, c.resize_to), *_crop(c, A.RandomCrop)]
+    if c.preprocess == "random_resized_crop":
+        steps = [_random_resized_crop(c.image_size)]
     if c.flip:
         steps.append(A.HorizontalFlip(p=0.5))
     if c.affine:
@@ -38,6 +40,8 @@ def _resize(c: ImageTrainConfig, side: int) -> list[A.BasicTransform]:
     smooth = {"interpolation": cv2.INTER_CUBIC, "area_for_downscale": "image"}
     if c.preprocess == "resize_and_crop":
         return [A.Resize(side, side, **smooth)]
+    if c.preprocess == "random_resized_crop":
+        return [A.SmallestMaxSize(side, **smooth)]
     if c.preprocess.startswith("scale_width"):
         return [A.LongestMaxSize(max_size_hw=(None, side), **smooth)]
     return []
@@ -54,6 +58,12 @@ def _crop(c: ImageTrainConfig, crop: type[A.BasicTransform]) -> list[A.BasicTran
         A.PadIfNeeded(least, least, border_mode=border),
         A.PadIfNeeded(None, None, **divisors, border_mode=border),
     ]
+
+
+def _random_resized_crop(side: int) -> A.BasicTransform:
+    """From a quarter of the picture to all of it, its aspect a little changed (arXiv:1409.4842)."""
+    about = {"scale": (0.25, 1.0), "ratio": (4 / 5, 5 / 4), "area_for_downscale": "image"}
+    return A.RandomResizedCrop((side, side), **about)
 
 
 def _affine(degrees: float) -> A.BasicTransform:

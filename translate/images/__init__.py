@@ -2,6 +2,7 @@
 
 from translate.images.files import SUFFIXES, find_pictures, picture_name, real
 from translate.images.limit import MAX_PIXELS
+from translate.images.masks import Hole, hole_of, read_hole
 from translate.images.picture import Array, Picture, Pixels, from_pil, to_pil
 from translate.images.reading import PictureFile, from_image, pixels_of, read, read_rgb
 from translate.images.sheet import contact_sheet
@@ -13,6 +14,7 @@ __all__ = [
     "MAX_PIXELS",
     "SUFFIXES",
     "Array",
+    "Hole",
     "Picture",
     "PictureFile",
     "Pixels",
@@ -20,10 +22,12 @@ __all__ = [
     "find_pictures",
     "from_image",
     "from_pil",
+    "hole_of",
     "levels",
     "picture_name",
     "pixels_of",
     "read",
+    "read_hole",
     "read_rgb",
     "real",
     "to_image",

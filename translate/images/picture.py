@@ -24,10 +24,12 @@ class Picture:
     Attributes:
         pixels: (H, W, 1) gray or (H, W, 3) colour; uint8, uint16, or float32 in [0, 1].
         alpha: (H, W) of the same kind, or None where the picture is opaque.
+        hole: (H, W) bool, true where a model that repairs is to fill it; or None.
     """
 
     pixels: Array
     alpha: Array | None = None
+    hole: npt.NDArray[np.bool_] | None = None
 
     @property
     def size(self) -> tuple[int, int]:

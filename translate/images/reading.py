@@ -27,6 +27,7 @@ from translate.images.metadata import kept, orientation, upright
 from translate.images.picture import Picture, Pixels, from_pil
 
 READABLE = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+CONVERTED = ("CMYK", "LAB")  # modes that no network takes
 ANIMATED = ("GIF", "PNG", "WEBP")
 HUFFMAN_CODES, START_OF_SCAN = 0xC4, 0xDA  # markers of JPEG
 # That of luminance (ITU-T T.81, table K.5): how many codes have 1 to 16 bits.
@@ -41,7 +42,8 @@ class PictureFile:
         format: as Pillow calls it: BMP, GIF, JPEG, PNG, PPM, TIFF, WEBP.
         frames: one picture; or those of an animation, or the pages of a TIFF.
         mode: how the file keeps its colours: L, RGB, CMYK, LAB.
-        icc: its colour profile; the frames are in sRGB.
+        icc: its colour profile.
+        native: whether the frames are in the colours of that profile, as they were; else they are in sRGB.
         settings: what its encoder was told: quality, compression, durations.
         metadata: `exif`, `dpi`, `xmp`.
         damage: what could not be read of the later frames, in words.
@@ -51,13 +53,19 @@ class PictureFile:
     frames: list[Picture]
     mode: str = "RGB"
     icc: bytes | None = None
+    native: bool = False
     settings: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
     damage: str = ""
 
 
 def read(
-    path: Path | str, *, max_pixels: int = MAX_PIXELS, keep_metadata: bool = False, first_only: bool = False
+    path: Path | str,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    keep_metadata: bool = False,
+    first_only: bool = False,
+    native: bool = False,
 ) -> PictureFile:
     """Read a picture file: every frame, upright, in sRGB, at its full depth.
 
@@ -65,6 +73,7 @@ def read(
         max_pixels: the most that its frames may hold together.
         keep_metadata: bring the place (GPS) and XMP along, too.
         first_only: of several frames, only the first.
+        native: leave RGB and gray as they are in the file; what is written then is to the bit what was read.
 
     Raises:
         DataError: the file is missing, no picture, damaged, too large, or of a kind that is not supported.
@@ -72,7 +81,7 @@ def read(
     path = Path(path)
     try:
         with own_limit():
-            return _read(path, max_pixels, keep_metadata, first_only)
+            return _read(path, max_pixels, keep_metadata, first_only, native)
     except TranslateError as error:
         raise DataError(f"{picture_name(path)}: {error}") from None
     except MemoryError:
@@ -92,17 +101,18 @@ def pixels_of(path: Path) -> int:
         return 0
 
 
-def from_image(image: Image.Image) -> PictureFile:
-    """A PIL image as a file of one frame: turned upright, in sRGB.
+def from_image(image: Image.Image, *, native: bool = False) -> PictureFile:
+    """A PIL image as a file of one frame: turned upright, in sRGB unless `native`.
 
     Raises:
         DataError: its values have no agreed range.
     """
     image.load()
     icc = image.info.get("icc_profile") or None
-    frames = [_frame(image, icc)]
+    native = native and image.mode not in CONVERTED
+    frames = [_frame(image, None if native else icc)]
     kind = image.format if image.format in READABLE else "PNG"
-    return PictureFile(format=kind, frames=frames, mode=_mode(image), icc=icc)
+    return PictureFile(format=kind, frames=frames, mode=_mode(image), icc=icc, native=native)
 
 
 def read_rgb(path: Path | str) -> Pixels:
@@ -129,12 +139,12 @@ def in_words(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _read(path: Path, max_pixels: int, keep_metadata: bool, first_only: bool) -> PictureFile:
+def _read(path: Path, max_pixels: int, keep_metadata: bool, first_only: bool, native: bool) -> PictureFile:
     if path.is_fifo() or path.is_socket() or path.is_char_device():  # which would be waited for
         raise DataError("not a file with content: a pipe, a socket or a device")
     with open_tiff(path, first_only=first_only) as pages:
         if pages is not None:
-            return _deep_tiff(path, pages, max_pixels, keep_metadata)
+            return _deep_tiff(path, pages, max_pixels, keep_metadata, native)
     # By its name Pillow would map a file into memory, and scramble a TIFF that is to be turned.
     with path.open("rb") as stream, Image.open(stream, formats=READABLE) as image:
         head, info = _head(path), dict(image.info)  # which counting pages mixes up
@@ -144,10 +154,11 @@ def _read(path: Path, max_pixels: int, keep_metadata: bool, first_only: bool) ->
         kind = "JPEG" if image.format == "MPO" else str(image.format)
         metadata = kept(image.getexif, info, everything=keep_metadata)
         if is_deep_png(head) or is_deep_ppm(head):
-            return _deep(image, path, head, icc, metadata, count)
+            return _deep(image, path, head, icc, metadata, count, native)
         mode = _mode(image)
         settings = _settings(image, kind, path)
-        frames, times, damage = _frames(image, count, icc, max_pixels)
+        native = native and mode not in CONVERTED
+        frames, times, damage = _frames(image, count, None if native else icc, max_pixels)
         if count > 1 and kind in ANIMATED:
             settings["duration"] = times
         return PictureFile(
@@ -155,6 +166,7 @@ def _read(path: Path, max_pixels: int, keep_metadata: bool, first_only: bool) ->
             frames=frames,
             mode=mode,
             icc=icc,
+            native=native,
             settings=settings,
             metadata=metadata,
             damage=damage,
@@ -172,7 +184,9 @@ def _sizes(image: Image.Image, count: int) -> list[tuple[int, int]]:
     return sizes
 
 
-def _deep_tiff(path: Path, pages: list[Any], max_pixels: int, keep_metadata: bool) -> PictureFile:
+def _deep_tiff(
+    path: Path, pages: list[Any], max_pixels: int, keep_metadata: bool, native: bool
+) -> PictureFile:
     frames, settings = read_deep_pages(pages, max_pixels)
     info, exif = tiff_info(pages[0]), Image.Exif()
     icc = info.get("icc_profile") or None
@@ -185,16 +199,23 @@ def _deep_tiff(path: Path, pages: list[Any], max_pixels: int, keep_metadata: boo
         metadata = kept(read_exif, info, everything=keep_metadata)
     return PictureFile(
         format="TIFF",
-        frames=[_managed(frame, icc) for frame in frames],
+        frames=frames if native else [_managed(frame, icc) for frame in frames],
         mode="L" if frames[0].pixels.shape[2] == 1 else "RGB",
         icc=icc,
+        native=native,
         settings=settings,
         metadata=metadata,
     )
 
 
 def _deep(
-    image: Image.Image, path: Path, head: bytes, icc: bytes | None, metadata: dict[str, Any], count: int
+    image: Image.Image,
+    path: Path,
+    head: bytes,
+    icc: bytes | None,
+    metadata: dict[str, Any],
+    count: int,
+    native: bool,
 ) -> PictureFile:
     """A file of 16 bits a channel that is no TIFF."""
     if count > 1:
@@ -205,9 +226,9 @@ def _deep(
     else:
         picture = read_deep_ppm(path, head)
     alpha = None if picture.alpha is None else upright(picture.alpha, turn)
-    frame = _managed(Picture(pixels=upright(picture.pixels, turn), alpha=alpha), icc)
+    frame = _managed(Picture(pixels=upright(picture.pixels, turn), alpha=alpha), None if native else icc)
     mode = "L" if frame.pixels.shape[2] == 1 else "RGB"
-    return PictureFile(format=kind, frames=[frame], mode=mode, icc=icc, metadata=metadata)
+    return PictureFile(format=kind, frames=[frame], mode=mode, icc=icc, native=native, metadata=metadata)
 
 
 def _managed(picture: Picture, icc: bytes | None) -> Picture:

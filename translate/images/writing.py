@@ -136,7 +136,9 @@ def _encode(file: PictureFile, stream: IO[bytes]) -> None:
 
 def _encode_deep(file: PictureFile, stream: IO[bytes]) -> None:
     profiles = [_profile(file, "L" if frame.pixels.shape[2] == 1 else "RGB") for frame in file.frames]
-    frames = [_unmanaged(frame, icc) for frame, icc in zip(file.frames, profiles, strict=True)]
+    frames = file.frames
+    if not file.native:
+        frames = [_unmanaged(frame, icc) for frame, icc in zip(file.frames, profiles, strict=True)]
     if file.format == "TIFF":
         write_deep_tiff(frames, stream, profiles, file.settings, file.metadata)
         return
@@ -207,7 +209,9 @@ def _image(file: PictureFile, picture: Picture, kind: str) -> tuple[Image.Image,
     mode = _mode(file, picture, kind)
     icc = _profile(file, mode)
     picture = picture.in_bits(np.uint8)
-    image = from_srgb(to_pil(Picture(pixels=picture.pixels)), icc, mode)
+    image = to_pil(Picture(pixels=picture.pixels))
+    if not file.native:
+        image = from_srgb(image, icc, mode)
     if picture.alpha is not None:
         image.putalpha(Image.fromarray(picture.alpha))
     return (_palette(image) if kind == "GIF" else image), icc

@@ -15,7 +15,8 @@ from typing import Any
 from translate.errors import DataError, UsageError
 from translate.images import MAX_PIXELS, PictureFile, picture_name, pixels_of, read, write
 from translate.images.writing import remove_stale_parts
-from translate.inference.journal import DONE, FOREIGN, Identity, Journal, identity
+from translate.inference.journal import DONE, FOREIGN, Identity, Journal, input_of
+from translate.inference.masks import Masks
 from translate.inference.plan import Job, plan
 from translate.inference.translator import Translator
 
@@ -24,6 +25,7 @@ AHEAD = 4  # pictures decoded ahead of the network for each worker, and as many 
 LARGE = 16_000_000  # pixels; a picture of so many goes through the pipeline alone
 DONE_BEFORE = "done before"
 SKIPPED = {DONE: DONE_BEFORE, FOREIGN: "there already, and not known to come from this picture"}
+NO_MASKS = Masks()
 FORMATS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP"}
 
 
@@ -58,6 +60,7 @@ class Settings:
         overwrite: replace what is there.
         max_pixels: the most that a picture may have.
         workers: threads that read, and as many that write; 0 does one thing after the other.
+        masks: of what is to be filled, for a model that repairs.
     """
 
     format: str = "keep"
@@ -65,6 +68,7 @@ class Settings:
     overwrite: bool = False
     max_pixels: int = MAX_PIXELS
     workers: int = WORKERS
+    masks: Masks = NO_MASKS
 
 
 @dataclass
@@ -96,6 +100,7 @@ def translate_folder(
     overwrite: bool = False,
     max_pixels: int = MAX_PIXELS,
     workers: int = WORKERS,
+    masks: Masks | None = None,
 ) -> Iterator[Outcome]:
     """Translate files and folders into `out`, one outcome a picture; a bad file does not stop the others.
 
@@ -104,7 +109,7 @@ def translate_folder(
     """
     if format not in ("keep", *FORMATS):
         raise UsageError(f"format {format!r}: there is keep, {', '.join(FORMATS)}")
-    settings = Settings(format, keep_metadata, overwrite, max_pixels, workers)
+    settings = Settings(format, keep_metadata, overwrite, max_pixels, workers, masks or NO_MASKS)
     return translate_files(translator, plan(inputs, out, format=format), out, settings)
 
 
@@ -119,18 +124,23 @@ class Pipeline:
     """Reads ahead and writes behind in threads, so that the network, in the caller's, does not wait."""
 
     def __init__(self, translator: Translator, out: Path, settings: Settings) -> None:
-        self.translator, self.settings = translator, settings
+        self.translator, self.out, self.settings = translator, out, settings
         work = {
             "model": translator.fingerprint,
             "direction": translator.direction,
             "format": settings.format,
             "keep_metadata": settings.keep_metadata,
+            "saturation": translator.saturation,
+            "invert": settings.masks.invert,
+            "dilate": settings.masks.dilate,
         }
+        settings.masks.check(needed=translator.config.mask)
         self.journal = Journal(out, work)
         self.writing: deque[Future[Outcome]] = deque()
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
         """Translate each job; outcomes come in the order of the jobs."""
+        jobs = [replace(job, mask=self.settings.masks.of(job, self.out)) for job in jobs]
         for folder in {job.target.parent for job in jobs}:
             with suppress(OSError):
                 remove_stale_parts(folder)
@@ -158,13 +168,20 @@ class Pipeline:
         yield from _results(reading)
 
     def _read(self, job: Job) -> Work:
-        started, seen = time.perf_counter(), identity(job.source)
+        started, seen = time.perf_counter(), input_of(job)
         try:
             if reason := self._reason_to_skip(job):
                 return Work(job, outcome=Outcome(job.source, job.target, skipped=reason))
             settings = self.settings
-            file = read(job.source, max_pixels=settings.max_pixels, keep_metadata=settings.keep_metadata)
+            file = read(
+                job.source,
+                max_pixels=settings.max_pixels,
+                keep_metadata=settings.keep_metadata,
+                native=self.translator.config.mask,
+            )
             file = _in_format(file, settings.format, job.source)
+            if self.translator.config.mask:
+                file = settings.masks.applied(file, job)
             return Work(job, file, seen=seen, seconds=time.perf_counter() - started)
         except DataError as error:
             return Work(job).failed(str(error))

@@ -61,13 +61,13 @@ class Journal:
         if line is None or (line["source"] != source and line["source"] not in self.at_hand):
             return FOREIGN
         known = line["source"], line["input"], line["work"]
-        return DONE if known == (source, identity(job.source), self.work) else CHANGED
+        return DONE if known == (source, input_of(job), self.work) else CHANGED
 
     def note(self, job: Job, seen: Identity | None, finished: Path) -> None:
         """Write down that `finished` is what the job's target will be.
 
         Args:
-            seen: the identity of the source before it was read; it may have changed since.
+            seen: the identity of what it is made from before that was read; it may have changed since.
         """
         line = {
             "name": self._name(job),
@@ -102,6 +102,12 @@ class Journal:
             with contextlib.suppress(OSError):
                 write_whole(self.path, "".join(line + "\n" for line in kept).encode())
         return known
+
+
+def input_of(job: Job) -> Identity | None:
+    """Size and time of all that a job is made from."""
+    seen, mask = identity(job.source), identity(job.mask) if job.mask else []
+    return None if seen is None or mask is None else seen + mask
 
 
 def identity(path: Path) -> Identity | None:

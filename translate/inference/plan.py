@@ -18,10 +18,11 @@ SUFFIX_OF = {"png": ".png", "jpg": ".jpg", "webp": ".webp"}
 
 @dataclass(frozen=True)
 class Job:
-    """A picture and the file that it is to become."""
+    """A picture, the file that it is to become, and the mask of what is to be filled in it."""
 
     source: Path
     target: Path
+    mask: Path | None = None
 
 
 def plan(inputs: Sequence[Path], out: Path, *, format: str = "keep") -> list[Job]:

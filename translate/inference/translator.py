@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -20,13 +21,17 @@ from translate.images import (
     Picture,
     PictureFile,
     from_image,
+    hole_of,
     levels,
     read,
+    read_hole,
     to_image,
     to_tensor,
 )
 from translate.inference.canvas import Canvas
+from translate.inference.coloring import colorize
 from translate.inference.engines import find_engine, together
+from translate.inference.filling import fill
 from translate.inference.memory import cost_of, limits
 from translate.inference.tiling import Tiling, plan_tiles, translate_tiled
 from translate.models import Model, Precision, pick_device, pick_precision
@@ -34,6 +39,7 @@ from translate.models import Model, Precision, pick_device, pick_precision
 if TYPE_CHECKING:
     from translate.inference.folder import Outcome
 
+WORKING_SIZE = 256  # pixels of the shorter side, of models that colour and do not say it
 SMALL = 2**20  # the most pixels that the pictures of one forward have together
 
 
@@ -49,6 +55,7 @@ class Translator:
         tile: `auto` cuts pictures that would take too much memory; `off` cuts none; a number is the
             side of each tile, in pixels.
         compile: compile the network first, worth it for hundreds of pictures of one size.
+        saturation: of a model that colours: factor of the chroma.
 
     Attributes:
         progress: is called with the share of a large picture that is done, row by row of its tiles.
@@ -67,6 +74,7 @@ class Translator:
         engine: str = "auto",
         tile: str | int = "auto",
         compile: bool = False,
+        saturation: float = 1.0,
     ) -> None:
         self.config: ModelConfig = model.config
         self.direction = direction or self.config.directions[0]
@@ -76,6 +84,9 @@ class Translator:
         self.generator: nn.Module = model.generator(direction).to(self.device).eval()
         _refuse_channels(self.config)
         self.tile = _tile(tile)
+        self.saturation = saturation
+        if engine == "auto" and (self.config.mask or self.config.color == "Lab"):
+            engine = "torch"  # one small network a photo: no other engine is worth its start
         self._engine = find_engine(engine, model, direction, self.precision)
         self._quick = self.precision.weights(self.generator)
         self._compiled = torch.compile(self._quick) if compile else self._quick
@@ -91,37 +102,68 @@ class Translator:
     @property
     def together(self) -> int:
         """How many small pictures of one size go through the network at once."""
-        return 1 if self._engine else together(self.generator)
+        alone = self._engine or self.config.mask or self.config.color == "Lab"
+        return 1 if alone else together(self.generator)
 
     def room(self, size: tuple[int, int]) -> int:
         """How many pictures of this width and height go through the network at once."""
         return max(1, min(self.together, SMALL // (size[0] * size[1])))
 
     @overload
-    def __call__(self, picture: Path | str | Image.Image) -> Image.Image: ...
+    def __call__(self, picture: Path | str | Image.Image, mask: Any = None) -> Image.Image: ...
     @overload
-    def __call__(self, picture: Array) -> Array: ...
+    def __call__(self, picture: Array, mask: Any = None) -> Array: ...
     @overload
-    def __call__(self, picture: Tensor) -> Tensor: ...
+    def __call__(self, picture: Tensor, mask: Any = None) -> Tensor: ...
 
-    def __call__(self, picture: Any) -> Any:
+    def __call__(self, picture: Any, mask: Any = None) -> Any:
         """Translate one picture; the answer is of the same kind.
 
         Args:
             picture: a path or a PIL image (a PIL image comes back, of several frames the first, of 16-bit
                 colour with 8 bits: `folder` keeps both); an array, (H, W) or (H, W, C) uint8 or
                 uint16 of 1 to 4 channels; a tensor, (C, H, W) or (N, C, H, W) in [-1, 1].
+            mask: for a model that repairs: a path, a PIL image or an array, white in the hole. Without
+                it, what is transparent is filled.
 
         Raises:
             DataError: the file is no picture, or the array or tensor is of another shape or kind.
+            UsageError: the model repairs and there is no mask, or there is one and it does not.
         """
+        if mask is not None and not self.config.mask:
+            raise UsageError("this model fills no holes: call it without a mask")
         if isinstance(picture, Tensor):
-            return self._tensor(picture)
+            return self._tensor(picture, mask)
         if isinstance(picture, np.ndarray):
-            answer = _to_array(self.picture(_from_array(picture)))
+            answer = _to_array(self.picture(self._holed(_from_array(picture), mask)))
             return answer[..., 0] if picture.ndim == 2 and answer.shape[2] == 1 else answer
-        file = from_image(picture) if isinstance(picture, Image.Image) else read(picture, first_only=True)
-        return to_image(self.file(file))
+        native = self.config.mask
+        if isinstance(picture, Image.Image):
+            file = from_image(picture, native=native)
+        else:
+            file = read(picture, first_only=True, native=native)
+        return to_image(self.file(replace(file, frames=[self._holed(file.frames[0], mask)])))
+
+    def _holed(self, picture: Picture, mask: Any) -> Picture:
+        """The picture with its hole, for a model that fills one.
+
+        Raises:
+            UsageError: nothing tells where the hole is.
+            DataError: the mask is damaged, of another size, or covers all.
+        """
+        if not self.config.mask:
+            return picture
+        if isinstance(mask, (str, Path)):
+            hole = read_hole(Path(mask), picture.size)
+        elif mask is not None:
+            hole = hole_of(_as_picture(mask), picture.size)
+        elif picture.alpha is not None and not picture.alpha.all():
+            hole = picture.alpha == 0
+        else:
+            raise UsageError("this model fills holes: give a mask, white where the picture is to be filled")
+        if hole.all():
+            raise DataError("all of the picture is hole: white is hole, and something must be known")
+        return replace(picture, hole=hole)
 
     def folder(
         self,
@@ -133,6 +175,9 @@ class Translator:
         overwrite: bool = False,
         max_pixels: int = MAX_PIXELS,
         workers: int = 2,
+        mask: Path | str | None = None,
+        invert: bool = False,
+        dilate: int = 0,
     ) -> list[Outcome]:
         """Translate files and whole folders; their tree is kept below `out`. One outcome a picture.
 
@@ -142,11 +187,15 @@ class Translator:
             overwrite: translate again what `out` holds already.
             max_pixels: refuse pictures with more, all frames together.
             workers: threads that read, and as many that write.
+            mask: for a model that repairs: one mask for all, or a folder of masks by stem.
+            invert: what the mask shows is kept, and all else is filled.
+            dilate: pixels by which each hole is enlarged.
 
         Raises:
             UsageError: an input is missing, a folder holds no picture, or `out` is an input folder.
         """
         from translate.inference.folder import translate_folder
+        from translate.inference.masks import Masks
 
         given = [inputs] if isinstance(inputs, (str, Path)) else inputs
         outcomes = translate_folder(
@@ -158,6 +207,7 @@ class Translator:
             overwrite=overwrite,
             max_pixels=max_pixels,
             workers=workers,
+            masks=Masks(Path(mask) if mask is not None else None, invert, dilate),
         )
         return list(outcomes)
 
@@ -182,6 +232,15 @@ class Translator:
     @torch.inference_mode()
     def picture(self, picture: Picture) -> Picture:
         """Translate the colours of one picture; its alpha comes along untouched."""
+        multiple, exact = self.config.size_multiple, picture.deep
+        if self.config.color == "Lab":
+            side = self.config.working_size or WORKING_SIZE
+            run = partial(self._run, exact=exact)
+            return colorize(picture, run, side=side, multiple=multiple, saturation=self.saturation)
+        if self.config.mask:
+            assert picture.hole is not None
+            run = partial(self._run, exact=exact)
+            return fill(picture, picture.hole, run, multiple=multiple, progress=self.progress)
         canvas = self._canvas(picture)
         tiling = self._tiling(canvas)
         if tiling is None:
@@ -238,7 +297,7 @@ class Translator:
         """Deep pictures are computed in float32, whatever the precision."""
         return Precision(self.device, torch.float32) if exact else self.precision
 
-    def _tensor(self, x: Tensor) -> Tensor:
+    def _tensor(self, x: Tensor, mask: Any) -> Tensor:
         """(C, H, W) or (N, C, H, W) in [-1, 1] -> the same kind, on the same device."""
         if x.ndim not in (3, 4) or x.shape[-3] not in (1, 3) or not x.is_floating_point() or not x.numel():
             raise DataError(
@@ -250,7 +309,8 @@ class Translator:
             Picture(pixels=levels(one, np.float32))
             for one in _batched(x).detach().float().cpu().permute(0, 2, 3, 1)
         ]
-        out = torch.cat([to_tensor(self.picture(picture).pixels) for picture in pictures])
+        done = [self.picture(self._holed(picture, mask)) for picture in pictures]
+        out = torch.cat([to_tensor(picture.pixels) for picture in done])
         return out.to(x).reshape(*x.shape[:-3], *out.shape[1:])
 
 
@@ -260,8 +320,8 @@ def _batched(x: Tensor) -> Tensor:
 
 def _refuse_channels(config: ModelConfig) -> None:
     spec = config.generator
-    if config.color == "Lab":
-        raise UsageError("this model turns lightness into colour (1 -> 2 channels): it cannot be applied yet")
+    if config.color == "Lab" or config.mask:
+        return
     for what, channels in (("takes", spec.in_channels), ("gives", spec.out_channels)):
         if channels not in (1, 3):
             raise UsageError(f"this model {what} {channels} channels: pictures have 1 (gray) or 3 (RGB)")
@@ -291,6 +351,14 @@ def _from_array(array: Array) -> Picture:
     return Picture(
         pixels=planes[..., : planes.shape[2] - has_alpha], alpha=planes[..., -1] if has_alpha else None
     )
+
+
+def _as_picture(mask: Any) -> Picture:
+    """A mask that is a PIL image, or an array of any kind of number."""
+    if isinstance(mask, Image.Image):
+        return from_image(mask).frames[0]
+    array = np.asarray(mask)
+    return _from_array(array.astype(np.uint8) * 255 if array.dtype == np.bool_ else array)
 
 
 def _to_array(picture: Picture) -> Array:

@@ -1,6 +1,6 @@
 """Models as folders (config.json + model.safetensors), and what they run on."""
 
 from translate.models.device import Precision, pick_device, pick_precision
-from translate.models.model import IN_A_RUN, Model
+from translate.models.model import IN_A_RUN, Model, installed_models
 
-__all__ = ["IN_A_RUN", "Model", "Precision", "pick_device", "pick_precision"]
+__all__ = ["IN_A_RUN", "Model", "Precision", "installed_models", "pick_device", "pick_precision"]

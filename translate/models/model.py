@@ -19,7 +19,8 @@ from translate.networks.blocks import BatchNorm
 from translate.storage import write_whole
 from translate.version import __version__
 
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+INSTALLED = Path(__file__).parent / "installed"
 IN_A_RUN = "model"  # the folder of a run's newest model
 
 
@@ -98,12 +99,24 @@ class Model(nn.Module):
         return model.requires_grad_(False)
 
 
+def installed_models() -> dict[str, Path]:
+    """The models that come with the package, by name."""
+    folders = INSTALLED.iterdir() if INSTALLED.is_dir() else ()
+    return {folder.name: folder for folder in sorted(folders) if (folder / CONFIG).is_file()}
+
+
 def _model_folder(folder: Path) -> Path:
-    for place in (folder, folder / IN_A_RUN):
+    named = {} if folder.exists() else installed_models()  # a folder of that name comes first
+    for place in (folder, folder / IN_A_RUN, named.get(str(folder), folder)):
         if (place / CONFIG).is_file() and (place / WEIGHTS).is_file():
             return place
     if (folder / "config.yaml").is_file():
         raise UsageError(f"{folder} holds no model yet: a run writes it with its first checkpoint")
+    if not folder.exists():
+        raise UsageError(
+            f"no model {str(folder)!r}: give a run, a model folder, or the name of an installed model"
+            f" ({', '.join(installed_models())})"
+        )
     raise UsageError(f"{folder} holds no model ({CONFIG} and {WEIGHTS}): give a run or a model folder")
 
 

@@ -5,13 +5,23 @@ from collections.abc import Callable
 from torch import nn
 
 from translate.config import GeneratorSpec
+from translate.networks.colorizer import Colorizer
+from translate.networks.context import ContextEncoder
 from translate.networks.identity import Identity
 from translate.networks.initialization import initialize
+from translate.networks.inpainter import Inpainter
 from translate.networks.patchgan import PatchGAN, PixelDiscriminator
 from translate.networks.resnet import ResNet
 from translate.networks.unet import UNet
 
-GENERATORS: dict[str, Callable[..., nn.Module]] = {"identity": Identity, "resnet": ResNet, "unet": UNet}
+GENERATORS: dict[str, Callable[..., nn.Module]] = {
+    "colorizer": Colorizer,
+    "context": ContextEncoder,
+    "identity": Identity,
+    "inpainter": Inpainter,
+    "resnet": ResNet,
+    "unet": UNet,
+}
 DISCRIMINATORS: dict[str, Callable[..., nn.Module]] = {"patch": PatchGAN, "pixel": PixelDiscriminator}
 
 
@@ -24,7 +34,10 @@ def create_generator(spec: GeneratorSpec) -> nn.Module:
 __all__ = [
     "DISCRIMINATORS",
     "GENERATORS",
+    "Colorizer",
+    "ContextEncoder",
     "Identity",
+    "Inpainter",
     "PatchGAN",
     "PixelDiscriminator",
     "ResNet",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from translate.config import ImageTrainConfig
+from translate.config import TranslationConfig
 from translate.data.check import without_unreadable
 from translate.data.layouts import find_paired, find_unpaired, fingerprint
 from translate.data.sets import PairedSet, Sample, UnpairedSet
@@ -12,7 +12,7 @@ from translate.trainers.cyclegan import CycleGAN
 from translate.trainers.pix2pix import Pix2Pix
 
 
-def _paired_data(c: ImageTrainConfig) -> Data:
+def _paired_data(c: TranslationConfig) -> Data:
     found = without_unreadable(find_paired(c.data, c.domain_a, c.domain_b))
     return Data(
         train=PairedSet(found.train, c, training=True),
@@ -23,7 +23,7 @@ def _paired_data(c: ImageTrainConfig) -> Data:
     )
 
 
-def _unpaired_data(c: ImageTrainConfig) -> Data:
+def _unpaired_data(c: TranslationConfig) -> Data:
     found = without_unreadable(find_unpaired(c.data, c.domain_a, c.domain_b))
     (a, b), (held_a, held_b) = found.train, found.held_out
     return Data(

@@ -37,14 +37,18 @@ class Trainer(nn.Module):
 
 def new_generator(c: ImageTrainConfig) -> nn.Module:
     """The generator that the settings describe, with fresh weights."""
-    return initialize(create_generator(c.generator_spec()), c.initialization, c.init_gain)
+    return _started(create_generator(c.generator_spec()), c)
 
 
 def new_discriminator(c: ImageTrainConfig, in_channels: int) -> nn.Module:
     """The discriminator that the settings describe, with fresh weights."""
     layers = {"layers": c.d_layers} if c.discriminator == "patch" else {}
     network = DISCRIMINATORS[c.discriminator](in_channels, width=c.ndf, norm=c.norm, **layers)
-    return initialize(network, c.initialization, c.init_gain)
+    return _started(network, c)
+
+
+def _started(network: nn.Module, c: ImageTrainConfig) -> nn.Module:
+    return network if c.initialization == "own" else initialize(network, c.initialization, c.init_gain)
 
 
 def adam(c: TrainConfig, *networks: nn.Module) -> torch.optim.Adam:

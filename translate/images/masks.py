@@ -1,0 +1,71 @@
+"""Masks: which pixels of a photo are to be made up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from translate.errors import DataError
+from translate.images.files import picture_name
+from translate.images.picture import Picture
+from translate.images.reading import read
+
+Hole = npt.NDArray[np.bool_]
+
+LEVEL = 0.5  # of white, from which on a pixel of a mask is hole
+FLAT = 0.1  # of white; strokes of one colour on a transparent layer differ by no more
+ASPECT = 0.01  # by which a mask's aspect may differ from its photo's
+
+
+def read_hole(path: Path, size: tuple[int, int], *, invert: bool = False, dilate: int = 0) -> Hole:
+    """The hole that a mask file describes in a picture.
+
+    Args:
+        size: width and height of the picture, in pixels; a mask of the same aspect is brought to it.
+        invert: what the mask shows is kept, and all else is hole.
+        dilate: pixels by which the hole is enlarged on every side.
+
+    Returns:
+        (H, W) bool.
+
+    Raises:
+        DataError: the file is no picture, or of another aspect.
+    """
+    try:
+        return hole_of(read(path, first_only=True).frames[0], size, invert=invert, dilate=dilate)
+    except DataError as error:
+        name = picture_name(path)
+        raise DataError(str(error) if str(error).startswith(name) else f"{name}: {error}") from None
+
+
+def hole_of(mask: Picture, size: tuple[int, int], *, invert: bool = False, dilate: int = 0) -> Hole:
+    """As `read_hole`, for a mask that is read already."""
+    width, height = mask.size
+    if abs(np.log(width / height * size[1] / size[0])) > ASPECT and mask.size != size:
+        raise DataError(
+            f"a mask of {width}x{height} for a picture of {size[0]}x{size[1]}: give it the picture's size"
+        )
+    hole = _shown(mask)
+    if mask.size != size:
+        hole = cv2.resize(hole.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST_EXACT) > 0
+    if invert:
+        hole = ~hole
+    if dilate:
+        disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * dilate + 1, 2 * dilate + 1))
+        hole = cv2.dilate(hole.astype(np.uint8), disk) > 0
+    return hole
+
+
+def _shown(mask: Picture) -> Hole:
+    """What is white or of any bright colour; on a transparent layer, the strokes; in a cut photo, the cut."""
+    bright: Hole = mask.pixels.max(axis=2) >= LEVEL * mask.white
+    if mask.alpha is None or (opaque := mask.alpha >= LEVEL * mask.white).all():
+        return bright
+    if not opaque.any():
+        return opaque
+    drawn = mask.pixels[opaque]
+    spread = float(np.ptp(drawn, axis=0).max())
+    return opaque if spread <= FLAT * mask.white else ~opaque

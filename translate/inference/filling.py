@@ -1,0 +1,145 @@
+"""Holes of any number, size and shape filled, in a photo of any size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from translate.images import Array, Picture, levels, to_tensor
+from translate.inference.canvas import luminance
+from translate.inference.tiles import Span, blend, cut, mirrored
+from translate.networks.inpainter import fill_smoothly
+
+Hole = npt.NDArray[np.bool_]
+
+CORE, REACH = 384, 64  # of the windows that the network sees, in its pixels
+THICKEST = 192  # pixels across which the network sees both sides of a hole
+SEAM = 8.0  # pixels over which a difference at the hole's border fades towards its middle
+
+
+def fill(
+    picture: Picture,
+    hole: Hole,
+    network: Callable[[Tensor], Tensor],
+    *,
+    multiple: int,
+    progress: Callable[[float], None] = lambda share: None,
+) -> Picture:
+    """The picture with its holes filled; every pixel outside of them is its own to the bit.
+
+    Thick holes are filled on a reduced picture, where the network sees across them, thin ones at the
+    picture's own size; each with what surrounds it and nothing else.
+
+    Args:
+        hole: (H, W), true where the picture is to be made up.
+        network: (1, C + 1, h, w), the mask last and 1 in the hole -> (1, C, h, w), all in [-1, 1].
+        progress: is told the share that is done.
+    """
+    pixels = picture.rgb().copy()
+    open_ = hole.copy()
+    for factor, group in _by_scale(hole):
+        small, small_hole = _reduced(pixels, open_, factor)
+        answer = _answered(small, small_hole, network, multiple)
+        _put(pixels, group, answer, factor)
+        open_ &= ~group
+        progress(1 - open_.sum() / max(hole.sum(), 1))
+    filled = Picture(pixels=pixels, alpha=picture.alpha)
+    if picture.pixels.shape[2] == 1:
+        filled = replace(filled, pixels=np.where(hole[..., None], luminance(filled), picture.pixels))
+    if filled.alpha is not None:
+        opaque = filled.alpha.dtype.type(filled.white)
+        filled = replace(filled, alpha=np.where(hole, opaque, filled.alpha))
+    return filled
+
+
+def _by_scale(hole: Hole) -> Iterator[tuple[int, Hole]]:
+    """The holes by the factor that the picture is to be reduced by for them, the greatest first."""
+    if max(hole.shape) <= CORE + 2 * REACH:  # which the network sees as a whole
+        yield 1, hole
+        return
+    distance = cv2.distanceTransform(np.pad(hole.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    count, labels = cv2.connectedComponents(hole.astype(np.uint8), connectivity=8)
+    radius: npt.NDArray[np.float32] = np.zeros(count, np.float32)
+    np.maximum.at(radius, labels[hole].astype(np.int64), distance[hole])
+    factors = 2 ** np.ceil(np.log2(np.maximum(2 * radius / THICKEST, 1))).astype(np.int64)
+    for factor in sorted(set(factors[1:]), reverse=True):
+        chosen = factors == factor
+        chosen[0] = False
+        yield int(factor), chosen[labels]
+
+
+def _reduced(pixels: Array, hole: Hole, factor: int) -> tuple[Array, Hole]:
+    """Both by a whole factor; a small pixel is hole where any of its pixels is."""
+    if factor == 1:
+        return pixels, hole
+    size = tuple(-(-side // factor) for side in hole.shape[::-1])
+    known = cv2.resize((~hole).astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    shown = np.where(hole[..., None], 0, pixels)
+    return cv2.resize(shown, size, interpolation=cv2.INTER_AREA), known < 1
+
+
+def _answered(pixels: Array, hole: Hole, network: Callable[[Tensor], Tensor], multiple: int) -> Array:
+    """The network's answer for a picture, (H, W, 3) of its own kind; it is looked at in the hole only."""
+    height, width = hole.shape
+    rows, columns = (cut(-(-side // multiple) * multiple, CORE, REACH, multiple) for side in (height, width))
+    answer = np.zeros_like(pixels)
+
+    def translate(row: Span, column: Span) -> Array:
+        shape = row.stop - row.start, column.stop - column.start
+        here = np.s_[row.start : row.stop, column.start : column.stop]
+        if not hole[here].any():
+            return np.zeros((*shape, 3), np.float32)
+        window = _window(pixels[here], hole[here], shape)
+        return _seamless(window, network(window).float().cpu())[0].permute(1, 2, 0).numpy()
+
+    def finish(top: int, values: Array) -> None:
+        kept = torch.from_numpy(values[: max(height - top, 0), :width])
+        answer[top : top + len(kept)] = levels(kept, pixels.dtype.type)
+
+    size = rows[-1].stop, columns[-1].stop
+    blend(size, rows, columns, REACH, translate, finish)
+    return answer
+
+
+def _window(pixels: Array, hole: Hole, shape: tuple[int, int]) -> Tensor:
+    """A part of a picture and its mask, (1, 4, h, w); mirrored where it reaches beyond the picture."""
+    mirror = np.ix_(*(mirrored(side, padded) for side, padded in zip(hole.shape, shape, strict=True)))
+    unknown = torch.from_numpy(hole[mirror])[None, None]
+    picture = to_tensor(pixels[mirror]).masked_fill(unknown, 0.0)
+    return torch.cat([picture, 2 * unknown.float() - 1], dim=1)
+
+
+def _seamless(window: Tensor, answer: Tensor) -> Tensor:
+    """The answer, drawn to the picture's own values at the border of the hole."""
+    picture, hole = window[:, :-1], (window[:, -1:] > 0).float()
+    error = fill_smoothly((picture - answer) * (1 - hole), hole)
+    inside = (hole[0, 0].numpy() > 0).astype(np.uint8)
+    distance = torch.from_numpy(cv2.distanceTransform(inside, cv2.DIST_L2, 5))
+    return answer + error * torch.exp(-distance / SEAM)
+
+
+def _put(pixels: Array, group: Hole, answer: Array, factor: int) -> None:
+    """Copy the answer, enlarged by the factor, into the pixels of a group."""
+    rows = max(1, 2**20 // group.shape[1] // factor) * factor
+    for top in range(0, len(group), rows):
+        part = group[top : top + rows]
+        if not part.any():
+            continue
+        pixels[top : top + rows][part] = _enlarged(answer, factor, top, *part.shape)[part]
+
+
+def _enlarged(answer: Array, factor: int, top: int, height: int, width: int) -> Array:
+    """Rows `top` to `top + height` of the answer at `factor` times its size."""
+    if factor == 1:
+        return answer[top : top + height]
+    first, last = max(0, top // factor - 2), -(-(top + height) // factor) + 2
+    part = answer[first:last]
+    large = cv2.resize(part, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+    start = top - first * factor
+    return large[start : start + height, :width]

@@ -1,0 +1,28 @@
+"""How different two pictures are to a network that knows pictures (arXiv:1603.08155, section 3.2)."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class FeatureLoss(nn.Module):
+    """Mean absolute difference of a frozen backbone's features, each size's share of their own magnitude.
+
+    Args:
+        backbone: (N, C, H, W) in [-1, 1] -> features of several sizes.
+    """
+
+    def __init__(self, backbone: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> FeatureLoss:
+        """Stay as it is: the backbone's batch norms use what they learnt."""
+        return self
+
+    def forward(self, image: Tensor, truth: Tensor) -> Tensor:
+        """The loss of two pictures of one size, a scalar."""
+        pairs = zip(self.backbone(image), self.backbone(truth), strict=True)
+        shares = [F.l1_loss(ours, theirs) / theirs.abs().mean().clamp_min(1e-6) for ours, theirs in pairs]
+        return sum(shares, image.new_zeros(())) / len(shares)

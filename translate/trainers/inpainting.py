@@ -1,0 +1,76 @@
+"""Filling holes: distances by place (arXiv:1804.07723, eq. 1) and an adversary (arXiv:1604.07379)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from translate.config import InpaintConfig
+from translate.errors import UsageError
+from translate.images.lab import split_lab
+from translate.losses import GAN_LOSSES, FeatureLoss
+from translate.models import Model
+from translate.networks import Colorizer
+from translate.trainers.building import Trainer, Update, adam, frozen, new_discriminator, new_generator
+
+
+class Inpainting(Trainer):
+    """`g` fills the holes; `d` judges the filled picture, knowing where the holes were."""
+
+    def __init__(self, c: InpaintConfig) -> None:
+        super().__init__()
+        self.c = c
+        self.gan = GAN_LOSSES[c.gan_loss]
+        self.g = new_generator(c)
+        self.optimizers = {"g": adam(c, self.g)}
+        self.generators = {"AtoB": self.g}
+        if c.lambda_features:
+            self.features = FeatureLoss(_backbone(c.features))
+        if c.lambda_gan:
+            self.d = new_discriminator(c, in_channels=4)
+            self.optimizers["d"] = adam(c, self.d)
+
+    def step(self, batch: dict[str, Tensor], update: Update) -> dict[str, Tensor]:
+        """One update of `d`, if there is one, then one of `g`.
+
+        Args:
+            batch: `photo`, (N, 3, H, W), and `mask`, (N, 1, H, W), 1 in the hole and -1 elsewhere.
+        """
+        c, photo, mask = self.c, batch["photo"], batch["mask"]
+        hole = (mask > 0).to(photo)
+        drawn = self.g(torch.cat([photo * (1 - hole), mask], dim=1)).to(photo)
+
+        error = (drawn - photo).abs()
+        in_hole, outside = (error * hole).mean(), (error * (1 - hole)).mean()
+        squared = (error.square() * hole).mean()
+        distance = c.lambda_hole * in_hole + c.lambda_valid * outside + c.lambda_l2 * squared
+        losses = {"hole": in_hole, "outside": outside}
+        filled = torch.where(hole > 0, drawn, photo)
+        if c.lambda_features:
+            losses["features"] = self.features(split_lab(filled)[0], split_lab(photo)[0])
+            distance = distance + c.lambda_features * losses["features"]
+        if not c.lambda_gan:
+            update("g", distance)
+            return losses
+
+        filled = torch.cat([filled, mask], dim=1)
+        d = self.gan.discriminator(real=self.d(torch.cat([photo, mask], dim=1)), fake=self.d(filled.detach()))
+        update("d", d / 2)
+        with frozen(self.d):
+            adversarial = self.gan.generator(self.d(filled))
+            update("g", distance + c.lambda_gan * adversarial)
+        return {"d": d / 2, "g": adversarial, **losses}
+
+
+def _backbone(model: str) -> nn.Module:
+    """The backbone of a model of colorize.
+
+    Raises:
+        UsageError: there is no such model, or it has no backbone.
+    """
+    generator = Model.from_pretrained(model).generator()
+    if not isinstance(generator, Colorizer):
+        raise UsageError(
+            f"features {model!r} is no model of colorize: only those have a backbone to compare by"
+        )
+    return generator.backbone
