@@ -9,6 +9,8 @@ import pytest
 
 import translate
 from tests.pictures import demo
+from translate.images import Pixels
+from translate.inference import Translator
 from translate.recipes import RECIPES
 
 TINY = {
@@ -23,6 +25,14 @@ TINY = {
 }
 
 
+def applied(translator: Translator, picture: Pixels) -> Pixels:
+    """The picture translated, or its left half repaired."""
+    mask = np.zeros(picture.shape[:2], np.uint8)
+    mask[:, : mask.shape[1] // 2] = 255
+    answer: Pixels = translator(picture, mask if translator.config.mask else None)
+    return answer
+
+
 @pytest.mark.parametrize("gan_loss", ["vanilla", "lsgan", "hinge", "wgan-gp"])
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_trains_two_steps_and_applies(recipe: str, gan_loss: str, tmp_path: Path) -> None:
@@ -31,7 +41,7 @@ def test_trains_two_steps_and_applies(recipe: str, gan_loss: str, tmp_path: Path
         recipe, data=str(data), out=str(out), steps=2, gan_loss=gan_loss, norm="instance", **TINY
     )
     picture = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
-    assert translator(picture).shape == picture.shape
+    assert applied(translator, picture).shape == picture.shape
     assert translator.config.recipe == recipe
     assert [p.name for p in (out / "checkpoints").iterdir()] == ["step-00000002.safetensors"]
 
@@ -53,8 +63,9 @@ def test_fine_tunes_from_a_model(recipe: str, tmp_path: Path) -> None:
         recipe, data=str(data), out=str(tmp_path / "2"), steps=1, lr=0, ema=0, seed=9, init=init, **TINY
     )
     picture = np.zeros((32, 32, 3), np.uint8)
-    assert (
-        np.array_equal(first(picture), second(picture)) or recipe == "pix2pix"
+    assert np.array_equal(applied(first, picture), applied(second, picture)) or recipe in (
+        "pix2pix",
+        "colorize",
     )  # batch norm's averages move
     for old, new in zip(first.generator.parameters(), second.generator.parameters(), strict=True):
         assert old.equal(new)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 GROWTH = (1, 2, 4, 5, 6)  # channels at 1/2, 1/4, 1/8, 1/16 and 1/32 of the size, times width
+GLOBAL = 2  # the level that sees the whole window at once, at 1/8 of the size
 HALVINGS = 10  # to a pixel, of pictures up to 1024 px
 BLOCKS = (1, 1, 2, 2, 2)  # residual blocks there, on the way down and on the way up
 
@@ -16,7 +17,8 @@ BLOCKS = (1, 1, 2, 2, 2)  # residual blocks there, on the way down and on the wa
 class Inpainter(nn.Module):
     """Fills the hole smoothly from its border and adds what a U-Net without norms sees fit.
 
-    Without norms the answer for a place depends on its surroundings alone, whatever the picture's size.
+    It has no norms, so that a hole is filled from what surrounds it and from what is like it, whatever
+    else the picture holds.
 
     Args:
         in_channels: the picture's and the mask.
@@ -28,6 +30,7 @@ class Inpainter(nn.Module):
     def __init__(self, in_channels: int = 4, out_channels: int = 3, *, width: int = 32, **_: object) -> None:
         super().__init__()
         channels = [width * growth for growth in GROWTH]
+        self.waves = FourierLayer(channels[GLOBAL])
         self.first = nn.Conv2d(4 * in_channels, width, 3, padding=1)
         self.encoder = nn.ModuleList(_blocks(c, n) for c, n in zip(channels, BLOCKS, strict=True))
         self.down = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairwise(channels))
@@ -47,12 +50,36 @@ class Inpainter(nn.Module):
         deep = self.first(F.pixel_unshuffle(torch.cat([guess, 2 * hole - 1], dim=1), 2))
         for level, blocks in enumerate(self.encoder):
             deep = blocks(deep)
+            if level == GLOBAL:
+                deep = self.waves(deep)
             if level < len(self.down):
                 skips.append(deep)
                 deep = self.down[level](F.relu(deep))
         for level in reversed(range(len(self.up))):
             deep = self.decoder[level](skips[level] + F.pixel_shuffle(self.up[level](F.relu(deep)), 2))
         return guess + F.pixel_shuffle(self.last(F.relu(deep)), 2)
+
+
+class FourierLayer(nn.Module):
+    """x + what a mixture of the waves of the whole picture adds (arXiv:2109.07161, section 2.1)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.enter = nn.Conv2d(channels, channels, 1)
+        self.first, self.second = (nn.Conv2d(2 * channels, 2 * channels, 1) for _ in range(2))
+        self.leave = nn.Conv2d(channels, channels, 1)
+        nn.init.zeros_(self.leave.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same."""
+        local = F.relu(self.enter(F.relu(x))).float()
+        waves = torch.fft.rfft2(local, norm="ortho")
+        parts = torch.cat([waves.real, waves.imag], dim=1)
+        real, imaginary = self.second(F.relu(self.first(parts))).float().chunk(2, dim=1)
+        mixed = torch.complex(real.contiguous(), imaginary.contiguous())
+        everywhere = torch.fft.irfft2(mixed, s=local.shape[2:], norm="ortho")
+        out: Tensor = x + self.leave(local + everywhere)
+        return out
 
 
 class ResidualBlock(nn.Module):

@@ -88,7 +88,7 @@ def test_the_first_direction_is_the_default_and_others_are_refused(tiny_model: M
 
 
 def test_a_folder_without_a_model_is_refused(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="holds no model"):
+    with pytest.raises(UsageError, match=r"no model .*elsewhere': give a run, a model folder, or"):
         Model.from_pretrained(tmp_path / "elsewhere")
     (folder / WEIGHTS).unlink()
     with pytest.raises(UsageError, match="holds no model"):

@@ -7,7 +7,7 @@ import torch
 
 from translate.config import GeneratorSpec
 from translate.config.model import NORMS, UPSAMPLINGS
-from translate.networks import GENERATORS, ResNet, UNet, create_generator, initialize
+from translate.networks import ResNet, UNet, create_generator, initialize
 
 
 def small(name: str, depth: int, **settings) -> torch.nn.Module:
@@ -41,7 +41,7 @@ def test_the_output_has_the_inputs_size_and_a_pictures_range(
 
 
 @pytest.mark.parametrize("norm", [*NORMS, "instance-affine"])
-@pytest.mark.parametrize("name", sorted(set(GENERATORS) - {"identity"}))
+@pytest.mark.parametrize("name", ["resnet", "unet"])
 def test_every_norm_trains_at_every_channel_count(name: str, norm: str) -> None:
     generator = small(name, 3, norm=norm, in_channels=1, out_channels=2)
     out = generator(torch.randn(1, 1, 16, 16))
