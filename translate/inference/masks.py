@@ -71,7 +71,7 @@ class Masks:
             DataError: there is no mask, it is damaged or of another size, or all is hole.
         """
         frames = [replace(frame, hole=self._hole(frame, job)) for frame in file.frames]
-        name = picture_name(job.mask or job.source)
+        name = picture_name(job.source)
         if any(frame.hole is not None and frame.hole.all() for frame in frames):
             raise DataError(f"{name}: all of the picture is hole: white is hole, --invert swaps the two")
         empty = not any(frame.hole is not None and frame.hole.any() for frame in frames)
@@ -82,7 +82,10 @@ class Masks:
             if not job.mask.exists():
                 stem, folder = job.source.stem, picture_name(job.mask.parent)
                 raise DataError(f"{picture_name(job.source)}: no mask of the stem {stem!r} in {folder}")
-            return read_hole(job.mask, frame.size, invert=self.invert, dilate=self.dilate)
+            try:
+                return read_hole(job.mask, frame.size, invert=self.invert, dilate=self.dilate)
+            except DataError as error:
+                raise DataError(f"{picture_name(job.source)}: {error}") from None
         if frame.alpha is None or (frame.alpha > 0).all():
             raise DataError(
                 f"{picture_name(job.source)}: no mask, and nothing in it is transparent: give --mask"

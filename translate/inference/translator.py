@@ -225,8 +225,8 @@ class Translator:
         done: list[Picture] = []
         while len(done) < len(pictures):
             group = self._alike(pictures[len(done) :])
-            whole = self._tiling(self._canvas(group[0])) is None
-            done += self._batch(group) if whole and len(group) > 1 else [self.picture(group[0])]
+            together = len(group) > 1 and self._tiling(self._canvas(group[0])) is None
+            done += self._batch(group) if together else [self.picture(group[0])]
         return done
 
     @torch.inference_mode()

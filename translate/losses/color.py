@@ -35,7 +35,7 @@ class ColorClasses(nn.Module):
         seen = torch.zeros_like(self.frequency).index_add_(0, classes.flatten(), shares.flatten())
         with torch.no_grad():
             self.frequency.lerp_(seen / seen.sum(), 1 - MEMORY)
-        rarity = 1 / ((1 - self.rebalance) * self.frequency + self.rebalance / self.side**2)
+        rarity = 1 / (self.rebalance * self.frequency + (1 - self.rebalance) / self.side**2)
         weights = shares * (rarity / (self.frequency * rarity).sum())[classes]
         return (weights * costs).sum() / (shares.shape[0] * shares[0, 0].numel())
 

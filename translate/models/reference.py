@@ -65,7 +65,7 @@ def import_reference(path: Path | str, *, statistics: str = "running", direction
     config = ModelConfig(
         directions=[direction], statistics=statistics, trained_on={"imported_from": path.name}
     )
-    content = _read(path)
+    content = read_checkpoint(path)
     try:
         state = _state(content, path.stat().st_size)
         config = _describing(config, spec_of(state))
@@ -88,7 +88,12 @@ def _outline(spec: GeneratorSpec) -> str:
     return f"{kind}, {spec.in_channels} -> {spec.out_channels} channels"
 
 
-def _read(path: Path) -> Any:
+def read_checkpoint(path: Path) -> Any:
+    """What a `.pth` file holds, if that is tensors.
+
+    Raises:
+        UsageError, DataError: it cannot be opened, is empty or damaged, or holds more than tensors.
+    """
     try:
         with path.open("rb") as file:
             empty = not file.read(1)

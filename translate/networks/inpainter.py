@@ -73,10 +73,10 @@ class FourierLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> the same."""
         local = F.relu(self.enter(F.relu(x))).float()
-        waves = torch.fft.rfft2(local, norm="ortho")
-        parts = torch.cat([waves.real, waves.imag], dim=1)
+        waves = torch.view_as_real(torch.fft.rfft2(local, norm="ortho"))
+        parts = torch.cat([waves[..., 0], waves[..., 1]], dim=1)
         real, imaginary = self.second(F.relu(self.first(parts))).float().chunk(2, dim=1)
-        mixed = torch.complex(real.contiguous(), imaginary.contiguous())
+        mixed = torch.view_as_complex(torch.stack([real, imaginary], dim=-1))
         everywhere = torch.fft.irfft2(mixed, s=local.shape[2:], norm="ortho")
         out: Tensor = x + self.leave(local + everywhere)
         return out

@@ -41,8 +41,8 @@ class Inpainting(Trainer):
         drawn = self.g(torch.cat([photo * (1 - hole), mask], dim=1)).to(photo)
 
         error = (drawn - photo).abs()
-        in_hole, outside = (error * hole).mean(), (error * (1 - hole)).mean()
-        squared = (error.square() * hole).mean()
+        in_hole, outside = _mean(error, hole), _mean(error, 1 - hole)
+        squared = _mean(error.square(), hole)
         distance = c.lambda_hole * in_hole + c.lambda_valid * outside + c.lambda_l2 * squared
         losses = {"hole": in_hole, "outside": outside}
         filled = torch.where(hole > 0, drawn, photo)
@@ -60,6 +60,12 @@ class Inpainting(Trainer):
             adversarial = self.gan.generator(self.d(filled))
             update("g", distance + c.lambda_gan * adversarial)
         return {"d": d / 2, "g": adversarial, **losses}
+
+
+def _mean(error: Tensor, where: Tensor) -> Tensor:
+    """The mean over that part of each picture, then over the pictures: a small hole counts as a large one."""
+    parts = (error * where).sum((1, 2, 3)) / (error.shape[1] * where.sum((1, 2, 3))).clamp_min(1)
+    return parts.mean()
 
 
 def _backbone(model: str) -> nn.Module:

@@ -1,0 +1,55 @@
+"""Give a folder of old photos colour, and leave those alone that have some.
+
+python tools/colorize_photos.py album/ -o coloured/
+
+Gray files, colour files that hold gray, sepia prints and 16-bit scans: the model looks at lightness alone.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import numpy as np
+from PIL import Image
+
+import translate
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
+
+
+def is_without_colour(path: Path, tolerance: float = 6.0) -> bool:
+    """Whether a photo is gray, or of one tint throughout as a sepia print is.
+
+    Its colours, less their lightness, then lie on a line: along no second one they differ by much.
+    """
+    with Image.open(path) as image:
+        small = image.convert("RGB")
+        small.thumbnail((256, 256))
+    rgb = np.asarray(small, float).reshape(-1, 3)
+    tint = np.stack([rgb[:, 0] - rgb[:, 1], rgb[:, 2] - rgb[:, 1]], axis=1)
+    light = rgb.mean(axis=1, keepdims=True)
+    curve = np.hstack([np.ones_like(light), light, light**2])  # how a toned print's tint follows lightness
+    rest = tint - curve @ np.linalg.lstsq(curve, tint, rcond=None)[0]
+    return bool(rest.std() < tolerance)
+
+
+@click.command()
+@click.argument("album", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="folder to write to")
+@click.option("--saturation", default=1.0, show_default=True, help="less is safer, more is livelier")
+@click.option("--all", "everything", is_flag=True, help="photos that have colours, too")
+def main(album: Path, out: Path, saturation: float, everything: bool) -> None:
+    """Colour the photos of ALBUM."""
+    photos = sorted(path for path in album.rglob("*") if path.suffix.lower() in SUFFIXES)
+    gray = [path for path in photos if everything or is_without_colour(path)]
+    print(f"{len(gray)} of {len(photos)} photos are without colour")
+    if not gray:
+        return
+    colorize = translate.load("colorize", saturation=saturation)
+    for outcome in colorize.folder(gray, out):  # one outcome a photo; a bad file stops nothing
+        print(outcome.failure or f"{outcome.source} -> {outcome.target}")
+
+
+if __name__ == "__main__":
+    main()

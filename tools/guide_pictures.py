@@ -1,0 +1,56 @@
+"""Draw the pictures of docs/photos.md: photos that scikit-image ships, coloured and repaired by the installed models.
+
+python tools/guide_pictures.py docs/images/
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import cv2
+import numpy as np
+from skimage import color, data
+
+import translate
+from translate.data.masks import draw_mask
+from translate.images import Pixels, contact_sheet, write_rgb
+
+PHOTOS = ("chelsea", "coffee", "astronaut", "rocket", "motorcycle")
+SIDE = 256
+
+
+def photo(name: str) -> Pixels:
+    """The middle of a photo of scikit-image, 256 x 256."""
+    pixels = data.stereo_motorcycle()[0] if name == "motorcycle" else getattr(data, name)()
+    height, width = pixels.shape[:2]
+    size = round(width * SIDE / min(height, width)), round(height * SIDE / min(height, width))
+    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    top, left = (small.shape[0] - SIDE) // 2, (small.shape[1] - SIDE) // 2
+    return np.ascontiguousarray(small[top : top + SIDE, left : left + SIDE])
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def main(folder: Path) -> None:
+    """Write colorize.png and inpaint.png into FOLDER."""
+    truth = [photo(name) for name in PHOTOS]
+    gray = [np.rint(255 * color.gray2rgb(color.rgb2gray(pixels))).astype(np.uint8) for pixels in truth]
+    colorize = translate.load("colorize")
+    columns = {"gray": gray, "colorize": [colorize(pixels) for pixels in gray], "truth": truth}
+    write_rgb(contact_sheet(columns, side=SIDE), folder / "colorize.png")
+
+    inpaint = translate.load("inpaint")
+    sizes = ((0.05, 0.1), (0.1, 0.2), (0.1, 0.2), (0.2, 0.3), (0.3, 0.4))
+    kinds = ("strokes", "boxes", "strokes", "outlines", "strokes")
+    masks = [
+        draw_mask(np.random.default_rng(number), SIDE, SIDE, (kind,), size)
+        for number, (kind, size) in enumerate(zip(kinds, sizes, strict=True))
+    ]
+    holed = [np.where(mask[..., None] > 0, 255, p).astype(np.uint8) for p, mask in zip(truth, masks, strict=True)]
+    filled = [inpaint(pixels, mask) for pixels, mask in zip(truth, masks, strict=True)]
+    write_rgb(contact_sheet({"holes": holed, "inpaint": filled, "truth": truth}, side=SIDE), folder / "inpaint.png")
+
+
+if __name__ == "__main__":
+    main()

