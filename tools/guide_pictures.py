@@ -1,4 +1,4 @@
-"""Draw the pictures of docs/photos.md: photos that scikit-image ships, coloured and repaired by the installed models.
+"""Draw the pictures of docs/photos.md: scikit-image's photos, by the installed models.
 
 python tools/guide_pictures.py docs/images/
 """
@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 import cv2
 import numpy as np
-from skimage import color, data
+import skimage.color as color
+import skimage.data as data
 
 import translate
 from translate.data.masks import draw_mask
@@ -47,9 +48,10 @@ def main(folder: Path) -> None:
         draw_mask(np.random.default_rng(number), SIDE, SIDE, (kind,), size)
         for number, (kind, size) in enumerate(zip(kinds, sizes, strict=True))
     ]
-    holed = [np.where(mask[..., None] > 0, 255, p).astype(np.uint8) for p, mask in zip(truth, masks, strict=True)]
+    holed = [np.where(mask[..., None] > 0, np.uint8(255), p) for p, mask in zip(truth, masks, strict=True)]
     filled = [inpaint(pixels, mask) for pixels, mask in zip(truth, masks, strict=True)]
-    write_rgb(contact_sheet({"holes": holed, "inpaint": filled, "truth": truth}, side=SIDE), folder / "inpaint.png")
+    columns = {"holes": holed, "inpaint": filled, "truth": truth}
+    write_rgb(contact_sheet(columns, side=SIDE), folder / "inpaint.png")
 
 
 if __name__ == "__main__":
