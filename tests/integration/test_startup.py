@@ -13,7 +13,15 @@ from tests.integration.conftest import Command, environment
 
 @pytest.mark.parametrize(
     "words",
-    ["['--help']", "['--version']", "['train', '--help']", "['apply', '--help']", "['import', '--help']"],
+    [
+        "['--help']",
+        "['--version']",
+        "['train', '--help']",
+        "['apply', '--help']",
+        "['import', '--help']",
+        "['evaluate', '--help']",
+        "['colorize', '--help']",
+    ],
 )
 def test_help_does_not_import_torch(words: str) -> None:
     code = f"""

@@ -17,6 +17,7 @@ COMMANDS = {  # name: the module that holds it, under its own name, and its help
     "apply": ("apply", "Translate pictures and folders with a trained model."),
     "colorize": ("colorize", "Give gray photos colour."),
     "inpaint": ("inpaint", "Fill holes in photos."),
+    "evaluate": ("evaluate", "Score a model on pictures."),
     "models": ("models", "List the models that come installed."),
     "data": ("data", "Look at a data set, or write the built-in one."),
     "import": ("importing", "Read a generator of CycleGAN or pix2pix in PyTorch."),

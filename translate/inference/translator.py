@@ -20,10 +20,7 @@ from translate.images import (
     Array,
     Picture,
     PictureFile,
-    from_image,
     hole_of,
-    levels,
-    read,
     read_hole,
     to_image,
     to_tensor,
@@ -32,6 +29,7 @@ from translate.inference.canvas import Canvas
 from translate.inference.coloring import colorize
 from translate.inference.engines import find_engine, together
 from translate.inference.filling import fill
+from translate.inference.kinds import as_file, as_mask, from_array, from_tensor, to_array
 from translate.inference.memory import cost_of, limits
 from translate.inference.tiling import Tiling, plan_tiles, translate_tiled
 from translate.models import Model, Precision, pick_device, pick_precision
@@ -135,13 +133,9 @@ class Translator:
         if isinstance(picture, Tensor):
             return self._tensor(picture, mask)
         if isinstance(picture, np.ndarray):
-            answer = _to_array(self.picture(self._holed(_from_array(picture), mask)))
+            answer = to_array(self.picture(self._holed(from_array(picture), mask)))
             return answer[..., 0] if picture.ndim == 2 and answer.shape[2] == 1 else answer
-        native = self.config.mask
-        if isinstance(picture, Image.Image):
-            file = from_image(picture, native=native)
-        else:
-            file = read(picture, first_only=True, native=native)
+        file = as_file(picture, native=self.config.mask)
         return to_image(self.file(replace(file, frames=[self._holed(file.frames[0], mask)])))
 
     def _holed(self, picture: Picture, mask: Any) -> Picture:
@@ -156,7 +150,7 @@ class Translator:
         if isinstance(mask, (str, Path)):
             hole = read_hole(Path(mask), picture.size)
         elif mask is not None:
-            hole = hole_of(_as_picture(mask), picture.size)
+            hole = hole_of(as_mask(mask), picture.size)
         elif picture.alpha is not None and not picture.alpha.all():
             hole = picture.alpha == 0
         else:
@@ -299,32 +293,26 @@ class Translator:
 
     def _tensor(self, x: Tensor, mask: Any) -> Tensor:
         """(C, H, W) or (N, C, H, W) in [-1, 1] -> the same kind, on the same device."""
-        if x.ndim not in (3, 4) or x.shape[-3] not in (1, 3) or not x.is_floating_point() or not x.numel():
-            raise DataError(
-                f"a tensor of {tuple(x.shape)} {x.dtype}: give (C, H, W) or (N, C, H, W) in [-1, 1]"
-            )
-        if not (x.min() >= -1 and x.max() <= 1):
-            raise DataError(f"a tensor from {x.min():g} to {x.max():g}: its values must lie in [-1, 1]")
-        pictures = [
-            Picture(pixels=levels(one, np.float32))
-            for one in _batched(x).detach().float().cpu().permute(0, 2, 3, 1)
-        ]
-        done = [self.picture(self._holed(picture, mask)) for picture in pictures]
-        out = torch.cat([to_tensor(picture.pixels) for picture in done])
-        return out.to(x).reshape(*x.shape[:-3], *out.shape[1:])
-
-
-def _batched(x: Tensor) -> Tensor:
-    return x if x.ndim == 4 else x[None]
+        pictures = [self._holed(picture, mask) for picture in from_tensor(x)]
+        out = torch.cat([to_tensor(self.picture(picture).pixels) for picture in pictures]).to(x)
+        for number, picture in enumerate(pictures):
+            if picture.hole is not None:  # what is known stays as it was, to the bit
+                known = torch.from_numpy(~picture.hole).to(x.device)
+                out[number] = torch.where(known, x.reshape(out.shape)[number], out[number])
+        return out.reshape(*x.shape[:-3], *out.shape[1:])
 
 
 def _refuse_channels(config: ModelConfig) -> None:
-    spec = config.generator
-    if config.color == "Lab" or config.mask:
-        return
-    for what, channels in (("takes", spec.in_channels), ("gives", spec.out_channels)):
-        if channels not in (1, 3):
-            raise UsageError(f"this model {what} {channels} channels: pictures have 1 (gray) or 3 (RGB)")
+    """Refuse a model of which nobody says what its channels are."""
+    channels = config.generator.in_channels, config.generator.out_channels
+    if config.color == "Lab":
+        known, rule = [(1, 2)], "a model in Lab takes lightness and gives a and b"
+    elif config.mask:
+        known, rule = [(4, 3)], "a model with a mask takes RGB and the mask and gives RGB"
+    else:
+        known, rule = [(1, 1), (1, 3), (3, 1), (3, 3)], "pictures have 1 (gray) or 3 (RGB)"
+    if channels not in known:
+        raise UsageError(f"this model takes {channels[0]} and gives {channels[1]} channels: {rule}")
 
 
 def _tile(tile: str | int) -> str | int:
@@ -338,30 +326,3 @@ def _tile(tile: str | int) -> str | int:
     if not str(tile).isdecimal() or not int(tile) >= 32:
         raise UsageError(f"tile is {tile!r}, but must be auto, off, or a side of at least 32 pixels")
     return int(tile)
-
-
-def _from_array(array: Array) -> Picture:
-    planes = array[..., None] if array.ndim == 2 else array
-    fits = planes.ndim == 3 and planes.shape[2] in (1, 2, 3, 4) and planes.size
-    if not fits or planes.dtype not in (np.uint8, np.uint16):
-        raise DataError(
-            f"an array of {array.shape} {array.dtype}: give (H, W) or (H, W, 1 to 4) uint8 or uint16"
-        )
-    has_alpha = planes.shape[2] in (2, 4)
-    return Picture(
-        pixels=planes[..., : planes.shape[2] - has_alpha], alpha=planes[..., -1] if has_alpha else None
-    )
-
-
-def _as_picture(mask: Any) -> Picture:
-    """A mask that is a PIL image, or an array of any kind of number."""
-    if isinstance(mask, Image.Image):
-        return from_image(mask).frames[0]
-    array = np.asarray(mask)
-    return _from_array(array.astype(np.uint8) * 255 if array.dtype == np.bool_ else array)
-
-
-def _to_array(picture: Picture) -> Array:
-    if picture.alpha is None:
-        return picture.pixels
-    return np.dstack([picture.pixels, picture.alpha])

@@ -63,7 +63,7 @@ def ssim(image: Pixels, truth: Pixels) -> float:
             f"{width} x {height} pixels are too few for SSIM, whose window is {WINDOW} x {WINDOW}: "
             "leave SSIM out, or score larger pictures"
         )
-    similarity = structural_similarity(  # type: ignore[no-untyped-call]
+    similarity = structural_similarity(
         image,
         truth,
         gaussian_weights=True,
@@ -90,7 +90,7 @@ def delta_e(image: Pixels, truth: Pixels, where: Mask | None = None) -> float:
     from skimage.color import deltaE_ciede2000, rgb2lab  # not above: training does not need it
 
     image, truth = _counted(image, truth, where)
-    differences = deltaE_ciede2000(rgb2lab(truth), rgb2lab(image))  # type: ignore[no-untyped-call]
+    differences = deltaE_ciede2000(rgb2lab(truth), rgb2lab(image))
     return float(differences.mean())
 
 

@@ -311,12 +311,18 @@ def test_a_file_or_an_image_that_cannot_be_used_is_refused_in_a_line(tmp_path: P
     for source, reason in (
         (tmp_path / "none.png", r"none\.png: No such file"),
         (str(tmp_path / "text.png"), r"text\.png: not a picture"),
-        (tmp_path, "Is a directory"),
         (Image.new("F", (4, 4)), "32-bit float pixels have no agreed range"),
     ):
         with pytest.raises(DataError, match=reason) as refusal:
             of(nn.Identity())(source)
         assert "\n" not in str(refusal.value)
+
+
+def test_what_is_no_picture_is_told_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"is a folder: translate it by \.folder\("):
+        of(nn.Identity())(tmp_path)
+    with pytest.raises(UsageError, match="an array or a tensor, not a NoneType"):
+        of(nn.Identity())(None)  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize("tile", [0, 31, -64, "64px", "", "all", 64.5])
@@ -333,9 +339,19 @@ def test_a_tile_may_be_text_or_a_number(tile: Any) -> None:
 @pytest.mark.parametrize(
     ("config", "reason"),
     [
-        (ModelConfig(generator=GeneratorSpec(width=4, depth=0, in_channels=4)), "takes 4 channels"),
-        (ModelConfig(generator=GeneratorSpec(width=4, depth=0, out_channels=2)), "gives 2 channels"),
-        (ModelConfig(generator=GeneratorSpec(width=4, depth=0), color="Lab"), "cannot be applied yet"),
+        (
+            ModelConfig(generator=GeneratorSpec(width=4, depth=0, in_channels=4)),
+            "takes 4 and gives 3 channels: pictures",
+        ),
+        (
+            ModelConfig(generator=GeneratorSpec(width=4, depth=0, out_channels=2)),
+            "takes 3 and gives 2 channels: pictures",
+        ),
+        (
+            ModelConfig(generator=GeneratorSpec(width=4, depth=0), color="Lab"),
+            "a model in Lab takes lightness",
+        ),
+        (ModelConfig(generator=GeneratorSpec(width=4, depth=0), mask=True), "RGB and the mask"),
     ],
 )
 def test_a_model_of_other_channels_is_refused(config: ModelConfig, reason: str) -> None:

@@ -1,0 +1,321 @@
+"""`translate evaluate` as a person runs it: the table, the record of it, and what is told instead."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import urllib.error
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tests.integration.conftest import SHARED, Command, Result, environment
+from tests.pictures import noise
+from tests.unit.inference.making import Negative, lively, scene
+from translate.cli import main
+from translate.cli.evaluate import Progress
+from translate.config import GeneratorSpec, ModelConfig
+from translate.images import read_rgb, write_rgb
+from translate.metrics import PictureFeatures, frechet_distance
+from translate.models import Model
+from translate.version import __version__
+
+IDENTITY = Path(__file__).parents[1] / "models" / "identity"
+NO_WEIGHTS = ("--metrics", "psnr,ssim,delta-e")
+
+
+@pytest.fixture
+def within(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run `translate ARGUMENTS` in tmp_path as `translate` does, but within this process: quicker."""
+
+    def run(*arguments: str | Path, code: int = 0) -> Result:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("TRANSLATE_CACHE", SHARED["TRANSLATE_CACHE"])
+        monkeypatch.setattr(sys, "argv", ["translate", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        told = capsys.readouterr()
+        assert ended.value.code == code, told.out + told.err
+        return Result(sys.argv, code, told.out, told.err)
+
+    return run
+
+
+@pytest.fixture
+def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No weights on the disk, and no network."""
+
+    def unreachable(*_: object, **__: object) -> None:
+        raise urllib.error.URLError("Name or service not known")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr(torch.hub, "urlopen", unreachable)
+
+
+def saved(folder: Path, recipe: str, directions: tuple[str, ...] = ("AtoB",), **settings: Any) -> Path:
+    """A model that changes nothing, of any recipe."""
+    spec = GeneratorSpec(name="identity")
+    config = ModelConfig(
+        recipe=recipe, generator=spec, directions=list(directions), size_multiple=1, **settings
+    )
+    Model(config, {direction: nn.Identity() for direction in directions}).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def colorizer(tmp_path: Path) -> Path:
+    model = lively("unet", in_channels=1, out_channels=2)
+    model.config = model.config.replace(recipe="colorize", color="Lab", working_size=32)
+    model.save_pretrained(tmp_path / "colorizer")
+    return tmp_path / "colorizer"
+
+
+@pytest.fixture
+def inpainter(tmp_path: Path) -> Path:
+    model = lively("inpainter", in_channels=4, out_channels=3)
+    model.config = model.config.replace(recipe="inpaint", mask=True)
+    model.save_pretrained(tmp_path / "inpainter")
+    return tmp_path / "inpainter"
+
+
+def photos(folder: Path, count: int = 2) -> Path:
+    for seed in range(count):
+        write_rgb(scene(40, 48, seed), folder / f"{seed}.png")
+    return folder
+
+
+def pairs(folder: Path, kinds: tuple[str, str] = ("valA", "valB")) -> Path:
+    for seed in range(2):
+        for kind in ("trainA", "trainB", *kinds):
+            write_rgb(scene(24, 32, seed), folder / kind / f"{seed}.png")
+    return folder
+
+
+def test_the_table_and_its_record(translate: Command, inpainter: Path, tmp_path: Path) -> None:
+    photos(tmp_path / "photos")
+    options = ("--baselines", "--json", "made/scores.json", "--device", "cpu", "--precision", "fp32")
+    result = translate("evaluate", inpainter, "--data", "photos", *NO_WEIGHTS, *options)
+    assert result.stderr == ""
+    table, protocol = result.stdout.split("\n\n")
+    head, *lines = table.splitlines()
+    assert head.split() == ["hole", "pictures", "PSNR", "dB", "SSIM", "CIEDE2000"]
+    assert len(lines) == 7 * 4
+    assert {len(line) for line in (head, *lines)} == {len(head)}
+    assert lines[0].startswith("1-10%      model                 2  ")
+    assert lines[-1].startswith("all sizes  biharmonic           12  ")
+    assert [line.split(":")[0] for line in protocol.splitlines()] == [
+        "pictures",
+        "holes",
+        "psnr",
+        "ssim",
+        "delta-e",
+    ]
+    assert "over R, G and B of the hole;" in protocol
+    record = json.loads((tmp_path / "made" / "scores.json").read_text())
+    assert record["fingerprint"] == Model.from_pretrained(inpainter).fingerprint()
+    assert record["version"] == __version__
+    assert (record["kind"], record["model"], record["pictures"]) == ("inpaint", str(inpainter), 2)
+    assert (record["device"], record["precision"], record["left_out"]) == ("cpu", "fp32", [])
+    assert [f"{name}: {text}" for name, text in record["protocol"].items()] == protocol.splitlines()
+    for row, line in zip(record["rows"], lines, strict=True):
+        assert line.startswith(row["hole"])
+        assert row["name"] in line
+        written = [str(row["pictures"]), f"{row['psnr']:.2f}", f"{row['ssim']:.4f}", f"{row['delta-e']:.2f}"]
+        assert line.split()[-4:] == written
+
+
+def test_colorize_by_its_scores(within: Command, colorizer: Path, tmp_path: Path) -> None:
+    photos(tmp_path / "photos")
+    result = within("evaluate", colorizer, "--data", "photos", "--metrics", "colorfulness, psnr")
+    head, gray, model = result.stdout.split("\n\n")[0].splitlines()
+    assert head.split() == ["pictures", "PSNR", "dB", "colorfulness", "of", "truth's"]
+    assert gray.split()[:2] == ["gray", "2"]
+    assert model.split()[:2] == ["model", "2"]
+    assert model.endswith("%")
+
+
+def test_pix2pix_and_cyclegan_by_theirs(
+    within: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Features:
+        def __call__(self, pictures: list[np.ndarray]) -> np.ndarray:
+            return np.array([[picture.mean(), picture.std()] for picture in pictures])
+
+    monkeypatch.setattr("translate.metrics.PictureFeatures", Features)
+    pairs(tmp_path / "data")
+    saved(tmp_path / "paired", "pix2pix")
+    lines = within("evaluate", "paired", "--data", "data").stdout.splitlines()
+    assert lines[0].split() == ["pictures", "PSNR", "dB", "SSIM", "CIEDE2000", "Frechet"]
+    assert lines[2].split() == ["model", "2", "100.00", "1.0000", "0.00", "0.00"]
+    saved(tmp_path / "both", "cyclegan", ("AtoB", "BtoA"))
+    lines = within("evaluate", "both", "--data", "data", "--json", "a.json").stdout.splitlines()
+    assert [line.split() for line in lines[:5]] == [
+        ["direction", "pictures", "Frechet"],
+        ["A", "to", "B", "untranslated", "2", "0.00"],
+        ["A", "to", "B", "model", "2", "0.00"],
+        ["B", "to", "A", "untranslated", "2", "0.00"],
+        ["B", "to", "A", "model", "2", "0.00"],
+    ]
+    assert json.loads((tmp_path / "a.json").read_text())["rows"][0]["direction"] == "A to B"
+    for kind in "AB":
+        (tmp_path / "data" / f"val{kind}" / "1.png").unlink()
+    lines = within("evaluate", "both", "--data", "data", "--json", "a.json").stdout.splitlines()
+    assert [line.split()[-2:] for line in lines[1:5]] == [["1", "-"]] * 4
+    assert json.loads((tmp_path / "a.json").read_text())["rows"][0]["frechet"] is None
+
+
+def test_each_direction_is_translated_by_its_own_generator(
+    within: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "translate.metrics.PictureFeatures",
+        lambda: lambda pictures: np.array([[picture.mean(), 0.0] for picture in pictures]),
+    )
+    model = Model.from_pretrained(saved(tmp_path / "both", "cyclegan", ("AtoB", "BtoA")))
+    model.generators["BtoA"] = Negative()
+    monkeypatch.setattr(Model, "from_pretrained", lambda _: model)
+    pairs(tmp_path / "data")
+    lines = within("evaluate", "both", "--data", "data").stdout.splitlines()
+    distances = [float(line.split()[-1]) for line in lines[1:5]]
+    assert distances[:3] == [0, 0, 0]
+    assert distances[3] > 100
+
+
+def test_without_weights_the_frechet_distance_is_left_out_unless_asked_for(
+    within: Command, colorizer: Path, tmp_path: Path, offline: None
+) -> None:
+    photos(tmp_path / "photos")
+    result = within("evaluate", colorizer, "--data", "photos", "--json", "a.json")
+    assert "Frechet" not in result.stdout
+    (note,) = [line for line in result.stderr.splitlines() if line.startswith("note: ")]
+    assert note.startswith("note: the Frechet distance is left out: cannot download https://")
+    record = json.loads((tmp_path / "a.json").read_text())
+    assert record["notes"] == [note.removeprefix("note: ")]
+    assert "frechet" not in record["protocol"]
+    asked = within("evaluate", colorizer, "--data", "photos", "--metrics", "psnr,frechet", code=1)
+    assert asked.stderr.splitlines()[-1].startswith("error: cannot download https://")
+    assert asked.stdout == ""
+    pairs(tmp_path / "data")
+    alone = within("evaluate", saved(tmp_path / "both", "cyclegan"), "--data", "data", code=1)
+    assert alone.stderr.splitlines()[-1].startswith("error: cannot download https://")
+
+
+def test_what_could_not_be_scored_is_listed_and_the_rest_is_told(
+    within: Command, colorizer: Path, tmp_path: Path
+) -> None:
+    photos(tmp_path / "photos")
+    (tmp_path / "photos" / "broken\n.png").write_bytes(b"no picture")
+    result = within("evaluate", colorizer, "--data", "photos", *NO_WEIGHTS, "--json", "a.json", code=3)
+    assert result.stdout.splitlines()[2].startswith("model         2")
+    left_out, error = result.stderr.splitlines()
+    assert left_out.startswith("left out: photos/broken\\n.png: not a picture of a known format")
+    assert error == "error: 1 of 3 pictures could not be scored"
+    assert json.loads((tmp_path / "a.json").read_text())["left_out"] == [left_out.removeprefix("left out: ")]
+
+
+def test_a_real_distance(within: Command, real_data: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    if not (real_data / "torch" / "hub" / "checkpoints" / "mobilenet_v2-b0353104.pth").is_file():
+        pytest.skip(f"no weights of MobileNetV2 below {real_data / 'torch'}")
+    monkeypatch.setenv("TORCH_HOME", str(real_data / "torch"))
+    saved(tmp_path / "paired", "pix2pix")
+    data = pairs(tmp_path / "data")
+    for seed in range(2):
+        noise(data / "valB" / f"{seed}.png", 24, 32, seed=seed)
+    lines = within("evaluate", "paired", "--data", "data", "--metrics", "frechet").stdout.splitlines()
+    a, b = (
+        PictureFeatures()([read_rgb(path) for path in sorted((data / kind).iterdir())])
+        for kind in ("valA", "valB")
+    )
+    expected = f"{frechet_distance(a, b):.2f}"
+    assert [line.split() for line in lines[1:3]] == [
+        ["untranslated", "2", expected],
+        ["model", "2", expected],
+    ]
+
+
+def test_mistakes_are_one_line(within: Command, inpainter: Path, tmp_path: Path) -> None:
+    photos(tmp_path / "photos")
+    (tmp_path / "empty").mkdir()
+    saved(tmp_path / "paired", "pix2pix")
+    for arguments, code, reason in (
+        ((inpainter, "--metrics", "pnsr"), 2, "no score 'pnsr'; did you mean 'psnr'?"),
+        ((inpainter, "--metrics", ""), 2, "no score ''; there is colorfulness, delta-e, frechet, psnr, ssim"),
+        (
+            (inpainter, "--metrics", "psnr,colorfulness"),
+            2,
+            "a model of inpaint has no score 'colorfulness'; there is psnr, ssim, delta-e, frechet",
+        ),
+        ((IDENTITY,), 2, "recipe '' has no scores: give a model of colorize, inpaint, pix2pix, cyclegan"),
+        (("paired", "--baselines"), 2, "are for inpaint: leave them out for a model of pix2pix"),
+        (("paired", "--masks", "photos"), 2, "are for inpaint: leave them out for a model of pix2pix"),
+        ((inpainter, *NO_WEIGHTS, "--masks", "empty"), 2, "no masks in 'empty': give a folder of them"),
+        ((inpainter, *NO_WEIGHTS, "--data", "empty"), 2, "empty holds no pictures"),
+        ((inpainter, *NO_WEIGHTS, "--data", "photo"), 2, "no folder 'photo', here or under datasets/"),
+        (("nowhere",), 2, "nowhere"),
+        ((inpainter, "--json", "empty"), 1, "cannot write empty: Is a directory: give another path"),
+        ((inpainter, "--json", "photos/0.png/a"), 1, "cannot write photos/0.png/a: File exists"),
+        ((inpainter, "--json", "x" * 300), 1, "File name too long: give another path"),
+    ):
+        data = () if "--data" in arguments else ("--data", "photos")
+        result = within("evaluate", *arguments, *data, code=code)
+        assert result.stdout == ""
+        (line,) = result.stderr.splitlines()
+        assert line.startswith("error: ")
+        assert reason in line
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_is_one_line_of_a_terminal_and_rare_in_a_log(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("translate.cli.evaluate.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
+    progress = Progress()
+    for done in range(100):
+        clock[0] += 1
+        progress(done + 0.5, 200)
+    progress.end()
+    told = capsys.readouterr().err
+    if terminal:
+        assert told.count("\r") == 101
+        assert "\n" not in told
+        assert told.endswith("\r\x1b[K")
+    else:
+        assert told.splitlines() == [
+            "29/200  0.98 pictures/s  2:53 left",
+            "59/200  0.99 pictures/s  2:21 left",
+            "89/200  0.99 pictures/s  1:51 left",
+        ]
+
+
+@pytest.mark.parametrize("words", ["['--help']", "['evaluate', '--help']"])
+def test_help_names_the_command_and_imports_no_torch(words: str, run: Callable[[str], str]) -> None:
+    told = run(f"""
+import sys
+from translate.cli.main import translate
+try:
+    translate({words}, prog_name='translate')
+except SystemExit:
+    print('torch' in sys.modules, 'numpy' in sys.modules)
+""")
+    assert told.splitlines()[-1] == "False False"
+    assert "evaluate" in told
+
+
+@pytest.fixture
+def run() -> Callable[[str], str]:
+    """Run a script in a process of its own; what it printed."""
+
+    def script(code: str) -> str:
+        arguments = [sys.executable, "-c", code]
+        done = subprocess.run(arguments, env=environment(), capture_output=True, text=True, check=True)
+        return done.stdout
+
+    return script

@@ -1,0 +1,201 @@
+"""The inpainters: the first smooth guess, what is added to it, and what they must not look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from translate.networks import ContextEncoder, Inpainter
+from translate.networks.inpainter import FourierLayer, ResidualBlock, fill_smoothly
+
+SIDES = st.integers(1, 40)
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
+    "inpainter": lambda: Inpainter(width=4),
+    "context": lambda: ContextEncoder(width=4, depth=5),
+}
+
+
+def noise(*shape: int, seed: int = 0) -> Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+
+
+def some_hole(height: int, width: int, seed: int = 0, share: float = 0.5) -> Tensor:
+    """(1, 1, H, W), 1 in about that share of it, and not everywhere."""
+    hole = (noise(1, 1, height, width, seed=seed + 1) < 2 * share - 1).float()
+    hole[0, 0, seed % height, seed % width] = 0
+    return hole
+
+
+def holed(height: int, width: int, count: int = 1) -> Tensor:
+    """(N, 4, H, W): noise, and a mask with a box in it."""
+    mask = torch.full((count, 1, height, width), -1.0)
+    mask[..., height // 4 : height // 2, width // 4 : -width // 4] = 1
+    return torch.cat([noise(count, 3, height, width), mask], dim=1)
+
+
+def lively(name: str) -> nn.Module:
+    """A small network after some training, as it were: no weight is 0."""
+    torch.manual_seed(0)
+    network = NETWORKS[name]()
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight += 0.05 * torch.randn_like(weight)
+    return network
+
+
+# The first guess
+
+
+@given(height=SIDES, width=SIDES, seed=st.integers(0, 99), share=st.sampled_from([0.01, 0.5, 0.99]))
+@settings(max_examples=40)
+def test_the_guess_is_the_picture_outside_and_between_its_extremes_inside(
+    height: int, width: int, seed: int, share: float
+) -> None:
+    picture, hole = noise(2, 3, height, width, seed=seed), some_hole(height, width, seed, share)
+    guess = fill_smoothly(picture, hole.expand(2, -1, -1, -1))
+    known = (hole == 0).expand_as(guess)
+    assert torch.equal(guess[known], picture[known])
+    for one, colours in zip(guess.flatten(0, 1), picture.flatten(0, 1), strict=True):
+        seen = colours[hole[0, 0] == 0]
+        assert seen.min() - 1e-5 <= one.min() <= one.max() <= seen.max() + 1e-5
+
+
+@given(height=SIDES, width=SIDES, seed=st.integers(0, 99), level=st.floats(-1, 1, width=32))
+@settings(max_examples=40)
+def test_a_picture_of_one_colour_stays_so(height: int, width: int, seed: int, level: float) -> None:
+    picture = torch.full((1, 3, height, width), level)
+    guess = fill_smoothly(picture, some_hole(height, width, seed, 0.9))
+    assert (guess - picture).abs().max() < 1e-5
+
+
+def test_where_all_is_hole_the_guess_is_0() -> None:
+    hole = torch.ones(2, 1, 20, 30)
+    hole[1] = some_hole(20, 30)
+    guess = fill_smoothly(noise(2, 3, 20, 30) + 5, hole)
+    assert not guess[0].any()
+    assert guess[1].min() > 3
+
+
+def test_what_the_hole_holds_has_no_influence_on_the_guess() -> None:
+    hole = some_hole(37, 50)
+    one, other = (noise(1, 3, 37, 50, seed=1) * (1 - hole) + value * hole for value in (-1, 1e6))
+    assert torch.equal(fill_smoothly(one, hole), fill_smoothly(other, hole))
+
+
+@pytest.mark.parametrize("width", [64, 57, 65, 96, 160])
+def test_a_ramp_is_filled_from_one_end_to_the_other(width: int) -> None:
+    ramp = torch.linspace(-1, 1, width).expand(1, 1, width, width)
+    hole = torch.zeros(1, 1, width, width)
+    inside = slice(width // 4, width - width // 4)
+    hole[..., inside, inside] = 1
+    guess = fill_smoothly(ramp * (1 - hole), hole)
+    assert (guess - ramp).abs().max() < 0.1
+
+
+def test_each_side_of_a_hole_takes_after_its_own_border() -> None:
+    picture, hole = torch.ones(1, 1, 32, 64), torch.zeros(1, 1, 32, 64)
+    picture[..., :32] = -1
+    hole[..., 16:48] = 1
+    guess = fill_smoothly(picture, hole)[0, 0, 16]
+    assert guess[16:20].max() < -0.4
+    assert guess[44:48].min() > 0.4
+
+
+# The network
+
+
+def test_an_inpainter_starts_as_the_smooth_guess() -> None:
+    torch.manual_seed(0)
+    x = holed(64, 64)
+    with torch.no_grad():
+        out = Inpainter(width=4)(x)
+    assert torch.equal(out, fill_smoothly(x[:, :3], (x[:, 3:] > 0).float()))
+
+
+@pytest.mark.parametrize("layer", [ResidualBlock, FourierLayer])
+def test_what_a_layer_adds_starts_at_0(layer: type[nn.Module]) -> None:
+    torch.manual_seed(0)
+    x = noise(1, 8, 12, 16)
+    assert torch.equal(layer(8)(x), x)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("size", [(32, 32), (64, 96), (160, 32)])
+def test_any_multiple_of_32_will_do(size: tuple[int, int], name: str) -> None:
+    network = lively(name).eval()
+    assert network.size_multiple == 32
+    with torch.no_grad():
+        out = network(holed(*size, count=2))
+    assert out.shape == (2, 3, *size)
+    assert out.std(dim=(0, 2, 3)).min() > 0.01
+    assert name == "inpainter" or out.abs().max() <= 1
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_what_the_hole_holds_has_no_influence(name: str) -> None:
+    network, x = lively(name).eval(), holed(64, 64)
+    hole = x[:, 3:] > 0
+    with torch.no_grad():
+        answer = network(x)
+        for value in (-1.0, 0.0, 1000.0):
+            other = torch.cat([x[:, :3].masked_fill(hole, value), x[:, 3:]], dim=1)
+            assert torch.equal(network(other), answer)
+        other = torch.cat([x[:, :3].masked_fill(~hole, 0.5), x[:, 3:]], dim=1)
+        assert not torch.equal(network(other), answer)  # what is known has
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_weight_learns(name: str) -> None:
+    network = lively(name)
+    network(holed(64, 64, count=2)).square().sum().backward()
+    learnt = {key: weight.grad for key, weight in network.named_parameters()}
+    assert [key for key, grad in learnt.items() if grad is None or not grad.abs().max() > 0] == []
+    assert name != "inpainter" or any(key.startswith("waves.") for key in learnt)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_pictures_together_are_filled_as_alone(name: str) -> None:
+    network, x = lively(name).eval(), holed(64, 32, count=3)
+    with torch.no_grad():
+        together, alone = network(x), torch.cat([network(one[None]) for one in x])
+    torch.testing.assert_close(together, alone, atol=1e-4, rtol=0)
+
+
+def test_the_waves_carry_what_is_in_one_corner_to_all_others() -> None:
+    torch.manual_seed(0)
+    layer = FourierLayer(4)
+    nn.init.normal_(layer.leave.weight)
+    one = noise(1, 4, 16, 24)
+    other = one.clone()
+    other[..., 0, 0] += 1
+    change = (layer(one) - layer(other)).abs().amax(dim=(0, 1))
+    assert change.shape == (16, 24)
+    assert (change > 1e-7).float().mean() > 0.95
+
+
+def test_half_precision_is_near_full() -> None:
+    network, x = lively("inpainter").eval(), holed(64, 64)
+    with torch.no_grad():
+        full = network(x)
+        with torch.autocast("cpu", torch.bfloat16):
+            half = network(x)
+    assert (full - half).abs().mean() < 0.02
+
+
+# The context encoder
+
+
+@pytest.mark.parametrize("depth", [2, 5, 7])
+def test_all_goes_through_a_bottleneck_of_one_pixel(depth: int) -> None:
+    torch.manual_seed(0)
+    network = ContextEncoder(width=2, depth=depth).eval()
+    assert network.size_multiple == 2**depth
+    x = holed(2**depth, 2**depth)
+    with torch.no_grad():
+        assert network.encoder(x).shape == (1, 64, 1, 1)
+        assert network(x).shape == (1, 3, 2**depth, 2**depth)

@@ -1,0 +1,91 @@
+"""Pictures as people have them in Python: arrays, tensors, PIL images and paths."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from translate.errors import DataError, UsageError
+from translate.images import Array, Picture, PictureFile, from_image, levels, picture_name, read
+
+
+def as_file(picture: Any, *, native: bool) -> PictureFile:
+    """A path or a PIL image as a file of one frame.
+
+    Args:
+        native: leave its colours as they are, whatever its profile.
+
+    Raises:
+        UsageError: it is a folder, or nothing that holds a picture.
+        DataError: the file is no picture.
+    """
+    if isinstance(picture, Image.Image):
+        return from_image(picture, native=native)
+    if not isinstance(picture, (str, Path)):
+        kind = type(picture).__name__
+        raise UsageError(f"a picture is a path, a PIL image, an array or a tensor, not a {kind}")
+    if Path(picture).is_dir():
+        name = picture_name(picture)
+        raise UsageError(f"{name} is a folder: translate it by .folder({name!r}, out)")
+    return read(picture, first_only=True, native=native)
+
+
+def from_array(array: Array) -> Picture:
+    """(H, W) or (H, W, 1 to 4) uint8 or uint16; a second or a fourth channel is alpha.
+
+    Raises:
+        DataError: it is of another shape or kind.
+    """
+    planes = array[..., None] if array.ndim == 2 else array
+    fits = planes.ndim == 3 and planes.shape[2] in (1, 2, 3, 4) and planes.size
+    if not fits or planes.dtype not in (np.uint8, np.uint16):
+        raise DataError(
+            f"an array of {array.shape} {array.dtype}: give (H, W) or (H, W, 1 to 4) uint8 or uint16"
+        )
+    has_alpha = planes.shape[2] in (2, 4)
+    return Picture(
+        pixels=planes[..., : planes.shape[2] - has_alpha], alpha=planes[..., -1] if has_alpha else None
+    )
+
+
+def to_array(picture: Picture) -> Array:
+    """The way back."""
+    if picture.alpha is None:
+        return picture.pixels
+    return np.dstack([picture.pixels, picture.alpha])
+
+
+def from_tensor(x: Tensor) -> list[Picture]:
+    """(C, H, W) or (N, C, H, W) in [-1, 1], of 1 or 3 channels, as pictures of floats.
+
+    Raises:
+        DataError: it is of another shape, of whole numbers, or leaves the range.
+    """
+    if x.ndim not in (3, 4) or x.shape[-3] not in (1, 3) or not x.is_floating_point() or not x.numel():
+        raise DataError(
+            f"a tensor of {tuple(x.shape)} {x.dtype}: give floats, (C, H, W) or (N, C, H, W) in [-1, 1]"
+        )
+    if not (x.min() >= -1 and x.max() <= 1):
+        raise DataError(f"a tensor from {x.min():g} to {x.max():g}: its values must lie in [-1, 1]")
+    pictures = x.reshape(-1, *x.shape[-3:]).detach().float().cpu().permute(0, 2, 3, 1)
+    return [Picture(pixels=levels(one, np.float32)) for one in pictures]
+
+
+def as_mask(mask: Any) -> Picture:
+    """A mask that is a PIL image, or an array or a tensor of any kind of number, in one or more channels.
+
+    Raises:
+        DataError: it has another shape.
+    """
+    if isinstance(mask, Image.Image):
+        return from_image(mask).frames[0]
+    array = np.asarray(mask.detach().cpu() if isinstance(mask, Tensor) else mask)
+    if array.ndim > 2 and array.shape[0] == 1:  # (1, H, W), as tensors have it
+        array = array[0]
+    if array.dtype not in (np.uint8, np.uint16):  # true, or more than half of 1
+        array = (array > 0.5).astype(np.uint8) * 255
+    return from_array(array)

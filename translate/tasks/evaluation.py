@@ -1,0 +1,400 @@
+"""How well a model does on pictures whose true answer is known: one function for each kind of model."""
+
+from __future__ import annotations
+
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import cycle, islice
+from pathlib import Path
+from statistics import fmean
+from typing import TypeVar
+
+import cv2
+import numpy as np
+
+from translate.config import ModelConfig
+from translate.data.layouts import DATASETS, HELD_OUT_NAMES, Pair, find_paired, find_photos, find_unpaired
+from translate.data.masks import HOLE_SIZES, draw_mask
+from translate.errors import DataError, UsageError
+from translate.images import Hole, Pixels, find_pictures, picture_name, read_hole, read_rgb
+from translate.images.lab import join_lab, split_lab
+from translate.images.tensors import to_pixels, to_tensor
+from translate.inference import Translator
+from translate.metrics import PictureFeatures, colorfulness, delta_e, frechet_distance, picture_psnr, ssim
+from translate.metrics.frechet import FEATURES, Features
+
+SIDE = 256  # pixels of a photo's crop
+SEED = 0  # of the holes that are drawn
+ROUNDING = 1e-6  # of no meaning, and nothing to have a share of
+RADIUS = 3  # pixels around a pixel from which OpenCV fills it
+MOST_DECIBELS = 100.0  # what equal pictures count as, so that a mean is finite
+CLASSES = tuple(f"{100 * low:.0f}-{high:.0%}" for low, high in HOLE_SIZES)
+UNDER, OVER, ALL = "under 1%", "over 60%", "all sizes"
+CROP = f"a shorter side over {SIDE} px scaled down to it by area, then the middle {SIDE} x {SIDE} at most"
+DRAWN = f"one of each size drawn in each photo, strokes and boxes by turns, seed {SEED}"
+
+Item = TypeVar("Item")
+Look = Callable[[int, Path], Item]  # at file n
+Filler = Callable[[Pixels, Hole], Pixels]
+Holes = Callable[[int, tuple[int, ...]], list[tuple[str, Hole]]]  # of photo n, (H, W), each with its class
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    Attributes:
+        group: the size of the holes, or the direction; empty where rows have no groups.
+        name: who made the pictures.
+        pictures: how many were scored.
+        values: means by score, and shares of the truth's or of gray's; None where there is none.
+    """
+
+    group: str
+    name: str
+    pictures: int
+    values: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What came of it.
+
+    Attributes:
+        protocol: which pictures, at what size, and with which holes.
+        pictures: how many were scored.
+        left_out: why each of the others was not.
+        notes: what a person should be told besides.
+    """
+
+    rows: list[Row]
+    protocol: dict[str, str]
+    pictures: int
+    left_out: list[str]
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One picture's scores; its features and its truth's, (1, 1280) or, where no one asks, (0, 1280)."""
+
+    values: dict[str, float]
+    features: Features
+    true_features: Features
+
+
+Scores = dict[tuple[str, str], Scored]  # of one picture, by group and name of the row
+TRUE_COLORFULNESS = "true-colorfulness"
+MEASURES: dict[str, Callable[[Pixels, Pixels, Hole | None], float]] = {
+    "psnr": lambda image, truth, where: min(MOST_DECIBELS, picture_psnr(image, truth, where)),
+    "ssim": lambda image, truth, where: ssim(image, truth),
+    "delta-e": delta_e,
+    "colorfulness": lambda image, truth, where: colorfulness(image),
+}
+
+
+class Critic:
+    """Scores pictures, (H, W, 3), by their truth.
+
+    Args:
+        scores: of `psnr`, `ssim`, `delta-e`, `colorfulness`.
+        network: gives the features that the Frechet distance takes; None is without that.
+    """
+
+    def __init__(self, scores: Sequence[str], network: PictureFeatures | None = None) -> None:
+        self.measures = {score: MEASURES[score] for score in MEASURES if score in scores}
+        self._network = network
+        self._truth: tuple[Pixels | None, Features] = (None, np.empty((0, FEATURES)))
+
+    def features(self, picture: Pixels) -> Features:
+        """(1, 1280), or (0, 1280) without a network."""
+        return self._network([picture]) if self._network else np.empty((0, FEATURES))
+
+    def __call__(self, image: Pixels, truth: Pixels, where: Hole | None = None) -> Scored:
+        """The scores; of PSNR and CIEDE2000 at the pixels `where` alone.
+
+        Raises:
+            DataError: the picture is too small for SSIM, or no pixel counts.
+        """
+        if truth is not self._truth[0]:  # many rows have the same one
+            self._truth = (truth, self.features(truth))
+        values = {score: measure(image, truth, where) for score, measure in self.measures.items()}
+        if "colorfulness" in values:
+            values[TRUE_COLORFULNESS] = colorfulness(truth)
+        return Scored(values, self.features(image), self._truth[1])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is to be scored.
+
+    Attributes:
+        translators: one for each direction of the model.
+        data: a folder in one of the layouts of `translate.data.layouts`, or its name.
+        masks: a folder of masks, white in the hole; None draws them.
+        baselines: fill the holes without a model, too.
+        progress: is told how many pictures are done, of how many.
+    """
+
+    translators: Mapping[str, Translator]
+    data: str
+    critic: Critic
+    masks: Path | None = None
+    baselines: bool = False
+    progress: Callable[[float, int], None] = lambda done, total: None
+
+
+def colorize(r: Request) -> Evaluation:
+    """Photos coloured anew, beside those without colour."""
+    translator, *_ = r.translators.values()
+    files, which = _photos(r.data)
+
+    def score(number: int, path: Path) -> Scores:
+        truth = crop(_read(path))
+        colored = {"gray": gray(truth), "model": translator(truth)}
+        return {("", name): r.critic(picture, truth) for name, picture in colored.items()}
+
+    scored, left_out = _each(r, files, score)
+    rows = _rows(scored)
+    for row in rows if "frechet" in rows[0].values else []:
+        row.values["frechet-share"] = _share(row.values["frechet"], rows[0].values["frechet"])
+    return Evaluation(rows, {"pictures": f"{which}; {CROP}"}, len(scored), left_out)
+
+
+def inpaint(r: Request) -> Evaluation:
+    """Photos whose holes are filled, by the size of the hole."""
+    translator, *_ = r.translators.values()
+    files, which = _photos(r.data)
+    notes: list[str] = []
+    holes = mask_files(r.masks, notes) if r.masks else drawn
+    how = f"those of {picture_name(r.masks)}, in order and round again, one a photo" if r.masks else DRAWN
+    fillers: dict[str, Filler] = {"model": translator, **(BASELINES if r.baselines else {})}
+
+    def score(number: int, path: Path) -> Scores:
+        truth = crop(_read(path))
+        fills = [(*hole, name) for hole in holes(number, truth.shape[:2]) for name in fillers]
+        scored: Scores = {}
+        for done, (size, hole, name) in enumerate(fills):
+            r.progress(number + done / len(fills), len(files))
+            holed = np.where(hole[..., None], np.uint8(0), truth)  # what is in the hole is shown to none
+            scored[size, name] = r.critic(fillers[name](holed, hole), truth, hole)
+        return scored
+
+    scored, left_out = _each(r, files, score)
+    together = [{(ALL, name): one} for found in scored for (_, name), one in found.items()]
+    rows = _rows(scored + together, (UNDER, *CLASSES, OVER, ALL))
+    return Evaluation(rows, {"pictures": f"{which}; {CROP}", "holes": how}, len(scored), left_out, notes)
+
+
+def paired(r: Request) -> Evaluation:
+    """Pictures whose true translation is there."""
+    translator, *_ = r.translators.values()
+    found = find_paired(r.data, None, None)
+    pairs = found.held_out or found.train
+
+    def score(number: int, path: Path) -> Scores:
+        given, truth = _read_pair(pairs[number], translator.direction)
+        made = {"untranslated": given, "model": _rgb(translator(given))}
+        return {("", name): r.critic(picture, truth) for name, picture in made.items()}
+
+    scored, left_out = _each(r, [pair.a for pair in pairs], score)
+    which = "held-out" if found.held_out else "all"
+    protocol = {"pictures": f"{which} pairs of {r.data}, at their own size"}
+    return Evaluation(_rows(scored), protocol, len(scored), left_out, found.notes)
+
+
+def unpaired(r: Request) -> Evaluation:
+    """Pictures of two kinds: how alike the translated and the true ones are, as sets."""
+    found = find_unpaired(r.data, None, None)
+    a, b = (held or train for held, train in zip(found.held_out, found.train, strict=True))
+    true: dict[str, list[Features]] = {"A": [], "B": []}
+    made: dict[str, list[Features]] = {direction: [] for direction in r.translators}
+
+    def look(number: int, path: Path) -> None:
+        picture, kind = _read(path), "A" if number < len(a) else "B"
+        for direction, translator in r.translators.items():
+            if direction.startswith(kind):
+                made[direction].append(r.critic.features(_rgb(translator(picture))))
+        true[kind].append(r.critic.features(picture))
+
+    seen, left_out = _each(r, a + b, look)
+    rows = []
+    for direction, translated in made.items():
+        source, target = direction[0], direction[-1]
+        for name, given in (("untranslated", true[source]), ("model", translated)):
+            values = {"frechet": _distance(given, true[target])}
+            rows.append(Row(f"{source} to {target}", name, len(given), values))
+    protocol = {"pictures": f"held-out pictures of {r.data}, at their own size"}
+    return Evaluation(rows, protocol, len(seen), left_out, found.notes)
+
+
+def _each(r: Request, files: Sequence[Path], score: Look[Item]) -> tuple[list[Item], list[str]]:
+    """What `score` says of each file, by its number; and why it said nothing of the others.
+
+    Raises:
+        DataError: it said nothing of any.
+    """
+    done: list[Item] = []
+    left_out = []
+    for number, path in enumerate(files):
+        r.progress(number, len(files))
+        try:
+            done.append(score(number, path))
+        except DataError as error:
+            name = picture_name(path)
+            left_out.append(str(error) if str(error).startswith(name) else f"{name}: {error}")
+    if not done:
+        raise DataError(f"none of {len(files)} pictures can be scored; the first: {left_out[0]}")
+    return done, left_out
+
+
+def _rows(scored: Iterable[Scores], groups: Sequence[str] = ("",)) -> list[Row]:
+    """The scores of all pictures by their rows, the groups in that order."""
+    rows: dict[tuple[str, str], list[Scored]] = defaultdict(list)
+    for scores in scored:
+        for row, one in scores.items():
+            rows[row].append(one)
+    return [_row(*row, rows[row]) for row in sorted(rows, key=lambda row: groups.index(row[0]))]
+
+
+def _row(group: str, name: str, scored: Sequence[Scored]) -> Row:
+    means: dict[str, float | None] = {s: fmean(one.values[s] for one in scored) for s in scored[0].values}
+    if TRUE_COLORFULNESS in means:
+        means["colorfulness-share"] = _share(means["colorfulness"], means.pop(TRUE_COLORFULNESS))
+    if len(scored[0].features):
+        means["frechet"] = _distance([one.features for one in scored], [one.true_features for one in scored])
+    return Row(group, name, len(scored), means)
+
+
+def _distance(features: Sequence[Features], others: Sequence[Features]) -> float | None:
+    """The Frechet distance of two sets; None where one of them has fewer than 2 pictures."""
+    if min(len(features), len(others)) < 2:
+        return None
+    return frechet_distance(np.concatenate(features), np.concatenate(others))
+
+
+def _share(value: float | None, whole: float | None) -> float | None:
+    return value / whole if value is not None and whole is not None and whole > ROUNDING else None
+
+
+def _photos(data: str) -> tuple[list[Path], str]:
+    """The photos to score by, of a flat folder all of them; and which they are, in words."""
+    found = find_photos(data)
+    root = Path(data) if Path(data).is_dir() else DATASETS / data
+    if found.held_out and any((root / part).is_dir() for part in ("train", *HELD_OUT_NAMES)):
+        return found.held_out, f"held-out photos of {data}"
+    return sorted(found.files()), f"all photos of {data}"
+
+
+def _read(path: Path) -> Pixels:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of small damage that it can read around
+        return read_rgb(path)
+
+
+def _read_pair(pair: Pair, direction: str) -> tuple[Pixels, Pixels]:
+    """What is translated, and its truth; B is brought to A's size, as in training."""
+    a = _read(pair.a)
+    half = a.shape[1] // 2
+    a, b = (a[:, :half], a[:, half : 2 * half]) if pair.b is None else (a, _read(pair.b))
+    if a.shape != b.shape:
+        b = _resized(b, (a.shape[1], a.shape[0]))
+    return (b, a) if direction == "BtoA" else (a, b)
+
+
+def _resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    """To a width and height: by area where it becomes smaller, else bilinearly."""
+    smaller = size[0] < pixels.shape[1] or size[1] < pixels.shape[0]
+    way = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(pixels, size, interpolation=way), np.uint8)
+
+
+def crop(photo: Pixels) -> Pixels:
+    """The middle of a photo, at most 256 x 256; a shorter side over 256 is scaled down to it first."""
+    factor = SIDE / min(photo.shape[:2])
+    if factor < 1:
+        photo = _resized(photo, (round(photo.shape[1] * factor), round(photo.shape[0] * factor)))
+    top, left = (max(0, side - SIDE) // 2 for side in photo.shape[:2])
+    return np.ascontiguousarray(photo[top : top + SIDE, left : left + SIDE])
+
+
+def gray(picture: Pixels) -> Pixels:
+    """A picture's lightness in Lab, a and b being 0; (H, W, 3)."""
+    light, chroma = split_lab(to_tensor(picture))
+    return to_pixels(join_lab(light, 0 * chroma)[0])
+
+
+def _rgb(pixels: Pixels) -> Pixels:
+    """(H, W, 3) of a model's answer, which may be gray."""
+    return pixels if pixels.shape[2] == 3 else pixels.repeat(3, axis=2)
+
+
+def drawn(number: int, shape: tuple[int, ...]) -> list[tuple[str, Hole]]:
+    """A hole of each class of size, for photo `number` of that height and width."""
+    kinds = ("boxes",) if number % 2 else ("strokes",)
+    randoms = (np.random.default_rng([SEED, number, index]) for index in range(len(CLASSES)))
+    sizes = zip(CLASSES, randoms, HOLE_SIZES, strict=True)
+    return [(name, draw_mask(random, shape[0], shape[1], kinds, size) > 0) for name, random, size in sizes]
+
+
+def mask_files(folder: Path, notes: list[str]) -> Holes:
+    """The masks of a folder, in order and round again, one a photo; `notes` are told which are of no use.
+
+    Raises:
+        UsageError: there is no such folder, or no picture in it.
+    """
+    files = find_pictures(folder) if folder.is_dir() else []
+    if not files:
+        raise UsageError(f"no masks in {picture_name(folder)!r}: give a folder of them, white in the hole")
+    turns = cycle(files)
+
+    def holes(number: int, shape: tuple[int, ...]) -> list[tuple[str, Hole]]:
+        for path in islice(turns, len(files)):
+            hole = read_hole(path, (shape[1], shape[0]))
+            if hole.any() and not hole.all():
+                return [(size_class(float(hole.mean())), hole)]
+            note = f"mask {picture_name(path)} is left out: {'all' if hole.any() else 'nothing'} is hole"
+            notes.extend([note] if note not in notes else [])
+        raise DataError(f"no mask of {picture_name(folder)} is of use: all or nothing is hole in each")
+
+    return holes
+
+
+def size_class(share: float) -> str:
+    """The class of a hole by its share of the picture: above the lower bound, up to the upper one."""
+    bounds = [HOLE_SIZES[0][0], *(high for _, high in HOLE_SIZES)]
+    return (UNDER, *CLASSES, OVER)[sum(share > bound for bound in bounds)]
+
+
+def _opencv(way: int) -> Filler:
+    return lambda holed, hole: np.asarray(cv2.inpaint(holed, hole.astype(np.uint8), RADIUS, way), np.uint8)
+
+
+def _biharmonic(holed: Pixels, hole: Hole) -> Pixels:
+    from skimage.restoration import inpaint_biharmonic  # not above: it takes long to import
+
+    filled = inpaint_biharmonic(holed, hole, channel_axis=-1)
+    return np.asarray(np.rint(255 * filled.clip(0, 1)), np.uint8)
+
+
+BASELINES: dict[str, Filler] = {
+    "Telea": _opencv(cv2.INPAINT_TELEA),
+    "Navier-Stokes": _opencv(cv2.INPAINT_NS),
+    "biharmonic": _biharmonic,
+}
+KINDS = {"colorize": colorize, "inpaint": inpaint, "pix2pix": paired, "cyclegan": unpaired}
+
+
+def kind_of(config: ModelConfig) -> str:
+    """Which of `KINDS` a model is of.
+
+    Raises:
+        UsageError: of none.
+    """
+    if config.mask or config.color == "Lab":
+        return "inpaint" if config.mask else "colorize"
+    if config.recipe not in KINDS:
+        raise UsageError(f"recipe {config.recipe!r} has no scores: give a model of {', '.join(KINDS)}")
+    return config.recipe
