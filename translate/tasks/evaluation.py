@@ -6,7 +6,6 @@ import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import cycle, islice
 from pathlib import Path
 from statistics import fmean
 from typing import TypeVar
@@ -16,29 +15,22 @@ import numpy as np
 
 from translate.config import ModelConfig
 from translate.data.layouts import DATASETS, HELD_OUT_NAMES, Pair, find_paired, find_photos, find_unpaired
-from translate.data.masks import HOLE_SIZES, draw_mask
 from translate.errors import DataError, UsageError
-from translate.images import Hole, Pixels, find_pictures, picture_name, read_hole, read_rgb
+from translate.images import Hole, Pixels, picture_name, read_rgb
 from translate.images.lab import join_lab, split_lab
 from translate.images.tensors import to_pixels, to_tensor
 from translate.inference import Translator
 from translate.metrics import PictureFeatures, colorfulness, delta_e, frechet_distance, picture_psnr, ssim
 from translate.metrics.frechet import FEATURES, Features
+from translate.tasks.holes import ALL, BASELINES, CLASSES, DRAWN, OVER, UNDER, Filler, drawn, mask_files
 
 SIDE = 256  # pixels of a photo's crop
-SEED = 0  # of the holes that are drawn
 ROUNDING = 1e-6  # of no meaning, and nothing to have a share of
-RADIUS = 3  # pixels around a pixel from which OpenCV fills it
 MOST_DECIBELS = 100.0  # what equal pictures count as, so that a mean is finite
-CLASSES = tuple(f"{100 * low:.0f}-{high:.0%}" for low, high in HOLE_SIZES)
-UNDER, OVER, ALL = "under 1%", "over 60%", "all sizes"
 CROP = f"a shorter side over {SIDE} px scaled down to it by area, then the middle {SIDE} x {SIDE} at most"
-DRAWN = f"one of each size drawn in each photo, strokes and boxes by turns, seed {SEED}"
 
 Item = TypeVar("Item")
 Look = Callable[[int, Path], Item]  # at file n
-Filler = Callable[[Pixels, Hole], Pixels]
-Holes = Callable[[int, tuple[int, ...]], list[tuple[str, Hole]]]  # of photo n, (H, W), each with its class
 
 
 @dataclass(frozen=True)
@@ -331,59 +323,6 @@ def _rgb(pixels: Pixels) -> Pixels:
     return pixels if pixels.shape[2] == 3 else pixels.repeat(3, axis=2)
 
 
-def drawn(number: int, shape: tuple[int, ...]) -> list[tuple[str, Hole]]:
-    """A hole of each class of size, for photo `number` of that height and width."""
-    kinds = ("boxes",) if number % 2 else ("strokes",)
-    randoms = (np.random.default_rng([SEED, number, index]) for index in range(len(CLASSES)))
-    sizes = zip(CLASSES, randoms, HOLE_SIZES, strict=True)
-    return [(name, draw_mask(random, shape[0], shape[1], kinds, size) > 0) for name, random, size in sizes]
-
-
-def mask_files(folder: Path, notes: list[str]) -> Holes:
-    """The masks of a folder, in order and round again, one a photo; `notes` are told which are of no use.
-
-    Raises:
-        UsageError: there is no such folder, or no picture in it.
-    """
-    files = find_pictures(folder) if folder.is_dir() else []
-    if not files:
-        raise UsageError(f"no masks in {picture_name(folder)!r}: give a folder of them, white in the hole")
-    turns = cycle(files)
-
-    def holes(number: int, shape: tuple[int, ...]) -> list[tuple[str, Hole]]:
-        for path in islice(turns, len(files)):
-            hole = read_hole(path, (shape[1], shape[0]))
-            if hole.any() and not hole.all():
-                return [(size_class(float(hole.mean())), hole)]
-            note = f"mask {picture_name(path)} is left out: {'all' if hole.any() else 'nothing'} is hole"
-            notes.extend([note] if note not in notes else [])
-        raise DataError(f"no mask of {picture_name(folder)} is of use: all or nothing is hole in each")
-
-    return holes
-
-
-def size_class(share: float) -> str:
-    """The class of a hole by its share of the picture: above the lower bound, up to the upper one."""
-    bounds = [HOLE_SIZES[0][0], *(high for _, high in HOLE_SIZES)]
-    return (UNDER, *CLASSES, OVER)[sum(share > bound for bound in bounds)]
-
-
-def _opencv(way: int) -> Filler:
-    return lambda holed, hole: np.asarray(cv2.inpaint(holed, hole.astype(np.uint8), RADIUS, way), np.uint8)
-
-
-def _biharmonic(holed: Pixels, hole: Hole) -> Pixels:
-    from skimage.restoration import inpaint_biharmonic  # not above: it takes long to import
-
-    filled = inpaint_biharmonic(holed, hole, channel_axis=-1)
-    return np.asarray(np.rint(255 * filled.clip(0, 1)), np.uint8)
-
-
-BASELINES: dict[str, Filler] = {
-    "Telea": _opencv(cv2.INPAINT_TELEA),
-    "Navier-Stokes": _opencv(cv2.INPAINT_NS),
-    "biharmonic": _biharmonic,
-}
 KINDS = {"colorize": colorize, "inpaint": inpaint, "pix2pix": paired, "cyclegan": unpaired}
 
 

@@ -25,8 +25,6 @@ from translate.metrics import frechet_distance, picture_psnr, ssim
 from translate.metrics.frechet import FEATURES, Features
 from translate.metrics.pictures import Pixels
 from translate.tasks.evaluation import (
-    BASELINES,
-    CLASSES,
     MEASURES,
     Critic,
     Evaluation,
@@ -34,15 +32,13 @@ from translate.tasks.evaluation import (
     Row,
     colorize,
     crop,
-    drawn,
     gray,
     inpaint,
     kind_of,
-    mask_files,
     paired,
-    size_class,
     unpaired,
 )
+from translate.tasks.holes import BASELINES, CLASSES, drawn, mask_files, size_class
 
 
 class Stub:
