@@ -41,6 +41,7 @@ class ModelConfig(Config):
     working_size: int | None = setting(
         None, "shorter side to which a picture is scaled for the network, in pixels; None: its own", low=1
     )
+    saturation: float = setting(1.0, "factor of a and b with which the model does best", low=0)
     value_range: str = setting("-1..1", "what the network calls black and white", choices=("-1..1",))
     size_multiple: int = setting(4, "each side must be a multiple of this, in pixels", low=1, high=65536)
     statistics: str = setting(

@@ -8,6 +8,7 @@ from typing import Any
 from translate.config.model import ModelConfig
 from translate.config.schema import setting, with_default
 from translate.config.training import ImageTrainConfig
+from translate.errors import UsageError
 
 HOLES = ("all", "strokes", "boxes", "blobs", "outlines")
 
@@ -35,7 +36,7 @@ class ColorizeConfig(PhotoTrainConfig):
     image_size: int = with_default(ImageTrainConfig, "image_size", 160)
     ngf: int = with_default(ImageTrainConfig, "ngf", 128)
     rebalance: float = setting(
-        0.5, "how far rare colours weigh as much as common ones (colorizer)", low=0, high=1
+        0.1, "how much more rare colours weigh than common ones (colorizer)", low=0, high=1
     )
     lambda_l1: float = setting(100.0, "weight of the L1 loss on a and b (U-Net and ResNet)", low=0)
     lambda_gan: float = setting(0.0, "weight of the adversarial loss", low=0)
@@ -65,6 +66,13 @@ class InpaintConfig(PhotoTrainConfig):
     lambda_gan: float = setting(0.0, "weight of the adversarial loss", low=0)
     lambda_features: float = setting(0.0, "weight of the difference in a backbone's features", low=0)
     features: str = setting("colorize", "model of colorize whose backbone gives those features")
+
+    def check(self) -> None:
+        super().check()
+        if self.generator == "context" and self.batch_size == 1:
+            raise UsageError(
+                "batch_size 1 gives the bottleneck's batch norm nothing to compare: use --batch-size 2"
+            )
 
     @property
     def channels(self) -> tuple[int, int]:

@@ -113,12 +113,13 @@ class HoledSet(PhotoSet):
 
     def __init__(self, files: Sequence[Path], c: InpaintConfig, *, training: bool) -> None:
         super().__init__(files, c, training=training)
+        self.training = training
         self.kinds = () if c.holes == "all" else (c.holes,)
 
     def __getitem__(self, draw: Draw) -> Sample:
         sample = super().__getitem__(draw)
         height, width = sample["photo"].shape[1:]
-        random = np.random.default_rng([self.seed, draw.epoch, draw.item, HOLES])
+        random = np.random.default_rng([self.seed, draw.epoch if self.training else 0, draw.item, HOLES])
         mask = draw_mask(random, height, width, self.kinds)
         return {**sample, "mask": torch.from_numpy(mask)[None]}
 

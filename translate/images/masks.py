@@ -17,6 +17,7 @@ Hole = npt.NDArray[np.bool_]
 
 LEVEL = 0.5  # of white, from which on a pixel of a mask is hole
 FLAT = 0.1  # of white; strokes of one colour on a transparent layer differ by no more
+TOUCHED = 1e-4  # of a pixel; a photo's pixel is hole where any of the mask's pixels in it is
 ASPECT = 0.01  # by which a mask's aspect may differ from its photo's
 
 
@@ -50,7 +51,8 @@ def hole_of(mask: Picture, size: tuple[int, int], *, invert: bool = False, dilat
         )
     hole = _shown(mask)
     if mask.size != size:
-        hole = cv2.resize(hole.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST_EXACT) > 0
+        way = cv2.INTER_AREA if width > size[0] else cv2.INTER_NEAREST_EXACT
+        hole = cv2.resize(hole.astype(np.float32), size, interpolation=way) > TOUCHED
     if invert:
         hole = ~hole
     if dilate:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from translate.images import Array, Picture, levels, to_tensor
+from translate.images.picture import WHITE
 from translate.inference.canvas import luminance
 from translate.inference.tiles import Span, blend, cut, mirrored
 from translate.networks.inpainter import fill_smoothly
@@ -19,6 +20,7 @@ from translate.networks.inpainter import fill_smoothly
 Hole = npt.NDArray[np.bool_]
 
 CORE, REACH = 384, 64  # of the windows that the network sees, in its pixels
+LARGEST = CORE + 2 * REACH  # side of a window, and of a picture that needs only one
 THICKEST = 192  # pixels across which the network sees both sides of a hole
 SEAM = 8.0  # pixels over which a difference at the hole's border fades towards its middle
 
@@ -60,7 +62,7 @@ def fill(
 
 def _by_scale(hole: Hole) -> Iterator[tuple[int, Hole]]:
     """The holes by the factor that the picture is to be reduced by for them, the greatest first."""
-    if max(hole.shape) <= CORE + 2 * REACH:  # which the network sees as a whole
+    if max(hole.shape) <= LARGEST:  # which the network sees as a whole
         yield 1, hole
         return
     distance = cv2.distanceTransform(np.pad(hole.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
@@ -78,16 +80,21 @@ def _reduced(pixels: Array, hole: Hole, factor: int) -> tuple[Array, Hole]:
     """Both by a whole factor; a small pixel is hole where any of its pixels is."""
     if factor == 1:
         return pixels, hole
-    size = tuple(-(-side // factor) for side in hole.shape[::-1])
+    rows, columns = (-side % factor for side in hole.shape)
+    hole = np.pad(hole, ((0, rows), (0, columns)), mode="edge")
+    shown = np.where(hole[..., None], 0, np.pad(pixels, ((0, rows), (0, columns), (0, 0)), mode="edge"))
+    size = hole.shape[1] // factor, hole.shape[0] // factor
     known = cv2.resize((~hole).astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    shown = np.where(hole[..., None], 0, pixels)
-    return cv2.resize(shown, size, interpolation=cv2.INTER_AREA), known < 1
+    return cv2.resize(shown, size, interpolation=cv2.INTER_AREA), known < 1 - 0.5 / factor**2
 
 
 def _answered(pixels: Array, hole: Hole, network: Callable[[Tensor], Tensor], multiple: int) -> Array:
     """The network's answer for a picture, (H, W, 3) of its own kind; it is looked at in the hole only."""
     height, width = hole.shape
-    rows, columns = (cut(-(-side // multiple) * multiple, CORE, REACH, multiple) for side in (height, width))
+    core, reach = (-(-side // multiple) * multiple for side in (CORE, REACH))
+    if max(height, width) <= LARGEST:
+        core = LARGEST
+    rows, columns = (cut(-(-side // multiple) * multiple, core, reach, multiple) for side in (height, width))
     answer = np.zeros_like(pixels)
 
     def translate(row: Span, column: Span) -> Array:
@@ -103,7 +110,7 @@ def _answered(pixels: Array, hole: Hole, network: Callable[[Tensor], Tensor], mu
         answer[top : top + len(kept)] = levels(kept, pixels.dtype.type)
 
     size = rows[-1].stop, columns[-1].stop
-    blend(size, rows, columns, REACH, translate, finish)
+    blend(size, rows, columns, reach, translate, finish)
     return answer
 
 
@@ -142,4 +149,4 @@ def _enlarged(answer: Array, factor: int, top: int, height: int, width: int) -> 
     part = answer[first:last]
     large = cv2.resize(part, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
     start = top - first * factor
-    return large[start : start + height, :width]
+    return np.clip(large[start : start + height, :width], 0, WHITE[str(large.dtype)])

@@ -86,6 +86,6 @@ def as_mask(mask: Any) -> Picture:
     array = np.asarray(mask.detach().cpu() if isinstance(mask, Tensor) else mask)
     if array.ndim > 2 and array.shape[0] == 1:  # (1, H, W), as tensors have it
         array = array[0]
-    if array.dtype not in (np.uint8, np.uint16):  # true, or more than half of 1
+    if array.dtype not in (np.uint8, np.uint16) or array.max(initial=0) == 1:  # true, or more than half of 1
         array = (array > 0.5).astype(np.uint8) * 255
     return from_array(array)

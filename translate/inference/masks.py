@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from translate.errors import DataError, UsageError
-from translate.images import Hole, Picture, PictureFile, find_pictures, picture_name, read_hole
-from translate.inference.plan import Job
+from translate.images import Hole, Picture, PictureFile, find_pictures, hole_of, picture_name, read_hole
+from translate.inference.plan import Job, refuse_unless_reachable
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,14 @@ class Masks:
             raise UsageError(
                 "this model fills no holes: --mask, --invert and --dilate are for one of inpaint"
             )
-        if self.path is not None and not self.path.exists():
+        if self.path is None:
+            return
+        refuse_unless_reachable(self.path)
+        if not self.path.exists():
             raise UsageError(
                 f"no mask {picture_name(self.path)!r}: give a file, or a folder of masks by stem"
             )
-        if self.path is not None and self.path.is_dir() and not self._by_stem:
+        if self.path.is_dir() and not self._by_stem:
             raise UsageError(
                 f"{picture_name(self.path)} holds no masks: give pictures under the photos' stems"
             )
@@ -90,5 +93,5 @@ class Masks:
             raise DataError(
                 f"{picture_name(job.source)}: no mask, and nothing in it is transparent: give --mask"
             )
-        hole: Hole = np.asarray(frame.alpha == 0)
-        return hole
+        shown = Picture(pixels=np.where(frame.alpha == 0, 255, 0).astype(np.uint8)[..., None])
+        return hole_of(shown, frame.size, invert=self.invert, dilate=self.dilate)

@@ -37,7 +37,7 @@ def plan(inputs: Sequence[Path], out: Path, *, format: str = "keep") -> list[Job
         UsageError: an input is missing, a folder holds no picture, or `out` is an input folder.
     """
     for path in (*inputs, out):
-        _refuse_unless_reachable(path)
+        refuse_unless_reachable(path)
     if out.exists() and not out.is_dir():
         raise UsageError(f"-o {out} is a file: give a folder")
     found: dict[Path, Path] = {}
@@ -51,7 +51,7 @@ def plan(inputs: Sequence[Path], out: Path, *, format: str = "keep") -> list[Job
     return [jobs[source] for source in found]
 
 
-def _refuse_unless_reachable(path: Path) -> None:
+def refuse_unless_reachable(path: Path) -> None:
     """Refuse a path that the system does not even look up: a name too long, a folder that is closed."""
     try:
         path.exists()

@@ -230,7 +230,8 @@ class Translator:
         if self.config.color == "Lab":
             side = self.config.working_size or WORKING_SIZE
             run = partial(self._run, exact=exact)
-            return colorize(picture, run, side=side, multiple=multiple, saturation=self.saturation)
+            saturation = self.saturation * self.config.saturation
+            return colorize(picture, run, side=side, multiple=multiple, saturation=saturation)
         if self.config.mask:
             assert picture.hole is not None
             run = partial(self._run, exact=exact)

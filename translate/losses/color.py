@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 MEMORY = 0.99  # of the frequencies, from step to step
+NEVER = 1e-8  # as frequent as a colour that was never seen is taken to be
 
 
 class ColorClasses(nn.Module):
@@ -35,7 +36,7 @@ class ColorClasses(nn.Module):
         seen = torch.zeros_like(self.frequency).index_add_(0, classes.flatten(), shares.flatten())
         with torch.no_grad():
             self.frequency.lerp_(seen / seen.sum(), 1 - MEMORY)
-        rarity = 1 / (self.rebalance * self.frequency + (1 - self.rebalance) / self.side**2)
+        rarity = 1 / (self.rebalance * self.frequency + (1 - self.rebalance) / self.side**2).clamp_min(NEVER)
         weights = shares * (rarity / (self.frequency * rarity).sum())[classes]
         return (weights * costs).sum() / (shares.shape[0] * shares[0, 0].numel())
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from translate.networks.efficientnet import CHANNELS, EfficientNetLite
 
 SIDE = 23  # classes along a and along b: every 10 of the Lab unit from -110 to 110
-TEMPERATURE = 0.38  # of the annealed mean (section 2.3)
+TEMPERATURE = 0.7  # of the annealed mean (section 2.3, where it is 0.38)
 
 
 class Colorizer(nn.Module):
@@ -21,13 +21,12 @@ class Colorizer(nn.Module):
 
     size_multiple = 32
 
-    def __init__(self, in_channels: int = 1, out_channels: int = 2, *, width: int = 128, **_: object) -> None:
+    def __init__(self, in_channels: int = 1, *, width: int = 128, **_: object) -> None:
         super().__init__()
         self.backbone = EfficientNetLite(in_channels)
         self.lateral = nn.ModuleList(nn.Conv2d(c, width, 1) for c in CHANNELS[1:])
         self.merge = nn.ModuleList(_block(width) for _ in CHANNELS[1:])
         self.classes = nn.Conv2d(width, SIDE**2, 1)
-        self.last = nn.Identity() if out_channels == 2 else nn.Conv2d(2, out_channels, 1)
 
     def scores(self, x: Tensor) -> Tensor:
         """(N, 1, H, W) lightness in [-1, 1] -> (N, 529, H/4, W/4), the logits of the classes."""

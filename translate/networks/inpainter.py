@@ -37,7 +37,7 @@ class Inpainter(nn.Module):
         self.up = nn.ModuleList(nn.Conv2d(b, 4 * a, 1) for a, b in pairwise(channels))
         self.decoder = nn.ModuleList(_blocks(c, n) for c, n in zip(channels[:-1], BLOCKS, strict=False))
         self.last = nn.Conv2d(width, 4 * out_channels, 3, padding=1)
-        nn.init.zeros_(self.last.weight)
+        _silence(self.last)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3 + 1, H, W) in [-1, 1], the mask last and 1 in the hole -> (N, 3, H, W); H, W multiples of 32.
@@ -68,7 +68,7 @@ class FourierLayer(nn.Module):
         self.enter = nn.Conv2d(channels, channels, 1)
         self.first, self.second = (nn.Conv2d(2 * channels, 2 * channels, 1) for _ in range(2))
         self.leave = nn.Conv2d(channels, channels, 1)
-        nn.init.zeros_(self.leave.weight)
+        _silence(self.leave)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> the same."""
@@ -89,11 +89,17 @@ class ResidualBlock(nn.Module):
         super().__init__()
         first, last = (nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
         self.body = nn.Sequential(nn.ReLU(), first, nn.ReLU(), last)
-        nn.init.zeros_(last.weight)
+        _silence(last)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = x + self.body(x)
         return out
+
+
+def _silence(conv: nn.Conv2d) -> None:
+    """Let a convolution answer 0 until it has learnt something."""
+    for weight in conv.parameters():
+        nn.init.zeros_(weight)
 
 
 def _blocks(channels: int, count: int) -> nn.Module:
@@ -117,7 +123,9 @@ def fill_smoothly(picture: Tensor, hole: Tensor) -> Tensor:
     total, weight = levels.pop()
     guess = total / weight.clamp_min(1e-6)
     for total, weight in reversed(levels):
-        coarse = F.interpolate(guess, total.shape[2:], mode="bilinear", align_corners=False)
+        height, width = total.shape[2:]
+        coarse = F.interpolate(guess, scale_factor=2, mode="bilinear", align_corners=False)
+        coarse = coarse[..., :height, :width]
         guess = total + (1 - weight) * coarse
     return guess
 
