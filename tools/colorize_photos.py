@@ -47,8 +47,10 @@ def main(album: Path, out: Path, saturation: float, everything: bool) -> None:
     if not gray:
         return
     colorize = translate.load("colorize", saturation=saturation)
-    for outcome in colorize.folder(gray, out):  # one outcome a photo; a bad file stops nothing
-        print(outcome.failure or f"{outcome.source} -> {outcome.target}")
+    for folder in sorted({path.parent for path in gray}):
+        here = [path for path in gray if path.parent == folder]
+        for outcome in colorize.folder(here, out / folder.relative_to(album)):  # a bad file stops nothing
+            print(outcome.failure or f"{outcome.source} -> {outcome.target}")
 
 
 if __name__ == "__main__":

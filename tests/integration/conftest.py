@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.pictures import demo
+from translate.cli import main
 
 TINY = [
     *("--image-size", "32", "--ngf", "4", "--ndf", "4", "--blocks", "1", "--d-layers", "2"),
@@ -67,6 +68,23 @@ def translate(tmp_path: Path) -> Command:
         assert result.returncode == code, result.stdout + result.stderr
         assert "Traceback" not in result.stderr, result.stderr
         return result
+
+    return run
+
+
+@pytest.fixture
+def within(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run `translate ARGUMENTS` in tmp_path as `translate` does, but within this process: quicker."""
+
+    def run(*arguments: str | Path, code: int = 0) -> Result:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("TRANSLATE_CACHE", SHARED["TRANSLATE_CACHE"])
+        monkeypatch.setattr(sys, "argv", ["translate", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        told = capsys.readouterr()
+        assert ended.value.code == code, told.out + told.err
+        return Result(sys.argv, code, told.out, told.err)
 
     return run
 

@@ -8,7 +8,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 import warnings
 from pathlib import Path
@@ -17,11 +16,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.integration.conftest import SHARED, Command, Result, command, environment
+from tests.integration.conftest import Command, Result, command, environment
 from tests.pictures import noise
 from tests.unit.images.making import STORED, deep_png, gamma, profile, ramps, saved
 from tests.unit.inference.making import lively
-from translate.cli import main
 from translate.errors import DataError
 from translate.images import Picture, PictureFile, read, read_rgb, write
 from translate.images.files import FOREIGN, SUFFIXES
@@ -36,23 +34,6 @@ def model(tmp_path: Path) -> Path:
     """The folder of a small ResNet."""
     lively().save_pretrained(tmp_path / "model")
     return tmp_path / "model"
-
-
-@pytest.fixture
-def within(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run `translate ARGUMENTS` in tmp_path as `translate` does, but within this process: quicker."""
-
-    def run(*arguments: str | Path, code: int = 0) -> Result:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setenv("TRANSLATE_CACHE", SHARED["TRANSLATE_CACHE"])
-        monkeypatch.setattr(sys, "argv", ["translate", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        told = capsys.readouterr()
-        assert ended.value.code == code, told.out + told.err
-        return Result(sys.argv, code, told.out, told.err)
-
-    return run
 
 
 def written(out: Path) -> list[str]:

@@ -15,7 +15,12 @@ from tests.integration.conftest import TINY, Command, command, environment
 
 STEPS = "12"
 # The pool is small so that it is full and gives pictures back within these few steps.
-OWN = {"pix2pix": [], "cyclegan": ["--pool-size", "3"]}
+OWN = {
+    "pix2pix": [],
+    "cyclegan": ["--pool-size", "3"],
+    "colorize": [],
+    "inpaint": ["--lambda-gan", "0.1"],
+}
 
 
 def train(recipe: str, out: str, *more: str) -> list[str]:
