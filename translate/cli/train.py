@@ -125,4 +125,5 @@ def _train(
         )
         sys.exit(130)
     click.echo(f"the model is in {session.run.model}, pictures of it in {session.run.samples}")
-    click.echo(f"next: translate apply {folder} PHOTOS/ -o out/")
+    mask = " --mask MASK.png" if name == "inpaint" else ""
+    click.echo(f"next: translate apply {folder} PHOTOS/{mask} -o out/")
