@@ -67,7 +67,7 @@ def mean_of(one: Model, other: Model) -> Model:
 
 
 def install(runs: list[Path], name: str) -> None:
-    """Put the model of the last run into the package, in half precision; of inpaint, the mean of two stages."""
+    """Put the last run's model into the package, in half precision; of inpaint, the mean of two stages."""
     model, folder = Model.from_pretrained(runs[-1]), INSTALLED / name
     if name == "inpaint":  # the first is nearer to the truth by PSNR, the second by the Frechet distance
         model = mean_of(model, Model.from_pretrained(runs[-2]))
