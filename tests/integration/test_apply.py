@@ -335,7 +335,7 @@ def test_mistakes_are_one_line(within: Command, tmp_path: Path) -> None:
     (tmp_path / "damaged" / "model.safetensors").write_bytes(b"not a model")
     (tmp_path / "folder").mkdir()
     for arguments, code, reason in (
-        (("nowhere", "a.png", "-o", "out"), 2, "holds no model"),
+        (("nowhere", "a.png", "-o", "out"), 2, "no model 'nowhere': give a run"),
         ((IDENTITY, "b.png", "-o", "out"), 2, "no file or folder 'b.png'"),
         ((IDENTITY, "a.png", "-o", "x" * 300), 2, "x: File name too long: give another path"),
         (("damaged", "a.png", "-o", "out"), 1, "is damaged"),

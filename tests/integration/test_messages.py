@@ -25,7 +25,7 @@ MISTAKES = {
     "a size that does not fit": (["--data", "data", "--image-size", "100"], "use --image-size 64 or 128"),
     "a batch too large": (["--data", "data", "--batch-size", "99"], "use --batch-size 12"),
     "no such device": (["--data", "data", "--device", "tpu9"], "use --device auto or cpu"),
-    "no such model": (["--data", "data", "--init", "nowhere"], "nowhere holds no model"),
+    "no such model": (["--data", "data", "--init", "nowhere"], "no model 'nowhere': give a run"),
     "two lengths": (["--data", "data", "--steps", "2", "--minutes", "1"], "two lengths"),
     "an unwritable run": (["--data", "data", "--out", "text.jpg/run"], "cannot write the run"),
 }

@@ -49,8 +49,7 @@ def run_until(arguments: list[str], folder: Path, step: int, number: signal.Sign
     return process.wait(timeout=60)
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
-@pytest.mark.parametrize("recipe", OWN)
+@pytest.mark.parametrize(("recipe", "workers"), [("pix2pix", "0"), *((recipe, "2") for recipe in OWN)])
 def test_killed_and_resumed_equals_uninterrupted_bit_for_bit(
     recipe: str, workers: str, translate: Command, data: Path, tmp_path: Path
 ) -> None:

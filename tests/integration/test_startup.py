@@ -42,6 +42,13 @@ def test_importing_the_package_does_not_import_torch() -> None:
     assert result.stdout.startswith("False ")
 
 
+def test_importing_the_scores_imports_no_slow_library() -> None:
+    slow = ("torchvision", "skimage.metrics", "skimage.color", "scipy")
+    code = f"import sys, translate.metrics; print([name for name in {slow} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "[]\n"
+
+
 def test_works_beside_folders_named_datasets_and_tools(tmp_path: Path, model: Path) -> None:
     for name in ("datasets", "tools", "configs", "tests"):
         (tmp_path / name).mkdir()

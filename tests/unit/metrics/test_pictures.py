@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -139,10 +137,3 @@ def test_colorfulness_by_hand() -> None:
     assert colorfulness(plain(0, 0, 255)) == pytest.approx(0.3 * 255)
     blue_and_yellow = np.array([[[0, 0, 255], [255, 255, 0]]], dtype=np.uint8)  # yb -255 and 255, rg 0
     assert colorfulness(blue_and_yellow) == pytest.approx(255)
-
-
-def test_importing_the_scores_imports_no_slow_library() -> None:
-    slow = ("torchvision", "skimage.metrics", "skimage.color", "scipy")
-    code = f"import sys, translate.metrics; print([name for name in {slow} if name in sys.modules])"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout == "[]\n"
