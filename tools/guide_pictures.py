@@ -34,12 +34,12 @@ def photo(name: str) -> Pixels:
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 def main(folder: Path) -> None:
-    """Write colorize.png and inpaint.png into FOLDER."""
+    """Write colorize.jpg and inpaint.jpg into FOLDER."""
     truth = [photo(name) for name in PHOTOS]
     gray = [np.rint(255 * color.gray2rgb(color.rgb2gray(pixels))).astype(np.uint8) for pixels in truth]
     colorize = translate.load("colorize")
     columns = {"gray": gray, "colorize": [colorize(pixels) for pixels in gray], "truth": truth}
-    write_rgb(contact_sheet(columns, side=SIDE), folder / "colorize.png")
+    write_rgb(contact_sheet(columns, side=SIDE), folder / "colorize.jpg")
 
     inpaint = translate.load("inpaint")
     sizes = ((0.05, 0.1), (0.1, 0.2), (0.1, 0.2), (0.2, 0.3), (0.3, 0.4))
@@ -51,7 +51,7 @@ def main(folder: Path) -> None:
     holed = [np.where(mask[..., None] > 0, np.uint8(255), p) for p, mask in zip(truth, masks, strict=True)]
     filled = [inpaint(pixels, mask) for pixels, mask in zip(truth, masks, strict=True)]
     columns = {"holes": holed, "inpaint": filled, "truth": truth}
-    write_rgb(contact_sheet(columns, side=SIDE), folder / "inpaint.png")
+    write_rgb(contact_sheet(columns, side=SIDE), folder / "inpaint.jpg")
 
 
 if __name__ == "__main__":
