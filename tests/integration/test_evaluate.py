@@ -15,10 +15,9 @@ import pytest
 import torch
 from torch import nn
 
-from tests.integration.conftest import SHARED, Command, Result, environment
+from tests.integration.conftest import Command, environment
 from tests.pictures import noise
 from tests.unit.inference.making import Negative, lively, scene
-from translate.cli import main
 from translate.cli.evaluate import Progress
 from translate.config import GeneratorSpec, ModelConfig
 from translate.images import read_rgb, write_rgb
@@ -28,23 +27,6 @@ from translate.version import __version__
 
 IDENTITY = Path(__file__).parents[1] / "models" / "identity"
 NO_WEIGHTS = ("--metrics", "psnr,ssim,delta-e")
-
-
-@pytest.fixture
-def within(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run `translate ARGUMENTS` in tmp_path as `translate` does, but within this process: quicker."""
-
-    def run(*arguments: str | Path, code: int = 0) -> Result:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setenv("TRANSLATE_CACHE", SHARED["TRANSLATE_CACHE"])
-        monkeypatch.setattr(sys, "argv", ["translate", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        told = capsys.readouterr()
-        assert ended.value.code == code, told.out + told.err
-        return Result(sys.argv, code, told.out, told.err)
-
-    return run
 
 
 @pytest.fixture
