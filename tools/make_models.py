@@ -18,7 +18,7 @@ import safetensors.torch
 import torch
 
 from translate.config import ColorizeConfig
-from translate.models import Model, installed_models
+from translate.models import Model
 from translate.models.model import CONFIG, INSTALLED, WEIGHTS
 from translate.models.reference import read_checkpoint
 from translate.networks import Colorizer
@@ -28,7 +28,7 @@ STAGES = {
     name: sorted((Path(__file__).parents[1] / "configs/models").glob(f"{name}-*.yaml"))
     for name in ("colorize", "inpaint")
 }
-SATURATION = 0.8  # of 0.8, 0.9 and 1 the one with the least Frechet distance and the best PSNR
+SATURATION = 0.8  # of 0.8, 0.9 and 1 the one with the best PSNR
 HEAD = ("_conv_head", "_bn1", "_fc")  # of the classifier: not part of the backbone
 
 
@@ -92,7 +92,7 @@ def main(photos: Path, backbone: Path | None, runs: Path, only: tuple[str, ...])
     if backbone and not (runs / "start" / CONFIG).exists():
         start(backbone, runs / "start")
     for name in only or STAGES:
-        first = runs / "start" if name == "colorize" else installed_models().get(name)
+        first = runs / "start" if name == "colorize" and backbone else None
         install(train(name, photos, runs, first), name)
 
 

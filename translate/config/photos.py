@@ -80,4 +80,4 @@ class InpaintConfig(PhotoTrainConfig):
 
     def model_config(self, recipe: str, directions: list[str], trained_on: dict[str, Any]) -> ModelConfig:
         known = super().model_config(recipe, directions, trained_on)
-        return known.replace(mask=True, working_size=max(256, self.image_size))
+        return known.replace(mask=True)

@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 GROWTH = (1, 2, 4, 5, 6)  # channels at 1/2, 1/4, 1/8, 1/16 and 1/32 of the size, times width
+BLOCKS = (1, 1, 2, 2, 2)  # residual blocks there, on the way down and on the way up
 GLOBAL = 2  # the level that sees the whole window at once, at 1/8 of the size
 HALVINGS = 10  # to a pixel, of pictures up to 1024 px
-BLOCKS = (1, 1, 2, 2, 2)  # residual blocks there, on the way down and on the way up
 
 
 class Inpainter(nn.Module):

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from translate.config import ColorizeConfig
 from translate.images.lab import split_lab
-from translate.losses import GAN_LOSSES, ColorClasses
+from translate.losses import GAN_LOSSES, ColorClasses, gradient_penalty
 from translate.networks.colorizer import SIDE, Colorizer, annealed_mean
 from translate.trainers.building import Trainer, Update, adam, frozen, new_discriminator, new_generator
 
@@ -43,6 +43,8 @@ class Colorization(Trainer):
         true = torch.cat([light, chroma], dim=1)
         drawn = torch.cat([light, fake.to(light)], dim=1)
         d = self.gan.discriminator(real=self.d(true), fake=self.d(drawn.detach()))
+        if self.c.gan_loss == "wgan-gp":
+            d = d + self.c.lambda_gp * gradient_penalty(self.d.forward, chroma, fake, condition=light)
         update("d", d / 2)
         with frozen(self.d):
             adversarial = self.gan.generator(self.d(drawn))

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from translate.config import InpaintConfig
 from translate.errors import UsageError
 from translate.images.lab import split_lab
-from translate.losses import GAN_LOSSES, FeatureLoss
+from translate.losses import GAN_LOSSES, FeatureLoss, gradient_penalty
 from translate.models import Model
 from translate.networks import Colorizer
 from translate.trainers.building import Trainer, Update, adam, frozen, new_discriminator, new_generator
@@ -53,11 +53,13 @@ class Inpainting(Trainer):
             update("g", distance)
             return losses
 
-        filled = torch.cat([filled, mask], dim=1)
-        d = self.gan.discriminator(real=self.d(torch.cat([photo, mask], dim=1)), fake=self.d(filled.detach()))
+        true, seen = (torch.cat([mask, picture], dim=1) for picture in (photo, filled))
+        d = self.gan.discriminator(real=self.d(true), fake=self.d(seen.detach()))
+        if c.gan_loss == "wgan-gp":
+            d = d + c.lambda_gp * gradient_penalty(self.d.forward, photo, filled, condition=mask)
         update("d", d / 2)
         with frozen(self.d):
-            adversarial = self.gan.generator(self.d(filled))
+            adversarial = self.gan.generator(self.d(seen))
             update("g", distance + c.lambda_gan * adversarial)
         return {"d": d / 2, "g": adversarial, **losses}
 
