@@ -14,6 +14,7 @@ from torch import Tensor
 from translate.images import Array, Picture, levels, to_tensor
 from translate.images.picture import WHITE
 from translate.inference.canvas import luminance
+from translate.inference.texture import textured
 from translate.inference.tiles import Span, blend, cut, mirrored
 from translate.networks.inpainter import fill_smoothly
 
@@ -36,7 +37,8 @@ def fill(
     """The picture with its holes filled; every pixel outside of them is its own to the bit.
 
     Thick holes are filled on a reduced picture, where the network sees across them, thin ones at the
-    picture's own size; each with what surrounds it and nothing else.
+    picture's own size; each with what surrounds it and nothing else. What the network drew then gets
+    the texture of what is around, from coarse to fine.
 
     Args:
         hole: (H, W), true where the picture is to be made up.
@@ -49,6 +51,8 @@ def fill(
         small, small_hole = _reduced(pixels, open_, factor)
         answer = _answered(small, small_hole, network, multiple)
         _put(pixels, group, answer, factor)
+        for scale in _halvings(factor):
+            _put(pixels, group, _with_texture(pixels, group, hole, scale), scale)
         open_ &= ~group
         progress(1 - open_.sum() / max(hole.sum(), 1))
     filled = Picture(pixels=pixels, alpha=picture.alpha)
@@ -80,12 +84,36 @@ def _reduced(pixels: Array, hole: Hole, factor: int) -> tuple[Array, Hole]:
     """Both by a whole factor; a small pixel is hole where any of its pixels is."""
     if factor == 1:
         return pixels, hole
-    rows, columns = (-side % factor for side in hole.shape)
-    hole = np.pad(hole, ((0, rows), (0, columns)), mode="edge")
-    shown = np.where(hole[..., None], 0, np.pad(pixels, ((0, rows), (0, columns), (0, 0)), mode="edge"))
-    size = hole.shape[1] // factor, hole.shape[0] // factor
-    known = cv2.resize((~hole).astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    return cv2.resize(shown, size, interpolation=cv2.INTER_AREA), known < 1 - 0.5 / factor**2
+    return _smaller(np.where(hole[..., None], 0, pixels), factor), _touched(hole, factor)
+
+
+def _touched(hole: Hole, factor: int) -> Hole:
+    """The pixels, larger by a whole factor, of which any part is hole."""
+    known = _smaller((~hole).astype(np.float32), factor)
+    touched: Hole = known < 1 - 0.5 / factor**2
+    return touched
+
+
+def _smaller(x: Array, factor: int) -> Array:
+    """An array by a whole factor, its last rows and columns repeated where they do not make up a pixel."""
+    rows, columns = (-side % factor for side in x.shape[:2])
+    x = np.pad(x, ((0, rows), (0, columns), (0, 0))[: x.ndim], mode="edge")
+    small: Array = cv2.resize(x, (x.shape[1] // factor, x.shape[0] // factor), interpolation=cv2.INTER_AREA)
+    return small
+
+
+def _halvings(factor: int) -> Iterator[int]:
+    """A power of two, its half, and so on to 1."""
+    while factor:
+        yield factor
+        factor //= 2
+
+
+def _with_texture(pixels: Array, group: Hole, hole: Hole, scale: int) -> Array:
+    """The picture, smaller by a factor, with the texture of that size in a group of the holes."""
+    if scale == 1:
+        return textured(pixels, group, ~hole)
+    return textured(_smaller(pixels, scale), _touched(group, scale), ~_touched(hole, scale))
 
 
 def _answered(pixels: Array, hole: Hole, network: Callable[[Tensor], Tensor], multiple: int) -> Array:

@@ -233,7 +233,7 @@ def test_windows_that_agree_leave_no_seam() -> None:
         return x[:, :-1, :1].expand_as(x[:, :-1])
 
     out = filled(np.where(hole[..., None], np.float32(0), photo), hole, first_row)
-    assert np.abs(out - photo).max() < 1e-5
+    assert np.abs(out - photo).max() < 1e-4
 
 
 def test_holes_far_away_have_no_influence() -> None:
