@@ -218,7 +218,7 @@ def _text(name: str, value: float | None) -> str:
 def _account(model: str, translators: dict[str, Translator]) -> dict[str, Any]:
     """Which model was scored, and by which arithmetic."""
     first = next(iter(translators.values()))
-    arithmetic = {"device": str(first.device), "precision": str(first.precision)}
+    arithmetic = {"device": str(first.runner.device), "precision": str(first.runner.precision)}
     return {"model": model, "fingerprint": first.fingerprint, "version": __version__, **arithmetic}
 
 

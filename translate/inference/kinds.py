@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,17 @@ from PIL import Image
 from torch import Tensor
 
 from translate.errors import DataError, UsageError
-from translate.images import Array, Picture, PictureFile, from_image, levels, picture_name, read
+from translate.images import (
+    Array,
+    Picture,
+    PictureFile,
+    from_image,
+    hole_of,
+    levels,
+    picture_name,
+    read,
+    read_hole,
+)
 
 
 def as_file(picture: Any, *, native: bool) -> PictureFile:
@@ -75,7 +86,30 @@ def from_tensor(x: Tensor) -> list[Picture]:
     return [Picture(pixels=levels(one, np.float32)) for one in pictures]
 
 
-def as_mask(mask: Any) -> Picture:
+def with_hole(picture: Picture, mask: Any) -> Picture:
+    """A picture with the hole that a mask shows; without a mask, with what is transparent in it.
+
+    Args:
+        mask: a path, a PIL image, an array, a tensor, or None.
+
+    Raises:
+        UsageError: nothing tells where the hole is.
+        DataError: the mask is damaged, of another size, or covers all.
+    """
+    if isinstance(mask, (str, Path)):
+        hole = read_hole(Path(mask), picture.size)
+    elif mask is not None:
+        hole = hole_of(_as_mask(mask), picture.size)
+    elif picture.alpha is not None and not picture.alpha.all():
+        hole = picture.alpha == 0
+    else:
+        raise UsageError("this model fills holes: give a mask, white where the picture is to be filled")
+    if hole.all():
+        raise DataError("all of the picture is hole: white is hole, and something must be known")
+    return replace(picture, hole=hole)
+
+
+def _as_mask(mask: Any) -> Picture:
     """A mask that is a PIL image, or an array or a tensor of any kind of number, in one or more channels.
 
     Raises:

@@ -11,28 +11,26 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from translate.config import ModelConfig
-from translate.errors import DataError, UsageError
+from translate.errors import UsageError
 from translate.images import (
     MAX_PIXELS,
     Array,
     Picture,
     PictureFile,
-    hole_of,
-    read_hole,
     to_image,
     to_tensor,
 )
 from translate.inference.canvas import Canvas
 from translate.inference.coloring import colorize
-from translate.inference.engines import find_engine, together
 from translate.inference.filling import fill
-from translate.inference.kinds import as_file, as_mask, from_array, from_tensor, to_array
+from translate.inference.kinds import as_file, from_array, from_tensor, to_array, with_hole
 from translate.inference.memory import cost_of, limits
+from translate.inference.runner import Runner
 from translate.inference.tiling import Tiling, plan_tiles, translate_tiled
-from translate.models import Model, Precision, pick_device, pick_precision
+from translate.models import Model
 
 if TYPE_CHECKING:
     from translate.inference.folder import Outcome
@@ -77,35 +75,19 @@ class Translator:
         self.config: ModelConfig = model.config
         self.direction = direction or self.config.directions[0]
         self.fingerprint = model.fingerprint()
-        self.device = pick_device(device)
-        self.precision = pick_precision(precision, self.device)
-        self.generator: nn.Module = model.generator(direction).to(self.device).eval()
         _refuse_channels(self.config)
+        self.runner = Runner(
+            model, direction, device=device, precision=precision, engine=engine, compile=compile
+        )
         self.tile = _tile(tile)
         self.saturation = saturation
-        if engine == "auto" and (self.config.mask or self.config.color == "Lab"):
-            engine = "torch"  # one small network a photo: no other engine is worth its start
-        self._engine = find_engine(engine, model, direction, self.precision)
-        self._quick = self.precision.weights(self.generator)
-        self._compiled = torch.compile(self._quick) if compile else self._quick
         self._alone: dict[torch.Size, bool] = {}
-        self._limits = limits(self.device)
+        self._limits = limits(self.runner.device)
         self.progress: Callable[[float], None] = lambda share: None
-
-    @property
-    def engine(self) -> str:
-        """What runs the network: `torch`, `openvino` or `onnxruntime`."""
-        return self._engine.name if self._engine else "torch"
-
-    @property
-    def together(self) -> int:
-        """How many small pictures of one size go through the network at once."""
-        alone = self._engine or self.config.mask or self.config.color == "Lab"
-        return 1 if alone else together(self.generator)
 
     def room(self, size: tuple[int, int]) -> int:
         """How many pictures of this width and height go through the network at once."""
-        return max(1, min(self.together, SMALL // (size[0] * size[1])))
+        return max(1, min(self.runner.together, SMALL // (size[0] * size[1])))
 
     @overload
     def __call__(self, picture: Path | str | Image.Image, mask: Any = None) -> Image.Image: ...
@@ -133,31 +115,10 @@ class Translator:
         if isinstance(picture, Tensor):
             return self._tensor(picture, mask)
         if isinstance(picture, np.ndarray):
-            answer = to_array(self.picture(self._holed(from_array(picture), mask)))
+            answer = to_array(self.picture(self._ready(from_array(picture), mask)))
             return answer[..., 0] if picture.ndim == 2 and answer.shape[2] == 1 else answer
         file = as_file(picture, native=self.config.mask)
-        return to_image(self.file(replace(file, frames=[self._holed(file.frames[0], mask)])))
-
-    def _holed(self, picture: Picture, mask: Any) -> Picture:
-        """The picture with its hole, for a model that fills one.
-
-        Raises:
-            UsageError: nothing tells where the hole is.
-            DataError: the mask is damaged, of another size, or covers all.
-        """
-        if not self.config.mask:
-            return picture
-        if isinstance(mask, (str, Path)):
-            hole = read_hole(Path(mask), picture.size)
-        elif mask is not None:
-            hole = hole_of(as_mask(mask), picture.size)
-        elif picture.alpha is not None and not picture.alpha.all():
-            hole = picture.alpha == 0
-        else:
-            raise UsageError("this model fills holes: give a mask, white where the picture is to be filled")
-        if hole.all():
-            raise DataError("all of the picture is hole: white is hole, and something must be known")
-        return replace(picture, hole=hole)
+        return to_image(self.file(replace(file, frames=[self._ready(file.frames[0], mask)])))
 
     def folder(
         self,
@@ -226,24 +187,21 @@ class Translator:
     @torch.inference_mode()
     def picture(self, picture: Picture) -> Picture:
         """Translate the colours of one picture; its alpha comes along untouched."""
-        multiple, exact = self.config.size_multiple, picture.deep
+        multiple, run = self.config.size_multiple, partial(self.runner, exact=picture.deep)
         if self.config.color == "Lab":
             side = self.config.working_size or WORKING_SIZE
-            run = partial(self._run, exact=exact)
             saturation = self.saturation * self.config.saturation
             return colorize(picture, run, side=side, multiple=multiple, saturation=saturation)
         if self.config.mask:
             assert picture.hole is not None
-            run = partial(self._run, exact=exact)
             return fill(picture, picture.hole, run, multiple=multiple, progress=self.progress)
         canvas = self._canvas(picture)
         tiling = self._tiling(canvas)
         if tiling is None:
-            return canvas.finished(self._run(canvas.whole(), exact=picture.deep)[0])
-        network = self.generator if picture.deep else self._quick
-        with self._arithmetic(picture.deep).autocast():
-            channels = self.config.generator.out_channels
-            pixels = translate_tiled(canvas, tiling, network, channels, self.device, self.progress)
+            return canvas.finished(run(canvas.whole())[0])
+        network, channels = self.runner.module(picture.deep), self.config.generator.out_channels
+        with self.runner.arithmetic(picture.deep).autocast():
+            pixels = translate_tiled(canvas, tiling, network, channels, self.runner.device, self.progress)
         return Picture(pixels=pixels, alpha=picture.alpha)
 
     @torch.inference_mode()
@@ -251,10 +209,10 @@ class Translator:
         """Pictures of one size in one forward, unless a picture alone would come out otherwise."""
         canvases = [self._canvas(picture) for picture in pictures]
         windows = torch.cat([canvas.whole() for canvas in canvases])
-        out = self._run(windows)
+        out = self.runner(windows)
         if windows.shape not in self._alone:
             self._alone[windows.shape] = not all(
-                torch.equal(out[n], self._run(windows[[n]])[0]) for n in (0, -1)
+                torch.equal(out[n], self.runner(windows[[n]])[0]) for n in (0, -1)
             )
         if self._alone[windows.shape]:
             return [self.picture(picture) for picture in pictures]
@@ -274,27 +232,17 @@ class Translator:
         return Canvas(picture, self.config.size_multiple, self.config.generator.in_channels)
 
     def _tiling(self, canvas: Canvas) -> Tiling | None:
-        exact = canvas.picture.deep or self.engine == "onnxruntime"  # which knows float32 only
-        cost = cost_of(self.config.generator, self._arithmetic(exact).dtype)
+        exact = canvas.picture.deep or self.runner.engine == "onnxruntime"  # which knows float32 only
+        cost = cost_of(self.config.generator, self.runner.arithmetic(exact).dtype)
         multiple = self.config.size_multiple
         return plan_tiles(canvas, self.tile, multiple=multiple, cost=cost, limits=self._limits)
 
-    def _run(self, windows: Tensor, *, exact: bool = False) -> Tensor:
-        """The network on (N, C, H, W) float32 in [-1, 1]; `exact` is in float32, by torch."""
-        if self._engine and not exact:
-            return self._engine(windows)
-        network = self.generator if exact else self._compiled
-        with self._arithmetic(exact).autocast():
-            out: Tensor = network(windows.to(self.device))
-        return out.float()
-
-    def _arithmetic(self, exact: bool) -> Precision:
-        """Deep pictures are computed in float32, whatever the precision."""
-        return Precision(self.device, torch.float32) if exact else self.precision
+    def _ready(self, picture: Picture, mask: Any) -> Picture:
+        return with_hole(picture, mask) if self.config.mask else picture
 
     def _tensor(self, x: Tensor, mask: Any) -> Tensor:
         """(C, H, W) or (N, C, H, W) in [-1, 1] -> the same kind, on the same device."""
-        pictures = [self._holed(picture, mask) for picture in from_tensor(x)]
+        pictures = [self._ready(picture, mask) for picture in from_tensor(x)]
         out = torch.cat([to_tensor(self.picture(picture).pixels) for picture in pictures]).to(x)
         for number, picture in enumerate(pictures):
             if picture.hole is not None:  # what is known stays as it was, to the bit

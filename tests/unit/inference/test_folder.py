@@ -123,7 +123,7 @@ ALIKE: dict[str, Callable[[], Translator]] = {
 def test_a_picture_becomes_the_same_file_alone_first_and_last_with_any_workers(
     kind: str, root: Path, tmp_path: Path
 ) -> None:
-    assert (ALIKE[kind]().together > 1) == (kind != "one at a time")
+    assert (ALIKE[kind]().runner.together > 1) == (kind != "one at a time")
     picture = noise(tmp_path / "alone" / "p.png", 40, 48, seed=99)
     expected = tmp_path / "of alone"
     apply(ALIKE[kind](), picture.parent, expected)

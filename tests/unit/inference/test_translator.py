@@ -93,7 +93,7 @@ def pixels(translated: list[Picture]) -> list[np.ndarray]:
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_pictures_given_together_come_out_as_alone(name: str, precision: str) -> None:
     translator = applied(lively(**MODELS[name]), precision=precision)
-    assert translator.together == {"resnet": 1, "unet": TOGETHER}[name]
+    assert translator.runner.together == {"resnet": 1, "unet": TOGETHER}[name]
     many = [Picture(pixels=noise(40, 50, seed=n)) for n in range(2 * TOGETHER + 3)]
     together = pixels(translator.pictures(many))
     alone = [translator.picture(picture).pixels for picture in many]
@@ -142,7 +142,7 @@ def test_alpha_stays_with_its_picture_in_a_group() -> None:
 
 def test_a_network_whose_answer_depends_on_company_runs_pictures_alone() -> None:
     translator = of(Company())
-    assert translator.together > 1
+    assert translator.runner.together > 1
     many = [Picture(pixels=noise(seed=n) // (n + 1)) for n in range(TOGETHER + 1)]
     alone = [translator.picture(picture).pixels for picture in many]
     for _ in range(2):
@@ -398,7 +398,7 @@ def test_folders_can_be_translated_too(tmp_path: Path) -> None:
 
 def test_a_translator_is_made_of_a_model_and_names_its_engine() -> None:
     translator = Translator(lively(), device="cpu", precision="fp32", engine="torch")
-    assert translator.engine == "torch"
+    assert translator.runner.engine == "torch"
     assert translator.direction == "AtoB"
 
 

@@ -335,7 +335,7 @@ def test_a_photo_of_any_size_is_coloured(size: tuple[int, int], colorize: Transl
 
 
 def test_a_photo_is_coloured_alike_alone_and_among_others(colorize: Translator) -> None:
-    assert colorize.together == 1
+    assert colorize.runner.together == 1
     many = [scene(40, 50, seed) for seed in range(3)]
     alone = [applied(model(color="Lab"))(photo) for photo in many]
     assert all(np.array_equal(colorize(photo), one) for photo, one in zip(many, alone, strict=True))
