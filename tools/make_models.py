@@ -44,33 +44,22 @@ def start(weights: Path, folder: Path) -> None:
     Model(config, {"AtoB": network}).save_pretrained(folder)
 
 
-def train(name: str, photos: Path, runs: Path, first: Path | None) -> list[Path]:
-    """Train all stages of a model, each from the one before; their runs."""
-    done: list[Path] = []
+def train(name: str, photos: Path, runs: Path, before: Path | None) -> Path:
+    """Train all stages of a model, each from the one before; the run of the last."""
     for stage in STAGES[name]:
-        run, before = runs / stage.stem, done[-1] if done else first
+        run = runs / stage.stem
         arguments = ["--data", str(photos), "--out", str(run), "--resume"]
         if before and not (run / "config.yaml").exists():
             arguments += ["--init", str(before)]
         subprocess.run([sys.executable, "-m", "translate", "train", str(stage), *arguments], check=True)
-        done.append(run)
-    return done
+        before = run
+    assert before
+    return before
 
 
-def mean_of(one: Model, other: Model) -> Model:
-    """A model between two of the same kind (network interpolation, arXiv:1809.00219, section 3.4)."""
-    weights = other.generators.state_dict()
-    with torch.no_grad():
-        for key, tensor in one.generators.state_dict().items():
-            tensor.lerp_(weights[key], 0.5)
-    return one
-
-
-def install(runs: list[Path], name: str) -> None:
-    """Put the last run's model into the package, in half precision; of inpaint, the mean of two stages."""
-    model, folder = Model.from_pretrained(runs[-1]), INSTALLED / name
-    if name == "inpaint":  # the first is nearer to the truth by PSNR, the second by the Frechet distance
-        model = mean_of(model, Model.from_pretrained(runs[-2]))
+def install(run: Path, name: str) -> None:
+    """Put a run's model into the package, in half precision."""
+    model, folder = Model.from_pretrained(run), INSTALLED / name
     data = Path(model.config.trained_on["data"]).name
     model.config = model.config.replace(trained_on={**model.config.trained_on, "data": data})
     if name == "colorize":
