@@ -100,14 +100,18 @@ def test_masks_that_are_wrong_are_told_in_a_line(
     assert told("--mask", "empty.png", code=0) == "note: cat.png: the mask is empty"
     assert np.array_equal(read_rgb(tmp_path / "out" / "cat.png"), read_rgb(cat))
     assert told("--mask", "full.png", code=3) == (
-        "failed: cat.png: all of the picture is hole: white is hole, --invert swaps the two"
+        "failed: cat.png: all of the picture is hole: leave black what is to be kept (--invert swaps the two)"
     )
     assert told("--mask", "flat.png", code=3) == (
         "failed: cat.png: flat.png: a mask of 451x99 for a picture of 451x300: give it the picture's size"
     )
-    assert told("--mask", "masks", code=3) == "failed: cat.png: no mask of the stem 'cat' in masks"
+    assert told("--mask", "masks", code=3) == (
+        "failed: cat.png: no mask of the stem 'cat' in masks: add one (all black fills nothing)"
+    )
     assert told(code=3).startswith("failed: cat.png: no mask, and nothing in it is transparent")
     assert told("--mask", "none.png", code=2).startswith("error: no mask 'none.png': give a file")
+    refused = within("colorize", "cat.png", "-o", "out", "--model", "inpaint", code=2).stderr
+    assert "inpaint is no model of colorize: leave --model out, or use translate apply inpaint" in refused
     refused = within("colorize", "cat.png", "-o", "out", "--model", "nobody", code=2).stderr
     assert "no model 'nobody': give a run, a model folder, or the name of an installed model" in refused
     assert (
@@ -141,12 +145,14 @@ def test_an_album_is_coloured_where_it_lacks_colour(tmp_path: Path) -> None:
     saved(sepia, tmp_path / "album" / "sub" / "sepia.jpg")
     saved(gray.astype(np.uint16) * 257, tmp_path / "album" / "scan.png")
     saved(data.chelsea(), tmp_path / "album" / "cat.png")
-    assert "4 of 5 photos are without colour" in tool(
+    (tmp_path / "album" / "broken.png").write_bytes((tmp_path / "album" / "cat.png").read_bytes()[:9000])
+    assert "5 of 6 photos are without colour" in tool(
         "colorize_photos.py", tmp_path / "album", "-o", tmp_path / "out"
     )
     out = tmp_path / "out"
     names = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
-    assert names == {"gray.png", "gray-in-rgb.jpg", "sub/sepia.jpg", "scan.png"}
+    assert names == {"gray.png", "gray-in-rgb.jpg", "sub/sepia.jpg", "scan.png", "cat.png"}
+    np.testing.assert_array_equal(read_rgb(out / "cat.png"), data.chelsea())
 
 
 def test_scratches_are_found_and_repaired(tmp_path: Path) -> None:
@@ -154,6 +160,7 @@ def test_scratches_are_found_and_repaired(tmp_path: Path) -> None:
     scratched = photo.copy()
     scratched[100:102, 20:280] = 255
     saved(scratched, tmp_path / "scans" / "cat.png")
+    (tmp_path / "scans" / "broken.png").write_bytes((tmp_path / "scans" / "cat.png").read_bytes()[:9000])
     tool("inpaint_photos.py", tmp_path / "scans", "-o", tmp_path / "out", "--masks", tmp_path / "masks")
     found = read_rgb(tmp_path / "masks" / "cat.png")[..., 0] > 0
     assert found[100:102, 20:280].mean() > 0.95

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from translate.config.model import DIRECTIONS
-from translate.errors import SomeFilesFailedError, TranslateError
+from translate.errors import SomeFilesFailedError, TranslateError, UsageError
 
 if TYPE_CHECKING:
     from translate.inference import Outcome
@@ -113,6 +113,7 @@ def translate_pictures(
     inputs: tuple[Path, ...],
     out: Path,
     *,
+    task: str | None = None,
     report: Path | None,
     max_megapixels: int,
     mask: Path | None = None,
@@ -127,6 +128,9 @@ def translate_pictures(
     jobs = plan(inputs, out, format=options["format"])
     names = ("direction", "device", "precision", "engine", "tile", "compile", "saturation")
     translator = load(model, **{name: options.pop(name) for name in names if name in options})
+    fits = {"colorize": translator.config.color == "Lab", "inpaint": translator.config.mask}
+    if task and not fits[task]:
+        raise UsageError(f"{model} is no model of {task}: leave --model out, or use translate apply {model}")
     from translate.inference.folder import Settings, translate_files
     from translate.inference.masks import Masks
 

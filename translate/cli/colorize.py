@@ -24,4 +24,4 @@ def colorize(model: str, inputs: tuple[Path, ...], out: Path, **settings: Any) -
     format and depth stay the photo's own; a photo that has colours gets new ones. What cannot be read
     is listed at the end, and the exit code is then 3.
     """
-    translate_pictures(model, inputs, out, **settings)
+    translate_pictures(model, inputs, out, task="colorize", **settings)

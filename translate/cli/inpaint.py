@@ -24,4 +24,4 @@ def inpaint(model: str, inputs: tuple[Path, ...], out: Path, **settings: Any) ->
     format is lossless (--format png, for a JPEG). What cannot be read is listed at the end, and the exit
     code is then 3.
     """
-    translate_pictures(model, inputs, out, **settings)
+    translate_pictures(model, inputs, out, task="inpaint", **settings)

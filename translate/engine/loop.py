@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from textwrap import shorten
 from typing import Any
 
 import torch
@@ -223,7 +224,7 @@ def _start_from(model: Model, generators: dict[str, nn.Module]) -> None:
         try:
             generator.load_state_dict(model.generator(direction).state_dict())
         except RuntimeError as error:
-            reason = str(error).splitlines()[1].strip()
+            reason = shorten(str(error).splitlines()[1], 100)
             raise TranslateError(
                 f"--init: the model is a {model.config.generator.name} of other layers than these"
                 f" settings make ({reason}): give the settings in its config.json"

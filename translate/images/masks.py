@@ -16,6 +16,7 @@ from translate.images.reading import read
 Hole = npt.NDArray[np.bool_]
 
 LEVEL = 0.5  # of white, from which on a pixel of a mask is hole
+PARTLY = 0.1  # the same for a mask smaller than its photo: a gray pixel holds the edge of a stroke
 FLAT = 0.1  # of white; strokes of one colour on a transparent layer differ by no more
 TOUCHED = 1e-4  # of a pixel; a photo's pixel is hole where any of the mask's pixels in it is
 ASPECT = 0.01  # by which a mask's aspect may differ from its photo's
@@ -49,7 +50,7 @@ def hole_of(mask: Picture, size: tuple[int, int], *, invert: bool = False, dilat
         raise DataError(
             f"a mask of {width}x{height} for a picture of {size[0]}x{size[1]}: give it the picture's size"
         )
-    hole = _shown(mask)
+    hole = _shown(mask, LEVEL if width >= size[0] else PARTLY)
     if mask.size != size:
         way = cv2.INTER_AREA if width > size[0] else cv2.INTER_NEAREST_EXACT
         hole = cv2.resize(hole.astype(np.float32), size, interpolation=way) > TOUCHED
@@ -61,10 +62,10 @@ def hole_of(mask: Picture, size: tuple[int, int], *, invert: bool = False, dilat
     return hole
 
 
-def _shown(mask: Picture) -> Hole:
+def _shown(mask: Picture, level: float) -> Hole:
     """What is white or of any bright colour; on a transparent layer, the strokes; in a cut photo, the cut."""
-    bright: Hole = mask.pixels.max(axis=2) >= LEVEL * mask.white
-    if mask.alpha is None or (opaque := mask.alpha >= LEVEL * mask.white).all():
+    bright: Hole = mask.pixels.max(axis=2) >= level * mask.white
+    if mask.alpha is None or (opaque := mask.alpha >= level * mask.white).all():
         return bright
     if not opaque.any():
         return opaque

@@ -76,7 +76,9 @@ class Masks:
         frames = [replace(frame, hole=self._hole(frame, job)) for frame in file.frames]
         name = picture_name(job.source)
         if any(frame.hole is not None and frame.hole.all() for frame in frames):
-            raise DataError(f"{name}: all of the picture is hole: white is hole, --invert swaps the two")
+            raise DataError(
+                f"{name}: all of the picture is hole: leave black what is to be kept (--invert swaps the two)"
+            )
         empty = not any(frame.hole is not None and frame.hole.any() for frame in frames)
         return replace(file, frames=frames, damage=file.damage or "the mask is empty" * empty)
 
@@ -84,7 +86,10 @@ class Masks:
         if job.mask is not None:
             if not job.mask.exists():
                 stem, folder = job.source.stem, picture_name(job.mask.parent)
-                raise DataError(f"{picture_name(job.source)}: no mask of the stem {stem!r} in {folder}")
+                raise DataError(
+                    f"{picture_name(job.source)}: no mask of the stem {stem!r} in {folder}:"
+                    " add one (all black fills nothing)"
+                )
             try:
                 return read_hole(job.mask, frame.size, invert=self.invert, dilate=self.dilate)
             except DataError as error:

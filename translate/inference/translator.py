@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from translate.inference.folder import Outcome
 
 WORKING_SIZE = 256  # pixels of the shorter side, of models that colour and do not say it
+MOST_SATURATION = 10  # beyond which all colours lie outside of sRGB
 SMALL = 2**20  # the most pixels that the pictures of one forward have together
 
 
@@ -57,7 +58,8 @@ class Translator:
         progress: is called with the share of a large picture that is done, row by row of its tiles.
 
     Raises:
-        UsageError: the model does not go in that direction, or this machine lacks the device or engine.
+        UsageError: the model does not go in that direction, this machine lacks the device or engine, or
+            the saturation is none.
     """
 
     def __init__(
@@ -80,7 +82,7 @@ class Translator:
             model, direction, device=device, precision=precision, engine=engine, compile=compile
         )
         self.tile = _tile(tile)
-        self.saturation = saturation
+        self.saturation = _saturation(saturation, self.config)
         self._alone: dict[torch.Size, bool] = {}
         self._limits = limits(self.runner.device)
         self.progress: Callable[[float], None] = lambda share: None
@@ -262,6 +264,19 @@ def _refuse_channels(config: ModelConfig) -> None:
         known, rule = [(1, 1), (1, 3), (3, 1), (3, 3)], "pictures have 1 (gray) or 3 (RGB)"
     if channels not in known:
         raise UsageError(f"this model takes {channels[0]} and gives {channels[1]} channels: {rule}")
+
+
+def _saturation(saturation: float, config: ModelConfig) -> float:
+    """A factor of the chroma; 1 for a model that does not colour.
+
+    Raises:
+        UsageError: it is no such number, or the model does not colour.
+    """
+    if not isinstance(saturation, (int, float)) or not 0 <= saturation <= MOST_SATURATION:
+        raise UsageError(f"saturation is {saturation!r}, but must be a number from 0 to {MOST_SATURATION}")
+    if saturation != 1 and config.color != "Lab":
+        raise UsageError("this model does not colour: leave saturation out")
+    return float(saturation)
 
 
 def _tile(tile: str | int) -> str | int:

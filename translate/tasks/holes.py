@@ -14,6 +14,7 @@ from translate.errors import DataError, UsageError
 from translate.images import Hole, Pixels, find_pictures, picture_name, read_hole
 
 SEED = 0  # of the holes that are drawn
+LEAST = 16  # pixels of the shorter side, of a photo that masks are laid on
 RADIUS = 3  # pixels around a pixel from which OpenCV fills it
 CLASSES = tuple(f"{100 * low:.0f}-{high:.0%}" for low, high in HOLE_SIZES)
 UNDER, OVER, ALL = "under 1%", "over 60%", "all sizes"
@@ -43,8 +44,13 @@ def mask_files(folder: Path, notes: list[str]) -> Holes:
     turns = cycle(files)
 
     def holes(number: int, shape: tuple[int, ...]) -> list[tuple[str, Hole]]:
+        if min(shape[:2]) < LEAST:
+            raise DataError(f"{shape[1]}x{shape[0]} is too small for masks: {LEAST} pixels are the least")
         for path in islice(turns, len(files)):
-            hole = read_hole(path, (shape[1], shape[0]))
+            try:
+                hole = read_hole(path, (shape[1], shape[0]))
+            except DataError as error:
+                raise DataError(f"{error}, which is what was cut from the photo") from None
             if hole.any() and not hole.all():
                 return [(size_class(float(hole.mean())), hole)]
             note = f"mask {picture_name(path)} is left out: {'all' if hole.any() else 'nothing'} is hole"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -230,3 +231,12 @@ def test_a_smaller_mask_grows_by_pixels_of_the_photo(tmp_path: Path) -> None:
     small[5, 5:10] = True
     hole = read_back(painted(small, (255, 255, 255)), tmp_path, dilate=2)
     assert np.array_equal(hole.any(axis=1).nonzero()[0], np.arange(18, 26))
+
+
+def test_a_smaller_mask_covers_a_stroke_whose_edges_are_gray(tmp_path: Path) -> None:
+    stroke = np.zeros((40, 60), np.uint8)
+    cv2.line(stroke, (3, 5), (55, 36), 255, 2)
+    small = Image.fromarray(stroke).resize((30, 20), Image.Resampling.BOX)
+    hole = read_back(small, tmp_path)
+    assert hole[stroke > 0].mean() > 0.98
+    assert hole.sum() < 3 * (stroke > 0).sum()

@@ -220,7 +220,7 @@ def test_a_photo_without_a_mask_is_told_and_the_others_are_done(
     failures = {name: outcome.failure for name, outcome in apply(translator, root, out, masks).items()}
     assert failures == {
         "a.png": "",
-        "b.png": f"{root / 'b.png'}: no mask of the stem 'b' in {masks}",
+        "b.png": f"{root / 'b.png'}: no mask of the stem 'b' in {masks}: add one (all black fills nothing)",
         "c.png": "",
     }
     assert sorted(path.name for path in out.iterdir()) == ["a.png", "c.png"]
@@ -260,7 +260,7 @@ def test_a_mask_of_all_is_refused_with_the_remedy(
     path = mask(tmp_path / "m.png", everything)
     (outcome,) = apply(translator, root, out, path, invert=invert).values()
     assert outcome.failure.startswith(
-        f"{root / 'a.png'}: all of the picture is hole: white is hole, --invert"
+        f"{root / 'a.png'}: all of the picture is hole: leave black what is to be kept"
     )
     assert not out.exists()
 

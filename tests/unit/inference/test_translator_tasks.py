@@ -12,6 +12,7 @@ from PIL import Image
 from skimage.color import rgb2lab
 from torch import Tensor, nn
 
+import translate
 from tests import pictures
 from tests.unit.images.making import (
     deep_png,
@@ -401,3 +402,14 @@ def test_photos_of_a_folder_are_coloured_as_alone(colorize: Translator, tmp_path
     for number in range(4):
         with Image.open(tmp_path / "out" / f"{number}.png") as out:
             assert np.array_equal(np.asarray(out), np.asarray(colorize(tmp_path / "in" / f"{number}.png")))
+
+
+@pytest.mark.parametrize("saturation", [-1, 11, float("nan"), float("inf"), "much", None])
+def test_a_saturation_that_is_none_is_refused(saturation: Any) -> None:
+    with pytest.raises(UsageError, match=r"saturation is .*, but must be a number from 0 to 10"):
+        translate.load("colorize", saturation=saturation)
+
+
+def test_a_model_that_does_not_colour_has_no_saturation() -> None:
+    with pytest.raises(UsageError, match="does not colour: leave saturation out"):
+        translate.load("inpaint", saturation=0.5)
