@@ -17,7 +17,7 @@ from translate.inference.canvas import Canvas
 LONGEST = 16  # times the shorter side: more of a panorama is seen reduced
 STRIP = 2**20  # pixels put together at once
 HALVINGS = 7  # of the interval in which a colour's most chroma is looked for
-WINDOW, SMOOTH = 4, 1e-2  # of the guided filter: its radius in pixels, and what lightness differs by in noise
+WINDOW, SMOOTH = 2, 1e-2  # of the guided filter: its radius in pixels, and what lightness differs by in noise
 
 Network = Callable[[Tensor], Tensor]
 

@@ -29,7 +29,7 @@ NEAR = 64  # pixels: patches are looked for so far around a block, and as far ag
 SPACING = 4  # pixels between the patches to choose from
 MOST = 1024  # of them, for a block
 SHARES = 16  # each place chooses from one share of them, by lot: one patch used all over makes a pattern
-STRENGTH = 0.5  # of the borrowed detail: at 1, the error in what cannot be known would double
+STRENGTH = 0.45  # of the borrowed detail: at 1, the error in what cannot be known would double
 
 Floats = npt.NDArray[np.float32]
 Places = npt.NDArray[np.int64]  # (N, 2): y and x of the first pixel of each patch
