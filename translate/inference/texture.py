@@ -52,7 +52,9 @@ def textured(pixels: Array, hole: Hole, known: Hole) -> Array:
     for corner in product(range(0, hole.shape[0], BLOCK), range(0, hole.shape[1], BLOCK)):
         here = np.s_[corner[0] : corner[0] + BLOCK, corner[1] : corner[1] + BLOCK]
         missing = hole[here]
-        near = _near(sources, corner, 2 * depth[here].max() + NEAR) if missing.any() else sources[:0]
+        if not missing.any():
+            continue
+        near = _near(sources, corner, 2 * depth[here].max() + NEAR)
         if len(near):
             places, needed = _places(hole, corner)
             best = _alike(_coarse(squares, places[needed]), _coarse(squares, near), seed=sum(corner))
