@@ -2,7 +2,7 @@
 
 from translate.images.files import SUFFIXES, find_pictures, picture_name, real
 from translate.images.limit import MAX_PIXELS
-from translate.images.masks import Hole, hole_of, read_hole
+from translate.images.masks import Hole, hole_of, read_hole, read_own_hole
 from translate.images.picture import Array, Picture, Pixels, from_pil, to_pil
 from translate.images.reading import PictureFile, from_image, pixels_of, read, read_rgb
 from translate.images.sheet import contact_sheet
@@ -28,6 +28,7 @@ __all__ = [
     "pixels_of",
     "read",
     "read_hole",
+    "read_own_hole",
     "read_rgb",
     "real",
     "to_image",

@@ -43,6 +43,15 @@ def read_hole(path: Path, size: tuple[int, int], *, invert: bool = False, dilate
         raise DataError(str(error) if str(error).startswith(name) else f"{name}: {error}") from None
 
 
+def read_own_hole(path: Path) -> Hole:
+    """The hole that a mask file describes, at the mask's own size.
+
+    Raises:
+        DataError: the file is no picture.
+    """
+    return _shown(read(path, first_only=True).frames[0], LEVEL)
+
+
 def hole_of(mask: Picture, size: tuple[int, int], *, invert: bool = False, dilate: int = 0) -> Hole:
     """As `read_hole`, for a mask that is read already."""
     width, height = mask.size

@@ -22,7 +22,18 @@ from translate.images.tensors import to_pixels, to_tensor
 from translate.inference import Translator
 from translate.metrics import PictureFeatures, colorfulness, delta_e, frechet_distance, picture_psnr, ssim
 from translate.metrics.frechet import FEATURES, Features
-from translate.tasks.holes import ALL, BASELINES, CLASSES, DRAWN, OVER, UNDER, Filler, drawn, mask_files
+from translate.tasks.holes import (
+    ALL,
+    BASELINES,
+    CLASSES,
+    DRAWN,
+    FROM_FILES,
+    OVER,
+    UNDER,
+    Filler,
+    drawn,
+    mask_files,
+)
 
 SIDE = 256  # pixels of a photo's crop
 ROUNDING = 1e-6  # of no meaning, and nothing to have a share of
@@ -161,7 +172,7 @@ def inpaint(r: Request) -> Evaluation:
     files, which = _photos(r.data)
     notes: list[str] = []
     holes = mask_files(r.masks, notes) if r.masks else drawn
-    how = f"those of {picture_name(r.masks)}, in order and round again, one a photo" if r.masks else DRAWN
+    how = f"{FROM_FILES} {picture_name(r.masks)}" if r.masks else DRAWN
     fillers: dict[str, Filler] = {"model": translator, **(BASELINES if r.baselines else {})}
 
     def score(number: int, path: Path) -> Scores:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import cycle, islice
 from pathlib import Path
 
 import cv2
@@ -11,7 +10,7 @@ import numpy as np
 
 from translate.data.masks import HOLE_SIZES, draw_mask
 from translate.errors import DataError, UsageError
-from translate.images import Hole, Pixels, find_pictures, picture_name, read_hole
+from translate.images import Hole, Pixels, find_pictures, picture_name, read_hole, read_own_hole
 
 SEED = 0  # of the holes that are drawn
 LEAST = 16  # pixels of the shorter side, of a photo that masks are laid on
@@ -19,6 +18,7 @@ RADIUS = 3  # pixels around a pixel from which OpenCV fills it
 CLASSES = tuple(f"{100 * low:.0f}-{high:.0%}" for low, high in HOLE_SIZES)
 UNDER, OVER, ALL = "under 1%", "over 60%", "all sizes"
 DRAWN = f"one of each size drawn in each photo, strokes and boxes by turns, seed {SEED}"
+FROM_FILES = "in each photo one of each size that there is, in order and round again, of the masks of"
 
 Filler = Callable[[Pixels, Hole], Pixels]
 Holes = Callable[[int, tuple[int, ...]], list[tuple[str, Hole]]]  # of photo n, (H, W), each with its class
@@ -33,31 +33,51 @@ def drawn(number: int, shape: tuple[int, ...]) -> list[tuple[str, Hole]]:
 
 
 def mask_files(folder: Path, notes: list[str]) -> Holes:
-    """The masks of a folder, in order and round again, one a photo; `notes` are told which are of no use.
+    """Of each class of size that the masks of a folder have, one a photo, in order and round again.
+
+    Args:
+        notes: are told which masks are of no use.
 
     Raises:
         UsageError: there is no such folder, or no picture in it.
+        DataError: no mask is of use.
     """
     files = find_pictures(folder) if folder.is_dir() else []
     if not files:
         raise UsageError(f"no masks in {picture_name(folder)!r}: give a folder of them, white in the hole")
-    turns = cycle(files)
+    by_size: dict[str, list[Path]] = {}
+    for path in files:
+        name, useless = _class_or_fault(path)
+        if useless:
+            notes.append(f"mask {useless}")
+        else:
+            by_size.setdefault(name, []).append(path)
+    if not by_size:
+        raise DataError(f"no mask of {picture_name(folder)} is of use; {notes[0]}")
 
     def holes(number: int, shape: tuple[int, ...]) -> list[tuple[str, Hole]]:
         if min(shape[:2]) < LEAST:
             raise DataError(f"{shape[1]}x{shape[0]} is too small for masks: {LEAST} pixels are the least")
-        for path in islice(turns, len(files)):
-            try:
-                hole = read_hole(path, (shape[1], shape[0]))
-            except DataError as error:
-                raise DataError(f"{error}, which is what was cut from the photo") from None
-            if hole.any() and not hole.all():
-                return [(size_class(float(hole.mean())), hole)]
-            note = f"mask {picture_name(path)} is left out: {'all' if hole.any() else 'nothing'} is hole"
-            notes.extend([note] if note not in notes else [])
-        raise DataError(f"no mask of {picture_name(folder)} is of use: all or nothing is hole in each")
+        try:
+            return [
+                (name, read_hole(masks[number % len(masks)], (shape[1], shape[0])))
+                for name, masks in by_size.items()
+            ]
+        except DataError as error:
+            raise DataError(f"{error}, which is what was cut from the photo") from None
 
     return holes
+
+
+def _class_or_fault(path: Path) -> tuple[str, str]:
+    """The class of a mask's size, or why it is of no use."""
+    try:
+        hole = read_own_hole(path)
+    except DataError as error:
+        return "", f"{error}: left out"
+    if hole.all() or not hole.any():
+        return "", f"{picture_name(path)} is left out: {'all' if hole.any() else 'nothing'} is hole"
+    return size_class(float(hole.mean())), ""
 
 
 def size_class(share: float) -> str:

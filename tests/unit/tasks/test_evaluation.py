@@ -274,24 +274,29 @@ def mask(path: Path, share: float, side: int = 32) -> Path:
     return path
 
 
-def test_masks_of_a_folder_go_round_and_those_of_no_use_are_named(tmp_path: Path) -> None:
-    for number, share in enumerate((0.25, 1.0, 0.5, 0.0, 0.75)):
-        mask(tmp_path / "masks" / f"{number}.png", share, side=64 if number == 2 else 32)
-    folder = flat_photos(tmp_path / "photos", 5)
-    done = inpaint(request(folder, translator := off_by(5), masks=tmp_path / "masks"))
-    assert [float(hole.mean()) for _, hole in translator.given] == [0.25, 0.5, 0.75, 0.25, 0.5]
+def test_each_photo_gets_a_mask_of_each_size_and_those_of_no_use_are_named(tmp_path: Path) -> None:
+    folder = tmp_path / "masks"
+    for number, share in enumerate((0.25, 1.0, 0.5, 0.0, 0.75, 0.28125)):
+        mask(folder / f"{number}.png", share, side=64 if number == 2 else 32)
+    (folder / "6.png").write_bytes(b"no picture")
+    photos = flat_photos(tmp_path / "photos", 3)
+    done = inpaint(request(photos, translator := off_by(5), masks=folder))
+    shares = [float(hole.mean()) for _, hole in translator.given]
+    assert shares == [0.25, 0.5, 0.75, 0.28125, 0.5, 0.75, 0.25, 0.5, 0.75]
     assert [(one.group, one.pictures) for one in done.rows] == [
-        ("20-30%", 2),
-        ("40-50%", 2),
-        ("over 60%", 1),
-        ("all sizes", 5),
+        ("20-30%", 3),
+        ("40-50%", 3),
+        ("over 60%", 3),
+        ("all sizes", 9),
     ]
-    assert row(done, "model", "over 60%").values["frechet"] is None
-    assert done.notes == [
-        f"mask {tmp_path / 'masks' / '1.png'} is left out: all is hole",
-        f"mask {tmp_path / 'masks' / '3.png'} is left out: nothing is hole",
+    assert done.notes[:2] == [
+        f"mask {folder / '1.png'} is left out: all is hole",
+        f"mask {folder / '3.png'} is left out: nothing is hole",
     ]
-    assert done.protocol["holes"] == f"those of {tmp_path / 'masks'}, in order and round again, one a photo"
+    assert done.notes[2].startswith(f"mask {folder / '6.png'}: not a picture")
+    assert done.notes[2].endswith("left out")
+    assert done.protocol["holes"].startswith("in each photo one of each size that there is")
+    assert done.protocol["holes"].endswith(f"of the masks of {folder}")
 
 
 def test_a_photo_of_another_aspect_than_its_mask_is_left_out(tmp_path: Path) -> None:
@@ -309,7 +314,7 @@ def test_masks_that_are_not_there_or_of_no_use(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=r"no masks in .*: give a folder of them, white in the hole"):
             mask_files(missing, [])
     mask(tmp_path / "masks" / "a.png", 1.0)
-    with pytest.raises(DataError, match=r"no mask of .* is of use: all or nothing is hole in each"):
+    with pytest.raises(DataError, match=r"no mask of .* is of use; mask .*a.png is left out: all is hole"):
         inpaint(request(tmp_path / "photos", off_by(5), masks=tmp_path / "masks"))
 
 
