@@ -68,7 +68,5 @@ def test_fine_tunes_from_a_model(recipe: str, tmp_path: Path) -> None:
         "pix2pix",
         "colorize",
     )  # batch norm's averages move
-    for old, new in zip(
-        first.runner.generator.parameters(), second.runner.generator.parameters(), strict=True
-    ):
+    for old, new in zip(first.generator.parameters(), second.generator.parameters(), strict=True):
         assert old.equal(new)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from translate.config import ModelConfig
 from translate.errors import UsageError
@@ -86,6 +86,11 @@ class Translator:
         self._alone: dict[torch.Size, bool] = {}
         self._limits = limits(self.runner.device)
         self.progress: Callable[[float], None] = lambda share: None
+
+    @property
+    def generator(self) -> nn.Module:
+        """The network: (N, C, H, W) in [-1, 1] -> the same, of the kind that is made."""
+        return self.runner.generator
 
     def room(self, size: tuple[int, int]) -> int:
         """How many pictures of this width and height go through the network at once."""

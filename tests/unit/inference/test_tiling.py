@@ -177,7 +177,7 @@ def test_an_error_in_one_picture_does_not_change_the_next(monkeypatch: pytest.Mo
         raise RuntimeError("out of memory")
 
     with monkeypatch.context() as patch:
-        patch.setattr(translator.runner.generator.decoder[-1], "forward", fail)
+        patch.setattr(translator.generator.decoder[-1], "forward", fail)
         with pytest.raises(RuntimeError, match="memory"):
             translator(picture)
     assert np.array_equal(translator(picture), before)
