@@ -28,7 +28,7 @@ STAGES = {
     name: sorted((Path(__file__).parents[1] / "configs/models").glob(f"{name}-*.yaml"))
     for name in ("colorize", "inpaint")
 }
-SATURATION = 0.85  # at 1, colours are livelier and wrong ones stand out; PSNR and Frechet are both worse
+SATURATION = 0.9  # at 1, colours are livelier and wrong ones stand out; PSNR is worse
 HEAD = ("_conv_head", "_bn1", "_fc")  # of the classifier: not part of the backbone
 
 

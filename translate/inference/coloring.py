@@ -17,6 +17,7 @@ from translate.inference.canvas import Canvas
 LONGEST = 16  # times the shorter side: more of a panorama is seen reduced
 STRIP = 2**20  # pixels put together at once
 HALVINGS = 7  # of the interval in which a colour's most chroma is looked for
+SIZES = (1.0, 1.25)  # at which the network looks at a photo, times its working size
 WINDOW, SMOOTH = 2, 1e-2  # of the guided filter: its radius in pixels, and what lightness differs by in noise
 
 Network = Callable[[Tensor], Tensor]
@@ -27,9 +28,10 @@ def colorize(
 ) -> Picture:
     """A photo in colour; its lightness and its alpha are its own.
 
-    The network sees the photo with a shorter side of `side` pixels. Its answer follows the edges of
-    the photo's lightness (fast guided filter, arXiv:1505.00996). A colour that sRGB does not have at
-    that lightness loses chroma, not lightness.
+    The network sees the photo with a shorter side of `side` pixels, and a quarter larger, each as it is
+    and mirrored: where these answers differ they are guesses, and their mean is paler. It follows the
+    edges of the photo's lightness (fast guided filter, arXiv:1505.00996). A colour that sRGB does not
+    have at that lightness loses chroma, not lightness.
 
     Args:
         network: lightness (1, 1, h, w) -> a and b (1, 2, h, w), all in [-1, 1].
@@ -38,7 +40,7 @@ def colorize(
     small = _reduced(picture, side)
     canvas = Canvas(small, multiple, 3)
     light, _ = split_lab(canvas.whole())
-    chroma = saturation * network(light).float().cpu()
+    chroma = saturation * _looked_at(light, network, multiple)
     width, height = small.size
     slope, offset = _guided(light[..., :height, :width], chroma[..., :height, :width])
     return Picture(pixels=_merged(picture, slope, offset), alpha=picture.alpha)
@@ -51,6 +53,19 @@ def _reduced(picture: Picture, side: int) -> Picture:
     size = max(1, round(width * factor)), max(1, round(height * factor))
     pixels = picture.rgb()
     return Picture(pixels=cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) if factor < 1 else pixels)
+
+
+def _looked_at(light: Tensor, network: Network, multiple: int) -> Tensor:
+    """The mean of the network's answers for lightness at several sizes and both ways round, (1, 2, H, W)."""
+    answers = []
+    for factor in SIZES:
+        size = [max(1, round(factor * side / multiple)) * multiple for side in light.shape[2:]]
+        seen = F.interpolate(light, size, mode="bilinear", antialias=True)
+        for mirrored in (False, True):
+            answer = network(seen.flip(-1) if mirrored else seen).float().cpu()
+            answer = answer.flip(-1) if mirrored else answer
+            answers.append(F.interpolate(answer, light.shape[2:], mode="bilinear"))
+    return torch.stack(answers).mean(dim=0)
 
 
 def _guided(light: Tensor, chroma: Tensor) -> tuple[Tensor, Tensor]:

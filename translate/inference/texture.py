@@ -20,11 +20,11 @@ from torch import Tensor
 from translate.images import Array, Hole
 from translate.images.picture import WHITE
 
-SIDE, STEP = 16, 8  # of the patches, which overlap by half
-CELL = 4  # side of the squares by whose means patches are compared
-FINE = 2.0  # pixels: what a Gaussian of this width takes away is detail
-MARGIN = 6  # pixels around a patch that its Gaussian looks at
-BLOCK = 32 * STEP  # side of the squares that are made at once
+SIDE, STEP = 32, 16  # of the patches, which overlap by half
+CELL = 8  # side of the squares by whose means patches are compared
+FINE = 4.0  # pixels: what a Gaussian of this width takes away is detail
+MARGIN = 12  # pixels around a patch that its Gaussian looks at
+BLOCK = 16 * STEP  # side of the squares that are made at once
 NEAR = 64  # pixels: patches are looked for so far around a block, and as far again as the hole is wide there
 SPACING = 4  # pixels between the patches to choose from
 MOST = 1024  # of them, for a block

@@ -165,10 +165,10 @@ class Seen:
     """A network that remembers what it was shown."""
 
     def __init__(self) -> None:
-        self.light: Tensor = torch.zeros(0)
+        self.lights: list[Tensor] = []
 
     def __call__(self, x: Tensor) -> Tensor:
-        self.light = x
+        self.lights.append(x)
         return lively(x)
 
 
@@ -188,7 +188,8 @@ def test_the_network_sees_a_shorter_side_of_so_many_pixels(
 ) -> None:
     network = Seen()
     colored(scene(*size), network, side=64)
-    assert network.light.shape == (1, 1, *shown)
+    larger = tuple(round(1.25 * side / 32) * 32 for side in shown)
+    assert [tuple(light.shape[2:]) for light in network.lights] == [shown, shown, larger, larger]
     assert max(shown) <= LONGEST * 64
 
 
@@ -196,21 +197,37 @@ def test_the_network_sees_lightness() -> None:
     network = Seen()
     colored(scene(64, 96), network, side=64)
     expected = lab(scene(64, 96))[..., 0] / 50 - 1
-    assert np.abs(network.light[0, 0].numpy() - expected).max() < 1e-3
+    as_it_is, mirrored, larger, _ = (light[0, 0].numpy() for light in network.lights)
+    assert np.abs(as_it_is - expected).max() < 1e-3
+    assert np.abs(mirrored - expected[:, ::-1]).max() < 1e-3
+    assert abs(larger.mean() - expected.mean()) < 0.02
+    network = Seen()
     colored(np.kron(noise(64, 96), np.ones((4, 4, 1), np.uint8)), network, side=64)
-    assert np.abs(network.light[0, 0].numpy() - (lab(noise(64, 96))[..., 0] / 50 - 1)).max() < 1e-3
+    assert np.abs(network.lights[0][0, 0].numpy() - (lab(noise(64, 96))[..., 0] / 50 - 1)).max() < 1e-3
+
+
+def test_answers_that_differ_between_looks_are_averaged() -> None:
+    """What stands on the left of the picture however it is turned is no knowledge of the photo."""
+
+    def left_red(x: Tensor) -> Tensor:
+        chroma = torch.zeros(1, 2, *x.shape[2:])
+        chroma[:, 0, :, : x.shape[3] // 2] = 0.3
+        return chroma
+
+    a = lab(colored(np.full((64, 64), 128, np.uint8), left_red, side=64))[..., 1]
+    assert np.abs(a[:, :20] - 16.5).max() < 1.5
+    assert np.abs(a[:, -20:] - 16.5).max() < 1.5
 
 
 def test_what_is_added_to_reach_a_multiple_does_not_show() -> None:
     """The mirrored rest to the right and below is cut off again: nothing is shifted or stretched."""
-    photo = np.full((40, 40), 128, np.uint8)
+    photo = np.full((40, 40), 116, np.uint8)
+    photo[:, :20] = 140
 
-    def left_red(x: Tensor) -> Tensor:
-        chroma = torch.zeros(1, 2, *x.shape[2:])
-        chroma[:, 0, :, :20] = 0.3
-        return chroma
+    def bright_is_red(x: Tensor) -> Tensor:
+        return torch.cat([0.3 * (x > 0.005), 0 * x], dim=1)
 
-    a = lab(colored(photo, left_red, side=40))[..., 1]
+    a = lab(colored(photo, bright_is_red, side=40))[..., 1]
     assert a[:, :10].min() > 30
     assert a[:, 30:].max() < 1
     assert a[20, 19:21].mean() == pytest.approx(16.5, abs=1)

@@ -370,7 +370,7 @@ class Sizes(nn.Module):
 def test_the_network_sees_the_photo_at_its_working_size(working: int | None, shown: tuple[int, int]) -> None:
     network, config = Sizes(), model(color="Lab", working_size=working).config
     applied(Model(config, {"AtoB": network}))(scene(260, 280))
-    assert network.seen == [(1, 1, *shown)]
+    assert network.seen[:2] == 2 * [(1, 1, *shown)]
 
 
 def test_a_gray_file_becomes_one_in_colour(colorize: Translator, tmp_path: Path) -> None:
