@@ -64,6 +64,15 @@ class TrainConfig(Config):
                 f"steps {self.steps} and minutes {self.minutes:g} are two lengths: give one of them"
             )
 
+    @property
+    def batches_a_step(self) -> int:
+        """Batches that one step of the trainer takes."""
+        return 1
+
+    def generator_spec(self) -> GeneratorSpec:
+        """The generator that these settings describe."""
+        raise NotImplementedError
+
     def model_config(self, recipe: str, directions: list[str], trained_on: dict[str, Any]) -> ModelConfig:
         """What a model trained with these settings knows of itself."""
         raise NotImplementedError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from itertools import islice
 
 import cv2
 import numpy as np
@@ -21,26 +22,39 @@ class EndlessBatches(Sampler[list[Draw]]):
 
     Args:
         length: pictures of the set.
-        start: batches that were drawn before (the step at which a run resumes).
+        start: steps that were taken before (where a run resumes).
+        together: batches that make up a step, one after the other.
 
     Raises:
         UsageError: a batch is larger than the set.
     """
 
-    def __init__(self, length: int, batch_size: int, seed: int, start: int = 0) -> None:
+    def __init__(self, length: int, batch_size: int, seed: int, start: int = 0, *, together: int = 1) -> None:
         if batch_size > length:
             raise UsageError(
                 f"batch_size {batch_size} is more than the {length} training pictures:"
                 f" use --batch-size {length}"
             )
         self.length, self.batch_size, self.seed, self.start = length, batch_size, seed, start
-        self.per_epoch = length // batch_size
+        self.together = together
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps in which about all pictures are seen, at least one."""
+        return max(1, self.length // self.batch_size // self.together)
 
     def __iter__(self) -> Iterator[list[Draw]]:
-        epoch, first = divmod(self.start, self.per_epoch)
+        batches = self._batches(self.start * self.together)
+        while True:
+            yield [draw for batch in islice(batches, self.together) for draw in batch]
+
+    def _batches(self, number: int) -> Iterator[list[Draw]]:
+        """The batch of that number and all after it."""
+        per_epoch = self.length // self.batch_size
+        epoch, first = divmod(number, per_epoch)
         while True:
             order = np.random.default_rng([self.seed, epoch]).permutation(self.length).tolist()
-            for batch in range(first, self.per_epoch):
+            for batch in range(first, per_epoch):
                 chosen = order[batch * self.batch_size : (batch + 1) * self.batch_size]
                 yield [Draw(epoch, index) for index in chosen]
             epoch, first = epoch + 1, 0

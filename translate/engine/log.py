@@ -37,6 +37,7 @@ class Log:
         logging.getLogger("tensorboard").setLevel(logging.ERROR)
         self.events = SummaryWriter(run.folder / "events", purge_step=start.step + 1)
         self.sums: dict[str, Any] = {}
+        self.last_look: dict[str, float] = {}
         self.count = 0
         self.since = (time.monotonic(), start.step)
         self.shown = self.since[0]
@@ -91,11 +92,12 @@ class Log:
         return {"pictures_per_second": rate * self.batch_size, **means}
 
     def _line(self, at: Position, figures: dict[str, float]) -> str:
-        """Epoch, step, rate, time left, losses."""
+        """Epoch, step, rate, time left, losses, and the scores of the last look."""
         epoch = (at.step - 1) // self.length.steps_per_epoch + 1
         rate, *_ = figures.values()
         left = _clock(self.length.seconds_left(at, rate / self.batch_size))
-        losses = "  ".join(f"{name} {value:.3f}" for name, value in list(figures.items())[1:])
+        known = {**dict(list(figures.items())[1:]), **self.last_look}
+        losses = "  ".join(f"{name} {value:.3f}" for name, value in known.items())
         return f"epoch {epoch}  step {at.step}  {rate:.1f} pictures/s  {left} left  {losses}"
 
     def _rewrite(self, line: str) -> None:
@@ -109,6 +111,11 @@ class Log:
         self._append(self.run.metrics, json.dumps(record))
         for name, value in values.items():
             self.events.add_scalar(name, value, at.step)
+
+    def looked(self, at: Position, values: dict[str, float]) -> None:
+        """Keep the scores of a look, and show them until the next one."""
+        self.last_look = values
+        self.scores(at, values)
 
     def close(self) -> None:
         self._end_line()

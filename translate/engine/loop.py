@@ -18,11 +18,10 @@ from translate.engine.ema import Averaged
 from translate.engine.interrupt import Interrupt
 from translate.engine.log import Log
 from translate.engine.run import Run
-from translate.engine.samples import look
 from translate.engine.schedule import Length, Position
 from translate.engine.speed import memory_format, prepare, repeatable
 from translate.errors import TranslateError
-from translate.images import to_tensor
+from translate.images import to_tensor, write_rgb
 from translate.models import Model, pick_device, pick_precision
 from translate.tasks.task import Data, Task
 from translate.trainers.building import Trainer
@@ -48,8 +47,8 @@ class Loop:
         self.device = pick_device(c.device)
         repeatable(c, self.device)
         self.precision = pick_precision(c.precision, self.device)
-        self.batches = EndlessBatches(len(data.train), c.batch_size, c.seed)
-        self.length = Length(c, self.batches.per_epoch)
+        self.batches = EndlessBatches(len(data.train), c.batch_size, c.seed, together=c.batches_a_step)
+        self.length = Length(c, self.batches.steps_per_epoch)
         self.trainer = self._new_trainer(fresh=state is None)
         self.averaged = Averaged(self.trainer.generators, c.ema)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision.dtype == torch.float16)
@@ -75,7 +74,7 @@ class Loop:
             remarks: lines to tell first.
         """
         self.batches.start = self.at.step
-        log = Log(self.run, self.length, self.at, self.c.batch_size)
+        log = Log(self.run, self.length, self.at, self.c.batch_size * self.c.batches_a_step)
         for remark in remarks:
             log.say(remark)
         if self.length.done(self.at):
@@ -114,14 +113,17 @@ class Loop:
         for optimizer in self.trainer.optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = factor * group["initial_lr"]
-        pictures = {
-            name: to_tensor(picture.to(self.device, non_blocking=True)).contiguous(memory_format=self.layout)
-            for name, picture in batch.items()
-        }
+        ready = {name: self._ready(part.to(self.device, non_blocking=True)) for name, part in batch.items()}
         with self.precision.autocast():
-            losses = self.trainer.step(pictures, self._update)
+            losses = self.trainer.step(ready, self._update)
         self.averaged.update(self.at.step)
         return losses
+
+    def _ready(self, part: Tensor) -> Tensor:
+        """Pictures in [-1, 1] and as the networks want them; labels as they are."""
+        if part.dtype != torch.uint8:
+            return part
+        return to_tensor(part).contiguous(memory_format=self.layout)
 
     def _update(self, name: str, loss: Tensor) -> None:
         """One optimizer step on a loss."""
@@ -146,14 +148,18 @@ class Loop:
         """Scores, sample sheet, checkpoint and model, told in a line."""
         log.tell(self.at)
         sheet = self.run.samples / f"step-{self.at.step:08d}.png"
-        scores = look(self.task, self.model(), self.data.held_out, self.precision, sheet)
-        log.scores(self.at, scores)
+        seen = self.task.look(self.model(), self.data.held_out, self.precision)
+        write_rgb(seen.sheet, sheet)
+        scores = seen.scores
+        log.looked(self.at, scores)
         if self.task.best and scores[self.task.best] <= self.best.get("score", float("inf")):
             self.best = {"step": self.at.step, "score": scores[self.task.best]}
             self.model().save_pretrained(self.run.best_model)
         self._save()
         figures = "  ".join(f"{name} {value:.4f}" for name, value in scores.items())
         log.say(f"checkpoint at step {self.at.step}  {figures}  {sheet}")
+        for remark in seen.remarks:
+            log.say(remark)
 
     def _save(self) -> None:
         if not all(weight.isfinite().all() for weight in self.trainer.parameters()):
@@ -168,6 +174,7 @@ class Loop:
     def model(self) -> Model:
         """The averaged generators as they are now, as a model that knows itself."""
         trained_on = {"pictures": self.data.summary, "steps": self.at.step, "batch_size": self.c.batch_size}
+        trained_on |= self.data.facts
         config = self.c.model_config(self.recipe, list(self.trainer.generators), trained_on)
         return Model(config, dict(self.averaged.copies.items()))
 

@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 
 from translate.config import TrainConfig
+from translate.data.sets import Sample
 from translate.trainers.building import Trainer
 
 
-def estimate(trainer: Trainer, c: TrainConfig, shapes: dict[str, tuple[int, ...]], half: bool) -> int:
+def estimate(trainer: Trainer, c: TrainConfig, sample: Sample, half: bool) -> int:
     """Bytes that training holds at its peak: weights, gradients, Adam's two averages, the averaged
     generators, and what a step keeps for its backward passes.
 
@@ -17,7 +18,7 @@ def estimate(trainer: Trainer, c: TrainConfig, shapes: dict[str, tuple[int, ...]
 
     Args:
         trainer: turned into a meta module by this; not to be used afterwards.
-        shapes: of a batch, (C, H, W) by name.
+        sample: one of the data, whose shapes count.
         half: whether activations are kept in 16 bits.
     """
     trainer.to("meta")
@@ -26,10 +27,16 @@ def estimate(trainer: Trainer, c: TrainConfig, shapes: dict[str, tuple[int, ...]
     weights = sum(_bytes(weight) for weight in trainer.parameters())
     averaged = sum(_bytes(w) for g in trainer.generators.values() for w in g.parameters())
     kept = _Kept(own)
-    batch = {name: torch.empty(c.batch_size, *shape, device="meta") for name, shape in shapes.items()}
+    batch = {name: _batch(part, c.batch_size * c.batches_a_step) for name, part in sample.items()}
     with torch.autograd.graph.saved_tensors_hooks(kept.pack, _Saved.unpack):
         trainer.step(batch, lambda _, loss: torch.autograd.backward(loss))
     return 4 * weights + averaged + kept.most // (2 if half else 1)
+
+
+def _batch(part: Tensor, count: int) -> Tensor:
+    """As many of a part of a sample, pictures as numbers in [-1, 1]."""
+    kind = torch.float32 if part.dtype == torch.uint8 else part.dtype
+    return torch.empty(count, *part.shape, dtype=kind, device="meta")
 
 
 class _Kept:

@@ -40,6 +40,7 @@ class Session:
             self.run.refuse(overwrite=overwrite)
         self.task = find_recipe(recipe).task()
         self.data = self.task.data(self.config)
+        self.config = self.config.replace(**self.data.settles)
         self.remarks = ["nothing to resume yet: starting anew"] if resume and not self._newest() else []
 
     def _newest(self) -> Path | None:
@@ -66,10 +67,9 @@ class Session:
     def describe(self) -> str:
         """What would be trained, on what, and in how much memory; trains nothing."""
         sample = self.data.train[Draw(0, 0)]
-        shapes = {name: tuple(picture.shape) for name, picture in sample.items()}
         precision = pick_precision(self.config.precision, pick_device(self.config.device))
         half = precision.dtype.itemsize == 2
-        needed = estimate(self.task.trainer(self.config), self.config, shapes, half)
+        needed = estimate(self.task.trainer(self.config), self.config, sample, half)
         return "\n".join(
             [
                 dump_yaml(self.config, self.recipe).rstrip(),

@@ -10,7 +10,8 @@ from translate.data.layouts import find_photos, fingerprint
 from translate.data.sets import HoledSet, PhotoSet, Sample
 from translate.images.lab import join_lab, split_lab
 from translate.metrics import l1, psnr
-from translate.tasks.task import Data, Generators, Shown, Task
+from translate.tasks.looking import Generators, OneByOne, Shown
+from translate.tasks.task import Data, Task
 from translate.trainers.colorization import Colorization
 from translate.trainers.inpainting import Inpainting
 
@@ -65,5 +66,5 @@ def _score_inpainted(shown: Shown) -> dict[str, float]:
 
 
 # What is least wrong on the mean is gray or blurred: no score here tells the best checkpoint.
-COLORIZE = Task(Colorization, _colorize_data, _show_colorized, _score_colorized, best=None)
-INPAINT = Task(Inpainting, _inpaint_data, _show_inpainted, _score_inpainted, best=None)
+COLORIZE = Task(Colorization, _colorize_data, OneByOne(_show_colorized, _score_colorized), best=None)
+INPAINT = Task(Inpainting, _inpaint_data, OneByOne(_show_inpainted, _score_inpainted), best=None)

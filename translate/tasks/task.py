@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
-from torch import Tensor, nn
-
-from translate.data.sets import Sample, SampleSet
+from translate.data.sets import SampleSet
+from translate.images import Pixels
+from translate.models import Model, Precision
 from translate.trainers.building import Trainer
-
-Generators = Mapping[str, nn.Module]
-Shown = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
 class Data:
-    """The sets of a run, and what a person should be told about them."""
+    """The sets of a run, and what a person should be told about them.
+
+    Attributes:
+        held_out: pictures by which a model is looked at.
+        settles: settings that follow from the data.
+        facts: what a model should keep of it.
+    """
 
     train: SampleSet
     held_out: SampleSet
     summary: str
     notes: list[str]
     fingerprint: str
+    settles: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a model makes at some point of its training.
+
+    Attributes:
+        sheet: (H, W, 3), pictures of it.
+        remarks: what a person should be told in words.
+    """
+
+    sheet: Pixels
+    scores: dict[str, float]
+    remarks: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -33,13 +52,11 @@ class Task:
     Attributes:
         trainer: builds the trainer from the config.
         data: finds, checks and wraps the data set.
-        show: generators and a batch of (N, 3, H, W) in [-1, 1] -> the columns of a sample sheet.
-        score: those columns -> named scores.
+        look: a model and the held-out pictures -> a sheet and named scores.
         best: the score whose least value marks the best checkpoint, if one can be trusted for that.
     """
 
     trainer: Callable[[Any], Trainer]
     data: Callable[[Any], Data]
-    show: Callable[[Generators, Sample], Shown]
-    score: Callable[[Shown], dict[str, float]]
+    look: Callable[[Model, SampleSet, Precision], Look]
     best: str | None

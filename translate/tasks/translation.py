@@ -7,7 +7,8 @@ from translate.data.check import without_unreadable
 from translate.data.layouts import find_paired, find_unpaired, fingerprint
 from translate.data.sets import PairedSet, Sample, UnpairedSet
 from translate.metrics import l1, psnr
-from translate.tasks.task import Data, Generators, Shown, Task
+from translate.tasks.looking import SCORED, Generators, OneByOne, Shown
+from translate.tasks.task import Data, Task
 from translate.trainers.cyclegan import CycleGAN
 from translate.trainers.pix2pix import Pix2Pix
 
@@ -67,6 +68,6 @@ def _score_cycle(shown: Shown) -> dict[str, float]:
     }
 
 
-PIX2PIX = Task(Pix2Pix, _paired_data, _show_pair, _score_pair, best="val_l1")
+PIX2PIX = Task(Pix2Pix, _paired_data, OneByOne(_show_pair, _score_pair, SCORED), best="val_l1")
 # A cycle closes best when nothing changes: no score of its own tells the best checkpoint.
-CYCLEGAN = Task(CycleGAN, _unpaired_data, _show_cycle, _score_cycle, best=None)
+CYCLEGAN = Task(CycleGAN, _unpaired_data, OneByOne(_show_cycle, _score_cycle), best=None)

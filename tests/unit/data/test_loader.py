@@ -28,13 +28,22 @@ def first(count: int, batches: EndlessBatches) -> list[list[Draw]]:
 def test_an_epoch_takes_each_picture_once_at_most(sizes: tuple[int, int], seed: int) -> None:
     length, size = sizes
     batches = EndlessBatches(length, size, seed)
-    assert batches.per_epoch == length // size
-    drawn = first(2 * batches.per_epoch, batches)
+    assert batches.steps_per_epoch == length // size
+    drawn = first(2 * batches.steps_per_epoch, batches)
     assert all(len(batch) == size for batch in drawn)
     for epoch in (0, 1):
         items = [draw.item for batch in drawn for draw in batch if draw.epoch == epoch]
-        assert len(items) == len(set(items)) == batches.per_epoch * size
+        assert len(items) == len(set(items)) == batches.steps_per_epoch * size
         assert set(items) <= set(range(length))
+
+
+@given(LENGTH_AND_BATCH, st.integers(1, 7), st.integers(0, 20))
+def test_a_step_of_several_batches_takes_them_in_the_same_order(
+    sizes: tuple[int, int], together: int, start: int
+) -> None:
+    each = first(together * (start + 3), EndlessBatches(*sizes, seed=3))
+    steps = first(3, EndlessBatches(*sizes, seed=3, start=start, together=together))
+    assert [draw for step in steps for draw in step] == [d for b in each[start * together :] for d in b]
 
 
 @given(LENGTH_AND_BATCH, st.integers(0, 60))

@@ -21,8 +21,8 @@ def estimated(method: str, *, half: bool = False, **settings: Any) -> tuple[int,
     c = config(**{"ngf": 4, "ndf": 4, "blocks": 1, "image_size": 64, "batch_size": 1, **settings})
     trainer = kind(c)
     weights = sum(weight.numel() * weight.element_size() for weight in trainer.parameters())
-    shape = (3, c.image_size, c.image_size)
-    return estimate(trainer, c, {"a": shape, "b": shape}, half), weights
+    picture = torch.zeros(3, c.image_size, c.image_size, dtype=torch.uint8)
+    return estimate(trainer, c, {"a": picture, "b": picture}, half), weights
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -1,0 +1,27 @@
+"""A run's generators as they are, not averaged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from translate.engine import checkpoint
+from translate.engine.run import Run
+from translate.errors import UsageError
+from translate.models import Model
+
+
+def latest(folder: Path) -> Model:
+    """The model of a run with the weights that its newest checkpoint goes on training.
+
+    Raises:
+        UsageError: the folder holds no run with a checkpoint.
+    """
+    checkpoints = Run(folder).checkpoints()
+    if not checkpoints:
+        raise UsageError(f"--no-ema: {folder} is no run with a checkpoint, which alone keeps both generators")
+    model = Model.from_pretrained(folder)
+    weights = checkpoint.load(list(checkpoints.values())[-1])["trainer"]
+    for _direction, generator in model.generators.items():
+        averaged = generator.state_dict()
+        generator.load_state_dict({name: weights[f"g.{name}"] for name in averaged})
+    return model
