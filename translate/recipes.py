@@ -6,7 +6,19 @@ import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from translate.config import ColorizeConfig, CycleGANConfig, InpaintConfig, Pix2PixConfig, TrainConfig
+from translate.config import (
+    CGANConfig,
+    ColorizeConfig,
+    CycleGANConfig,
+    DCGANConfig,
+    GANConfig,
+    InfoGANConfig,
+    InpaintConfig,
+    Pix2PixConfig,
+    TrainConfig,
+    WGANConfig,
+    WGANGPConfig,
+)
 from translate.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -33,6 +45,12 @@ RECIPES = {
     "cyclegan": Recipe("unpaired translation", CycleGANConfig, "translate.tasks.translation:CYCLEGAN"),
     "colorize": Recipe("colour for gray photos", ColorizeConfig, "translate.tasks.photos:COLORIZE"),
     "inpaint": Recipe("filling holes in photos", InpaintConfig, "translate.tasks.photos:INPAINT"),
+    "gan": Recipe("pictures from noise", GANConfig, "translate.tasks.noise:GAN"),
+    "dcgan": Recipe("pictures from noise, by convolutions", DCGANConfig, "translate.tasks.noise:GAN"),
+    "cgan": Recipe("pictures of a class", CGANConfig, "translate.tasks.noise:CGAN"),
+    "wgan": Recipe("pictures from noise, by distance", WGANConfig, "translate.tasks.noise:WGAN"),
+    "wgan-gp": Recipe("the same, with a gradient penalty", WGANGPConfig, "translate.tasks.noise:WGANGP"),
+    "infogan": Recipe("pictures from codes that are found", InfoGANConfig, "translate.tasks.noise:INFOGAN"),
 }
 
 

@@ -4,6 +4,15 @@ Imports no torch.
 """
 
 from translate.config.model import GeneratorSpec, ModelConfig
+from translate.config.noise import (
+    CGANConfig,
+    DCGANConfig,
+    GANConfig,
+    InfoGANConfig,
+    NoiseTrainConfig,
+    WGANConfig,
+    WGANGPConfig,
+)
 from translate.config.photos import ColorizeConfig, InpaintConfig, PhotoTrainConfig
 from translate.config.resolve import dump_yaml, explicit, load_yaml, override
 from translate.config.schema import Config, flag_name, from_mapping, settings_of
@@ -16,17 +25,24 @@ from translate.config.training import (
 )
 
 __all__ = [
+    "CGANConfig",
     "ColorizeConfig",
     "Config",
     "CycleGANConfig",
+    "DCGANConfig",
+    "GANConfig",
     "GeneratorSpec",
     "ImageTrainConfig",
+    "InfoGANConfig",
     "InpaintConfig",
     "ModelConfig",
+    "NoiseTrainConfig",
     "PhotoTrainConfig",
     "Pix2PixConfig",
     "TrainConfig",
     "TranslationConfig",
+    "WGANConfig",
+    "WGANGPConfig",
     "dump_yaml",
     "explicit",
     "flag_name",

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from translate.errors import UsageError, nearest
 from translate.images import find_pictures, picture_name
@@ -112,7 +112,7 @@ def find_paired(data: str | None, domain_a: str | None, domain_b: str | None) ->
     """
     if domains := _two_domains(data, domain_a, domain_b):
         return _with_held_out(*_pair_by_stem(*domains), domains[0])
-    root = _data_folder(data)
+    root = data_folder(data)
     pairs, notes = _paired_part(root, "train") or _paired_part(root, "") or _joined(root)
     held_out = next((found for part in HELD_OUT_NAMES if (found := _paired_part(root, part))), None)
     if held_out is None:
@@ -128,7 +128,7 @@ def find_unpaired(data: str | None, domain_a: str | None, domain_b: str | None) 
     """
     if domains := _two_domains(data, domain_a, domain_b):
         return _split_domains(*domains)
-    root = _data_folder(data)
+    root = data_folder(data)
     train = _sides(root, "train") or _sides(root, "")
     if train is None:
         raise UsageError(
@@ -149,7 +149,7 @@ def find_photos(data: str | None) -> Photos:
     Raises:
         UsageError: the folder is missing or empty.
     """
-    root = _data_folder(data)
+    root = data_folder(data)
     train = root / "train" if (root / "train").is_dir() else root
     held_out = next((_pictures(root / part) for part in HELD_OUT_NAMES if (root / part).is_dir()), None)
     if held_out is None:
@@ -158,7 +158,7 @@ def find_photos(data: str | None) -> Photos:
     return Photos([path for path in _pictures(train) if path not in apart], held_out[:HELD_OUT_MOST])
 
 
-def _data_folder(data: str | None) -> Path:
+def data_folder(data: str | None) -> Path:
     if data is None:
         raise UsageError("no data: give --data DIR, or --domainA DIR and --domainB DIR")
     return _folder(data)
@@ -227,9 +227,7 @@ def _pair_by_stem(folder_a: Path, folder_b: Path) -> tuple[list[Pair], list[str]
     """Match two folders by path and stem (`sub/1.jpg` and `sub/1.png`); tell what has no partner."""
     a, b = (_by_stem(folder) for folder in (folder_a, folder_b))
     notes = [
-        _told(
-            f"no partner in {there}, left out", [mine[stem] for stem in sorted(mine.keys() - theirs.keys())]
-        )
+        told(f"no partner in {there}, left out", [mine[stem] for stem in sorted(mine.keys() - theirs.keys())])
         for mine, theirs, there in ((a, b, folder_b), (b, a, folder_a))
         if mine.keys() - theirs.keys()
     ]
@@ -249,7 +247,7 @@ def _by_stem(folder: Path) -> dict[str, Path]:
     return files
 
 
-def _told(what: str, files: Sequence[Path]) -> str:
+def told(what: str, files: Sequence[Path]) -> str:
     names = ", ".join(picture_name(path) for path in files[:NAMED])
     more = f" and {len(files) - NAMED} more" if len(files) > NAMED else ""
     return f"{what}: {names}{more}"
@@ -287,7 +285,13 @@ def _split(folder: Path) -> tuple[list[Path], list[Path]]:
     return hold_out(_pictures(folder), lambda path: path.relative_to(folder).as_posix())
 
 
-def fingerprint(found: Found) -> str:
+class HasFiles(Protocol):
+    """A data set of any layout."""
+
+    def files(self) -> list[Path]: ...
+
+
+def fingerprint(found: HasFiles) -> str:
     """How many files there are, and a hash of their names: whether a resumed run has its data."""
     files = found.files()
     return f"{len(files)} files, {_hash(chr(10).join(file.name for file in files))[:8]}"

@@ -59,7 +59,7 @@ class PairedSet(SampleSet):
         a, b = _read_pair(self.pairs[draw.item])
         if a.shape != b.shape:
             b = _fit(b, a)
-        self.transform.set_random_seed(int(_random(self.seed, draw).integers(2**31)))
+        self.transform.set_random_seed(int(random_of(self.seed, draw).integers(2**31)))
         done = self.transform(image=a, b=b)
         a, b = done["image"], done["b"]
         return {"a": _tensor(b), "b": _tensor(a)} if self.swapped else {"a": _tensor(a), "b": _tensor(b)}
@@ -82,7 +82,7 @@ class UnpairedSet(SampleSet):
         return max(len(self.a), len(self.b)) if self.a and self.b else 0
 
     def __getitem__(self, draw: Draw) -> Sample:
-        random = _random(self.seed, draw)
+        random = random_of(self.seed, draw)
         chosen = int(random.integers(len(self.b))) if self.training else draw.item % len(self.b)
         a, b = (
             _drawn(path, self.transform, random) for path in (self.a[draw.item % len(self.a)], self.b[chosen])
@@ -105,7 +105,7 @@ class PhotoSet(SampleSet):
         return len(self.files)
 
     def __getitem__(self, draw: Draw) -> Sample:
-        return {"photo": _drawn(self.files[draw.item], self.transform, _random(self.seed, draw))}
+        return {"photo": _drawn(self.files[draw.item], self.transform, random_of(self.seed, draw))}
 
 
 class HoledSet(PhotoSet):
@@ -130,7 +130,7 @@ def _drawn(path: Path, transform: A.Compose, random: np.random.Generator) -> Ten
     return _tensor(transform(image=read_rgb(path))["image"])
 
 
-def _random(seed: int, draw: Draw) -> np.random.Generator:
+def random_of(seed: int, draw: Draw) -> np.random.Generator:
     return np.random.default_rng([seed, draw.epoch, draw.item])
 
 

@@ -13,6 +13,22 @@ GAP = 4
 HEADER = 18
 
 
+def picture_grid(pictures: Sequence[Pixels], columns: int) -> Pixels:
+    """Pictures of one size row by row, (H, W, 3) uint8, with white between them.
+
+    Args:
+        pictures: (h, w, 3) uint8 each.
+    """
+    height, width = pictures[0].shape[:2]
+    rows = -(-len(pictures) // columns)
+    sheet = np.full((rows * (height + GAP) + GAP, columns * (width + GAP) + GAP, 3), 255, np.uint8)
+    for number, picture in enumerate(pictures):
+        row, column = divmod(number, columns)
+        top, left = GAP + row * (height + GAP), GAP + column * (width + GAP)
+        sheet[top : top + height, left : left + width] = picture
+    return sheet
+
+
 def contact_sheet(columns: Mapping[str, Sequence[Pixels]], *, side: int = 128) -> Pixels:
     """Lay pictures out, one column a name, one row a picture.
 

@@ -2,7 +2,15 @@
 
 from translate.losses.color import ColorClasses
 from translate.losses.features import FeatureLoss
-from translate.losses.gan import GAN_LOSSES, GANLoss, gradient_penalty
+from translate.losses.gan import GAN_LOSSES, GANLoss, gradient_penalty, vanilla
 from translate.losses.pool import ImagePool
 
-__all__ = ["GAN_LOSSES", "ColorClasses", "FeatureLoss", "GANLoss", "ImagePool", "gradient_penalty"]
+__all__ = [
+    "GAN_LOSSES",
+    "ColorClasses",
+    "FeatureLoss",
+    "GANLoss",
+    "ImagePool",
+    "gradient_penalty",
+    "vanilla",
+]

@@ -46,9 +46,18 @@ def _towards(loss: Callable[[Tensor, Tensor], Tensor], target: float) -> Callabl
 
 _bce, _mse = F.binary_cross_entropy_with_logits, F.mse_loss
 
+
+def vanilla(smoothing: float = 0.0) -> GANLoss:
+    """arXiv:1406.2661, eq. 1, in the non-saturating form of section 3.
+
+    Args:
+        smoothing: how far under 1 real pictures are to score (arXiv:1606.03498, section 3.4).
+    """
+    return GANLoss(real=_towards(_bce, 1 - smoothing), fake=_towards(_bce, 0), fool=_towards(_bce, 1))
+
+
 GAN_LOSSES = {
-    # arXiv:1406.2661, the non-saturating form of section 3
-    "vanilla": GANLoss(real=_towards(_bce, 1), fake=_towards(_bce, 0), fool=_towards(_bce, 1)),
+    "vanilla": vanilla(),
     # arXiv:1611.04076, eq. 2 with a = 0, b = c = 1
     "lsgan": GANLoss(real=_towards(_mse, 1), fake=_towards(_mse, 0), fool=_towards(_mse, 1)),
     # arXiv:1705.02894
@@ -57,6 +66,8 @@ GAN_LOSSES = {
         fake=lambda scores: F.relu(1 + scores).mean(),
         fool=_minus_mean,
     ),
+    # arXiv:1701.07875, eq. 2 and 3; the trainer clips the weights
+    "wgan": GANLoss(real=_minus_mean, fake=torch.mean, fool=_minus_mean),
     # arXiv:1704.00028, eq. 3; the trainer adds `gradient_penalty`
     "wgan-gp": GANLoss(real=_minus_mean, fake=torch.mean, fool=_minus_mean),
 }

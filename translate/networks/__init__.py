@@ -7,9 +7,11 @@ from torch import nn
 from translate.config import GeneratorSpec
 from translate.networks.colorizer import Colorizer
 from translate.networks.context import ContextEncoder
+from translate.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from translate.networks.identity import Identity
 from translate.networks.initialization import initialize
 from translate.networks.inpainter import Inpainter
+from translate.networks.mlp import MLPDiscriminator, MLPGenerator
 from translate.networks.patchgan import PatchGAN, PixelDiscriminator
 from translate.networks.resnet import ResNet
 from translate.networks.unet import UNet
@@ -17,12 +19,19 @@ from translate.networks.unet import UNet
 GENERATORS: dict[str, Callable[..., nn.Module]] = {
     "colorizer": Colorizer,
     "context": ContextEncoder,
+    "dcgan": DCGANGenerator,
     "identity": Identity,
     "inpainter": Inpainter,
+    "mlp": MLPGenerator,
     "resnet": ResNet,
     "unet": UNet,
 }
-DISCRIMINATORS: dict[str, Callable[..., nn.Module]] = {"patch": PatchGAN, "pixel": PixelDiscriminator}
+DISCRIMINATORS: dict[str, Callable[..., nn.Module]] = {
+    "dcgan": DCGANDiscriminator,
+    "mlp": MLPDiscriminator,
+    "patch": PatchGAN,
+    "pixel": PixelDiscriminator,
+}
 
 
 def create_generator(spec: GeneratorSpec) -> nn.Module:
@@ -36,8 +45,12 @@ __all__ = [
     "GENERATORS",
     "Colorizer",
     "ContextEncoder",
+    "DCGANDiscriminator",
+    "DCGANGenerator",
     "Identity",
     "Inpainter",
+    "MLPDiscriminator",
+    "MLPGenerator",
     "PatchGAN",
     "PixelDiscriminator",
     "ResNet",

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from translate.losses import GAN_LOSSES, gradient_penalty
+from translate.losses import GAN_LOSSES, gradient_penalty, vanilla
 
 REAL, FAKE = [2.0, -0.5], [-2.0, 0.5, 3.0]
 
@@ -38,6 +38,7 @@ EXPECTED = {
         mean([max(0, 1 - x) for x in REAL]) + mean([max(0, 1 + x) for x in FAKE]),
         -mean(FAKE),
     ),
+    "wgan": (mean(FAKE) - mean(REAL), -mean(FAKE)),
     "wgan-gp": (mean(FAKE) - mean(REAL), -mean(FAKE)),
 }
 
@@ -146,3 +147,37 @@ def test_the_penalty_leaves_no_gradient_at_the_pictures() -> None:
     gradient_penalty(Linear(pictures(1, seed=5)), real, fake).backward()
     assert real.grad is None
     assert fake.grad is None
+
+
+def test_smoothing_asks_less_of_what_is_real_and_nothing_of_what_is_made() -> None:
+    expected = mean([0.9 * softplus(-x) + 0.1 * softplus(x) for x in REAL]) + mean(
+        [softplus(x) for x in FAKE]
+    )
+    loss = vanilla(0.1).discriminator(real=scores(REAL), fake=scores(FAKE))
+    assert float(loss) == pytest.approx(expected)
+    assert vanilla(0.1).generator(scores(FAKE)).equal(vanilla().generator(scores(FAKE)))
+
+
+def test_the_penalty_and_its_gradient_are_those_of_the_formula_in_float64() -> None:
+    """A critic of two layers, whose slope is written out by hand: W2' * (W1 x > 0) W1."""
+    torch.manual_seed(0)
+    first, last = (
+        torch.randn(*shape, dtype=torch.float64, requires_grad=True) for shape in ((7, 12), (1, 7))
+    )
+    real, fake = (torch.randn(5, 3, 2, 2, dtype=torch.float64) for _ in range(2))
+
+    torch.manual_seed(1)
+    ours = gradient_penalty(lambda x: (x.flatten(1) @ first.T).relu() @ last.T, real, fake)
+    our_slopes = torch.autograd.grad(ours, (first, last))
+
+    torch.manual_seed(1)
+    share = torch.rand(5, 1, 1, 1, dtype=torch.float64)
+    mixed = (1 - share) * real + share * fake
+    active = (mixed.flatten(1) @ first.T > 0).to(torch.float64)
+    slopes = (active * last) @ first
+    expected = ((slopes.square().sum(1).sqrt() - 1) ** 2).mean()
+    expected_slopes = torch.autograd.grad(expected, (first, last))
+
+    assert float(ours.detach()) == pytest.approx(float(expected.detach()), abs=1e-6)
+    for found, wanted in zip(our_slopes, expected_slopes, strict=True):
+        torch.testing.assert_close(found, wanted, atol=1e-6, rtol=0)

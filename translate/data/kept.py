@@ -1,0 +1,94 @@
+"""A set of whole pictures at the size of training, kept in memory where it fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import cv2
+import numpy as np
+import torch
+
+from translate.config import NoiseTrainConfig
+from translate.data.check import unreadable
+from translate.data.classes import Classed
+from translate.data.sets import Draw, Sample, SampleSet, random_of
+from translate.errors import DataError
+from translate.images import Pixels
+
+MOST = 2**31  # bytes kept in memory
+LOOKED_AT = 256  # pictures by which it is said whether a set is gray
+THREADS = 4
+
+
+class KeptSet(SampleSet):
+    """Pictures as `picture`, (C, S, S) uint8, and, with classes, `label`, () int64.
+
+    A picture is scaled until its shorter side is S, and its middle is taken.
+
+    Raises:
+        DataError: no picture can be read.
+    """
+
+    def __init__(self, found: Classed, c: NoiseTrainConfig) -> None:
+        self.side, self.seed, self.flip = c.image_size, c.seed, c.flip
+        fits = 3 * self.side**2 * len(found.pictures) <= MOST
+        read = list(self._read(found, len(found.pictures) if fits else LOOKED_AT))
+        reasons = dict(zip(found.files(), read, strict=False)) if fits else unreadable(found.files())
+        bad = {path: reason for path, reason in reasons.items() if isinstance(reason, str)}
+        self.found = found.without(bad, [f"left out, {reason}" for reason in bad.values()])
+        pictures = [picture for picture in read if not isinstance(picture, str)]
+        if not pictures:
+            raise DataError(f"no picture is left to train on; the first bad one: {next(iter(bad.values()))}")
+        self.channels = c.channels or (1 if all(_is_gray(picture) for picture in pictures) else 3)
+        self.kept = np.stack([self._in_channels(picture) for picture in pictures]) if fits else None
+
+    def _read(self, found: Classed, count: int) -> Iterator[Pixels | str]:
+        """The first pictures, (S, S, 3) each; where one cannot be read, the reason."""
+        numbers = range(min(count, len(found.pictures)))
+        with ThreadPoolExecutor(THREADS) as pool:
+            yield from pool.map(partial(_fitted_or_reason, found, self.side), numbers)
+
+    def _in_channels(self, picture: Pixels) -> Pixels:
+        if self.channels == 3:
+            return picture
+        return np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)[..., None]
+
+    def __len__(self) -> int:
+        return len(self.found.pictures)
+
+    def __getitem__(self, draw: Draw) -> Sample:
+        picture = self._picture(draw.item)
+        if self.flip and random_of(self.seed, draw).random() < 0.5:
+            picture = picture[:, ::-1]
+        sample = {"picture": torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)}
+        if self.found.labels:
+            sample["label"] = torch.tensor(self.found.labels[draw.item])
+        return sample
+
+    def _picture(self, number: int) -> Pixels:
+        if self.kept is not None:
+            return np.asarray(self.kept[number])
+        return self._in_channels(fitted(self.found.pixels(number), self.side))
+
+
+def _fitted_or_reason(found: Classed, side: int, number: int) -> Pixels | str:
+    try:
+        return fitted(found.pixels(number), side)
+    except DataError as error:
+        return str(error)
+
+
+def fitted(picture: Pixels, side: int) -> Pixels:
+    """The middle of a picture, (side, side, 3), after its shorter side was brought to that length."""
+    factor = side / min(picture.shape[:2])
+    size = tuple(max(side, round(factor * length)) for length in (picture.shape[1], picture.shape[0]))
+    way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+    scaled = np.asarray(cv2.resize(picture, size, interpolation=way), np.uint8)
+    top, left = (scaled.shape[0] - side) // 2, (scaled.shape[1] - side) // 2
+    return scaled[top : top + side, left : left + side]
+
+
+def _is_gray(picture: Pixels) -> bool:
+    return bool((picture == picture[..., :1]).all())

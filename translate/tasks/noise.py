@@ -1,0 +1,93 @@
+"""Pictures from noise."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import torch
+
+from translate.config import CGANConfig, ModelConfig, NoiseTrainConfig
+from translate.data.classes import Classed, find_classed
+from translate.data.kept import KeptSet
+from translate.data.layouts import fingerprint
+from translate.data.sets import Draw, SampleSet
+from translate.errors import DataError
+from translate.images import Pixels, picture_grid, to_tensor
+from translate.inference import Sampler
+from translate.metrics.diversity import Diversity
+from translate.models import Model, Precision
+from translate.networks import Colorizer
+from translate.tasks.task import Data, Look, Task
+from translate.trainers import cgan, gan, infogan, wgan
+
+SHOWN, COLUMNS = 64, 8
+SEED = 0  # of the pictures that are shown
+ALIKE = 0.5  # of the data's diversity, under which a person is told
+EARLY = 500  # steps before which samples are alike because nothing is learnt yet
+
+
+def _data(c: NoiseTrainConfig) -> Data:
+    return _kept(find_classed(c.data, with_classes=False), c)
+
+
+def _data_with_classes(c: CGANConfig) -> Data:
+    return _kept(find_classed(c.data, c.labels, with_classes=True), c)
+
+
+def _kept(found: Classed, c: NoiseTrainConfig) -> Data:
+    kept = KeptSet(found, c)
+    if len(kept) < 2:
+        raise DataError(f"{c.data} holds one picture, of which no others can be learnt: give 2 or more")
+    settles = {"channels": kept.channels} | ({"classes": len(found.classes)} if found.classes else {})
+    return Data(
+        train=kept,
+        held_out=kept,
+        summary=kept.found.summary,
+        notes=kept.found.notes,
+        fingerprint=fingerprint(kept.found),
+        settles=settles,
+        facts={"classes": found.classes} if found.classes else {},
+    )
+
+
+def look(model: Model, data: SampleSet, precision: Precision) -> Look:
+    """A grid of samples, the same noise each time, and how diverse they are beside the data."""
+    sampler = Sampler(model, device=str(precision.device), precision="fp32")
+    pictures = sampler(sampler.draw(SHOWN, SEED))
+    columns = len(model.config.classes) or model.config.categories or COLUMNS
+    share = _diversity(pictures) / max(_diversity_of(data), 1e-6)
+    return Look(picture_grid(pictures, columns), {"diversity": share}, _told(share, model.config))
+
+
+def _told(share: float, c: ModelConfig) -> list[str]:
+    if share >= ALIKE or c.trained_on["steps"] < EARLY:
+        return []
+    return [
+        f"the samples are alike: {share:.0%} of the diversity of the data. The generator repeats itself (mode"
+        " collapse): wgan-gp seldom does; for a small set try --diffaugment, for dcgan a lower --lr"
+    ]
+
+
+def _diversity(pictures: list[Pixels]) -> float:
+    return _measure()(torch.cat([to_tensor(picture) for picture in pictures]))
+
+
+def _diversity_of(data: SampleSet) -> float:
+    """Of as many of the data's pictures, evenly taken from all."""
+    items = np.linspace(0, len(data) - 1, min(SHOWN, len(data))).astype(int)
+    return _measure()(to_tensor(torch.stack([data[Draw(0, int(item))]["picture"] for item in items])))
+
+
+@cache
+def _measure() -> Diversity:
+    colorizer = Model.from_pretrained("colorize").generator()
+    assert isinstance(colorizer, Colorizer)
+    return Diversity(colorizer.backbone)
+
+
+GAN = Task(gan.GAN, _data, look, best=None)
+CGAN = Task(cgan.CGAN, _data_with_classes, look, best=None)
+WGAN = Task(wgan.WGAN, _data, look, best=None)
+WGANGP = Task(wgan.WGANGP, _data, look, best=None)
+INFOGAN = Task(infogan.InfoGAN, _data, look, best=None)
