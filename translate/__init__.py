@@ -13,14 +13,14 @@ from translate.errors import TranslateError
 from translate.version import __version__
 
 if TYPE_CHECKING:
-    from translate.api import Translator, load, train
+    from translate.api import Sampler, Translator, load, sampler, train
 
-__all__ = ["TranslateError", "Translator", "__version__", "load", "train"]
+__all__ = ["Sampler", "TranslateError", "Translator", "__version__", "load", "sampler", "train"]
 
 
 def __getattr__(name: str) -> Any:
     """Import torch when it is first needed, not with the package."""
-    if name in ("Translator", "load", "train"):
+    if name in ("Sampler", "Translator", "load", "sampler", "train"):
         from translate import api
 
         return getattr(api, name)

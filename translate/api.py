@@ -1,4 +1,4 @@
-"""What `import translate` hands out: `load`, `Translator` and `train`."""
+"""What `import translate` hands out: `load`, `Translator`, `sampler`, `Sampler` and `train`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from translate.inference import Translator
+from translate.inference import Sampler, Translator
 from translate.models import Model
 
-__all__ = ["Translator", "load", "train"]
+__all__ = ["Sampler", "Translator", "load", "sampler", "train"]
 
 
 def load(
@@ -49,7 +49,21 @@ def load(
     )
 
 
-def train(recipe: str, *, resume: bool = False, overwrite: bool = False, **settings: Any) -> Translator:
+def sampler(model: Path | str, *, device: str = "auto", precision: str = "auto") -> Sampler:
+    """What makes pictures from noise, from a run's or a model's folder: `s(s.draw(64, seed=7))`.
+
+    Args:
+        device, precision: as for `load`.
+
+    Raises:
+        TranslateError: there is no model, it is damaged, or it makes pictures from pictures.
+    """
+    return Sampler(Model.from_pretrained(model), device=device, precision=precision)
+
+
+def train(
+    recipe: str, *, resume: bool = False, overwrite: bool = False, **settings: Any
+) -> Translator | Sampler:
     """Train a recipe to its end, and load what came of it.
 
     Pictures are loaded by worker processes: in a script, call it below `if __name__ == "__main__":`.
@@ -73,4 +87,5 @@ def train(recipe: str, *, resume: bool = False, overwrite: bool = False, **setti
     session = Session(recipe, given, resume=resume, overwrite=overwrite)
     if not session.train():
         raise KeyboardInterrupt
-    return load(session.run.folder)
+    made = Model.from_pretrained(session.run.folder)
+    return Sampler(made) if made.config.noise else Translator(made)

@@ -16,9 +16,10 @@ from tests.pictures import demo
 from translate.cli import main
 
 TINY = [
-    *("--image-size", "32", "--ngf", "4", "--ndf", "4", "--blocks", "1", "--d-layers", "2"),
+    *("--image-size", "32", "--ngf", "4", "--ndf", "4"),
     *("--batch-size", "2", "--workers", "0", "--device", "cpu"),
 ]
+TINY_TRANSLATION = [*TINY, "--blocks", "1", "--d-layers", "2"]
 Result = subprocess.CompletedProcess[str]
 Command = Callable[..., Result]
 SHARED: dict[str, str] = {}  # what all commands of a session find in their environment

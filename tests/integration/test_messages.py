@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import TINY, Command
+from tests.integration.conftest import TINY_TRANSLATION, Command
 
 MISTAKES = {
     "wrong folder": (["--data", "nowhere"], "no folder 'nowhere'"),
@@ -39,7 +39,7 @@ def test_training_mistakes(mistake: str, translate: Command, data: Path, tmp_pat
     (tmp_path / "broken.yaml").write_text("a: [1\n")
     flags, message = MISTAKES[mistake]
     code = 1 if mistake == "an unwritable run" else 2
-    sizes = [] if "--image-size" in flags else TINY
+    sizes = [] if "--image-size" in flags else TINY_TRANSLATION
     result = translate("train", "pix2pix", "--steps", "1", *sizes, *flags, code=code)
     assert message in result.stderr
     assert not (tmp_path / "runs").exists()
@@ -47,7 +47,9 @@ def test_training_mistakes(mistake: str, translate: Command, data: Path, tmp_pat
 
 def test_a_length_takes_the_place_of_a_recipes_own(translate: Command, data: Path, tmp_path: Path) -> None:
     (tmp_path / "short.yaml").write_text("recipe: pix2pix\nminutes: 4\n")
-    result = translate("train", "short.yaml", "--data", "data", *TINY, "--epochs", "3", "--dry-run")
+    result = translate(
+        "train", "short.yaml", "--data", "data", *TINY_TRANSLATION, "--epochs", "3", "--dry-run"
+    )
     assert "epochs: 3 " in result.stdout
     assert "minutes: null" in result.stdout
 
@@ -58,7 +60,7 @@ def test_a_folder_that_only_looks_like_a_run_is_never_removed(
     project = tmp_path / "project"
     project.mkdir()
     (project / "config.yaml").write_text("mine: true\n")
-    flags = ["--data", "data", "--steps", "1", *TINY, "--out", "project", "--overwrite"]
+    flags = ["--data", "data", "--steps", "1", *TINY_TRANSLATION, "--out", "project", "--overwrite"]
     assert "holds files that are no run" in translate("train", "pix2pix", *flags, code=2).stderr
     assert (project / "config.yaml").read_text() == "mine: true\n"
 
@@ -71,7 +73,7 @@ def test_an_unknown_recipe_and_command_name_the_nearest(translate: Command) -> N
 def test_bad_pictures_are_told_by_name_before_training(translate: Command, data: Path) -> None:
     (data / "trainA" / "0003.png").write_text("no picture")
     (data / "trainB" / "0004.png").unlink()
-    result = translate("train", "pix2pix", "--data", "data", "--steps", "1", *TINY)
+    result = translate("train", "pix2pix", "--data", "data", "--steps", "1", *TINY_TRANSLATION)
     assert "no partner in data/trainB, left out: data/trainA/0004.png" in result.stderr
     assert "left out, data/trainA/0003.png: not a picture" in result.stderr
     assert "10 pairs to train on" in result.stderr
@@ -80,7 +82,7 @@ def test_bad_pictures_are_told_by_name_before_training(translate: Command, data:
 
 
 def test_a_dry_run_tells_all_and_leaves_nothing(translate: Command, data: Path, tmp_path: Path) -> None:
-    result = translate("train", "cyclegan", "--data", "data", *TINY, "--dry-run")
+    result = translate("train", "cyclegan", "--data", "data", *TINY_TRANSLATION, "--dry-run")
     assert "lambda_identity: 0.5  # weight of the identity loss" in result.stdout
     assert "12 + 12 pictures to train on, 2 + 2 held out" in result.stdout
     assert "memory: about" in result.stdout

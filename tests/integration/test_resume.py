@@ -11,21 +11,26 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from tests.integration.conftest import TINY, Command, command, environment
+from tests.integration.conftest import TINY, TINY_TRANSLATION, Command, command, environment
 
 STEPS = "12"
 # The pool is small so that it is full and gives pictures back within these few steps.
 OWN = {
-    "pix2pix": [],
-    "cyclegan": ["--pool-size", "3"],
-    "colorize": [],
-    "inpaint": ["--lambda-gan", "0.1"],
+    "pix2pix": TINY_TRANSLATION,
+    "cyclegan": [*TINY_TRANSLATION, "--pool-size", "3"],
+    "colorize": TINY_TRANSLATION,
+    "inpaint": [*TINY_TRANSLATION, "--lambda-gan", "0.1"],
+    "dcgan": [*TINY, "--flip", "--diffaugment"],
+    "cgan": TINY,
+    "wgan": TINY,
+    "wgan-gp": [*TINY, "--spectral"],
+    "infogan": TINY,
 }
 
 
 def train(recipe: str, out: str, *more: str) -> list[str]:
     flags = ["--data", "data", "--steps", STEPS, "--checkpoint-every", "4", "--deterministic"]
-    return ["train", recipe, "--out", out, *TINY, *flags, *OWN[recipe], *more]
+    return ["train", recipe, "--out", out, *flags, *OWN[recipe], *more]
 
 
 def newest_step(run: Path) -> int:
@@ -75,12 +80,12 @@ def test_ctrl_c_saves_and_says_how_to_go_on(translate: Command, data: Path, tmp_
 
 
 def test_nothing_to_resume_starts_anew_and_says_so(translate: Command, data: Path) -> None:
-    result = translate("train", "pix2pix", "--data", "data", "--steps", "1", *TINY, "--resume")
+    result = translate("train", "pix2pix", "--data", "data", "--steps", "1", *TINY_TRANSLATION, "--resume")
     assert "nothing to resume yet: starting anew" in result.stderr
 
 
 def test_a_run_is_not_overwritten_unasked_nor_resumed_as_another(translate: Command, data: Path) -> None:
-    first = ["train", "pix2pix", "--data", "data", "--steps", "1", *TINY]
+    first = ["train", "pix2pix", "--data", "data", "--steps", "1", *TINY_TRANSLATION]
     translate(*first)
     assert "continue it with --resume" in translate(*first, code=2).stderr
     changed = translate("train", "pix2pix", "--resume", "--lr", "1", code=2).stderr
@@ -91,7 +96,7 @@ def test_a_run_is_not_overwritten_unasked_nor_resumed_as_another(translate: Comm
 
 
 def test_other_pictures_than_the_runs_are_refused(translate: Command, data: Path) -> None:
-    translate("train", "pix2pix", "--data", "data", "--steps", "1", *TINY)
+    translate("train", "pix2pix", "--data", "data", "--steps", "1", *TINY_TRANSLATION)
     (data / "trainA" / "0000.png").unlink()
     error = translate("train", "pix2pix", "--resume", "--steps", "2", code=1).stderr
     assert "the pictures are not those that runs/pix2pix was started with (28 files" in error
@@ -100,7 +105,7 @@ def test_other_pictures_than_the_runs_are_refused(translate: Command, data: Path
 def test_a_full_disk_at_a_checkpoint_leaves_the_earlier_one_whole(
     translate: Command, data: Path, tmp_path: Path
 ) -> None:
-    translate("train", "pix2pix", "--data", "data", "--steps", "1", "--out", "run", *TINY)
+    translate("train", "pix2pix", "--data", "data", "--steps", "1", "--out", "run", *TINY_TRANSLATION)
     checkpoint = tmp_path / "run" / "checkpoints" / "step-00000001.safetensors"
     before, limit = checkpoint.read_bytes(), checkpoint.stat().st_size // 2
 

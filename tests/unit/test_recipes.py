@@ -3,70 +3,84 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import translate
 from tests.pictures import demo
+from translate.config import NoiseTrainConfig
 from translate.images import Pixels
-from translate.inference import Translator
+from translate.inference import Sampler, Translator
 from translate.recipes import RECIPES
 
-TINY = {
-    "image_size": 32,
-    "ngf": 4,
-    "ndf": 4,
-    "blocks": 1,
-    "d_layers": 2,
-    "batch_size": 2,
-    "workers": 0,
-    "device": "cpu",
-}
+TINY = {"image_size": 32, "ngf": 4, "ndf": 4, "batch_size": 2, "workers": 0, "device": "cpu"}
+FROM_NOISE = [name for name, recipe in RECIPES.items() if issubclass(recipe.config, NoiseTrainConfig)]
+TRANSLATIONS = [name for name in RECIPES if name not in FROM_NOISE]
 
 
-def applied(translator: Translator, picture: Pixels) -> Pixels:
-    """The picture translated, or its left half repaired."""
+def train(recipe: str, data: Path, out: Path, **settings: Any) -> Translator | Sampler:
+    small = TINY if recipe in FROM_NOISE else {**TINY, "blocks": 1, "d_layers": 2}
+    return translate.train(recipe, data=str(data), out=str(out), **small, **settings)
+
+
+def applied(model: Translator | Sampler, picture: Pixels) -> Pixels:
+    """The picture translated, or its left half repaired; or one from noise."""
+    if isinstance(model, Sampler):
+        return model(model.draw(1, seed=0))[0]
     mask = np.zeros(picture.shape[:2], np.uint8)
     mask[:, : mask.shape[1] // 2] = 255
-    answer: Pixels = translator(picture, mask if translator.config.mask else None)
+    answer: Pixels = model(picture, mask if model.config.mask else None)
     return answer
 
 
 @pytest.mark.parametrize("gan_loss", ["vanilla", "lsgan", "hinge", "wgan-gp"])
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", TRANSLATIONS)
 def test_trains_two_steps_and_applies(recipe: str, gan_loss: str, tmp_path: Path) -> None:
     data, out = demo(tmp_path / "data"), tmp_path / "run"
     adversary = {"lambda_gan": 0.1} if recipe in ("colorize", "inpaint") else {}  # which have none otherwise
-    translator = translate.train(
-        recipe, data=str(data), out=str(out), steps=2, gan_loss=gan_loss, norm="instance", **TINY, **adversary
-    )
+    translator = train(recipe, data, out, steps=2, gan_loss=gan_loss, norm="instance", **adversary)
     picture = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
     assert applied(translator, picture).shape == picture.shape
     assert translator.config.recipe == recipe
     assert [p.name for p in (out / "checkpoints").iterdir()] == ["step-00000002.safetensors"]
 
 
+NETWORKS = {
+    "as the paper": {},
+    "mlp": {"networks": "mlp", "d_norm": "none"},
+    "resize": {"networks": "dcgan", "upsample": "resize", "d_norm": "instance"},
+    "spectral": {"networks": "dcgan", "d_norm": "none", "spectral": True},
+    "small sets": {"diffaugment": True, "flip": True, "d_steps": 2, "channels": 1},
+}
+
+
+@pytest.mark.parametrize("networks", NETWORKS.values(), ids=NETWORKS)
+@pytest.mark.parametrize("recipe", FROM_NOISE)
+def test_trains_two_steps_and_samples(recipe: str, networks: dict[str, Any], tmp_path: Path) -> None:
+    data, out = demo(tmp_path / "data"), tmp_path / "run"
+    sampler = train(recipe, data, out, steps=2, **networks)
+    assert [picture.shape for picture in sampler(sampler.draw(3, seed=1))] == 3 * [(32, 32, 3)]
+    assert sampler.config.recipe == recipe
+    assert [p.name for p in (out / "samples").iterdir()] == ["step-00000002.png"]
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_longer_run_goes_on_from_a_finished_one(recipe: str, tmp_path: Path) -> None:
     data, out = demo(tmp_path / "data"), tmp_path / "run"
-    translate.train(recipe, data=str(data), out=str(out), steps=2, **TINY)
-    translator = translate.train(recipe, out=str(out), resume=True, steps=3)
-    assert translator.config.trained_on["steps"] == 3
+    train(recipe, data, out, steps=2)
+    longer = translate.train(recipe, out=str(out), resume=True, steps=3)
+    assert longer.config.trained_on["steps"] == 3
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_fine_tunes_from_a_model(recipe: str, tmp_path: Path) -> None:
-    data = demo(tmp_path / "data")
-    first = translate.train(recipe, data=str(data), out=str(tmp_path / "1"), steps=1, lr=0, ema=0, **TINY)
-    init = str(tmp_path / "1")
-    second = translate.train(
-        recipe, data=str(data), out=str(tmp_path / "2"), steps=1, lr=0, ema=0, seed=9, init=init, **TINY
-    )
+    data, still = demo(tmp_path / "data"), {"steps": 1, "lr": 0, "ema": 0}
+    first = train(recipe, data, tmp_path / "1", **still)
+    second = train(recipe, data, tmp_path / "2", seed=9, init=str(tmp_path / "1"), **still)
     picture = np.zeros((32, 32, 3), np.uint8)
-    assert np.array_equal(applied(first, picture), applied(second, picture)) or recipe in (
-        "pix2pix",
-        "colorize",
-    )  # batch norm's averages move
+    moving = ("pix2pix", "colorize", *FROM_NOISE)  # batch norm's averages move
+    assert np.array_equal(applied(first, picture), applied(second, picture)) or recipe in moving
     for old, new in zip(first.generator.parameters(), second.generator.parameters(), strict=True):
         assert old.equal(new)

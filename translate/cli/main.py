@@ -17,6 +17,7 @@ COMMANDS = {  # name: the module that holds it, under its own name, and its help
     "apply": ("apply", "Translate pictures and folders with a trained model."),
     "colorize": ("colorize", "Give gray photos colour."),
     "inpaint": ("inpaint", "Fill holes in photos."),
+    "sample": ("sample", "Make pictures from noise."),
     "evaluate": ("evaluate", "Score a model on pictures."),
     "models": ("models", "List the models that come installed."),
     "data": ("data", "Look at a data set, or write the built-in one."),
@@ -61,6 +62,8 @@ def translate() -> None:
     translate apply runs/cyclegan photos/ -o out/
     translate colorize grandma.jpg -o out/
     translate inpaint photo.jpg --mask scratch.png -o out/
+    translate train dcgan --data covers/
+    translate sample runs/dcgan -o out/ -n 64
     """
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from translate.config import TrainConfig, explicit, flag_name, load_yaml, settings_of
+from translate.config import NoiseTrainConfig, TrainConfig, explicit, flag_name, load_yaml, settings_of
 from translate.config.schema import plain_type, range_text
 from translate.errors import UsageError, nearest
 from translate.recipes import RECIPES, find_recipe
@@ -125,5 +125,12 @@ def _train(
         )
         sys.exit(130)
     click.echo(f"the model is in {session.run.model}, pictures of it in {session.run.samples}")
-    mask = " --mask MASK.png" if name == "inpaint" else ""
-    click.echo(f"next: translate apply {folder} PHOTOS/{mask} -o out/")
+    click.echo(f"next: {_next(name, folder)}")
+
+
+def _next(recipe: str, folder: str) -> str:
+    """The command by which a person tries what was trained."""
+    if issubclass(find_recipe(recipe).config, NoiseTrainConfig):
+        return f"translate sample {folder} -o out/"
+    mask = " --mask MASK.png" if recipe == "inpaint" else ""
+    return f"translate apply {folder} PHOTOS/{mask} -o out/"

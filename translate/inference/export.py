@@ -11,6 +11,7 @@ from torch import Tensor
 
 from translate.errors import TranslateError, UsageError, nearest
 from translate.inference.formats import FORMATS, Facts, Files, Run, reason, smallest, trace
+from translate.inference.sampling import draw
 from translate.models import Model
 from translate.storage import write_whole
 from translate.version import __version__
@@ -40,7 +41,8 @@ def export(
     """Write one direction of a model as ONNX, as OpenVINO IR (.xml and .bin) or as torch.export's .pt2.
 
     The input is called `picture`, the output `translated`: (N, C, H, W) float32 in [-1, 1], for
-    any N, and any H and W that are multiples of the model's size multiple, at least 8.
+    any N, and any H and W that are multiples of the model's size multiple, at least 8. A model that
+    starts from noise takes `noise`, (N, inputs), and gives `picture`.
 
     Args:
         format: `onnx`, `openvino` or `torch`; by default what the suffix of `path` says.
@@ -117,13 +119,18 @@ def _difference(run: Run, generator: torch.nn.Module, batch: Tensor) -> Tensor:
 
 
 def random_batches(model: Model) -> list[Tensor]:
-    """The smallest picture, a tall one, and two wide ones as one batch: (N, C, H, W) in [-1, 1]."""
+    """The smallest picture, a tall one, and two wide ones as one batch: (N, C, H, W) in [-1, 1].
+
+    Of a model that starts from noise, noise: (N, inputs), one and four.
+    """
+    if model.config.noise:
+        return [draw(model.config, count, seed=count) for count in (1, 4)]
     least = smallest(model.config.size_multiple)
     side = -(-PATCH // least) * least
     shapes = (1, least, least), (1, 2 * side, side), (2, side, 2 * side)
-    draw = torch.Generator().manual_seed(0)
+    random = torch.Generator().manual_seed(0)
     channels = model.config.generator.in_channels
-    return [2 * torch.rand(n, channels, height, width, generator=draw) - 1 for n, height, width in shapes]
+    return [2 * torch.rand(n, channels, height, width, generator=random) - 1 for n, height, width in shapes]
 
 
 def facts(model: Model, direction: str | None) -> Facts:

@@ -23,7 +23,7 @@ from torch.export import Dim, ExportedProgram
 from translate.config import ModelConfig
 from translate.errors import UsageError
 
-INPUT, OUTPUT = "picture", "translated"
+NAMES = {"picture": "translated", "noise": "picture"}  # an input's name, and that of its output
 SMALLEST = 8  # pixels a side, the least that a network's mirrored borders work with
 Files = dict[str, bytes]  # the content of each file of a model, by suffix
 Facts = dict[str, str]
@@ -76,8 +76,20 @@ class Named(nn.Module):
         return out.clone()
 
 
+class NamedFromNoise(Named):
+    """The same for a generator that starts from noise."""
+
+    def forward(self, noise: Tensor) -> Tensor:
+        return super().forward(noise)
+
+
 def trace(generator: nn.Module, config: ModelConfig) -> ExportedProgram:
     """A generator's graph, for any batch size and all sides that are multiples of its size multiple."""
+    if config.noise:
+        example = torch.zeros(2, config.generator.in_channels)
+        with quiet():
+            named = NamedFromNoise(generator).eval()
+            return torch.export.export(named, (example,), dynamic_shapes=({0: Dim("batch")},))
     multiple, channels = config.size_multiple, config.generator.in_channels
     least = smallest(multiple) // multiple
     rows, columns = (Dim(name, min=least) for name in ("rows", "columns"))
@@ -95,10 +107,11 @@ def smallest(multiple: int) -> int:
 
 def to_onnx(program: ExportedProgram, facts: Facts) -> Files:
     """One ONNX file with its weights inside, the facts among its `metadata_props`."""
+    (given,) = program.graph_signature.user_inputs
     with quiet():
         _call_instance_norms_so(program)
         found = torch.onnx.export(
-            program, input_names=[INPUT], output_names=[OUTPUT], verbose=False, external_data=False
+            program, input_names=[given], output_names=[NAMES[given]], verbose=False, external_data=False
         )
         assert found is not None
         found.model.metadata_props.update(facts)
@@ -129,8 +142,10 @@ def run_onnx(files: Files, dtype: torch.dtype) -> Run:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # torch's threads want the cores
     session = onnxruntime.InferenceSession(files[".onnx"], options, providers=["CPUExecutionProvider"])
 
+    (given,) = session.get_inputs()
+
     def run(x: Tensor) -> Tensor:
-        return torch.from_numpy(session.run(None, {INPUT: x.contiguous().numpy()})[0])
+        return torch.from_numpy(session.run(None, {given.name: x.contiguous().numpy()})[0])
 
     return run
 
@@ -141,8 +156,9 @@ def to_openvino(program: ExportedProgram, facts: Facts) -> Files:
     with quiet(), tempfile.TemporaryDirectory() as folder:
         found = openvino.convert_model(program)
         _normalize_in_place(found, openvino.opset13)
-        found.inputs[0].get_tensor().set_names({INPUT})
-        found.outputs[0].get_tensor().set_names({OUTPUT})
+        (given,) = program.graph_signature.user_inputs
+        found.inputs[0].get_tensor().set_names({given})
+        found.outputs[0].get_tensor().set_names({NAMES[given]})
         for key, value in facts.items():
             found.set_rt_info(value, key.split("."))
         path = Path(folder) / "model.xml"

@@ -260,6 +260,8 @@ class Translator:
 
 def _refuse_channels(config: ModelConfig) -> None:
     """Refuse a model of which nobody says what its channels are."""
+    if config.noise:
+        raise UsageError("this model makes pictures from noise, it translates none: use translate sample")
     channels = config.generator.in_channels, config.generator.out_channels
     if config.color == "Lab":
         known, rule = [(1, 2)], "a model in Lab takes lightness and gives a and b"

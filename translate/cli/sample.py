@@ -1,0 +1,84 @@
+"""`translate sample MODEL -o OUT`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from translate.errors import UsageError
+
+if TYPE_CHECKING:
+    from translate.models import Model
+
+ROWS = 8  # samples that each code is shown on
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("model")
+@click.option(
+    "-o",
+    "--out",
+    required=True,
+    metavar="OUT",
+    type=click.Path(path_type=Path),
+    help="a folder for single pictures; a .png, .jpg or .webp for a grid; a .gif, .webp or .mp4 for a walk",
+)
+@click.option(
+    "-n", "count", type=click.IntRange(1, 1_000_000), default=64, show_default=True, help="pictures"
+)
+@click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="which pictures they are"
+)
+@click.option("--class", "asked", metavar="NAME", help="make pictures of this class only (cgan)")
+@click.option("--truncation", type=click.FloatRange(0.1), help="draw noise beyond this anew")
+@click.option(
+    "--interpolate",
+    type=click.IntRange(2, 1000),
+    metavar="N",
+    help="walk through N pictures and back",
+)
+@click.option("--traverse", is_flag=True, help="a grid for each code, into the folder OUT (infogan)")
+@click.option("--ema/--no-ema", default=True, help="the averaged generator, or a run's latest as it is")
+@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+@click.option("--overwrite", is_flag=True, help="replace what is there already")
+def sample(
+    model: str,
+    out: Path,
+    count: int,
+    seed: int,
+    asked: str | None,
+    truncation: float | None,
+    interpolate: int | None,
+    traverse: bool,
+    ema: bool,
+    device: str,
+    overwrite: bool,
+) -> None:
+    """Make pictures from noise.
+
+    MODEL is a run or a model folder of gan, dcgan, cgan, wgan, wgan-gp or infogan. The same number of
+    the same seed is the same picture, however many are made.
+    """
+    if traverse and interpolate:
+        raise UsageError("--traverse and --interpolate are two things to make: give one of them")
+    from translate.inference.gallery import save_samples, save_traversals, save_walk
+    from translate.inference.sampling import Sampler, traversals
+
+    sampler = Sampler(_model(model, ema=ema), device=device)
+    if traverse:
+        told = save_traversals(sampler, traversals(sampler.config, ROWS, seed), out, overwrite=overwrite)
+    else:
+        inputs = sampler.draw(interpolate or count, seed, truncation=truncation, asked=asked)
+        save = save_walk if interpolate else save_samples
+        told = save(sampler, inputs, out, overwrite=overwrite)
+    click.echo(told)
+
+
+def _model(model: str, *, ema: bool) -> Model:
+    """The averaged generator of a model or a run, or the newest one of a run as training left it."""
+    from translate.engine.latest import latest
+    from translate.models import Model
+
+    return Model.from_pretrained(model) if ema else latest(Path(model))

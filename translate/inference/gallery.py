@@ -1,0 +1,97 @@
+"""Samples as files: single pictures, a grid, a walk that moves, a grid for each code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import ceil, sqrt
+from pathlib import Path
+
+from torch import Tensor
+
+from translate.errors import UsageError
+from translate.images import Picture, PictureFile, picture_grid, write, write_rgb
+from translate.images.video import write_mp4
+from translate.inference.sampling import Sampler, walk
+
+GRIDS = (".png", ".jpg", ".jpeg", ".webp")
+WALKS = (".gif", ".webp", ".mp4")
+STEPS = 16  # pictures from one stop of a walk to the next
+MILLISECONDS = 60  # that each of them is shown
+
+
+def save_samples(sampler: Sampler, inputs: Tensor, out: Path, *, overwrite: bool) -> str:
+    """Samples as files of a folder, or as one grid where `out` is a picture's name; what was done, in words.
+
+    Args:
+        inputs: of the generator, (N, inputs).
+
+    Raises:
+        UsageError: the suffix is none of a picture's, or there is something already.
+    """
+    if not out.suffix:
+        return _save_each(sampler, inputs, out, overwrite=overwrite)
+    refuse(out, GRIDS, overwrite=overwrite)
+    columns = len(sampler.config.classes) or sampler.config.categories or ceil(sqrt(len(inputs)))
+    write_rgb(picture_grid(sampler(inputs), min(columns, len(inputs))), out)
+    return f"{len(inputs)} pictures in {out}"
+
+
+def _save_each(sampler: Sampler, inputs: Tensor, out: Path, *, overwrite: bool) -> str:
+    digits = max(4, len(str(len(inputs) - 1)))
+    places = [out / f"{number:0{digits}d}.png" for number in range(len(inputs))]
+    for place in places:
+        refuse(place, (".png",), overwrite=overwrite)
+    for place, row in zip(places, inputs, strict=True):
+        write_rgb(sampler(row[None])[0], place)
+    return f"{len(inputs)} pictures in {out}"
+
+
+def save_walk(sampler: Sampler, stops: Tensor, out: Path, *, overwrite: bool) -> str:
+    """A walk through samples and back to the first, that goes round; what was written, in words.
+
+    Args:
+        stops: inputs of the generator, (N, inputs), N at least 2.
+
+    Raises:
+        UsageError: the suffix is none of what moves, or there is something already.
+    """
+    refuse(out, WALKS, overwrite=overwrite)
+    pictures = sampler(walk(stops, sampler.config.noise, STEPS))
+    if out.suffix.lower() == ".mp4":
+        write_mp4(pictures, out, per_second=1000 / MILLISECONDS)
+    else:
+        frames = [Picture(pixels=picture) for picture in pictures]
+        times = {"duration": [MILLISECONDS] * len(frames), "loop": 0}
+        write(PictureFile(format=out.suffix[1:].upper(), frames=frames, settings=times), out)
+    return f"a walk through {len(stops)} pictures in {out}"
+
+
+def save_traversals(sampler: Sampler, codes: Mapping[str, Tensor], out: Path, *, overwrite: bool) -> str:
+    """A grid for each code, its values from left to right; what was written, in words.
+
+    Args:
+        codes: by name, (rows, values, inputs).
+
+    Raises:
+        UsageError: `out` is no folder's name, or there is something already.
+    """
+    if out.suffix:
+        raise UsageError(f"{out}: the grids go into a folder: give -o a name without {out.suffix}")
+    places = {name: out / f"{name}.png" for name in codes}
+    for place in places.values():
+        refuse(place, GRIDS, overwrite=overwrite)
+    for name, inputs in codes.items():
+        write_rgb(picture_grid(sampler(inputs.flatten(0, 1)), inputs.shape[1]), places[name])
+    return f"what {', '.join(codes)} do: {out}"
+
+
+def refuse(out: Path, suffixes: tuple[str, ...], *, overwrite: bool) -> None:
+    """Refuse a name of another kind of file, and one that is there already.
+
+    Raises:
+        UsageError: with the remedy.
+    """
+    if out.suffix.lower() not in suffixes:
+        raise UsageError(f"{out}: give -o a suffix of {', '.join(suffixes)}")
+    if out.exists() and not overwrite:
+        raise UsageError(f"{out} is there already: give another -o, or --overwrite")
