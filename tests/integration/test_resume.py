@@ -21,10 +21,7 @@ OWN = {
     "colorize": TINY_TRANSLATION,
     "inpaint": [*TINY_TRANSLATION, "--lambda-gan", "0.1"],
     "dcgan": [*TINY, "--flip", "--diffaugment"],
-    "cgan": TINY,
-    "wgan": TINY,
     "wgan-gp": [*TINY, "--spectral"],
-    "infogan": TINY,
 }
 
 

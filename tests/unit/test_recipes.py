@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 import translate
 from tests.pictures import demo
@@ -72,6 +75,26 @@ def test_a_longer_run_goes_on_from_a_finished_one(recipe: str, tmp_path: Path) -
     train(recipe, data, out, steps=2)
     longer = translate.train(recipe, out=str(out), resume=True, steps=3)
     assert longer.config.trained_on["steps"] == 3
+
+
+@pytest.fixture
+def torch_as_it_was() -> Iterator[None]:
+    """What `deterministic` asks of torch holds for the process: take it back."""
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.usefixtures("torch_as_it_was")
+@pytest.mark.parametrize("recipe", FROM_NOISE)
+def test_goes_on_bit_for_bit(recipe: str, tmp_path: Path) -> None:
+    data, settings = demo(tmp_path / "data"), {"deterministic": True, "diffaugment": True, "flip": True}
+    train(recipe, data, tmp_path / "whole", steps=4, **settings)
+    train(recipe, data, tmp_path / "parts", steps=2, **settings)
+    translate.train(recipe, out=str(tmp_path / "parts"), resume=True, steps=4)
+    name = "checkpoints/step-00000004.safetensors"
+    whole, parts = (load_file(tmp_path / run / name) for run in ("whole", "parts"))
+    assert whole.keys() == parts.keys()
+    assert [key for key in whole if not whole[key].equal(parts[key])] == []
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
