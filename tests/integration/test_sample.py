@@ -58,7 +58,15 @@ def test_grids_walks_codes_and_the_weights_as_they_are(within: Command, run: Pat
         (["sample", "RUN", "-o", "x.png", "--interpolate", "3"], "give -o a suffix of .gif, .webp, .mp4"),
         (["sample", "RUN", "-o", "x.png", "--class", "cat"], "this model was trained without classes"),
         (["sample", "RUN", "-o", "x", "--traverse", "--interpolate", "2"], "give one of them"),
+        (
+            ["sample", "RUN", "-o", "x", "--traverse", "--truncation", "1"],
+            "leave --class and --truncation out",
+        ),
         (["sample", "colorize", "-o", "x"], "use translate apply"),
+        (["sample", "colorize", "-o", "x", "--no-ema"], "use translate apply"),
+        (["sample", "RUN/model", "-o", "x", "--no-ema"], "is no run with a checkpoint"),
+        (["train", "dcgan"], "no data: give --data DIR\n"),
+        (["train", "cgan", "--data", "data", "--classes", "9"], "the data has 4: leave --classes out"),
         (["apply", "RUN", "data", "-o", "x"], "use translate sample"),
         (["train", "dcgan", "--data", "data", "--image-size", "48"], "use --image-size 32 or 64"),
         (["train", "cgan", "--data", "data/trainA", *TINY], "put its pictures into sub-folders by class"),
@@ -67,6 +75,6 @@ def test_grids_walks_codes_and_the_weights_as_they_are(within: Command, run: Pat
 def test_what_cannot_be_done_is_said_in_one_line(
     arguments: list[str], said: str, within: Command, run: Path, data: Path
 ) -> None:
-    result = within(*[str(run) if argument == "RUN" else argument for argument in arguments], code=2)
+    result = within(*[argument.replace("RUN", str(run)) for argument in arguments], code=2)
     assert said in result.stderr
     assert result.stderr.count("\n") <= 2

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from translate.errors import UsageError
-
-if TYPE_CHECKING:
-    from translate.models import Model
 
 ROWS = 8  # samples that each code is shown on
 
@@ -63,10 +59,16 @@ def sample(
     """
     if traverse and interpolate:
         raise UsageError("--traverse and --interpolate are two things to make: give one of them")
+    if traverse and (asked or truncation):
+        raise UsageError("--traverse shows codes as they are: leave --class and --truncation out")
+    from translate.engine.latest import latest
     from translate.inference.gallery import save_samples, save_traversals, save_walk
     from translate.inference.sampling import Sampler, traversals
+    from translate.models import Model
 
-    sampler = Sampler(_model(model, ema=ema), device=device)
+    sampler = Sampler(Model.from_pretrained(model), device=device)
+    if not ema:
+        sampler = Sampler(latest(Path(model)), device=device)
     if traverse:
         told = save_traversals(sampler, traversals(sampler.config, ROWS, seed), out, overwrite=overwrite)
     else:
@@ -74,11 +76,3 @@ def sample(
         save = save_walk if interpolate else save_samples
         told = save(sampler, inputs, out, overwrite=overwrite)
     click.echo(told)
-
-
-def _model(model: str, *, ema: bool) -> Model:
-    """The averaged generator of a model or a run, or the newest one of a run as training left it."""
-    from translate.engine.latest import latest
-    from translate.models import Model
-
-    return Model.from_pretrained(model) if ema else latest(Path(model))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from translate.config.model import UPSAMPLINGS, GeneratorSpec, ModelConfig
+from translate.config.model import GeneratorSpec, ModelConfig
 from translate.config.schema import setting, with_default
-from translate.config.training import TrainConfig
+from translate.config.training import ImageTrainConfig, TrainConfig
 from translate.errors import UsageError
 
 SMALLEST, LARGEST = 8, 256  # pixels a side of what DCGAN's networks make
@@ -27,17 +27,15 @@ class NoiseTrainConfig(TrainConfig):
     )
     latent: int = setting(100, "numbers of noise from which a picture is made", low=1, high=4096)
     networks: str = setting("dcgan", "architecture of both networks", choices=("dcgan", "mlp"))
-    ngf: int = setting(64, "channels of the generator's outermost layer", low=1, high=1024)
-    ndf: int = setting(64, "channels of the discriminator's first layer", low=1, high=1024)
-    upsample: str = setting(
-        "deconv", "resize avoids checkerboards, deconv is the papers'", choices=UPSAMPLINGS
-    )
+    ngf: int = with_default(ImageTrainConfig, "ngf", 64)
+    ndf: int = with_default(ImageTrainConfig, "ndf", 64)
+    upsample: str = with_default(ImageTrainConfig, "upsample", "deconv")
     d_norm: str = setting(
         "batch", "normalisation in the discriminator", choices=("batch", "instance", "none")
     )
     spectral: bool = setting(False, "spectral norm in the discriminator (arXiv:1802.05957)")
     d_steps: int = setting(1, "steps of the discriminator for each of the generator", low=1, high=100)
-    flip: bool = setting(False, "mirror at random")
+    flip: bool = with_default(ImageTrainConfig, "flip", False)
     diffaugment: bool = setting(
         False, "move, recolour and cut what the discriminator sees, for small sets (arXiv:2006.10738)"
     )
@@ -135,8 +133,8 @@ class CGANConfig(DCGANConfig):
         return self.latent + self.classes
 
     def model_config(self, recipe: str, directions: list[str], trained_on: dict[str, Any]) -> ModelConfig:
-        classes = trained_on.pop("classes")
-        return super().model_config(recipe, directions, trained_on).replace(classes=classes)
+        facts = {name: fact for name, fact in trained_on.items() if name != "classes"}
+        return super().model_config(recipe, directions, facts).replace(classes=trained_on["classes"])
 
 
 @dataclass(kw_only=True)

@@ -15,6 +15,7 @@ from translate.images import find_pictures, picture_name
 DATASETS = Path("datasets")
 HELD_OUT_SHARE, HELD_OUT_MOST = 20, 50
 HELD_OUT_NAMES = ("val", "test")
+TWO_WAYS = "--data DIR, or --domainA DIR and --domainB DIR"  # to say where two kinds of pictures are
 NAMED = 5  # files that a message names before it only counts
 
 
@@ -112,7 +113,7 @@ def find_paired(data: str | None, domain_a: str | None, domain_b: str | None) ->
     """
     if domains := _two_domains(data, domain_a, domain_b):
         return _with_held_out(*_pair_by_stem(*domains), domains[0])
-    root = data_folder(data)
+    root = data_folder(data, TWO_WAYS)
     pairs, notes = _paired_part(root, "train") or _paired_part(root, "") or _joined(root)
     held_out = next((found for part in HELD_OUT_NAMES if (found := _paired_part(root, part))), None)
     if held_out is None:
@@ -128,7 +129,7 @@ def find_unpaired(data: str | None, domain_a: str | None, domain_b: str | None) 
     """
     if domains := _two_domains(data, domain_a, domain_b):
         return _split_domains(*domains)
-    root = data_folder(data)
+    root = data_folder(data, TWO_WAYS)
     train = _sides(root, "train") or _sides(root, "")
     if train is None:
         raise UsageError(
@@ -158,9 +159,14 @@ def find_photos(data: str | None) -> Photos:
     return Photos([path for path in _pictures(train) if path not in apart], held_out[:HELD_OUT_MOST])
 
 
-def data_folder(data: str | None) -> Path:
+def data_folder(data: str | None, remedy: str = "--data DIR") -> Path:
+    """The folder of a data set, by its path or by its name under datasets/.
+
+    Raises:
+        UsageError: none is given (the remedy says what to give), or there is none.
+    """
     if data is None:
-        raise UsageError("no data: give --data DIR, or --domainA DIR and --domainB DIR")
+        raise UsageError(f"no data: give {remedy}")
     return _folder(data)
 
 

@@ -1,4 +1,4 @@
-"""A run's generators as they are, not averaged."""
+"""A generator from noise as training left it, not averaged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from translate.models import Model
 
 
 def latest(folder: Path) -> Model:
-    """The model of a run with the weights that its newest checkpoint goes on training.
+    """The model of a run from noise with the weights that its newest checkpoint goes on training.
 
     Raises:
         UsageError: the folder holds no run with a checkpoint.
@@ -20,8 +20,7 @@ def latest(folder: Path) -> Model:
     if not checkpoints:
         raise UsageError(f"--no-ema: {folder} is no run with a checkpoint, which alone keeps both generators")
     model = Model.from_pretrained(folder)
+    generator = model.generator()
     weights = checkpoint.load(list(checkpoints.values())[-1])["trainer"]
-    for _direction, generator in model.generators.items():
-        averaged = generator.state_dict()
-        generator.load_state_dict({name: weights[f"g.{name}"] for name in averaged})
+    generator.load_state_dict({name: weights[f"g.{name}"] for name in generator.state_dict()})
     return model

@@ -12,7 +12,7 @@ from translate.data.classes import Classed, find_classed
 from translate.data.kept import KeptSet
 from translate.data.layouts import fingerprint
 from translate.data.sets import Draw, SampleSet
-from translate.errors import DataError
+from translate.errors import DataError, UsageError
 from translate.images import Pixels, picture_grid, to_tensor
 from translate.inference import Sampler
 from translate.metrics.diversity import Diversity
@@ -32,7 +32,10 @@ def _data(c: NoiseTrainConfig) -> Data:
 
 
 def _data_with_classes(c: CGANConfig) -> Data:
-    return _kept(find_classed(c.data, c.labels, with_classes=True), c)
+    found = find_classed(c.data, c.labels, with_classes=True)
+    if c.classes not in (None, len(found.classes)):
+        raise UsageError(f"classes {c.classes}, but the data has {len(found.classes)}: leave --classes out")
+    return _kept(found, c)
 
 
 def _kept(found: Classed, c: NoiseTrainConfig) -> Data:
