@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.integration.conftest import Command, environment
+from tests.integration.conftest import TINY, Command, environment
 from tests.pictures import noise
 from tests.unit.inference.making import Negative, lively, scene
 from translate.cli.evaluate import Progress
@@ -169,6 +169,32 @@ def test_each_direction_is_translated_by_its_own_generator(
     assert distances[3] > 100
 
 
+def test_a_model_from_noise_by_its_samples_over_its_run(
+    within: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "translate.metrics.PictureFeatures",
+        lambda: lambda pictures: np.array([[picture.mean(), picture.std()] for picture in pictures]),
+    )
+    for number in range(4):
+        noise(tmp_path / "covers" / f"{number}.png", 32, 32, seed=number)
+    few = ("--steps", "3", "--checkpoint-every", "1", "--keep-checkpoints", "3", *TINY)
+    within("train", "dcgan", "--data", "covers", "-o", "run", *few)
+    lines = within("evaluate", "run", "--data", "covers", "--json", "a.json").stdout.splitlines()
+    assert lines[0].split() == ["pictures", "Frechet", "of", "untrained's"]
+    rows = [line.split()[:-2] for line in lines[1:5]]
+    assert rows == [["untrained", "4"], ["step", "1", "4"], ["step", "2", "4"], ["model", "4"]]
+    assert lines[1].endswith("-")
+    assert all(line.endswith("%") for line in lines[2:5])
+    record = json.loads((tmp_path / "a.json").read_text())
+    assert (record["kind"], record["rows"][3]["name"]) == ("noise", "model")
+    assert record["fingerprint"] == Model.from_pretrained(tmp_path / "run").fingerprint()
+    alone = within("evaluate", "run/model", "--data", "covers").stdout.splitlines()
+    assert [line.split()[0] for line in alone[1:3]] == ["untrained", "model"]
+    refused = within("evaluate", "run", "--data", "covers", "--metrics", "class", code=2).stderr
+    assert "a model of noise has no score 'class'; there is frechet" in refused
+
+
 def test_without_weights_the_frechet_distance_is_left_out_unless_asked_for(
     within: Command, colorizer: Path, tmp_path: Path, offline: None
 ) -> None:
@@ -227,7 +253,7 @@ def test_mistakes_are_one_line(within: Command, inpainter: Path, tmp_path: Path)
     saved(tmp_path / "paired", "pix2pix")
     for arguments, code, reason in (
         ((inpainter, "--metrics", "pnsr"), 2, "no score 'pnsr'; did you mean 'psnr'?"),
-        ((inpainter, "--metrics", ""), 2, "no score ''; there is colorfulness, delta-e, frechet, psnr, ssim"),
+        ((inpainter, "--metrics", ""), 2, "no score ''; there is class, colorfulness, delta-e, frechet,"),
         (
             (inpainter, "--metrics", "psnr,colorfulness"),
             2,

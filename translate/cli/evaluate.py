@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from errno import EISDIR
 from os import strerror
 from pathlib import Path
@@ -18,8 +19,9 @@ from translate.errors import SomeFilesFailedError, TranslateError, UsageError, n
 from translate.version import __version__
 
 if TYPE_CHECKING:
-    from translate.inference import Translator
-    from translate.tasks.evaluation import Critic, Evaluation, Row
+    from translate.inference import Sampler
+    from translate.inference.runner import Runner
+    from translate.tasks.scoring import Critic, Evaluation, Row
 
 PROTOCOLS = {  # of each score
     "psnr": "in dB, over R, G and B of {where}; mean of the pictures, each 100 at most; more is nearer",
@@ -27,9 +29,16 @@ PROTOCOLS = {  # of each score
     "delta-e": "CIEDE2000 over {where}; mean of the pictures; less is nearer",
     "colorfulness": "M3 of Hasler and Suesstrunk; mean of the pictures, and its share of the truth's mean",
     "frechet": "of MobileNetV2's features of all pictures and all true ones; not the FID; less is nearer",
+    "class": "share of the samples that a small network takes for what was asked for",
 }
 TO_TRUTH = ("psnr", "ssim", "delta-e", "frechet")
-SCORES = {"colorize": tuple(PROTOCOLS), "inpaint": TO_TRUTH, "pix2pix": TO_TRUTH, "cyclegan": ("frechet",)}
+SCORES = {
+    "colorize": ("psnr", "ssim", "delta-e", "colorfulness", "frechet"),
+    "inpaint": TO_TRUTH,
+    "pix2pix": TO_TRUTH,
+    "cyclegan": ("frechet",),
+    "noise": ("frechet", "class"),
+}
 GROUPS = {"inpaint": "hole", "cyclegan": "direction"}  # what the rows are grouped by
 WHERE = {"inpaint": "the hole"}
 COLUMNS = {  # of the table: the value's name, its head, how it is written
@@ -40,6 +49,8 @@ COLUMNS = {  # of the table: the value's name, its head, how it is written
     "colorfulness-share": ("of truth's", ".0%"),
     "frechet": ("Frechet", ".2f"),
     "frechet-share": ("of gray's", ".0%"),
+    "untrained-share": ("of untrained's", ".0%"),
+    "class": ("class", ".0%"),
 }
 
 
@@ -61,40 +72,108 @@ def evaluate(
 
     A model of colorize or inpaint is scored on photos, one of pix2pix on pairs, one of cyclegan on two
     kinds of pictures, in the layouts that training takes. Scored is what training holds out; of a flat
-    folder of photos it is all. What cannot be scored is listed at the end, and the exit code is then 3.
+    folder of photos it is all. Samples of a model from noise are compared with the pictures that it was
+    trained on, at all checkpoints that its run keeps. What cannot be scored is listed at the end, and the
+    exit code is then 3.
     """
     asked = _asked(metrics)
     if report:
         _refuse_place(report)
-    translators = _translators(model, device=device, precision=precision)
-    done, kind = _evaluated(translators, asked, **given)
-    _tell(done, kind)
+    subject = _subject(model, device=device, precision=precision)
+    done = _evaluated(subject, asked, **given)
+    _tell(done, subject.kind)
     if report:
-        _write(report, {**_account(model, translators), **_content(done, kind)})
+        _write(report, {"model": model, **subject.account, **_content(done, subject.kind)})
     if done.left_out:
         count = len(done.left_out)
         raise SomeFilesFailedError(f"{count} of {count + done.pictures} pictures could not be scored")
 
 
-def _evaluated(
-    translators: dict[str, Translator], asked: tuple[str, ...] | None, **given: Any
-) -> tuple[Evaluation, str]:
-    """The scores, with the protocol of each, and the kind of model."""
+@dataclass(frozen=True)
+class Subject:
+    """What is scored.
+
+    Attributes:
+        kind: a key of `SCORES`.
+        scores: those that there are.
+        account: which model it is, and by which arithmetic it is applied.
+        score: how it is scored.
+    """
+
+    kind: str
+    scores: tuple[str, ...]
+    account: dict[str, str]
+    score: Callable[..., Evaluation]
+
+
+def _subject(model: str, **options: Any) -> Subject:
+    """A model, and how it is scored."""
+    from translate.models import Model
+
+    return (_sampled if Model.from_pretrained(model).config.noise else _translated)(model, **options)
+
+
+def _translated(model: str, **options: Any) -> Subject:
+    """A model that translates, in each of its directions."""
+    from translate.api import load
     from translate.tasks.evaluation import KINDS, Request, kind_of
 
-    kind = kind_of(next(iter(translators.values())).config)
-    if kind != "inpaint" and (given["masks"] or given["baselines"]):
-        raise UsageError(f"--masks and --baselines are for inpaint: leave them out for a model of {kind}")
-    critic, scores, notes = _critic(kind, asked)
+    first = load(model, engine="torch", **options)
+    others = first.config.directions[1:]
+    rest = {direction: load(model, direction=direction, engine="torch", **options) for direction in others}
+    kind = kind_of(first.config)
+
+    def score(critic: Critic, scores: Sequence[str], **given: Any) -> Evaluation:
+        return KINDS[kind](Request(translators={first.direction: first, **rest}, critic=critic, **given))
+
+    return Subject(kind, SCORES[kind], _account(first.fingerprint, first.runner), score)
+
+
+def _sampled(model: str, **options: Any) -> Subject:
+    """A model from noise: untrained, at the checkpoints that its run keeps, and as it is."""
+    from translate.engine.stages import stages
+    from translate.inference import Sampler
+    from translate.models import Model
+    from translate.tasks.samples import UNTRAINED, SampleRequest, from_noise, untrained
+
+    trained = Model.from_pretrained(model)
+    before = {f"step {step}": stage for step, stage in stages(Path(model)).items()}
+    before.pop(f"step {trained.config.trained_on['steps']}", None)
+    rows = {UNTRAINED: untrained(trained.config), **before, "model": trained}
+    samplers = {name: Sampler(row, **options) for name, row in rows.items()}
+
+    def score(masks: None, baselines: bool, **given: Any) -> Evaluation:
+        return from_noise(SampleRequest(samplers=samplers, **given))
+
+    known = trained.config.classes or trained.config.categories
+    scores = SCORES["noise"] if known else ("frechet",)
+    return Subject("noise", scores, _account(trained.fingerprint(), samplers["model"]), score)
+
+
+def _account(fingerprint: str, runs: Runner | Sampler) -> dict[str, str]:
+    """Which model was scored, and by which arithmetic."""
+    arithmetic = {"device": str(runs.device), "precision": str(runs.precision)}
+    return {"fingerprint": fingerprint, "version": __version__, **arithmetic}
+
+
+def _evaluated(subject: Subject, asked: tuple[str, ...] | None, **given: Any) -> Evaluation:
+    """The scores, with the protocol of each."""
+    if subject.kind != "inpaint" and (given["masks"] or given["baselines"]):
+        raise UsageError(
+            f"--masks and --baselines are for inpaint: leave them out for a model of {subject.kind}"
+        )
+    critic, scores, notes = _critic(subject, asked)
     progress = Progress()
     try:
-        done = KINDS[kind](Request(translators=translators, critic=critic, progress=progress, **given))
+        done = subject.score(critic=critic, scores=scores, progress=progress, **given)
     finally:
         progress.end()
-    where = WHERE.get(kind, "the picture")
-    done.protocol.update({score: PROTOCOLS[score].format(where=where) for score in scores})
+    where = WHERE.get(subject.kind, "the picture")
+    for score in scores:
+        if score in done.rows[0].values:
+            done.protocol.setdefault(score, PROTOCOLS[score].format(where=where))
     done.notes[:0] = notes
-    return done, kind
+    return done
 
 
 def _asked(metrics: str | None) -> tuple[str, ...] | None:
@@ -122,17 +201,7 @@ def _refuse_place(path: Path) -> None:
         raise TranslateError(f"cannot write {path}: {error.strerror}: give another path") from None
 
 
-def _translators(model: str, **options: Any) -> dict[str, Translator]:
-    """One for each direction of the model."""
-    from translate.api import load
-
-    first = load(model, engine="torch", **options)
-    others = first.config.directions[1:]
-    rest = {direction: load(model, direction=direction, engine="torch", **options) for direction in others}
-    return {first.direction: first, **rest}
-
-
-def _critic(kind: str, asked: tuple[str, ...] | None) -> tuple[Critic, Sequence[str], list[str]]:
+def _critic(subject: Subject, asked: tuple[str, ...] | None) -> tuple[Critic, Sequence[str], list[str]]:
     """Who scores, by what, and what is to be told of it.
 
     Raises:
@@ -140,12 +209,13 @@ def _critic(kind: str, asked: tuple[str, ...] | None) -> tuple[Critic, Sequence[
         TranslateError: the Frechet distance was asked for, or is all there is, and its weights cannot be had.
     """
     from translate.metrics import PictureFeatures
-    from translate.tasks.evaluation import Critic
+    from translate.tasks.scoring import Critic
 
     for name in asked or ():
-        if name not in SCORES[kind]:
-            raise UsageError(f"a model of {kind} has no score {name!r}; there is {', '.join(SCORES[kind])}")
-    scores = [score for score in SCORES[kind] if asked is None or score in asked]
+        if name not in subject.scores:
+            known = ", ".join(subject.scores)
+            raise UsageError(f"a model of {subject.kind} has no score {name!r}; there is {known}")
+    scores = [score for score in subject.scores if asked is None or score in asked]
     if "frechet" not in scores:
         return Critic(scores), scores, []
     try:
@@ -213,13 +283,6 @@ def _table(rows: Sequence[Row], group: str) -> list[str]:
 
 def _text(name: str, value: float | None) -> str:
     return "-" if value is None else format(value, COLUMNS[name][1])
-
-
-def _account(model: str, translators: dict[str, Translator]) -> dict[str, Any]:
-    """Which model was scored, and by which arithmetic."""
-    first = next(iter(translators.values()))
-    arithmetic = {"device": str(first.runner.device), "precision": str(first.runner.precision)}
-    return {"model": model, "fingerprint": first.fingerprint, "version": __version__, **arithmetic}
 
 
 def _content(done: Evaluation, kind: str) -> dict[str, Any]:

@@ -61,14 +61,14 @@ def sample(
         raise UsageError("--traverse and --interpolate are two things to make: give one of them")
     if traverse and (asked or truncation):
         raise UsageError("--traverse shows codes as they are: leave --class and --truncation out")
-    from translate.engine.latest import latest
+    from translate.engine.stages import as_trained
     from translate.inference.gallery import save_samples, save_traversals, save_walk
     from translate.inference.sampling import Sampler, traversals
     from translate.models import Model
 
     sampler = Sampler(Model.from_pretrained(model), device=device)
     if not ema:
-        sampler = Sampler(latest(Path(model)), device=device)
+        sampler = Sampler(as_trained(Path(model)), device=device)
     if traverse:
         told = save_traversals(sampler, traversals(sampler.config, ROWS, seed), out, overwrite=overwrite)
     else:

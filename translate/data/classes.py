@@ -54,7 +54,8 @@ class Classed:
 
     @property
     def summary(self) -> str:
-        of = f" of {len(self.classes)} classes" if self.classes else ""
+        count = len(self.classes)
+        of = f" of {count} {'class' if count == 1 else 'classes'}" if count else ""
         return f"{len(self.pictures)} pictures{of} to train on"
 
 

@@ -53,6 +53,7 @@ class Loop:
         self.averaged = Averaged(self.trainer.generators, c.ema)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision.dtype == torch.float16)
         self.best: dict[str, Any] = {}
+        self.looks: list[dict[str, float]] = []
         self.at = Position()
         if state is not None:
             self._restore(state)
@@ -151,6 +152,7 @@ class Loop:
         seen = self.task.look(self.model(), self.data.held_out, self.precision)
         write_rgb(seen.sheet, sheet)
         scores = seen.scores
+        self.looks.append({"step": self.at.step, **scores})
         log.looked(self.at, scores)
         if self.task.best and scores[self.task.best] <= self.best.get("score", float("inf")):
             self.best = {"step": self.at.step, "score": scores[self.task.best]}
@@ -158,7 +160,7 @@ class Loop:
         self._save()
         figures = "  ".join(f"{name} {value:.4f}" for name, value in scores.items())
         log.say(f"checkpoint at step {self.at.step}  {figures}  {sheet}")
-        for remark in seen.remarks:
+        for remark in self.task.remarks(self.looks):
             log.say(remark)
 
     def _save(self) -> None:
@@ -185,6 +187,7 @@ class Loop:
             "step": self.at.step,
             "seconds": self.at.seconds,
             "best": self.best,
+            "looks": self.looks,
             "data": self.data.fingerprint,
             "trainer": self.trainer.state_dict(),
             "optimizers": {name: o.state_dict() for name, o in self.trainer.optimizers.items()},
@@ -201,7 +204,7 @@ class Loop:
                 " bring them back, or start another run with --init and this run's model"
             )
         self.at = Position(state["step"], state["seconds"])
-        self.best = state["best"]
+        self.best, self.looks = state["best"], state.get("looks", [])
         self.trainer.load_state_dict(state["trainer"])
         self.averaged.load_state_dict(state["averaged"])
         self.scaler.load_state_dict(state["scaler"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import TypeVar
@@ -16,12 +16,11 @@ import numpy as np
 from translate.config import ModelConfig
 from translate.data.layouts import DATASETS, HELD_OUT_NAMES, Pair, find_paired, find_photos, find_unpaired
 from translate.errors import DataError, UsageError
-from translate.images import Hole, Pixels, picture_name, read_rgb
+from translate.images import Pixels, picture_name, read_rgb
 from translate.images.lab import join_lab, split_lab
 from translate.images.tensors import to_pixels, to_tensor
 from translate.inference import Translator
-from translate.metrics import PictureFeatures, colorfulness, delta_e, frechet_distance, picture_psnr, ssim
-from translate.metrics.frechet import FEATURES, Features
+from translate.metrics.frechet import Features
 from translate.tasks.holes import (
     ALL,
     BASELINES,
@@ -34,99 +33,22 @@ from translate.tasks.holes import (
     drawn,
     mask_files,
 )
+from translate.tasks.scoring import (
+    TRUE_COLORFULNESS,
+    Critic,
+    Evaluation,
+    Row,
+    Scored,
+    Scores,
+    distance,
+    share_of,
+)
 
 SIDE = 256  # pixels of a photo's crop
-ROUNDING = 1e-6  # of no meaning, and nothing to have a share of
-MOST_DECIBELS = 100.0  # what equal pictures count as, so that a mean is finite
 CROP = f"a shorter side over {SIDE} px scaled down to it by area, then the middle {SIDE} x {SIDE} at most"
 
 Item = TypeVar("Item")
 Look = Callable[[int, Path], Item]  # at file n
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table.
-
-    Attributes:
-        group: the size of the holes, or the direction; empty where rows have no groups.
-        name: who made the pictures.
-        pictures: how many were scored.
-        values: means by score, and shares of the truth's or of gray's; None where there is none.
-    """
-
-    group: str
-    name: str
-    pictures: int
-    values: dict[str, float | None]
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What came of it.
-
-    Attributes:
-        protocol: which pictures, at what size, and with which holes.
-        pictures: how many were scored.
-        left_out: why each of the others was not.
-        notes: what a person should be told besides.
-    """
-
-    rows: list[Row]
-    protocol: dict[str, str]
-    pictures: int
-    left_out: list[str]
-    notes: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Scored:
-    """One picture's scores; its features and its truth's, (1, 1280) or, where no one asks, (0, 1280)."""
-
-    values: dict[str, float]
-    features: Features
-    true_features: Features
-
-
-Scores = dict[tuple[str, str], Scored]  # of one picture, by group and name of the row
-TRUE_COLORFULNESS = "true-colorfulness"
-MEASURES: dict[str, Callable[[Pixels, Pixels, Hole | None], float]] = {
-    "psnr": lambda image, truth, where: min(MOST_DECIBELS, picture_psnr(image, truth, where)),
-    "ssim": lambda image, truth, where: ssim(image, truth),
-    "delta-e": delta_e,
-    "colorfulness": lambda image, truth, where: colorfulness(image),
-}
-
-
-class Critic:
-    """Scores pictures, (H, W, 3), by their truth.
-
-    Args:
-        scores: of `psnr`, `ssim`, `delta-e`, `colorfulness`.
-        network: gives the features that the Frechet distance takes; None is without that.
-    """
-
-    def __init__(self, scores: Sequence[str], network: PictureFeatures | None = None) -> None:
-        self.measures = {score: MEASURES[score] for score in MEASURES if score in scores}
-        self._network = network
-        self._truth: tuple[Pixels | None, Features] = (None, np.empty((0, FEATURES)))
-
-    def features(self, picture: Pixels) -> Features:
-        """(1, 1280), or (0, 1280) without a network."""
-        return self._network([picture]) if self._network else np.empty((0, FEATURES))
-
-    def __call__(self, image: Pixels, truth: Pixels, where: Hole | None = None) -> Scored:
-        """The scores; of PSNR and CIEDE2000 at the pixels `where` alone.
-
-        Raises:
-            DataError: the picture is too small for SSIM, or no pixel counts.
-        """
-        if truth is not self._truth[0]:  # many rows have the same one
-            self._truth = (truth, self.features(truth))
-        values = {score: measure(image, truth, where) for score, measure in self.measures.items()}
-        if "colorfulness" in values:
-            values[TRUE_COLORFULNESS] = colorfulness(truth)
-        return Scored(values, self.features(image), self._truth[1])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +84,7 @@ def colorize(r: Request) -> Evaluation:
     scored, left_out = _each(r, files, score)
     rows = _rows(scored)
     for row in rows if "frechet" in rows[0].values else []:
-        row.values["frechet-share"] = _share(row.values["frechet"], rows[0].values["frechet"])
+        row.values["frechet-share"] = share_of(row.values["frechet"], rows[0].values["frechet"])
     return Evaluation(rows, {"pictures": f"{which}; {CROP}"}, len(scored), left_out)
 
 
@@ -227,7 +149,7 @@ def unpaired(r: Request) -> Evaluation:
     for direction, translated in made.items():
         source, target = direction[0], direction[-1]
         for name, given in (("untranslated", true[source]), ("model", translated)):
-            values = {"frechet": _distance(given, true[target])}
+            values = {"frechet": distance(given, true[target])}
             rows.append(Row(f"{source} to {target}", name, len(given), values))
     protocol = {"pictures": f"held-out pictures of {r.data}, at their own size"}
     return Evaluation(rows, protocol, len(seen), left_out, found.notes)
@@ -265,21 +187,10 @@ def _rows(scored: Iterable[Scores], groups: Sequence[str] = ("",)) -> list[Row]:
 def _row(group: str, name: str, scored: Sequence[Scored]) -> Row:
     means: dict[str, float | None] = {s: fmean(one.values[s] for one in scored) for s in scored[0].values}
     if TRUE_COLORFULNESS in means:
-        means["colorfulness-share"] = _share(means["colorfulness"], means.pop(TRUE_COLORFULNESS))
+        means["colorfulness-share"] = share_of(means["colorfulness"], means.pop(TRUE_COLORFULNESS))
     if len(scored[0].features):
-        means["frechet"] = _distance([one.features for one in scored], [one.true_features for one in scored])
+        means["frechet"] = distance([one.features for one in scored], [one.true_features for one in scored])
     return Row(group, name, len(scored), means)
-
-
-def _distance(features: Sequence[Features], others: Sequence[Features]) -> float | None:
-    """The Frechet distance of two sets; None where one of them has fewer than 2 pictures."""
-    if min(len(features), len(others)) < 2:
-        return None
-    return frechet_distance(np.concatenate(features), np.concatenate(others))
-
-
-def _share(value: float | None, whole: float | None) -> float | None:
-    return value / whole if value is not None and whole is not None and whole > ROUNDING else None
 
 
 def _photos(data: str) -> tuple[list[Path], str]:

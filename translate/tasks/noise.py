@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import torch
 
-from translate.config import CGANConfig, ModelConfig, NoiseTrainConfig
+from translate.config import CGANConfig, NoiseTrainConfig
 from translate.data.classes import Classed, find_classed
 from translate.data.kept import KeptSet
 from translate.data.layouts import fingerprint
@@ -18,13 +18,18 @@ from translate.inference import Sampler
 from translate.metrics.diversity import Diversity
 from translate.models import Model, Precision
 from translate.networks import Colorizer
-from translate.tasks.task import Data, Look, Task
+from translate.tasks.task import Data, Look, Looks, Task
 from translate.trainers import cgan, gan, infogan, wgan
 
 SHOWN, COLUMNS = 64, 8
 SEED = 0  # of the pictures that are shown
 ALIKE = 0.5  # of the data's diversity, under which a person is told
+FALLEN = 0.75  # of the most that it was, the same
 EARLY = 500  # steps before which samples are alike because nothing is learnt yet
+REMEDY = (
+    "the generator repeats itself (mode collapse): wgan-gp seldom does; for a small set try --diffaugment,"
+    " for dcgan a lower --lr"
+)
 
 
 def _data(c: NoiseTrainConfig) -> Data:
@@ -60,16 +65,18 @@ def look(model: Model, data: SampleSet, precision: Precision) -> Look:
     pictures = sampler(sampler.draw(SHOWN, SEED))
     columns = len(model.config.classes) or model.config.categories or COLUMNS
     share = _diversity(pictures) / max(_diversity_of(data), 1e-6)
-    return Look(picture_grid(pictures, columns), {"diversity": share}, _told(share, model.config))
+    return Look(picture_grid(pictures, columns), {"diversity": share})
 
 
-def _told(share: float, c: ModelConfig) -> list[str]:
-    if share >= ALIKE or c.trained_on["steps"] < EARLY:
-        return []
-    return [
-        f"the samples are alike: {share:.0%} of the diversity of the data. The generator repeats itself (mode"
-        " collapse): wgan-gp seldom does; for a small set try --diffaugment, for dcgan a lower --lr"
-    ]
+def remarks(looks: Looks) -> list[str]:
+    """A warning where samples are alike, or more alike than they were."""
+    shares = [min(1.0, look["diversity"]) for look in looks if look["step"] >= EARLY]
+    if shares and shares[-1] < ALIKE:
+        return [f"the samples are alike: {shares[-1]:.0%} of the diversity of the data; {REMEDY}"]
+    if shares and shares[-1] < FALLEN * max(shares):
+        how = f"{shares[-1]:.0%} of the diversity of the data, after {max(shares):.0%}"
+        return [f"the samples grow alike: {how}; {REMEDY}"]
+    return []
 
 
 def _diversity(pictures: list[Pixels]) -> float:
@@ -89,8 +96,8 @@ def _measure() -> Diversity:
     return Diversity(colorizer.backbone)
 
 
-GAN = Task(gan.GAN, _data, look, best=None)
-CGAN = Task(cgan.CGAN, _data_with_classes, look, best=None)
-WGAN = Task(wgan.WGAN, _data, look, best=None)
-WGANGP = Task(wgan.WGANGP, _data, look, best=None)
-INFOGAN = Task(infogan.InfoGAN, _data, look, best=None)
+GAN = Task(gan.GAN, _data, look, best=None, remarks=remarks)
+CGAN = Task(cgan.CGAN, _data_with_classes, look, best=None, remarks=remarks)
+WGAN = Task(wgan.WGAN, _data, look, best=None, remarks=remarks)
+WGANGP = Task(wgan.WGANGP, _data, look, best=None, remarks=remarks)
+INFOGAN = Task(infogan.InfoGAN, _data, look, best=None, remarks=remarks)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,12 +37,18 @@ class Look:
 
     Attributes:
         sheet: (H, W, 3), pictures of it.
-        remarks: what a person should be told in words.
     """
 
     sheet: Pixels
     scores: dict[str, float]
-    remarks: list[str] = field(default_factory=list)
+
+
+Looks = Sequence[Mapping[str, float]]  # the scores of a run's looks, the newest last, each with its `step`
+
+
+def nothing(looks: Looks) -> list[str]:
+    """No remarks."""
+    return []
 
 
 @dataclass(frozen=True)
@@ -54,9 +60,11 @@ class Task:
         data: finds, checks and wraps the data set.
         look: a model and the held-out pictures -> a sheet and named scores.
         best: the score whose least value marks the best checkpoint, if one can be trusted for that.
+        remarks: what a person should be told in words of the newest look, knowing those before it.
     """
 
     trainer: Callable[[Any], Trainer]
     data: Callable[[Any], Data]
     look: Callable[[Model, SampleSet, Precision], Look]
     best: str | None
+    remarks: Callable[[Looks], list[str]] = nothing

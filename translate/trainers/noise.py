@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from translate.config import NoiseTrainConfig
-from translate.config.model import FROM_NOISE
+from translate.config.model import FROM_NOISE, GeneratorSpec
 from translate.losses import GANLoss
 from translate.networks import (
     DISCRIMINATORS,
@@ -34,7 +34,7 @@ class FromNoise(Trainer):
     def __init__(self, c: NoiseTrainConfig) -> None:
         super().__init__()
         self.latent, self.d_steps = c.latent, c.d_steps
-        self.g = _started(create_generator(c.generator_spec()), c)
+        self.g = fresh_generator(c.generator_spec())
         self.d: Discriminator = _new_discriminator(c)
         if c.spectral:
             with_spectral_norm(self.d)
@@ -77,16 +77,24 @@ class FromNoise(Trainer):
         """Bring `d` back to what is allowed."""
 
 
-def _new_discriminator(c: NoiseTrainConfig) -> Discriminator:
-    network = DISCRIMINATORS[c.networks](c.channels, width=c.ndf, depth=c.halvings, norm=c.d_norm)
-    assert isinstance(network, (DCGANDiscriminator, MLPDiscriminator))
-    _started(network, c)
+def fresh_generator(spec: GeneratorSpec) -> nn.Module:
+    """A generator with the weights from which training starts."""
+    network = create_generator(spec)
+    _start(network, spec.name)
     return network
 
 
-def _started(network: nn.Module, c: NoiseTrainConfig) -> nn.Module:
+def _new_discriminator(c: NoiseTrainConfig) -> Discriminator:
+    network = DISCRIMINATORS[c.networks](c.channels, width=c.ndf, depth=c.halvings, norm=c.d_norm)
+    assert isinstance(network, (DCGANDiscriminator, MLPDiscriminator))
+    _start(network, c.networks)
+    return network
+
+
+def _start(network: nn.Module, name: str) -> None:
     """DCGAN's weights start from N(0, 0.02) (arXiv:1511.06434, section 4), others as torch has it."""
-    return initialize(network, "normal", 0.02) if c.networks == "dcgan" else network
+    if name == "dcgan":
+        initialize(network, "normal", 0.02)
 
 
 def with_spectral_norm(network: nn.Module) -> None:

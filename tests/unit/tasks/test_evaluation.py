@@ -25,11 +25,7 @@ from translate.metrics import frechet_distance, picture_psnr, ssim
 from translate.metrics.frechet import FEATURES, Features
 from translate.metrics.pictures import Pixels
 from translate.tasks.evaluation import (
-    MEASURES,
-    Critic,
-    Evaluation,
     Request,
-    Row,
     colorize,
     crop,
     gray,
@@ -39,6 +35,7 @@ from translate.tasks.evaluation import (
     unpaired,
 )
 from translate.tasks.holes import BASELINES, CLASSES, drawn, mask_files, size_class
+from translate.tasks.scoring import MEASURES, Critic, Evaluation, Row
 
 
 class Stub:

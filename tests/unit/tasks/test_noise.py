@@ -13,7 +13,7 @@ from translate.config import DCGANConfig, GeneratorSpec, ModelConfig
 from translate.errors import DataError
 from translate.models import Model, pick_device, pick_precision
 from translate.recipes import RECIPES
-from translate.tasks.noise import look
+from translate.tasks.noise import look, remarks
 from translate.tasks.task import Data
 
 
@@ -35,30 +35,36 @@ def data(folder: Path, count: int = 20) -> Data:
     return RECIPES["dcgan"].task().data(DCGANConfig(data=str(folder), image_size=32))
 
 
-def seen(folder: Path, *, alike: bool, steps: int) -> tuple[float, list[str]]:
+def diversity(folder: Path, *, alike: bool) -> float:
     spec = GeneratorSpec(name="dcgan", in_channels=192, out_channels=3)
-    config = ModelConfig(generator=spec, directions=["sample"], noise=192, trained_on={"steps": steps})
+    config = ModelConfig(generator=spec, directions=["sample"], noise=192, trained_on={"steps": 0})
     precision = pick_precision("fp32", pick_device("cpu"))
     found = look(Model(config, {"sample": Makes(alike=alike)}), data(folder).held_out, precision)
     assert found.sheet.shape == (8 * 36 + 4, 8 * 36 + 4, 3)
-    return found.scores["diversity"], found.remarks
+    return found.scores["diversity"]
 
 
-def test_samples_that_are_all_alike_are_told_in_words(tmp_path: Path) -> None:
-    share, remarks = seen(tmp_path, alike=True, steps=1000)
-    assert share == pytest.approx(0, abs=1e-3)
-    assert "the samples are alike: 0% of the diversity of the data" in remarks[0]
-    assert "wgan-gp" in remarks[0]
+def told(*shares: float, steps: int = 1000) -> list[str]:
+    """What is told of the last of looks with such shares of the data's diversity."""
+    return remarks([{"step": steps * number, "diversity": share} for number, share in enumerate(shares, 1)])
 
 
-def test_samples_as_diverse_as_the_data_are_not(tmp_path: Path) -> None:
-    share, remarks = seen(tmp_path, alike=False, steps=1000)
-    assert share > 0.5
-    assert remarks == []
+def test_diversity_is_a_share_of_the_datas(tmp_path: Path) -> None:
+    assert diversity(tmp_path, alike=True) == pytest.approx(0, abs=1e-3)
+    assert 0.5 < diversity(tmp_path, alike=False) < 2
 
 
-def test_nothing_is_said_before_anything_is_learnt(tmp_path: Path) -> None:
-    assert seen(tmp_path, alike=True, steps=10)[1] == []
+def test_samples_that_are_alike_or_grow_alike_are_told_in_words() -> None:
+    (alike,) = told(0.1)
+    assert "the samples are alike: 10% of the diversity of the data;" in alike
+    assert "wgan-gp" in alike
+    (fallen,) = told(0.8, 0.95, 0.7)
+    assert "the samples grow alike: 70% of the diversity of the data, after 95%;" in fallen
+
+
+def test_nothing_is_said_where_all_is_well_or_nothing_is_learnt_yet() -> None:
+    assert told(0.6) == told(0.9, 0.8) == told(1.4, 0.8) == []
+    assert told(0.1, steps=10) == told(1.0, 0.1, steps=200) == []
 
 
 def test_one_picture_is_too_few_and_the_data_settles_the_channels(tmp_path: Path) -> None:
