@@ -62,8 +62,8 @@ def _kept(found: Classed, c: NoiseTrainConfig) -> Data:
 def look(model: Model, data: SampleSet, precision: Precision) -> Look:
     """A grid of samples, the same noise each time, and how diverse they are beside the data."""
     sampler = Sampler(model, device=str(precision.device), precision="fp32")
-    pictures = sampler(sampler.draw(SHOWN, SEED))
     columns = len(model.config.classes) or model.config.categories or COLUMNS
+    pictures = sampler(sampler.draw(SHOWN - SHOWN % min(columns, SHOWN), SEED))
     share = _diversity(pictures) / max(_diversity_of(data), 1e-6)
     return Look(picture_grid(pictures, columns), {"diversity": share})
 
