@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import shutil
 import signal
 import subprocess
 import time
@@ -81,7 +82,9 @@ def test_nothing_to_resume_starts_anew_and_says_so(translate: Command, data: Pat
     assert "nothing to resume yet: starting anew" in result.stderr
 
 
-def test_a_run_is_not_overwritten_unasked_nor_resumed_as_another(translate: Command, data: Path) -> None:
+def test_a_run_is_not_overwritten_unasked_nor_resumed_as_another(
+    translate: Command, data: Path, tmp_path: Path
+) -> None:
     first = ["train", "pix2pix", "--data", "data", "--steps", "1", *TINY_TRANSLATION]
     translate(*first)
     assert "continue it with --resume" in translate(*first, code=2).stderr
@@ -90,6 +93,10 @@ def test_a_run_is_not_overwritten_unasked_nor_resumed_as_another(translate: Comm
     other = translate("train", "cyclegan", "--resume", "--out", "runs/pix2pix", code=2).stderr
     assert "is a run of pix2pix, not of cyclegan" in other
     translate(*first, "--overwrite")
+    shutil.rmtree(tmp_path / "runs" / "pix2pix" / "checkpoints")
+    lost = translate("train", "pix2pix", "--resume", code=2).stderr
+    assert "has a model and no checkpoint to go on from" in lost
+    assert (tmp_path / "runs" / "pix2pix" / "model" / "config.json").is_file()
 
 
 def test_other_pictures_than_the_runs_are_refused(translate: Command, data: Path) -> None:

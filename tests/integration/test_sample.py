@@ -40,7 +40,7 @@ def test_the_same_seed_gives_the_same_pictures(within: Command, run: Path, tmp_p
 
 def test_grids_walks_codes_and_the_weights_as_they_are(within: Command, run: Path, tmp_path: Path) -> None:
     within("sample", run, "-o", "grid.png", "-n", "20")
-    within("sample", run, "-o", "raw.png", "-n", "20", "--no-ema", "--truncation", "0.7")
+    within("sample", run, "-o", "raw.png", "-n", "20", "--no-ema", "--truncation", "1.5")
     assert read_rgb(tmp_path / "grid.png").shape == read_rgb(tmp_path / "raw.png").shape
     within("sample", run, "-o", "walk.gif", "--interpolate", "3")
     with Image.open(tmp_path / "walk.gif") as walk:
@@ -55,6 +55,9 @@ def test_grids_walks_codes_and_the_weights_as_they_are(within: Command, run: Pat
     ("arguments", "said"),
     [
         (["sample", "RUN", "-o", "x.tiff"], "give -o a suffix of .png, .jpg, .jpeg, .webp"),
+        (["sample", "RUN", "-o", "x.gif"], ".webp, or --interpolate N for a walk"),
+        (["sample", "RUN", "-o", "x.webp", "-n", "400000"], "16383 are the most: give a folder by -o"),
+        (["sample", "RUN", "-o", "x", "--truncation", "nan"], "truncation nan is less than 0.1"),
         (["sample", "RUN", "-o", "x.png", "--interpolate", "3"], "give -o a suffix of .gif, .webp, .mp4"),
         (["sample", "RUN", "-o", "x.png", "--class", "cat"], "this model was trained without classes"),
         (["sample", "RUN", "-o", "x", "--traverse", "--interpolate", "2"], "give one of them"),

@@ -30,8 +30,8 @@ def export(model: str, out: Path, format: str | None, direction: str | None, ove
     """Write a model as a file that other programs run.
 
     MODEL is a run or a model folder. The file takes pictures as float32 (N, C, H, W) in [-1, 1],
-    any number and any size that is a multiple of the model's; it is run and compared with torch
-    before it is written.
+    any number and any size that is a multiple of the model's; that of a model from noise takes noise,
+    (N, inputs), as its metadata tells. It is run and compared with torch before it is written.
     """
     from translate.inference.export import TOLERANCE, export
     from translate.models import Model

@@ -28,7 +28,7 @@ ROWS = 8  # samples that each code is shown on
     "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="which pictures they are"
 )
 @click.option("--class", "asked", metavar="NAME", help="make pictures of this class only (cgan)")
-@click.option("--truncation", type=click.FloatRange(0.1), help="draw noise beyond this anew")
+@click.option("--truncation", type=float, help="draw noise beyond this anew, from 0.1; try 1.5")
 @click.option(
     "--interpolate",
     type=click.IntRange(2, 1000),

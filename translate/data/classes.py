@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,6 +101,8 @@ def _by_table(root: Path, files: list[Path], table: Path) -> Classed:
     """The files that a CSV file names, by the classes that it gives them."""
     rows = _rows(table)
     given = dict(rows)
+    if twice := [name for name, count in Counter(name for name, _ in rows).items() if count > 1]:
+        raise DataError(f"{table} has {twice[0]!r} twice: leave one of its rows")
     names = {path.relative_to(root).as_posix(): path for path in files}
     named = {name: path for name, path in names.items() if name in given}
     if not named:
@@ -121,10 +124,14 @@ def _rows(table: Path) -> list[tuple[str, str]]:
             rows = [row for row in csv.reader(file) if row]
     except OSError as error:
         raise UsageError(f"cannot read the labels {str(table)!r}: {error.strerror}") from None
-    except (UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError:
+        raise DataError(f"{table} is not in UTF-8: save it so") from None
+    except csv.Error as error:
         raise DataError(f"{table} is no CSV file: {error}") from None
     for number, row in enumerate(rows, 1):
         if len(row) < 2:
+            raise DataError(f"{table}, row {number}: {row[0]!r} has no class: write name,class")
+        if not row[1].strip():
             raise DataError(f"{table}, row {number}: {row[0]!r} has no class: write name,class")
     return [(row[0].strip(), row[1].strip()) for row in rows]
 

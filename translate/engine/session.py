@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from translate.config import dump_yaml
+from translate.data.loader import EndlessBatches
 from translate.data.sets import Draw
 from translate.engine import checkpoint
 from translate.engine.loop import Loop
 from translate.engine.memory import estimate
 from translate.engine.run import Run, resumed
+from translate.errors import UsageError
 from translate.models import pick_device, pick_precision
 from translate.recipes import find_recipe
 
@@ -38,6 +40,11 @@ class Session:
         self.config = resumed(kind, self.run, recipe, dict(given)) if self.continues else kind(**given)
         if not self.continues:
             self.run.refuse(overwrite=overwrite)
+        elif self.run.model.exists() and not self._newest():
+            raise UsageError(
+                f"{self.run.folder} has a model and no checkpoint to go on from:"
+                " to start anew give another --out, or --overwrite in place of --resume"
+            )
         self.task = find_recipe(recipe).task()
         self.data = self.task.data(self.config)
         self.config = self.config.replace(**self.data.settles)
@@ -66,6 +73,8 @@ class Session:
 
     def describe(self) -> str:
         """What would be trained, on what, and in how much memory; trains nothing."""
+        c = self.config
+        batches = EndlessBatches(len(self.data.train), c.batch_size, c.seed, together=c.batches_a_step)
         sample = self.data.train[Draw(0, 0)]
         precision = pick_precision(self.config.precision, pick_device(self.config.device))
         half = precision.dtype.itemsize == 2
@@ -75,7 +84,7 @@ class Session:
                 dump_yaml(self.config, self.recipe).rstrip(),
                 "",
                 f"run: {self.run.folder}",
-                f"data: {self.data.summary}",
+                f"data: {self.data.summary}, {batches.steps_per_epoch} steps an epoch",
                 *self.data.notes,
                 f"memory: about {needed / 2**20:.0f} MiB on {precision.device} in {precision}, beside torch",
             ]

@@ -42,7 +42,8 @@ def export(
 
     The input is called `picture`, the output `translated`: (N, C, H, W) float32 in [-1, 1], for
     any N, and any H and W that are multiples of the model's size multiple, at least 8. A model that
-    starts from noise takes `noise`, (N, inputs), and gives `picture`.
+    starts from noise takes `noise`, (N, inputs), and gives `picture`; the metadata says what its inputs
+    are, in order.
 
     Args:
         format: `onnx`, `openvino` or `torch`; by default what the suffix of `path` says.
@@ -135,12 +136,20 @@ def random_batches(model: Model) -> list[Tensor]:
 
 def facts(model: Model, direction: str | None) -> Facts:
     """What a program that applies the file has to know, for the file's metadata."""
+    c = model.config
+    for_noise = {
+        "inputs": f"{c.noise} noise, {len(c.classes)} class, {c.categories} category, {c.codes} codes",
+        "classes": ", ".join(c.classes),
+    }
+    for_pictures = {
+        "direction": direction or c.directions[0],
+        "color": c.color,
+        "size_multiple": c.size_multiple,
+        "smallest_side": smallest(c.size_multiple),
+    }
     known = {
-        "direction": direction or model.config.directions[0],
+        **(for_noise if c.noise else for_pictures),
         "value_range": model.config.value_range,
-        "color": model.config.color,
-        "size_multiple": model.config.size_multiple,
-        "smallest_side": smallest(model.config.size_multiple),
         "recipe": model.config.recipe,
         "fingerprint": model.fingerprint(),
         "version": __version__,

@@ -8,12 +8,17 @@ from pathlib import Path
 
 from torch import Tensor
 
+from translate.config import ModelConfig
+from translate.config.noise import FIRST
 from translate.errors import UsageError
 from translate.images import Picture, PictureFile, picture_grid, write, write_rgb
+from translate.images.sheet import GAP
 from translate.images.video import write_mp4
 from translate.inference.sampling import Sampler, walk
 
 GRIDS = (".png", ".jpg", ".jpeg", ".webp")
+LARGEST = {".png": 30_000, ".jpg": 30_000, ".jpeg": 30_000, ".webp": 16_383}  # pixels a side of a grid
+COLUMNS = 8  # of a grid by class or category, about
 WALKS = (".gif", ".webp", ".mp4")
 STEPS = 16  # pictures from one stop of a walk to the next
 MILLISECONDS = 60  # that each of them is shown
@@ -31,9 +36,23 @@ def save_samples(sampler: Sampler, inputs: Tensor, out: Path, *, overwrite: bool
     if not out.suffix:
         return _save_each(sampler, inputs, out, overwrite=overwrite)
     refuse(out, GRIDS, overwrite=overwrite)
-    columns = len(sampler.config.classes) or sampler.config.categories or ceil(sqrt(len(inputs)))
-    write_rgb(picture_grid(sampler(inputs), min(columns, len(inputs))), out)
-    return f"{len(inputs)} pictures in {out}"
+    columns = columns_for(sampler.config, len(inputs))
+    each = FIRST * 2**sampler.config.generator.depth + GAP
+    side = max(columns, ceil(len(inputs) / columns)) * each + GAP
+    if side > (most := LARGEST[out.suffix.lower()]):
+        raise UsageError(f"{out} would be {side} pixels a side, {most} are the most: give a folder by -o")
+    write_rgb(picture_grid(sampler(inputs), columns), out)
+    return f"{_counted(inputs)} in {out}"
+
+
+def columns_for(c: ModelConfig, count: int) -> int:
+    """Columns of a grid of so many samples as `draw` orders them: classes and categories keep to theirs."""
+    kinds = len(c.classes) or c.categories
+    return min(count, kinds * max(1, COLUMNS // kinds) if kinds else ceil(sqrt(count)))
+
+
+def _counted(inputs: Tensor) -> str:
+    return "1 picture" if len(inputs) == 1 else f"{len(inputs)} pictures"
 
 
 def _save_each(sampler: Sampler, inputs: Tensor, out: Path, *, overwrite: bool) -> str:
@@ -43,7 +62,7 @@ def _save_each(sampler: Sampler, inputs: Tensor, out: Path, *, overwrite: bool) 
         refuse(place, (".png",), overwrite=overwrite)
     for place, row in zip(places, inputs, strict=True):
         write_rgb(sampler(row[None])[0], place)
-    return f"{len(inputs)} pictures in {out}"
+    return f"{_counted(inputs)} in {out}"
 
 
 def save_walk(sampler: Sampler, stops: Tensor, out: Path, *, overwrite: bool) -> str:
@@ -92,6 +111,7 @@ def refuse(out: Path, suffixes: tuple[str, ...], *, overwrite: bool) -> None:
         UsageError: with the remedy.
     """
     if out.suffix.lower() not in suffixes:
-        raise UsageError(f"{out}: give -o a suffix of {', '.join(suffixes)}")
+        walk = ", or --interpolate N for a walk" if suffixes == GRIDS and out.suffix.lower() in WALKS else ""
+        raise UsageError(f"{out}: give -o a suffix of {', '.join(suffixes)}{walk}")
     if out.exists() and not overwrite:
         raise UsageError(f"{out} is there already: give another -o, or --overwrite")

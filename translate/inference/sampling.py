@@ -12,6 +12,7 @@ from translate.errors import UsageError, nearest
 from translate.images import Pixels, to_pixels
 from translate.models import Model, pick_device, pick_precision
 
+LEAST_TRUNCATION = 0.1  # under which drawing anew takes long, and all pictures are alike
 CODE_REACH = 1.0  # of continuous codes, which are trained on U(-1, 1)
 
 
@@ -41,7 +42,15 @@ class Sampler:
         return draw(self.config, count, seed, truncation=truncation, asked=asked)
 
     def __call__(self, inputs: Tensor) -> list[Pixels]:
-        """(N, inputs) -> N pictures, (H, W, 3) uint8, each made by itself."""
+        """(N, inputs) -> N pictures, (H, W, 3) uint8, each made by itself.
+
+        Raises:
+            UsageError: the inputs have another shape, or are no numbers.
+        """
+        wanted = self.config.generator.in_channels
+        if inputs.ndim != 2 or inputs.shape[1] != wanted or not inputs.isfinite().all():
+            shape = " x ".join(map(str, inputs.shape))
+            raise UsageError(f"inputs of {shape}: give N x {wanted} finite numbers, as `draw` makes them")
         return [self._one(row) for row in inputs.to(self.device)]
 
     @torch.inference_mode()
@@ -59,12 +68,18 @@ def draw(
     Classes and categories go round where none is asked for.
 
     Args:
-        truncation: noise beyond it is drawn again (arXiv:1809.11096, section 3.1).
+        truncation: noise beyond it is drawn again (arXiv:1809.11096, section 3.1), at least 0.1.
         asked: the class that all are to be of.
 
     Raises:
-        UsageError: the model knows no such class.
+        UsageError: the model knows no such class, or a number is out of its range.
     """
+    if count < 1 or seed < 0:
+        raise UsageError(f"count {count}, seed {seed}: give a count of 1 or more and a seed of 0 or more")
+    if truncation is not None and not truncation >= LEAST_TRUNCATION:  # NaN is not
+        raise UsageError(
+            f"truncation {truncation} is less than {LEAST_TRUNCATION}: give more, or leave it out"
+        )
     kinds = len(c.classes)
     number = class_number(c, asked) if asked is not None else None
     rows = []

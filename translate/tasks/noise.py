@@ -15,13 +15,14 @@ from translate.data.sets import Draw, SampleSet
 from translate.errors import DataError, UsageError
 from translate.images import Pixels, picture_grid, to_tensor
 from translate.inference import Sampler
+from translate.inference.gallery import columns_for
 from translate.metrics.diversity import Diversity
 from translate.models import Model, Precision
 from translate.networks import Colorizer
 from translate.tasks.task import Data, Look, Looks, Task
 from translate.trainers import cgan, gan, infogan, wgan
 
-SHOWN, COLUMNS = 64, 8
+SHOWN = 64
 SEED = 0  # of the pictures that are shown
 ALIKE = 0.5  # of the data's diversity, under which a person is told
 FALLEN = 0.75  # of the most that it was, the same
@@ -62,8 +63,8 @@ def _kept(found: Classed, c: NoiseTrainConfig) -> Data:
 def look(model: Model, data: SampleSet, precision: Precision) -> Look:
     """A grid of samples, the same noise each time, and how diverse they are beside the data."""
     sampler = Sampler(model, device=str(precision.device), precision="fp32")
-    columns = len(model.config.classes) or model.config.categories or COLUMNS
-    pictures = sampler(sampler.draw(SHOWN - SHOWN % min(columns, SHOWN), SEED))
+    columns = columns_for(model.config, SHOWN)
+    pictures = sampler(sampler.draw(SHOWN - SHOWN % columns, SEED))
     share = _diversity(pictures) / max(_diversity_of(data), 1e-6)
     return Look(picture_grid(pictures, columns), {"diversity": share})
 

@@ -79,7 +79,12 @@ def test_a_table_gives_the_classes(header: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [("other.png,x\n", "names no picture"), ("cats/1.png\n", "row 1: 'cats/1.png' has no class")],
+    [
+        ("other.png,x\n", "names no picture"),
+        ("cats/1.png\n", "row 1: 'cats/1.png' has no class"),
+        ("cats/1.png, \n", "row 1: 'cats/1.png' has no class"),
+        ("cats/1.png,a\ncats/1.png,b\n", "has 'cats/1.png' twice"),
+    ],
 )
 def test_a_table_of_no_use(content: str, said: str, tmp_path: Path) -> None:
     table = tmp_path / "labels.csv"

@@ -13,8 +13,8 @@ from PIL import Image
 from translate.config import GeneratorSpec, ModelConfig
 from translate.errors import UsageError
 from translate.inference import Sampler, Translator
-from translate.inference.export import export
-from translate.inference.gallery import save_samples, save_traversals, save_walk
+from translate.inference.export import export, facts
+from translate.inference.gallery import columns_for, save_samples, save_traversals, save_walk
 from translate.inference.sampling import draw, slerp, traversals, walk
 from translate.models import Model
 from translate.networks import create_generator, initialize
@@ -62,6 +62,29 @@ def test_truncated_noise_stays_within() -> None:
     assert draw(config, 200, 0, truncation=0.7).abs().max() <= 0.7
 
 
+def test_numbers_out_of_range_and_inputs_of_another_shape_are_refused() -> None:
+    sampler = Sampler(model(), device="cpu")
+    for refused in ({"count": 0}, {"seed": -1}, {"truncation": 0}, {"truncation": float("nan")}):
+        with pytest.raises(UsageError, match=next(iter(refused))):
+            sampler.draw(**{"count": 1, **refused})
+    for inputs in (torch.zeros(5), torch.zeros(2, 4), torch.full((1, 5), torch.nan)):
+        with pytest.raises(UsageError, match="give N x 5 finite numbers"):
+            sampler(inputs)
+
+
+def test_grids_keep_classes_and_categories_to_their_columns() -> None:
+    assert [columns_for(model(categories=kinds).config, 64) for kinds in (1, 3, 8, 10)] == [8, 6, 8, 10]
+    assert columns_for(model(classes=["a", "b", "c"]).config, 2) == 2
+    assert [columns_for(model().config, count) for count in (1, 10, 64)] == [1, 4, 8]
+
+
+def test_an_exported_file_says_what_its_inputs_are() -> None:
+    known = facts(model(classes=["cat", "dog"]), None)
+    assert known["translate.inputs"] == "5 noise, 2 class, 0 category, 0 codes"
+    assert known["translate.classes"] == "cat, dog"
+    assert "translate.color" not in known
+
+
 def test_an_arc_keeps_the_length_of_noise() -> None:
     a, b = torch.tensor([3.0, 0.0]), torch.tensor([0.0, 3.0])
     assert slerp(a, b, 0.5).norm() == pytest.approx(3)
@@ -100,7 +123,7 @@ def test_files_a_grid_and_what_moves(tmp_path: Path) -> None:
     assert sorted(p.name for p in (tmp_path / "each").iterdir()) == ["0000.png", "0001.png", "0002.png"]
     save_samples(sampler, sampler.draw(4), tmp_path / "grid.png", overwrite=False)
     with Image.open(tmp_path / "grid.png") as grid:
-        assert grid.size == (2 * 20 + 4, 2 * 20 + 4)
+        assert grid.size == (4 * 20 + 4, 1 * 20 + 4)
     for name in ("walk.gif", "walk.webp"):
         save_walk(sampler, sampler.draw(2), tmp_path / name, overwrite=False)
         with Image.open(tmp_path / name) as moving:
