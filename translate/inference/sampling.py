@@ -28,7 +28,6 @@ class Sampler:
 
     def __init__(self, model: Model, *, device: str = "auto", precision: str = "auto") -> None:
         self.config: ModelConfig = model.config
-        self.fingerprint = model.fingerprint()
         if not self.config.noise:
             raise UsageError("this model translates pictures, it makes none from noise: use translate apply")
         self.device = pick_device(device)

@@ -71,7 +71,11 @@ def from_noise(r: SampleRequest) -> Evaluation:
     """
     found = find_classed(r.data, with_classes=False)
     left_out: list[str] = []
-    true = [r.critic.features(picture) for _, picture in _pictures(found, r.config, MOST, left_out)]
+    expected = min(MOST, len(found.pictures))
+    true = []
+    for place, (_, picture) in enumerate(_pictures(found, r.config, MOST, left_out)):
+        true.append(r.critic.features(picture))
+        r.done(place / expected, expected)
     if len(true) < 2:
         raise DataError(f"{r.data} has fewer than 2 pictures that can be read: give more")
     count = len(true)
