@@ -11,7 +11,7 @@ from translate.config.training import ImageTrainConfig, TrainConfig
 from translate.errors import UsageError
 
 SMALLEST, LARGEST = 8, 256  # pixels a side of what DCGAN's networks make
-FIRST = 4  # pixels a side of a DCGAN's first layer
+FIRST = 4  # pixels a side of a DCGAN's first layer: depth counts the doublings from there, an MLP's too
 
 
 @dataclass(kw_only=True)

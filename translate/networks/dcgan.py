@@ -6,9 +6,9 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from translate.config.noise import FIRST
 from translate.networks.blocks import make_norm, upsampling
 
-FIRST = 4  # pixels a side of the first layer
 MOST = 8  # times the width: channels of the widest layers
 KERNEL = 4  # of all strided convolutions: a multiple of the stride makes no checkerboards of its own
 

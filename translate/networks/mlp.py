@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from translate.config.noise import FIRST
+
 HIDDEN = (4, 8, 16)  # channels of the generator's hidden layers, times width
-FIRST = 4  # pixels a side of a picture without doublings, so that depth means what it means in a DCGAN
 
 
 class MLPGenerator(nn.Module):
