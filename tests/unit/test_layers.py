@@ -11,7 +11,7 @@ import translate
 
 PACKAGE = Path(translate.__file__).parent
 FLOORS = [
-    {"errors", "storage", "version"},
+    {"errors", "processes", "storage", "version"},
     {"config"},
     {"networks", "losses", "images", "metrics"},
     {"models", "data"},

@@ -6,12 +6,14 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from translate import processes
 from translate.config.model import DIRECTIONS
 from translate.errors import SomeFilesFailedError, TranslateError, UsageError
 
@@ -134,26 +136,52 @@ def translate_pictures(
     from translate.inference.folder import Settings, translate_files
     from translate.inference.masks import Masks
 
+    share = processes.rank(), processes.count()
     masks = Masks(mask, invert, dilate)
-    settings = Settings(**options, max_pixels=max_megapixels * 1_000_000, masks=masks)
+    settings = Settings(**options, max_pixels=max_megapixels * 1_000_000, masks=masks, share=share)
+    report = None if processes.rank() else report
     outcomes: list[Outcome] = []
     if report:
         _write_report(outcomes, report)  # or a place that cannot be written would be found out last
-    progress = Progress(len(jobs))
+    coming = translate_files(translator, jobs, out, settings)
+    progress = Progress(len(jobs[share[0] :: share[1]]))
     translator.progress = progress.part
     try:
-        for outcome in translate_files(translator, jobs, out, settings):
-            outcomes.append(outcome)
-            progress.show(outcome)
-        progress.end()
-        _tell(outcomes, out)
+        with _together(outcomes):
+            for outcome in coming:
+                outcomes.append(outcome)
+                progress.show(outcome)
+            progress.end()
+        if not processes.rank():
+            _tell(outcomes, out)
     except KeyboardInterrupt:
         progress.end()
-        click.echo(f"stopped: {len(outcomes)} of {len(jobs)} are done; the same command goes on", err=True)
+        click.echo(
+            f"stopped: {len(outcomes)} of {progress.total} are done; the same command goes on", err=True
+        )
         sys.exit(130)
     finally:
         if report:
             _write_report(outcomes, report)
+
+
+@contextmanager
+def _together(outcomes: list[Outcome]) -> Iterator[None]:
+    """Around the work of one process of several: all have planned before any writes, and at the end
+    the outcomes of all are put among its own, in the order of the pictures.
+    """
+    if processes.count() == 1:
+        yield
+        return
+    import torch
+
+    from translate.engine.group import Group
+
+    group = Group()
+    with group.joined(torch.device("cpu")):
+        yield
+        parts = group.gather(list(outcomes))
+    outcomes[:] = [part[row] for row in range(len(parts[0])) for part in parts if row < len(part)]
 
 
 class Progress:
@@ -165,6 +193,7 @@ class Progress:
         self.total, self.done, self.translated = total, 0, 0
         self.started = self.shown = time.monotonic()
         self.interval = self.TERMINAL if sys.stderr.isatty() else self.LOG
+        self.quiet = processes.rank() > 0
 
     def show(self, outcome: Outcome) -> None:
         """One more picture is done."""
@@ -178,7 +207,7 @@ class Progress:
 
     def _show(self, share: float) -> None:
         now = time.monotonic()
-        if now - self.shown < self.interval:
+        if self.quiet or now - self.shown < self.interval:
             return
         self.shown = now
         rate = (self.translated + share) / (now - self.started)

@@ -9,7 +9,8 @@ import sys
 
 import click
 
-from translate.errors import TranslateError, nearest
+from translate import processes
+from translate.errors import TranslateError, UsageError, nearest
 from translate.version import __version__
 
 COMMANDS = {  # name: the module that holds it, under its own name, and its help line
@@ -78,7 +79,8 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except TranslateError as error:
-        click.echo(f"error: {error}", err=True)
+        if not (processes.rank() and isinstance(error, UsageError)):  # which the first process tells for all
+            click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):

@@ -8,14 +8,18 @@ import sys
 import typing
 from pathlib import Path
 from shlex import quote
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from translate import processes
 from translate.config import NoiseTrainConfig, TrainConfig, explicit, flag_name, load_yaml, settings_of
 from translate.config.schema import plain_type, range_text
 from translate.errors import UsageError, nearest
 from translate.recipes import RECIPES, find_recipe
+
+if TYPE_CHECKING:
+    from translate.engine.session import Session
 
 
 class Recipes(click.Group):
@@ -112,18 +116,28 @@ def _train(
 
     from translate.engine.session import Session
 
-    click.echo("looking at the pictures", err=True)
+    first = processes.rank() == 0
+    if first:
+        click.echo("looking at the pictures", err=True)
     session = Session(name, given, resume=resume, overwrite=overwrite)
     if dry_run:
-        click.echo(session.describe())
+        if first:
+            click.echo(session.describe())
         return
     folder = quote(str(session.run.folder))
-    if not session.train():
-        click.echo(
-            f"stopped and saved; go on with: translate train {name} --out {folder} --resume",
-            err=True,
-        )
+    ended = session.train()
+    if first:
+        _tell(name, folder, session, ended=ended)
+    if not ended:
         sys.exit(130)
+
+
+def _tell(name: str, folder: str, session: Session, *, ended: bool) -> None:
+    """Where things are, and what a person does next."""
+    if not ended:
+        command = f"translate train {name} --out {folder} --resume"
+        click.echo(f"stopped and saved; go on with: {command}", err=True)
+        return
     click.echo(f"the model is in {session.run.model}, pictures of it in {session.run.samples}")
     click.echo(f"next: {_next(name, folder)}")
 

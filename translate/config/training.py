@@ -48,6 +48,10 @@ class TrainConfig(Config):
     keep_checkpoints: int = setting(2, "newest checkpoints kept, beside the best", low=1, resumable=True)
     init: str | None = setting(None, "start from this model's weights")
     deterministic: bool = setting(False, "repeat bit for bit on a CPU, and on a GPU where torch can")
+    recompute: bool = setting(
+        False, "forget a generator's layers and compute them again for the gradient: less memory, more time"
+    )
+    sync_norm: bool = setting(False, "under torchrun: batch norm over the pictures of all processes")
     lr: float = setting(2e-4, "learning rate of Adam", low=0)
     beta1: float = setting(0.5, "Adam's first momentum", low=0, high=0.9999)
     beta2: float = setting(0.999, "Adam's second momentum", low=0, high=0.999999)
@@ -67,6 +71,11 @@ class TrainConfig(Config):
     @property
     def batches_a_step(self) -> int:
         """Batches that one step of the trainer takes."""
+        return 1
+
+    @property
+    def parts(self) -> int:
+        """Parts in which a batch goes through the networks."""
         return 1
 
     def generator_spec(self) -> GeneratorSpec:
@@ -114,11 +123,23 @@ class ImageTrainConfig(TrainConfig):
         "what batch norm uses in the finished model; auto: picture if trained with batch size 1",
         choices=("auto", "picture", "running"),
     )
+    accumulate: int = setting(
+        1,
+        "parts in which a batch goes through the networks: less memory, all optimizers step after the last",
+        low=1,
+        high=4096,
+    )
     gan_loss: str = setting("lsgan", "adversarial loss", choices=("vanilla", "lsgan", "hinge", "wgan-gp"))
     lambda_gp: float = setting(10.0, "weight of wgan-gp's gradient penalty", low=0)
 
     def check(self) -> None:
         super().check()
+        if self.batch_size % self.accumulate:
+            fits = max(n for n in range(1, self.accumulate) if self.batch_size % n == 0)
+            raise UsageError(
+                f"accumulate {self.accumulate} does not cut batch_size {self.batch_size} into equal parts:"
+                f" use --accumulate {fits}"
+            )
         self._check_penalty()
         self._check_size()
 
@@ -144,6 +165,10 @@ class ImageTrainConfig(TrainConfig):
                 f"image_size {size} is not a multiple of {multiple}, which the {self.generator}"
                 f" needs: use --image-size {sizes}{fewer}"
             )
+
+    @property
+    def parts(self) -> int:
+        return self.accumulate
 
     @property
     def channels(self) -> tuple[int, int]:

@@ -24,18 +24,31 @@ class EndlessBatches(Sampler[list[Draw]]):
         length: pictures of the set.
         start: steps that were taken before (where a run resumes).
         together: batches that make up a step, one after the other.
+        share: (i, n): of n processes this is the i-th; each draws its part of a batch n times as large.
 
     Raises:
         UsageError: a batch is larger than the set.
     """
 
-    def __init__(self, length: int, batch_size: int, seed: int, start: int = 0, *, together: int = 1) -> None:
-        if batch_size > length:
+    def __init__(
+        self,
+        length: int,
+        batch_size: int,
+        seed: int,
+        start: int = 0,
+        *,
+        together: int = 1,
+        share: tuple[int, int] = (0, 1),
+    ) -> None:
+        part, parts = share
+        if batch_size * parts > length:
+            each = f" in each of {parts} processes" if parts > 1 else ""
             raise UsageError(
-                f"batch_size {batch_size} is more than the {length} training pictures:"
-                f" use --batch-size {length}"
+                f"batch_size {batch_size}{each} is more than the {length} training pictures:"
+                f" use --batch-size {max(1, length // parts)}"
             )
-        self.length, self.batch_size, self.seed, self.start = length, batch_size, seed, start
+        self.length, self.batch_size, self.seed, self.start = length, batch_size * parts, seed, start
+        self.own = slice(part * batch_size, (part + 1) * batch_size)
         self.together = together
 
     @property
@@ -46,7 +59,7 @@ class EndlessBatches(Sampler[list[Draw]]):
     def __iter__(self) -> Iterator[list[Draw]]:
         batches = self._batches(self.start * self.together)
         while True:
-            yield [draw for batch in islice(batches, self.together) for draw in batch]
+            yield [draw for batch in islice(batches, self.together) for draw in batch[self.own]]
 
     def _batches(self, number: int) -> Iterator[list[Draw]]:
         """The batch of that number and all after it."""

@@ -12,10 +12,14 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupt:
-    """Within, a first Ctrl-C only sets `asked`; a second one interrupts as usual."""
+    """Within, a first Ctrl-C only sets `asked`; a second one interrupts as usual.
 
-    def __init__(self) -> None:
-        self.asked = False
+    Args:
+        told: say so.
+    """
+
+    def __init__(self, *, told: bool = True) -> None:
+        self.asked, self.told = False, told
         self.before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
@@ -28,7 +32,8 @@ class Interrupt:
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self.asked = True
-        os.write(2, b"\nstopping after this step; once more stops at once, without saving\n")
+        if self.told:
+            os.write(2, b"\nstopping after this step; once more stops at once, without saving\n")
         self._give_back()
 
     def _give_back(self) -> None:

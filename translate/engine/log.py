@@ -39,6 +39,7 @@ class Log:
         self.sums: dict[str, Any] = {}
         self.last_look: dict[str, float] = {}
         self.count = 0
+        self.waited = 0.0
         self.since = (time.monotonic(), start.step)
         self.shown = self.since[0]
 
@@ -48,8 +49,13 @@ class Log:
         self.console.print(text, markup=False)
         self._append(self.run.log, text)
 
-    def step(self, at: Position, losses: dict[str, Any]) -> None:
-        """Take in the losses of a step; tell their means when it is time."""
+    def step(self, at: Position, losses: dict[str, Any], waited: float = 0.0) -> None:
+        """Take in the losses of a step; tell their means when it is time.
+
+        Args:
+            waited: seconds that the step had to wait for its pictures.
+        """
+        self.waited += waited
         for name, loss in losses.items():
             value = loss.detach()
             self.sums[name] = self.sums[name] + value if name in self.sums else value
@@ -70,7 +76,7 @@ class Log:
         if not self.count:
             return
         figures = self._figures(at)
-        self.since, self.sums, self.count = (time.monotonic(), at.step), {}, 0
+        self.since, self.sums, self.count, self.waited = (time.monotonic(), at.step), {}, 0, 0.0
         for name, value in figures.items():
             if not math.isfinite(value):
                 raise TranslateError(
@@ -86,19 +92,23 @@ class Log:
         self.scores(at, figures)
 
     def _figures(self, at: Position) -> dict[str, float]:
-        """The rate, and the mean of each loss, since they were last told."""
-        rate = (at.step - self.since[1]) / max(time.monotonic() - self.since[0], 1e-9)
-        means = {name: float(total) / self.count for name, total in self.sums.items()}
-        return {"pictures_per_second": rate * self.batch_size, **means}
+        """Since they were last told: the rate, the share of waiting for pictures, the losses' means."""
+        means = {
+            name: float(total) / self.count for name, total in self.sums.items()
+        }  # first: a GPU catches up
+        seconds = max(time.monotonic() - self.since[0], 1e-9)
+        rate = (at.step - self.since[1]) / seconds
+        return {"pictures_per_second": rate * self.batch_size, "waiting": self.waited / seconds, **means}
 
     def _line(self, at: Position, figures: dict[str, float]) -> str:
-        """Epoch, step, rate, time left, losses, and the scores of the last look."""
+        """Epoch, step, rate, time left, waiting, losses, and the scores of the last look."""
         epoch = (at.step - 1) // self.length.steps_per_epoch + 1
-        rate, *_ = figures.values()
+        rate, waiting, *_ = figures.values()
         left = _clock(self.length.seconds_left(at, rate / self.batch_size))
-        known = {**dict(list(figures.items())[1:]), **self.last_look}
+        known = {**dict(list(figures.items())[2:]), **self.last_look}
         losses = "  ".join(f"{name} {value:.3f}" for name, value in known.items())
-        return f"epoch {epoch}  step {at.step}  {rate:.1f} pictures/s  {left} left  {losses}"
+        pace = f"{rate:.1f} pictures/s  {left} left  waiting {waiting:.0%}"
+        return f"epoch {epoch}  step {at.step}  {pace}  {losses}"
 
     def _rewrite(self, line: str) -> None:
         width = self.console.width - 1
@@ -129,6 +139,20 @@ class Log:
     def _append(self, path: Path, line: str) -> None:
         with path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
+
+
+class Silent:
+    """The log of a process that is not the first of its group: what it would tell, the first tells."""
+
+    def say(self, text: str) -> None: ...
+
+    def step(self, at: Position, losses: dict[str, Any], waited: float = 0.0) -> None: ...
+
+    def tell(self, at: Position) -> None: ...
+
+    def looked(self, at: Position, values: dict[str, float]) -> None: ...
+
+    def close(self) -> None: ...
 
 
 def _forget_after(metrics: Path, step: int) -> None:

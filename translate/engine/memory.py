@@ -1,11 +1,12 @@
-"""How much memory a training step will take, without taking it."""
+"""How much memory a training step will take, without taking it; and what to do where it is too much."""
 
 from __future__ import annotations
 
+import psutil
 import torch
 from torch import Tensor
 
-from translate.config import TrainConfig
+from translate.config import ImageTrainConfig, TrainConfig
 from translate.data.sets import Sample
 from translate.trainers.building import Trainer
 
@@ -27,10 +28,44 @@ def estimate(trainer: Trainer, c: TrainConfig, sample: Sample, half: bool) -> in
     weights = sum(_bytes(weight) for weight in trainer.parameters())
     averaged = sum(_bytes(w) for g in trainer.generators.values() for w in g.parameters())
     kept = _Kept(own)
-    batch = {name: _batch(part, c.batch_size * c.batches_a_step) for name, part in sample.items()}
+    batch = {name: _batch(part, c.batch_size * c.batches_a_step // c.parts) for name, part in sample.items()}
     with torch.autograd.graph.saved_tensors_hooks(kept.pack, _Saved.unpack):
         trainer.step(batch, lambda _, loss: torch.autograd.backward(loss))
     return 4 * weights + averaged + kept.most // (2 if half else 1)
+
+
+def free(device: torch.device) -> int:
+    """Bytes that a device has left, by its own word."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return int(psutil.virtual_memory().available)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error of torch or of Python says that memory ran out."""
+    words = str(error).lower()
+    lacking = "out of memory" in words or "can't allocate memory" in words or "not enough memory" in words
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or lacking
+
+
+def too_little(c: TrainConfig, device: torch.device) -> str:
+    """That a step did not fit, and what helps."""
+    return (
+        f"a step does not fit into the memory of {device} ({free(device) / 2**20:.0f} MiB are free now);"
+        f" what was saved is whole; in another --out, {remedies(c)}"
+    )
+
+
+def remedies(c: TrainConfig) -> str:
+    """The settings that need less, the cheapest first."""
+    ways = []
+    if isinstance(c, ImageTrainConfig) and c.batch_size > c.accumulate:
+        ways.append(f"--accumulate {c.batch_size} (the same batch in parts)")
+    elif c.batch_size > 2:
+        ways.append(f"--batch-size {c.batch_size // 2}")
+    if not c.recompute:
+        ways.append("--recompute (forgets layers and computes them again)")
+    return f"use {', '.join([*ways, f'an --image-size under {c.image_size}'])}"
 
 
 def _batch(part: Tensor, count: int) -> Tensor:

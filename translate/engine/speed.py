@@ -7,14 +7,19 @@ import math
 import os
 import shutil
 import sysconfig
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from translate.config import TrainConfig
 from translate.losses import ImagePool
-from translate.networks.blocks import InstanceNorm
+from translate.networks.blocks import BatchNorm, InstanceNorm
+from translate.trainers.building import Trainer
 
 WORTH_COMPILING_STEPS, WORTH_COMPILING_MINUTES = 2000, 30
 
@@ -52,6 +57,7 @@ def against_compiling(c: TrainConfig, device: torch.device) -> str:
         "not tried on this device": device.type not in ("cpu", "cuda"),
         "the run is too short to gain": short,
         "--deterministic": c.deterministic,
+        "--recompute": c.recompute,
         "no C++ compiler, or no Python headers, on this machine": not _has_compiler(),
         "Triton is not installed": device.type == "cuda" and not importlib.util.find_spec("triton"),
     }
@@ -63,8 +69,11 @@ def _has_compiler() -> bool:
     return headers.is_file() and any(shutil.which(name) for name in ("c++", "g++", "clang++", "cl"))
 
 
-def prepare(trainer: nn.Module, c: TrainConfig, device: torch.device) -> str:
+def prepare(trainer: Trainer, c: TrainConfig, device: torch.device) -> str:
     """Compile the networks where that is wanted; a few words on what was chosen."""
+    if c.recompute:
+        for generator in trainer.generators.values():
+            generator.forward = partial(_computed_again, generator, generator.forward)
     if not wants_compiling(c, device):
         reason = "" if c.compile == "off" else f" ({against_compiling(c, device)})"
         return f"{device}, not compiled{reason}"
@@ -75,3 +84,29 @@ def prepare(trainer: nn.Module, c: TrainConfig, device: torch.device) -> str:
         if not isinstance(network, ImagePool):
             network.compile()
     return f"{device}, compiled (the first steps take a minute or more)"
+
+
+def _computed_again(network: nn.Module, forward: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """What `forward` gives, its layers forgotten until the gradient needs them (arXiv:1604.06174)."""
+    contexts = partial(_contexts, network)
+    again: Tensor = checkpoint(forward, x, use_reentrant=False, context_fn=contexts)
+    return again
+
+
+def _contexts(network: nn.Module) -> tuple[nullcontext[None], AbstractContextManager[None]]:
+    """Around the first computing, and around the second."""
+    return nullcontext(), _statistics_kept(network)
+
+
+@contextmanager
+def _statistics_kept(network: nn.Module) -> Iterator[None]:
+    """Within, batch norms do not count what they see: they have seen it."""
+    norms = [module for module in network.modules() if isinstance(module, BatchNorm)]
+    before = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, before, strict=True):
+            norm.momentum = momentum

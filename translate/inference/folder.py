@@ -61,6 +61,7 @@ class Settings:
         max_pixels: the most that a picture may have.
         workers: threads that read, and as many that write; 0 does one thing after the other.
         masks: of what is to be filled, for a model that repairs.
+        share: (i, n): of n processes this is the i-th, and does every n-th picture.
     """
 
     format: str = "keep"
@@ -69,6 +70,7 @@ class Settings:
     max_pixels: int = MAX_PIXELS
     workers: int = WORKERS
     masks: Masks = NO_MASKS
+    share: tuple[int, int] = (0, 1)
 
 
 @dataclass
@@ -145,6 +147,8 @@ class Pipeline:
             with suppress(OSError):
                 remove_stale_parts(folder)
         self.journal.start(jobs)
+        part, parts = self.settings.share
+        jobs = jobs[part::parts]
         workers = self.settings.workers
         with warnings.catch_warnings(), _threads(workers) as read, _threads(workers, finish=True) as write:
             warnings.simplefilter("ignore")  # Pillow warns of small damage that it can read around

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from translate import processes
 from translate.errors import UsageError
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -17,9 +18,14 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 def pick_device(name: str = "auto") -> torch.device:
     """The device called `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
 
+    Of the processes that torchrun starts on a machine, each takes a GPU of its own.
+
     Raises:
         UsageError: the machine has no such device.
     """
+    here = processes.rank_here()
+    if here is not None and name in ("auto", "cuda") and torch.cuda.is_available():
+        name = f"cuda:{here}"
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -45,8 +46,12 @@ class BatchNorm(nn.BatchNorm2d):
 
     statistics_of: Callable[[nn.Module, Tensor], Statistics] | None = None
     per_picture = False
+    synchronized = False
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same shape."""
+        if self.training and self.synchronized:
+            return normalize_over_processes(self, x)
         return normalize(self, x) if self.per_picture and not self.training else super().forward(x)
 
 
@@ -60,6 +65,39 @@ def normalize(norm: InstanceNorm | BatchNorm, x: Tensor) -> Tensor:
         return F.group_norm(x, x.shape[1], norm.weight, norm.bias, norm.eps)
     mean, variance = norm.statistics_of(norm, x)
     return F.batch_norm(x, mean, variance, norm.weight, norm.bias, eps=norm.eps)
+
+
+def normalize_over_processes(norm: BatchNorm, x: Tensor) -> Tensor:
+    """Batch norm of (N, C, H, W) by the mean and the variance over all processes' pictures, as if they
+    were one batch; gradients go through both. Each process must hold as many pictures.
+    """
+    kind = torch.promote_types(x.dtype, torch.float32)
+    mean = _mean_over_processes(x.to(kind))
+    centered = x - mean
+    variance = _mean_over_processes(centered.square())
+    _remember(norm, mean, variance, count=x.numel() // x.shape[1] * dist.get_world_size())
+    y = centered * (variance + norm.eps).rsqrt() * norm.weight[:, None, None] + norm.bias[:, None, None]
+    return y.to(x.dtype)
+
+
+@torch.no_grad()
+def _remember(norm: BatchNorm, mean: Tensor, variance: Tensor, count: int) -> None:
+    """Move the running statistics towards those of `count` values, as torch does."""
+    assert norm.num_batches_tracked is not None
+    norm.num_batches_tracked += 1
+    for running, new in ((norm.running_mean, mean), (norm.running_var, variance * count / (count - 1))):
+        assert running is not None
+        assert norm.momentum is not None
+        running.lerp_(new.flatten().to(running.dtype), norm.momentum)
+
+
+def _mean_over_processes(x: Tensor) -> Tensor:
+    """(N, C, H, W) -> (1, C, 1, 1)."""
+    import torch.distributed.nn.functional as differentiable  # a moment of import that others are spared
+
+    mean = x.mean(dim=(0, 2, 3), keepdim=True)
+    total: Tensor = differentiable.all_reduce(mean)  # type: ignore[no-untyped-call]
+    return total / dist.get_world_size()
 
 
 def picture_norms(network: nn.Module) -> list[InstanceNorm | BatchNorm]:

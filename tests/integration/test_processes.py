@@ -1,0 +1,139 @@
+"""Several processes train one model, as torchrun starts them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from safetensors.torch import load_file
+
+from tests.integration.conftest import TINY_TRANSLATION, command, environment
+from tests.integration.test_resume import newest_step
+
+STEPS, BATCH = 20, 2
+SCRIPT = """
+import sys
+import torch
+from safetensors.torch import save_file
+from translate.config import CycleGANConfig, Pix2PixConfig
+from translate.engine.group import Group
+from translate.engine.stepper import Stepper
+from translate.trainers.cyclegan import CycleGAN
+from translate.trainers.pix2pix import Pix2Pix
+
+method, steps, batch, out = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+small = dict(ngf=4, ndf=4, image_size=64, device="cpu", precision="fp32", batch_size=batch)
+torch.manual_seed(0)
+if method == "cyclegan":
+    c = CycleGANConfig(**small, blocks=1, pool_size=0)
+    trainer = CycleGAN(c)
+else:
+    c = Pix2PixConfig(**small, dropout=False, sync_norm=True)
+    trainer = Pix2Pix(c)
+group = Group()
+with group.joined(torch.device("cpu")):
+    stepper = Stepper(trainer.double(), c, group)
+    random = torch.Generator().manual_seed(1)
+    for number in range(steps):
+        whole = torch.rand(2, batch * group.size, 3, 64, 64, dtype=torch.float64, generator=random)
+        a, b = whole.chunk(group.size, dim=1)[group.rank]
+        stepper.step({"a": a, "b": b}, number=number + 1, rate=1.0)
+    if group.first:
+        save_file({name: weight.contiguous() for name, weight in trainer.named_parameters()}, out)
+        running = {name: value.contiguous() for name, value in trainer.named_buffers()}
+        save_file(running, out + ".running")
+"""
+
+
+def free_port() -> str:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return str(found.getsockname()[1])
+
+
+@pytest.mark.parametrize("method", ["cyclegan", "pix2pix"])
+def test_two_processes_reach_the_weights_of_one_with_twice_the_batch(method: str, tmp_path: Path) -> None:
+    def start(batch: int, out: str, **around: str) -> subprocess.Popen[bytes]:
+        arguments = [method, str(STEPS), str(batch), str(tmp_path / out)]
+        return subprocess.Popen([sys.executable, "-c", SCRIPT, *arguments], env={**environment(), **around})
+
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port(), "WORLD_SIZE": "2"}
+    started = [start(BATCH, "two", **place, RANK=str(rank)) for rank in range(2)]
+    started.append(start(2 * BATCH, "one"))
+    assert [process.wait(timeout=120) for process in started] == [0, 0, 0]
+    for suffix in ("", ".running"):
+        one, two = (load_file(tmp_path / f"{name}{suffix}") for name in ("one", "two"))
+        assert one.keys() == two.keys()
+        for name, weight in one.items():
+            assert (weight - two[name]).abs().max() <= 1e-8 if weight.is_floating_point() else True, name
+
+
+def torchrun(*arguments: str, restarts: int = 0) -> list[str]:
+    """`translate ARGUMENTS` in two processes, which are started again where one of them ends."""
+    launcher = ["--nproc-per-node", "2", "--max-restarts", str(restarts), "--master-port", free_port()]
+    return [sys.executable, "-m", "torch.distributed.run", *launcher, "-m", "translate", *arguments]
+
+
+def train(out: str) -> list[str]:
+    own = [*TINY_TRANSLATION, "--pool-size", "3", "--checkpoint-every", "4", "--deterministic"]
+    return torchrun("train", "cyclegan", "--data", "data", "--out", out, "--steps", "12", *own, restarts=1)
+
+
+def workers_of(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """The processes that train, started by the launcher."""
+    children = psutil.Process(process.pid).children()
+    return [child for child in children if "translate" in child.cmdline()]
+
+
+def test_a_killed_process_is_started_again_and_the_run_ends_equal(data: Path, tmp_path: Path) -> None:
+    whole = subprocess.run(
+        train("whole"), cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert whole.returncode == 0, whole.stderr
+    assert "in each of 2 processes" in whole.stderr
+    assert whole.stderr.count("looking at the pictures") == 1
+    assert whole.stdout.count("the model is in whole") == 1
+
+    run = tmp_path / "killed"
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(train("killed"), cwd=tmp_path, env=environment(), stderr=log)
+        while newest_step(run) < 4 and process.poll() is None:
+            time.sleep(0.01)
+        victim = workers_of(process)[-1]
+        os.kill(victim.pid, signal.SIGKILL)
+        assert process.wait(timeout=120) == 0, (tmp_path / "log").read_text()
+    assert "resuming killed from step" in (tmp_path / "log").read_text()
+    name = "checkpoints/step-00000012.safetensors"
+    one, other = (load_file(tmp_path / folder / name) for folder in ("whole", "killed"))
+    assert one.keys() == other.keys()
+    assert [key for key in one if not one[key].equal(other[key])] == []
+
+
+def test_two_processes_translate_each_picture_once_and_report_together(
+    data: Path, model: Path, tmp_path: Path
+) -> None:
+    folder = data / "trainA"
+    names = sorted(path.name for path in folder.iterdir())
+    (folder / "broken.png").write_bytes(b"no picture")
+    apply = ["apply", str(model), str(folder), "-o", "out", "--engine", "torch"]
+
+    def run(command: list[str]) -> subprocess.CompletedProcess[str]:
+        around = {"cwd": tmp_path, "env": environment(), "text": True}
+        return subprocess.run(command, capture_output=True, check=False, **around)
+
+    done = run(torchrun(*apply, "--report", "r.json"))
+    assert done.returncode, "one picture failed"
+    assert done.stdout.count(f"{len(names)} pictures in out") == 1, done.stdout + done.stderr
+    assert done.stderr.count("broken.png: not a picture") == 1, done.stderr
+    records = json.loads((tmp_path / "r.json").read_text())
+    assert sorted(Path(record["in"]).name for record in records) == sorted([*names, "broken.png"])
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
+    assert f"{len(names)} done before" in run(command(*apply)).stdout
