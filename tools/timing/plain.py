@@ -1,5 +1,5 @@
-"""The plain recipe: float32, eager, NCHW, unfused, PIL: the same networks and the same arithmetic, written as a
-person would write them who knows torch and has not measured.
+"""The plain recipe: float32, eager, NCHW, unfused, PIL. The same networks and the same arithmetic, written as
+a person would who knows torch and has not measured.
 """
 
 from __future__ import annotations

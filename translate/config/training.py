@@ -39,6 +39,12 @@ class TrainConfig(Config):
     )
     compile: str = setting("auto", "compile the networks with torch.compile", choices=("auto", "on", "off"))
     workers: int = setting(2, "processes that load pictures; 0 loads in the main one", low=0, resumable=True)
+    cache_size: float = setting(
+        10.0,
+        "gigabytes of decoded pictures kept in the cache folder, of all data sets; 0 decodes each time anew",
+        low=0,
+        resumable=True,
+    )
     checkpoint_every: int | None = setting(
         None,
         "steps between checkpoints, each with scores and a sample sheet [default: 3 minutes]",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,14 +44,19 @@ def _reason(path: Path) -> str:
 Kind = TypeVar("Kind", Paired, Unpaired, Photos)
 
 
-def without_unreadable(found: Kind) -> Kind:
+def without_unreadable(found: Kind, decoded: Mapping[Path, str] | None = None) -> Kind:
     """The same data set without the pictures that cannot be read, each told in its notes.
+
+    Args:
+        decoded: of files that were decoded before: nothing, or why they cannot be read.
 
     Raises:
         DataError: nothing is left to train on.
     """
-    bad = unreadable(found.files())
-    kept = found.without(bad, [f"left out, {reason}" for reason in bad.values()])
+    known = decoded or {}
+    reasons = {**known, **unreadable(file for file in found.files() if file not in known)}
+    bad = {path: reason for path, reason in reasons.items() if reason}
+    kept = found.without(bad, [f"left out, {reason}" for reason in dict.fromkeys(bad.values())])
     if not kept.train or not all(kept.train):
         raise DataError(f"no picture is left to train on; the first bad one: {next(iter(bad.values()))}")
     return kept

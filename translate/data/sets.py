@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import albumentations as A
 import numpy as np
@@ -15,11 +15,13 @@ from torch.utils.data import Dataset
 from translate.config import ImageTrainConfig, InpaintConfig, TranslationConfig
 from translate.data.layouts import Pair
 from translate.data.masks import draw_mask
-from translate.data.transforms import evaluation_transform, training_transform
+from translate.data.pack import Pack, packed
+from translate.data.transforms import evaluation_transform, training_transform, whole_transform
 from translate.images import read_rgb
 from translate.images.picture import Pixels
 
 Sample = dict[str, Tensor]
+Unit = TypeVar("Unit", Pair, Path)
 HOLES = 1  # so that the holes of a sample are not drawn as its crop is
 
 
@@ -40,28 +42,83 @@ class SampleSet(Dataset[Sample]):
         raise NotImplementedError
 
 
+class Wholes(Generic[Unit]):
+    """Whole pictures, or pairs, as they are before chance comes in.
+
+    Args:
+        pack: those that were decoded before.
+    """
+
+    def __init__(self, c: ImageTrainConfig, *, training: bool, pack: Pack[Unit] | None = None) -> None:
+        self.transform = whole_transform(c) if training else None
+        self.pack: Pack[Unit] | None = pack
+
+    def __call__(self, unit: Unit) -> Pixels:
+        """(H, W, 3), or for a pair (2, H, W, 3), uint8."""
+        found = self.pack.find(unit) if self.pack else None
+        return self.read(unit) if found is None else found
+
+    def read(self, unit: Unit) -> Pixels:
+        """The same, from the files."""
+        pixels = np.stack(_read_pair(unit)) if isinstance(unit, Pair) else read_rgb(unit)
+        return _transformed(self.transform, pixels) if self.transform else pixels
+
+
+def pack_of(units: Sequence[Unit], c: ImageTrainConfig) -> Pack[Unit] | None:
+    """The whole pictures of a training set, decoded once; None where the settings do not want it."""
+    if not c.cache_size:
+        return None
+
+    def made(unit: Unit) -> Pixels:
+        wholes: Wholes[Unit] = Wholes(c, training=True)  # one for each: they are called in threads
+        return wholes.read(unit)
+
+    settings = {name: getattr(c, name) for name in ("preprocess", "resize_to", "image_size")}
+    return packed(units, _files, made, settings, c.cache_size)
+
+
+def decoded(pack: Pack[Unit] | None) -> dict[Path, str]:
+    """What is known of the files that a pack was made from: nothing bad, or why they cannot be read."""
+    if pack is None:
+        return {}
+    return {file: reason for unit, reason in pack.reasons().items() for file in _files(unit)}
+
+
+def _files(unit: Pair | Path) -> tuple[Path, ...]:
+    return unit.files if isinstance(unit, Pair) else (unit,)
+
+
+def _transformed(transform: A.Compose, pixels: Pixels) -> Pixels:
+    """A picture, or both of a pair alike."""
+    if pixels.ndim == 3:
+        return np.asarray(transform(image=pixels)["image"])
+    done = transform(image=pixels[0], b=pixels[1])
+    return np.stack([done["image"], done["b"]])
+
+
 class PairedSet(SampleSet):
     """Pairs as `a` and `b`, (3, H, W) uint8, `a` being what is translated.
 
     Args:
         training: random crops and flips; otherwise the same sample at every draw.
+        pack: of the pairs, for training.
     """
 
-    def __init__(self, pairs: Sequence[Pair], c: TranslationConfig, *, training: bool) -> None:
+    def __init__(
+        self, pairs: Sequence[Pair], c: TranslationConfig, *, training: bool, pack: Pack[Pair] | None = None
+    ) -> None:
         self.pairs, self.seed = pairs, c.seed
         self.swapped = c.direction == "BtoA"
+        self.wholes: Wholes[Pair] = Wholes(c, training=training, pack=pack)
         self.transform = training_transform(c) if training else evaluation_transform(c)
 
     def __len__(self) -> int:
         return len(self.pairs)
 
     def __getitem__(self, draw: Draw) -> Sample:
-        a, b = _read_pair(self.pairs[draw.item])
-        if a.shape != b.shape:
-            b = _fit(b, a)
+        whole = self.wholes(self.pairs[draw.item])
         self.transform.set_random_seed(int(random_of(self.seed, draw).integers(2**31)))
-        done = self.transform(image=a, b=b)
-        a, b = done["image"], done["b"]
+        a, b = _transformed(self.transform, whole)
         return {"a": _tensor(b), "b": _tensor(a)} if self.swapped else {"a": _tensor(a), "b": _tensor(b)}
 
 
@@ -69,13 +126,22 @@ class UnpairedSet(SampleSet):
     """Pictures of two kinds as `a` and `b`, (3, H, W) uint8; as long as the longer of the two.
 
     A goes round by its index; B is drawn at random in training, and by its index otherwise.
+
+    Args:
+        pack: of the pictures of both kinds, for training.
     """
 
     def __init__(
-        self, files: tuple[Sequence[Path], Sequence[Path]], c: ImageTrainConfig, *, training: bool
+        self,
+        files: tuple[Sequence[Path], Sequence[Path]],
+        c: ImageTrainConfig,
+        *,
+        training: bool,
+        pack: Pack[Path] | None = None,
     ) -> None:
         self.a, self.b = files
         self.seed, self.training = c.seed, training
+        self.wholes = Wholes(c, training=training, pack=pack)
         self.transform = training_transform(c) if training else evaluation_transform(c)
 
     def __len__(self) -> int:
@@ -85,7 +151,8 @@ class UnpairedSet(SampleSet):
         random = random_of(self.seed, draw)
         chosen = int(random.integers(len(self.b))) if self.training else draw.item % len(self.b)
         a, b = (
-            _drawn(path, self.transform, random) for path in (self.a[draw.item % len(self.a)], self.b[chosen])
+            _drawn(self.wholes(path), self.transform, random)
+            for path in (self.a[draw.item % len(self.a)], self.b[chosen])
         )
         return {"a": a, "b": b}
 
@@ -95,24 +162,31 @@ class PhotoSet(SampleSet):
 
     Args:
         training: random crops and flips; otherwise the same sample at every draw.
+        pack: of the photos, for training.
     """
 
-    def __init__(self, files: Sequence[Path], c: ImageTrainConfig, *, training: bool) -> None:
+    def __init__(
+        self, files: Sequence[Path], c: ImageTrainConfig, *, training: bool, pack: Pack[Path] | None = None
+    ) -> None:
         self.files, self.seed = files, c.seed
+        self.wholes = Wholes(c, training=training, pack=pack)
         self.transform = training_transform(c) if training else evaluation_transform(c)
 
     def __len__(self) -> int:
         return len(self.files)
 
     def __getitem__(self, draw: Draw) -> Sample:
-        return {"photo": _drawn(self.files[draw.item], self.transform, random_of(self.seed, draw))}
+        whole = self.wholes(self.files[draw.item])
+        return {"photo": _drawn(whole, self.transform, random_of(self.seed, draw))}
 
 
 class HoledSet(PhotoSet):
     """Photos as `photo`, (3, H, W) uint8, and holes in them as `mask`, (1, H, W) uint8, 255 in the hole."""
 
-    def __init__(self, files: Sequence[Path], c: InpaintConfig, *, training: bool) -> None:
-        super().__init__(files, c, training=training)
+    def __init__(
+        self, files: Sequence[Path], c: InpaintConfig, *, training: bool, pack: Pack[Path] | None = None
+    ) -> None:
+        super().__init__(files, c, training=training, pack=pack)
         self.training = training
         self.kinds = () if c.holes == "all" else (c.holes,)
 
@@ -124,10 +198,10 @@ class HoledSet(PhotoSet):
         return {**sample, "mask": torch.from_numpy(mask)[None]}
 
 
-def _drawn(path: Path, transform: A.Compose, random: np.random.Generator) -> Tensor:
-    """A picture file, transformed as `random` decides."""
+def _drawn(whole: Pixels, transform: A.Compose, random: np.random.Generator) -> Tensor:
+    """A picture, transformed as `random` decides."""
     transform.set_random_seed(int(random.integers(2**31)))
-    return _tensor(transform(image=read_rgb(path))["image"])
+    return _tensor(_transformed(transform, whole))
 
 
 def random_of(seed: int, draw: Draw) -> np.random.Generator:
@@ -135,12 +209,13 @@ def random_of(seed: int, draw: Draw) -> np.random.Generator:
 
 
 def _read_pair(pair: Pair) -> tuple[Pixels, Pixels]:
-    """The two pictures; a joined file is cut at half its width."""
+    """Two pictures of one size; a joined file is cut at half its width."""
     a = read_rgb(pair.a)
-    if pair.b is not None:
-        return a, read_rgb(pair.b)
-    half = a.shape[1] // 2
-    return a[:, :half], a[:, half : 2 * half]
+    if pair.b is None:
+        half = a.shape[1] // 2
+        return a[:, :half], a[:, half : 2 * half]
+    b = read_rgb(pair.b)
+    return a, b if a.shape == b.shape else _fit(b, a)
 
 
 def _fit(picture: Pixels, like: Pixels) -> Pixels:

@@ -17,9 +17,18 @@ from translate.config import ImageTrainConfig
 PAIR = {"b": "image"}
 
 
+def whole_transform(c: ImageTrainConfig) -> A.Compose:
+    """What of training's transform is the same each time: the resizing of whole pictures.
+
+    Call with image=a and b=b, (H, W, 3) uint8 each.
+    """
+    chance = c.preprocess == "random_resized_crop"
+    return A.Compose([] if chance else _resize(c, c.resize_to), additional_targets=PAIR)
+
+
 def training_transform(c: ImageTrainConfig) -> A.Compose:
-    """Resize, crop, flip and jitter at random; call with image=a and b=b, (H, W, 3) uint8 each."""
-    steps = [*_resize(c, c.resize_to), *_crop(c, A.RandomCrop)]
+    """Crop, flip and jitter at random what `whole_transform` gave; call it alike."""
+    steps = _crop(c, A.RandomCrop)
     if c.preprocess == "random_resized_crop":
         steps = [_random_resized_crop(c.image_size)]
     if c.flip:

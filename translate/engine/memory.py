@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import psutil
 import torch
 from torch import Tensor
@@ -27,11 +30,25 @@ def estimate(trainer: Trainer, c: TrainConfig, sample: Sample, half: bool) -> in
     own = {value.untyped_storage()._cdata for value in state if isinstance(value, Tensor)}
     weights = sum(_bytes(weight) for weight in trainer.parameters())
     averaged = sum(_bytes(w) for g in trainer.generators.values() for w in g.parameters())
-    kept = _Kept(own)
+    kept, passes = _Kept(own), [0]
+    if c.recompute:
+        for generator in trainer.generators.values():
+            generator.forward = partial(_counted_apart, passes, own, generator.forward)
     batch = {name: _batch(part, c.batch_size * c.batches_a_step // c.parts) for name, part in sample.items()}
     with torch.autograd.graph.saved_tensors_hooks(kept.pack, _Saved.unpack):
         trainer.step(batch, lambda _, loss: torch.autograd.backward(loss))
-    return 4 * weights + averaged + kept.most // (2 if half else 1)
+    return 4 * weights + averaged + (kept.most + max(passes)) // (2 if half else 1)
+
+
+def _counted_apart(
+    passes: list[int], own: set[int], forward: Callable[[Tensor], Tensor], x: Tensor
+) -> Tensor:
+    """What `forward` gives; what it keeps is forgotten, until one pass after the other is computed again."""
+    kept = _Kept(own)
+    with torch.autograd.graph.saved_tensors_hooks(kept.pack, _Saved.unpack):
+        y = forward(x)
+    passes.append(kept.most)
+    return y
 
 
 def free(device: torch.device) -> int:
@@ -59,8 +76,8 @@ def too_little(c: TrainConfig, device: torch.device) -> str:
 def remedies(c: TrainConfig) -> str:
     """The settings that need less, the cheapest first."""
     ways = []
-    if isinstance(c, ImageTrainConfig) and c.batch_size > c.accumulate:
-        ways.append(f"--accumulate {c.batch_size} (the same batch in parts)")
+    if isinstance(c, ImageTrainConfig):
+        ways += [f"--accumulate {c.batch_size} (the same batch in parts)"] * (c.batch_size > c.accumulate)
     elif c.batch_size > 2:
         ways.append(f"--batch-size {c.batch_size // 2}")
     if not c.recompute:

@@ -7,7 +7,7 @@ import torch
 from translate.config import ColorizeConfig, InpaintConfig, PhotoTrainConfig
 from translate.data.check import without_unreadable
 from translate.data.layouts import find_photos, fingerprint
-from translate.data.sets import HoledSet, PhotoSet, Sample
+from translate.data.sets import HoledSet, PhotoSet, Sample, decoded, pack_of
 from translate.images.lab import join_lab, split_lab
 from translate.metrics import l1, psnr
 from translate.tasks.looking import Generators, OneByOne, Shown
@@ -17,9 +17,11 @@ from translate.trainers.inpainting import Inpainting
 
 
 def _photo_data(kind: type[PhotoSet], c: PhotoTrainConfig) -> Data:
-    found = without_unreadable(find_photos(c.data))
+    found = find_photos(c.data)
+    pack = pack_of(found.train, c)
+    found = without_unreadable(found, decoded(pack))
     return Data(
-        train=kind(found.train, c, training=True),
+        train=kind(found.train, c, training=True, pack=pack),
         held_out=kind(found.held_out or found.train, c, training=False),
         summary=found.summary,
         notes=found.notes,

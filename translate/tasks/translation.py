@@ -5,7 +5,7 @@ from __future__ import annotations
 from translate.config import TranslationConfig
 from translate.data.check import without_unreadable
 from translate.data.layouts import find_paired, find_unpaired, fingerprint
-from translate.data.sets import PairedSet, Sample, UnpairedSet
+from translate.data.sets import PairedSet, Sample, UnpairedSet, decoded, pack_of
 from translate.metrics import l1, psnr
 from translate.tasks.looking import SCORED, Generators, OneByOne, Shown
 from translate.tasks.task import Data, Task
@@ -14,9 +14,11 @@ from translate.trainers.pix2pix import Pix2Pix
 
 
 def _paired_data(c: TranslationConfig) -> Data:
-    found = without_unreadable(find_paired(c.data, c.domain_a, c.domain_b))
+    found = find_paired(c.data, c.domain_a, c.domain_b)
+    pack = pack_of(found.train, c)
+    found = without_unreadable(found, decoded(pack))
     return Data(
-        train=PairedSet(found.train, c, training=True),
+        train=PairedSet(found.train, c, training=True, pack=pack),
         held_out=PairedSet(found.held_out or found.train, c, training=False),
         summary=found.summary,
         notes=found.notes,
@@ -25,10 +27,12 @@ def _paired_data(c: TranslationConfig) -> Data:
 
 
 def _unpaired_data(c: TranslationConfig) -> Data:
-    found = without_unreadable(find_unpaired(c.data, c.domain_a, c.domain_b))
+    found = find_unpaired(c.data, c.domain_a, c.domain_b)
+    pack = pack_of([*found.train[0], *found.train[1]], c)
+    found = without_unreadable(found, decoded(pack))
     (a, b), (held_a, held_b) = found.train, found.held_out
     return Data(
-        train=UnpairedSet((a, b), c, training=True),
+        train=UnpairedSet((a, b), c, training=True, pack=pack),
         held_out=UnpairedSet((held_a or a, held_b or b), c, training=False),
         summary=found.summary,
         notes=found.notes,

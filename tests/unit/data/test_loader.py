@@ -52,6 +52,24 @@ def test_a_resumed_order_goes_on_where_it_stopped(sizes: tuple[int, int], start:
     assert first(5, EndlessBatches(*sizes, seed=3, start=start)) == whole[start:]
 
 
+@given(st.integers(1, 5), st.integers(1, 4), st.integers(1, 3), st.integers(0, 9))
+def test_the_parts_of_several_processes_make_up_one_large_batch(
+    batch: int, parts: int, together: int, start: int
+) -> None:
+    length = batch * parts + 3
+    settings = {"seed": 3, "start": start, "together": together}
+    whole = first(4, EndlessBatches(length, batch * parts, **settings))
+    own = [first(4, EndlessBatches(length, batch, share=(part, parts), **settings)) for part in range(parts)]
+    for number, step in enumerate(whole):
+        cut = [[drawn[number][n * batch : (n + 1) * batch] for drawn in own] for n in range(together)]
+        assert [draw for batches in cut for piece in batches for draw in piece] == step
+
+
+def test_several_processes_need_a_batch_for_each() -> None:
+    with pytest.raises(UsageError, match=r"4 in each of 2 processes is more than the 7 .* --batch-size 3"):
+        EndlessBatches(7, 4, 0, share=(0, 2))
+
+
 def test_epochs_and_seeds_have_orders_of_their_own() -> None:
     orders = [[d.item for b in first(2, EndlessBatches(50, 50, seed)) for d in b] for seed in (0, 1)]
     assert len({tuple(order[part : part + 50]) for order in orders for part in (0, 50)}) == 4

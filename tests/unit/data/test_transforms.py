@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from translate.config import CycleGANConfig, Pix2PixConfig
+from translate.config import CycleGANConfig, ImageTrainConfig, Pix2PixConfig
 from translate.config.training import PREPROCESSING
-from translate.data.transforms import evaluation_transform, training_transform
+from translate.data.transforms import evaluation_transform, training_transform, whole_transform
 from translate.images import to_tensor
 from translate.networks import PatchGAN, create_generator
 
@@ -26,10 +26,18 @@ def config(**settings: Any) -> Pix2PixConfig:
 
 
 def drawn(c: Pix2PixConfig, a: np.ndarray, b: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    transform = training_transform(c)
+    whole, transform = whole_transform(c)(image=a, b=b), training_transform(c)
     transform.set_random_seed(seed)
-    done = transform(image=a, b=b)
+    done = transform(image=whole["image"], b=whole["b"])
     return done["image"], done["b"]
+
+
+def for_training(c: ImageTrainConfig, **pictures: np.ndarray) -> dict[str, Any]:
+    return training_transform(c)(**whole_transform(c)(**pictures))
+
+
+def for_scoring(c: ImageTrainConfig, **pictures: np.ndarray) -> dict[str, Any]:
+    return evaluation_transform(c)(**pictures)
 
 
 @pytest.mark.parametrize(
@@ -77,13 +85,13 @@ def test_crops_reach_every_place() -> None:
 
 @pytest.mark.parametrize("mode", PREPROCESSING)
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("transform", [training_transform, evaluation_transform])
+@pytest.mark.parametrize("transform", [for_training, for_scoring])
 def test_every_picture_becomes_one_that_the_networks_can_take(transform, size, mode: str) -> None:
     for c in (
         CycleGANConfig(image_size=32, preprocess=mode, ngf=2, ndf=2, blocks=1),
         config(preprocess=mode),
     ):
-        done = transform(c)(image=picture(*size), b=picture(*size, seed=1))
+        done = transform(c, image=picture(*size), b=picture(*size, seed=1))
         sides = done["image"].shape[:2]
         assert done["b"].shape == done["image"].shape
         assert all(side % c.size_multiple == 0 for side in sides)
@@ -99,7 +107,7 @@ def test_every_picture_becomes_one_that_the_networks_can_take(transform, size, m
 @pytest.mark.parametrize("mode", ["none", "scale_width"])
 def test_modes_that_keep_the_shape_keep_the_whole_picture(mode: str) -> None:
     c = config(preprocess=mode, load_size=48)
-    done = training_transform(c)(image=picture(48, 48), b=picture(48, 48))["image"]
+    done = for_training(c, image=picture(48, 48), b=picture(48, 48))["image"]
     assert done.shape == (64, 64, 3)
     framed = [np.array_equal(done[y : y + 48, x : x + 48], picture(48, 48)) for y in (0, 8) for x in (0, 8)]
     assert any(framed)

@@ -48,6 +48,15 @@ def test_half_precision_halves_the_pictures_share(method: str) -> None:
     assert halves[1] - halves[0] == pytest.approx((batches[1] - batches[0]) / 2, rel=0.01)
 
 
+def test_parts_and_computing_again_need_less() -> None:
+    whole, weights = estimated("cyclegan", batch_size=4)
+    parts, _ = estimated("cyclegan", batch_size=4, accumulate=4)
+    one, _ = estimated("cyclegan", batch_size=1)
+    assert parts == one
+    again, _ = estimated("cyclegan", batch_size=4, recompute=True)
+    assert 5 * weights < again < whole
+
+
 def test_a_large_step_is_estimated_without_taking_it() -> None:
     total, _ = estimated("cyclegan", ngf=64, ndf=64, blocks=9, image_size=1024, batch_size=16)
     assert total > 100 * 2**30

@@ -1,0 +1,73 @@
+"""Ways to take the same step in less memory, and what is told where it does not fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from translate.config import CycleGANConfig, DCGANConfig, ImageTrainConfig, Pix2PixConfig
+from translate.engine.memory import remedies
+from translate.engine.stepper import Stepper
+from translate.errors import TranslateError, UsageError
+from translate.recipes import find_recipe
+
+CONFIGS: dict[str, type[ImageTrainConfig]] = {"cyclegan": CycleGANConfig, "pix2pix": Pix2PixConfig}
+SMALL: dict[str, Any] = {"ngf": 4, "ndf": 4, "image_size": 32, "batch_size": 4, "device": "cpu"}
+
+
+def config(method: str, **settings: Any) -> ImageTrainConfig:
+    own = {"cyclegan": {"blocks": 1, "pool_size": 0}, "pix2pix": {}}[method]
+    return CONFIGS[method](**{**SMALL, **own, "precision": "fp32", "d_layers": 2, **settings})
+
+
+def stepped(c: ImageTrainConfig, method: str) -> dict[str, Tensor]:
+    """Weights and running statistics after three steps in float64: the same start, the same pictures."""
+    torch.manual_seed(0)
+    stepper = Stepper(find_recipe(method).task().trainer(c).double(), c)
+    for number in range(3):
+        a, b = torch.rand(2, c.batch_size, 3, 32, 32, dtype=torch.float64)
+        losses = stepper.step({"a": a, "b": b}, number=number + 1, rate=1.0)
+        assert all(loss.isfinite() for loss in losses.values())
+    parts = {**dict(stepper.trainer.named_parameters()), **dict(stepper.trainer.named_buffers())}
+    return {name: value.detach() for name, value in parts.items() if value.is_floating_point()}
+
+
+def farthest(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
+    return max(float((one[name] - other[name]).abs().max()) for name in one)
+
+
+def test_a_batch_in_parts_is_the_same_step() -> None:
+    whole = stepped(config("cyclegan"), "cyclegan")
+    assert farthest(whole, stepped(config("cyclegan", accumulate=4), "cyclegan")) < 1e-9
+    assert farthest(whole, stepped(config("cyclegan", batch_size=2), "cyclegan")) > 1e-4
+
+
+@pytest.mark.parametrize("method", CONFIGS)
+def test_layers_computed_again_change_nothing(method: str) -> None:
+    """Dropout draws the same again, and batch norm counts each picture once."""
+    assert farthest(stepped(config(method), method), stepped(config(method, recompute=True), method)) < 1e-9
+
+
+def test_parts_must_be_equal() -> None:
+    with pytest.raises(UsageError, match=r"accumulate 3 does not cut batch_size 4 .*: use --accumulate 2"):
+        config("pix2pix", accumulate=3).check()
+
+
+def test_a_step_that_does_not_fit_says_what_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+    c = config("pix2pix")
+    stepper = Stepper(find_recipe("pix2pix").task().trainer(c), c)
+
+    def full(*_: object) -> dict[str, Tensor]:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
+
+    monkeypatch.setattr(stepper.trainer, "step", full)
+    with pytest.raises(TranslateError, match=r"does not fit .* --accumulate 4 .* --recompute .* under 32"):
+        stepper.step({"a": torch.rand(4, 3, 32, 32)}, number=1, rate=1.0)
+
+
+def test_remedies_are_those_that_are_left() -> None:
+    assert remedies(config("pix2pix", accumulate=4, recompute=True)) == "use an --image-size under 32"
+    assert "--batch-size 32" in remedies(DCGANConfig())
