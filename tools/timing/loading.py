@@ -1,0 +1,69 @@
+"""Pictures from a folder to the device, without a network behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from timing import plain
+from timing.measure import Build, Run, timed
+from translate.config import CycleGANConfig
+from translate.data.loader import EndlessBatches, load
+from translate.data.sets import PhotoSet, pack_of
+from translate.images import find_pictures, to_tensor
+
+LOAD_SIZE, SIDE, BATCH, WORKERS = 286, 256, 8, 2
+
+
+def ours(photos: Path, batches: int, *, cached: bool) -> Run:
+    """Batches as a training step gets them, up to float32 in [-1, 1]."""
+    c = CycleGANConfig(image_size=SIDE, load_size=LOAD_SIZE, batch_size=BATCH)
+    files = find_pictures(photos)
+    photo_set = PhotoSet(files, c, training=True, pack=pack_of(files, c) if cached else None)
+    loaded = load(photo_set, EndlessBatches(len(files), BATCH, 0), WORKERS)
+    return partial(_take, (to_tensor(batch["photo"]) for batch in loaded), batches)
+
+
+def theirs(photos: Path, batches: int) -> Run:
+    """The same by the plain loader."""
+    photo_set = plain.PlainPhotos(find_pictures(photos), LOAD_SIZE, SIDE)
+    return partial(_take, plain.loader(photo_set, BATCH, WORKERS), batches)
+
+
+def _take(loaded: Iterator[torch.Tensor], batches: int) -> None:
+    for _, batch in zip(range(batches), loaded, strict=False):
+        assert batch.shape == (BATCH, 3, SIDE, SIDE)
+        assert batch.dtype == torch.float32
+
+
+def rows(photos: Path, rounds: int, batches: int) -> list[dict[str, Any]]:
+    """Pictures a second of each way, the plain loader first."""
+    ways: dict[str, Build] = {
+        "plain loader": partial(theirs, photos, batches),
+        "ours, --cache-size 0": partial(ours, photos, batches, cached=False),
+        "ours": partial(ours, photos, batches, cached=True),
+    }
+    found = timed(ways, rounds)
+    base = found["plain loader"].seconds
+    pictures = batches * BATCH
+    return [
+        {"way": name, "pictures_a_second": pictures / figures.seconds, "ratio": base / figures.seconds}
+        for name, figures in found.items()
+    ]
+
+
+def write_photos(folder: Path, source: Path, side: int, number: int) -> None:
+    """JPEGs of photographs' usual proportions, of the pictures in a folder."""
+    from PIL import Image
+
+    found = find_pictures(source)
+    folder.mkdir(parents=True)
+    for name in range(number):
+        image = Image.open(found[name % len(found)]).convert("RGB")
+        image.resize((side * 4 // 3, side), Image.Resampling.LANCZOS).save(
+            folder / f"{name:04}.jpg", quality=90
+        )

@@ -1,0 +1,142 @@
+"""A step of training: ours as it comes, ours with what could be chosen otherwise, and the plain recipe."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from timing import plain
+from timing.measure import Build, Run, timed
+from translate.config import TrainConfig
+from translate.engine.stepper import Stepper
+from translate.recipes import find_recipe
+from translate.trainers.building import Trainer
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is trained: the recipe by its defaults, but for these."""
+
+    recipe: str
+    image_size: int
+    batch_size: int
+
+    def config(self, **settings: Any) -> TrainConfig:
+        sizes = {"image_size": self.image_size, "batch_size": self.batch_size}
+        own = {"channels": 3} if self.recipe == "dcgan" else {}
+        if self.recipe == "cyclegan":
+            own = {"blocks": 9}
+        return find_recipe(self.recipe).config(**{**sizes, **own, "device": "cpu", **settings})
+
+    def trainer(self, c: TrainConfig) -> Trainer:
+        torch.manual_seed(c.seed)
+        return find_recipe(self.recipe).task().trainer(c)
+
+    def batch(self) -> dict[str, Tensor]:
+        """Random pictures, (N, 3, H, W) uint8."""
+        names = ["picture"] if self.recipe == "dcgan" else ["a", "b"]
+        random = torch.Generator().manual_seed(1)
+        shape = (self.batch_size, 3, self.image_size, self.image_size)
+        return {name: torch.randint(256, shape, generator=random, dtype=torch.uint8) for name in names}
+
+    def __str__(self) -> str:
+        return f"{self.recipe}, {self.image_size} px, batch {self.batch_size}"
+
+
+CASES = {
+    "cyclegan-128": Case("cyclegan", 128, 1),
+    "cyclegan-128-4": Case("cyclegan", 128, 4),
+    "cyclegan-256": Case("cyclegan", 256, 1),
+    "pix2pix-256": Case("pix2pix", 256, 1),
+    "pix2pix-256-8": Case("pix2pix", 256, 8),
+    "dcgan-64": Case("dcgan", 64, 64),
+}
+
+
+def ours(case: Case, settings: Mapping[str, Any]) -> Run:
+    """A step as `translate train` takes it."""
+    c = case.config(**settings)
+    stepper, batch, taken = Stepper(case.trainer(c), c), case.batch(), iter(range(1, 2**31))
+    return lambda: stepper.step(batch, number=next(taken), rate=1.0)
+
+
+def theirs(case: Case) -> Run:
+    """A step of the plain recipe."""
+    c = case.config()
+    step = plain.STEPS[case.recipe](case.trainer(c), c)
+    batch = {name: pictures.float() / 127.5 - 1 for name, pictures in case.batch().items()}
+    return partial(step, batch)
+
+
+def operations(case: Case) -> int:
+    """Of a step's convolutions and matrix products, forward and backward, counted without taking it."""
+    c = case.config(**({"pool_size": 0} if case.recipe == "cyclegan" else {}))
+    with torch.device("meta"):
+        step = plain.STEPS[case.recipe](case.trainer(c).to("meta"), c)
+        batch = {name: torch.empty_like(part, dtype=torch.float32) for name, part in case.batch().items()}
+        with FlopCounterMode(display=False) as counter:
+            step({name: part.to("meta") for name, part in batch.items()})
+    return int(counter.get_total_flops())
+
+
+def reference(case: Case, folder: Path) -> Run:
+    """A step of a checkout of the authors' code (pytorch-CycleGAN-and-pix2pix)."""
+    sys.path.insert(0, str(folder))
+    from models import create_model  # type: ignore[import-not-found]
+    from options.train_options import TrainOptions  # type: ignore[import-not-found]
+
+    work = tempfile.mkdtemp()
+    model = {"cyclegan": "cycle_gan", "pix2pix": "pix2pix"}[case.recipe]
+    sizes = ["--crop_size", str(case.image_size), "--batch_size", str(case.batch_size)]
+    sys.argv = ["train.py", "--dataroot", work, "--model", model, "--checkpoints_dir", work, *sizes]
+    if "--gpu_ids" in (folder / "options" / "base_options.py").read_text():  # later versions ask torch
+        sys.argv += ["--gpu_ids", "-1"]
+    options = TrainOptions().parse()
+    options.device = torch.device("cpu")
+    made = create_model(options)
+    pictures = {name.upper(): part.float() / 127.5 - 1 for name, part in case.batch().items()}
+    paths: dict[str, list[str]] = {"A_paths": [], "B_paths": []}
+
+    def step() -> None:
+        made.set_input({**pictures, **paths})
+        made.optimize_parameters()
+
+    return step
+
+
+def rows(case: Case, rounds: int, rate: float, folder: Path | None) -> list[dict[str, Any]]:
+    """Each way, the plain recipe first.
+
+    Args:
+        rate: operations a second that the machine reaches.
+        folder: of the authors' code, where there is one.
+    """
+    ways: dict[str, Build] = {"plain": partial(theirs, case)}
+    if folder and case.recipe != "dcgan":
+        ways["the authors' code"] = partial(reference, case, folder)
+    ways["ours, no flag given"] = partial(ours, case, {})
+    for choice in ("on", "off"):
+        ways[f"ours, --compile {choice}"] = partial(ours, case, {"compile": choice})
+    ways["ours, --precision fp32"] = partial(ours, case, {"precision": "fp32"})
+    found = timed(ways, rounds)
+    needed, base = operations(case), found["plain"]
+    return [
+        {
+            "case": str(case),
+            "way": name,
+            "ms": 1000 * figures.seconds,
+            "ratio": base.seconds / figures.seconds,
+            "share": needed / figures.seconds / rate,
+            "peak_gb": figures.peak / 1e9,
+        }
+        for name, figures in found.items()
+    ]
