@@ -82,7 +82,7 @@ def prepare(trainer: Trainer, c: TrainConfig, device: torch.device) -> str:
     dynamo.config.suppress_errors = c.compile == "auto"  # what cannot be compiled runs as it is
     for network in trainer.children():
         if not isinstance(network, ImagePool):
-            network.compile()
+            network.compile(dynamic=False)  # few sizes come, each again and again
     return f"{device}, compiled (the first steps take a minute or more)"
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from translate.config import ImageTrainConfig, TrainConfig
 from translate.networks import DISCRIMINATORS, create_generator, initialize
+from translate.networks.blocks import BatchNorm
 
 Update = Callable[[str, Tensor], None]
 
@@ -55,6 +56,17 @@ def adam(c: TrainConfig, *networks: nn.Module) -> torch.optim.Adam:
     """One Adam over the weights of all `networks`."""
     weights = chain.from_iterable(network.parameters() for network in networks)
     return torch.optim.Adam(weights, lr=c.lr, betas=(c.beta1, c.beta2), fused=True)
+
+
+def together(network: nn.Module, *batches: Tensor) -> tuple[Tensor, ...]:
+    """What a network makes of each batch of pictures: in one pass, where none of its norms mixes pictures.
+
+    The same within rounding, and quicker than a pass for each.
+    """
+    if any(isinstance(module, BatchNorm) for module in network.modules()):
+        return tuple(network(batch) for batch in batches)
+    made: Tensor = network(torch.cat(batches))
+    return made.split([len(batch) for batch in batches])  # type: ignore[no-untyped-call, no-any-return]
 
 
 @contextmanager

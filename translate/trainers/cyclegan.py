@@ -7,7 +7,15 @@ from torch import Tensor
 
 from translate.config import CycleGANConfig
 from translate.losses import GAN_LOSSES, ImagePool, gradient_penalty
-from translate.trainers.building import Trainer, Update, adam, frozen, new_discriminator, new_generator
+from translate.trainers.building import (
+    Trainer,
+    Update,
+    adam,
+    frozen,
+    new_discriminator,
+    new_generator,
+    together,
+)
 
 
 class CycleGAN(Trainer):
@@ -31,18 +39,19 @@ class CycleGAN(Trainer):
             batch: `a` and `b`, (N, 3, H, W) in [-1, 1], unpaired.
         """
         a, b = batch["a"], batch["b"]
-        fake_b, fake_a = self.g_ab(a), self.g_ba(b)
+        (fake_b, fake_a), identity = self.translated(a, b)
 
         with frozen(self.d_a, self.d_b):
             g_ab, g_ba = self.gan.generator(self.d_b(fake_b)), self.gan.generator(self.d_a(fake_a))  # eq. 1
             cycle_a, cycle_b = F.l1_loss(self.g_ba(fake_b), a), F.l1_loss(self.g_ab(fake_a), b)  # eq. 2
             cycle = self.c.lambda_a * cycle_a + self.c.lambda_b * cycle_b
-            identity = self.identity(a, b)
             update("g", g_ab + g_ba + cycle + identity)  # eq. 3
 
         shown_b, shown_a = self.pool_b(fake_b), self.pool_a(fake_a)
-        d_a = self.gan.discriminator(real=self.d_a(a), fake=self.d_a(shown_a))
-        d_b = self.gan.discriminator(real=self.d_b(b), fake=self.d_b(shown_b))
+        real_a, made_a = together(self.d_a, a, shown_a)
+        real_b, made_b = together(self.d_b, b, shown_b)
+        d_a = self.gan.discriminator(real=real_a, fake=made_a)
+        d_b = self.gan.discriminator(real=real_b, fake=made_b)
         update("d", (d_a + d_b + self.penalty(a, shown_a, b, shown_b)) / 2)
         return {
             "d_a": d_a / 2,
@@ -54,12 +63,15 @@ class CycleGAN(Trainer):
             "identity": identity,
         }
 
-    def identity(self, a: Tensor, b: Tensor) -> Tensor:
-        """What is of the wanted kind already should stay as it is (section 5.2)."""
+    def translated(self, a: Tensor, b: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor]:
+        """Both kinds translated, and the loss by which what is of the wanted kind already should stay as
+        it is (section 5.2), in the same passes.
+        """
         if self.c.lambda_identity == 0:
-            return a.new_zeros(())
-        in_b, in_a = F.l1_loss(self.g_ab(b), b), F.l1_loss(self.g_ba(a), a)
-        return self.c.lambda_identity * (self.c.lambda_b * in_b + self.c.lambda_a * in_a)
+            return (self.g_ab(a), self.g_ba(b)), a.new_zeros(())
+        (fake_b, same_b), (fake_a, same_a) = together(self.g_ab, a, b), together(self.g_ba, b, a)
+        identity = self.c.lambda_b * F.l1_loss(same_b, b) + self.c.lambda_a * F.l1_loss(same_a, a)
+        return (fake_b, fake_a), self.c.lambda_identity * identity
 
     def penalty(self, a: Tensor, fake_a: Tensor, b: Tensor, fake_b: Tensor) -> Tensor | float:
         if self.c.gan_loss != "wgan-gp":
