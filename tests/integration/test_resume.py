@@ -6,6 +6,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -123,3 +124,40 @@ def test_a_full_disk_at_a_checkpoint_leaves_the_earlier_one_whole(
     assert checkpoint.read_bytes() == before
     assert [p.name for p in checkpoint.parent.iterdir()] == [checkpoint.name]
     translate(*arguments)
+
+
+DRIFT = """
+import sys
+import psutil
+from translate.engine.session import Session
+from translate.engine.stepper import Stepper
+
+held, step = {}, Stepper.step
+
+def measured(self, batch, *, number, rate):
+    held[number] = psutil.Process().memory_info().rss
+    return step(self, batch, number=number, rate=rate)
+
+Stepper.step = measured
+small = dict(image_size=64, ngf=8, ndf=8, batch_size=4, workers=0, device="cpu", steps=200)
+if sys.argv[1] == "cyclegan":
+    small |= dict(blocks=1, pool_size=8)
+assert Session(sys.argv[1], dict(small, data="data", out="run")).train()
+print(held[50], held[200])
+"""
+
+
+@pytest.mark.parametrize(
+    "recipe", ["pix2pix", *(pytest.param(name, marks=pytest.mark.slow) for name in ("cyclegan", "wgan-gp"))]
+)
+def test_memory_does_not_drift(recipe: str, data: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", DRIFT, recipe],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    early, late = map(int, done.stdout.split())
+    assert late < 1.02 * early
