@@ -137,3 +137,23 @@ def test_two_processes_translate_each_picture_once_and_report_together(
     assert sorted(Path(record["in"]).name for record in records) == sorted([*names, "broken.png"])
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
     assert f"{len(names)} done before" in run(command(*apply)).stdout
+
+
+def test_ctrl_c_saves_once(data: Path, tmp_path: Path) -> None:
+    """The terminal sends it to all processes, and the launcher hands it on."""
+    log = (tmp_path / "log").open("wb")
+    command = [word if word != "12" else "100000" for word in train("run")]
+    command[command.index("--workers") + 1] = "1"
+    with log:
+        process = subprocess.Popen(
+            command, cwd=tmp_path, env=environment(), stderr=log, stdout=log, start_new_session=True
+        )
+        while newest_step(tmp_path / "run") < 4 and process.poll() is None:
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(timeout=60)
+    told = (tmp_path / "log").read_text()
+    assert told.count("stopped and saved; go on with: translate train cyclegan --out run --resume") == 1, told
+    at = newest_step(tmp_path / "run")
+    steps = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1])["step"]
+    assert at == steps, "the last step that was taken is the one that was saved"

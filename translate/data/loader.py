@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Sampler
 
+from translate import processes
 from translate.data.sets import Draw, Sample, SampleSet
 from translate.errors import DataError, UsageError
 
@@ -116,4 +117,6 @@ def _stack(samples: list[Sample]) -> Sample:
 def _quiet_worker(_: int) -> None:
     """Ctrl-C is for the main process; one thread a worker, for the network needs the others."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if processes.count() > 1:  # torchrun sends it to all, while the main process still takes its last step
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     cv2.setNumThreads(0)

@@ -8,18 +8,20 @@ import threading
 from types import FrameType
 from typing import Any, Self
 
+from translate import processes
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupt:
     """Within, a first Ctrl-C only sets `asked`; a second one interrupts as usual.
 
-    Args:
-        told: say so.
+    To the processes that torchrun started it hands on what the terminal sends to all of them already,
+    and ends them itself after half a minute: there, a second one means no more than the first.
     """
 
-    def __init__(self, *, told: bool = True) -> None:
-        self.asked, self.told = False, told
+    def __init__(self) -> None:
+        self.asked = False
         self.before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
@@ -31,10 +33,14 @@ class Interrupt:
         self._give_back()
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            return
         self.asked = True
-        if self.told:
+        if processes.count() == 1:
             os.write(2, b"\nstopping after this step; once more stops at once, without saving\n")
-        self._give_back()
+            self._give_back()
+        elif processes.rank() == 0:
+            os.write(2, b"\nstopping after this step\n")
 
     def _give_back(self) -> None:
         for number, handler in self.before.items():

@@ -76,7 +76,7 @@ class Loop:
             log.say(f"finished at step {self.at.step} already: give a greater length to go on")
             log.close()
             return True
-        with Interrupt(told=self.group.first) as interrupt:
+        with Interrupt() as interrupt:
             try:
                 self._steps(log, interrupt)
             finally:
