@@ -65,6 +65,8 @@ def test_grids_walks_codes_and_the_weights_as_they_are(within: Command, run: Pat
             ["sample", "RUN", "-o", "x", "--traverse", "--truncation", "1"],
             "leave --class and --truncation out",
         ),
+        (["sample", "RUN", "-o", "w.gif", "--interpolate", "2", "-n", "9"], "leave -n 9 out"),
+        (["sample", "RUN", "-o", "x", "--traverse", "-n", "9"], "--traverse says how many"),
         (["sample", "colorize", "-o", "x"], "use translate apply"),
         (["sample", "colorize", "-o", "x", "--no-ema"], "use translate apply"),
         (["sample", "RUN/model", "-o", "x", "--no-ema"], "is no run with a checkpoint"),

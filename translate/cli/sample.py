@@ -8,6 +8,7 @@ import click
 
 from translate.errors import UsageError
 
+SAMPLES = 64  # where -n does not say
 ROWS = 8  # samples that each code is shown on
 
 
@@ -21,9 +22,7 @@ ROWS = 8  # samples that each code is shown on
     type=click.Path(path_type=Path),
     help="a folder for single pictures; a .png, .jpg or .webp for a grid; a .gif, .webp or .mp4 for a walk",
 )
-@click.option(
-    "-n", "count", type=click.IntRange(1, 1_000_000), default=64, show_default=True, help="pictures"
-)
+@click.option("-n", "count", type=click.IntRange(1, 1_000_000), help="pictures  [default: 64]")
 @click.option(
     "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="which pictures they are"
 )
@@ -42,7 +41,7 @@ ROWS = 8  # samples that each code is shown on
 def sample(
     model: str,
     out: Path,
-    count: int,
+    count: int | None,
     seed: int,
     asked: str | None,
     truncation: float | None,
@@ -59,6 +58,9 @@ def sample(
     """
     if traverse and interpolate:
         raise UsageError("--traverse and --interpolate are two things to make: give one of them")
+    if count and (traverse or interpolate):
+        other = "--traverse" if traverse else "--interpolate"
+        raise UsageError(f"{other} says how many pictures there are: leave -n {count} out")
     if traverse and (asked or truncation):
         raise UsageError("--traverse shows codes as they are: leave --class and --truncation out")
     from translate.engine.stages import as_trained
@@ -72,7 +74,7 @@ def sample(
     if traverse:
         told = save_traversals(sampler, traversals(sampler.config, ROWS, seed), out, overwrite=overwrite)
     else:
-        inputs = sampler.draw(interpolate or count, seed, truncation=truncation, asked=asked)
+        inputs = sampler.draw(interpolate or count or SAMPLES, seed, truncation=truncation, asked=asked)
         save = save_walk if interpolate else save_samples
         told = save(sampler, inputs, out, overwrite=overwrite)
     click.echo(told)
