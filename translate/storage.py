@@ -1,11 +1,17 @@
-"""Writing a file whole or not at all, and the folder for what can be made again."""
+"""Writing a file whole or not at all, locks, and the folder for what can be made again."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
+
+import psutil
+
+UNNAMED_SECONDS = 10.0  # after which a lock that names no process is of one that was killed
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -47,3 +53,34 @@ def cache_folder() -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "translate"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "translate"
+
+
+@contextlib.contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """Within, no other process of this machine holds the same lock; one that was killed leaves it free."""
+    while not _taken(lock):
+        time.sleep(0.1)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            if lock.read_text() == str(os.getpid()):
+                lock.unlink()
+
+
+def _taken(lock: Path) -> bool:
+    """Whether the lock is this process's now, or cannot be had at all."""
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with lock.open("x") as file:
+            file.write(str(os.getpid()))
+    except FileExistsError:
+        with contextlib.suppress(OSError):
+            owner, age = lock.read_text(), time.time() - lock.stat().st_mtime
+            gone = not psutil.pid_exists(int(owner)) if owner.isdecimal() else age > UNNAMED_SECONDS
+            if gone:
+                lock.unlink(missing_ok=True)
+        return False
+    except OSError:  # a folder that cannot be written needs no lock
+        return True
+    return True

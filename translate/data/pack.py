@@ -9,35 +9,44 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import mmap
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Generic, TypeVar
+from typing import IO, Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
-import psutil
 
+from translate.data.progress import told
 from translate.errors import DataError
-from translate.images import Pixels
-from translate.storage import cache_folder, write_whole
+from translate.images import Enclosed, Pixels
+from translate.storage import alone, cache_folder, write_whole
 
-FORMAT = 1  # of the file; a change makes all packs anew
+FORMAT = 2  # of the file; a change makes all packs anew
 THREADS = min(8, os.cpu_count() or 1)
 AT_ONCE = 16 * THREADS  # pictures that wait to be written
-TOLD_SECONDS = 5.0
-UNNAMED_SECONDS = 10.0  # after which a lock that names no process is of one that was killed
 GIGABYTE = 10**9
 
 Unit = TypeVar("Unit")  # what is drawn together: a picture, or a pair
 Place = list[Any] | str | None  # offset and shape; or why it cannot be read; or None, without room
 log = logging.getLogger("translate")
+
+
+class Index(NamedTuple):
+    """Of each unit its place, and the bytes that all of them take."""
+
+    places: list[Place]
+    needed: int
+
+    @property
+    def without_room(self) -> int:
+        return sum(place is None for place in self.places)
 
 
 class Pack(Generic[Unit]):
@@ -55,12 +64,16 @@ class Pack(Generic[Unit]):
         return {unit: place if isinstance(place, str) else "" for unit, place in self.places.items()}
 
     def find(self, unit: Unit) -> Pixels | None:
-        """A copy of a unit's pixels, uint8; None for one that found no room."""
+        """A copy of a unit's pixels, uint8; None for one that found no room, or is there no more."""
         place = self.places[unit]
         if not isinstance(place, list):
             return None
         offset, shape = place
-        pixels = np.frombuffer(self._bytes, np.uint8, count=int(np.prod(shape)), offset=offset)
+        try:
+            content = self._bytes
+        except OSError:  # another run needed the room
+            return None
+        pixels = np.frombuffer(content, np.uint8, count=int(np.prod(shape)), offset=offset)
         return pixels.reshape(shape).copy()
 
     @cached_property
@@ -75,7 +88,7 @@ class Pack(Generic[Unit]):
 
 def packed(
     units: Sequence[Unit],
-    files: Callable[[Unit], Iterable[Path]],
+    files: Callable[[Unit], Iterable[Enclosed]],
     make: Callable[[Unit], Pixels],
     settings: Mapping[str, Any],
     gigabytes: float,
@@ -89,20 +102,29 @@ def packed(
         gigabytes: the most that all packs may take; what finds no room is left to be decoded each time.
     """
     folder = cache_folder() / "pictures"
-    name = _name(units, files, settings)
-    index = folder / f"{name}.json"
-    with _alone(folder / f"{name}.lock", done=index):
-        known = _read(index)
-        if known is None:
-            room = min(gigabytes * GIGABYTE, _free(folder) / 2)
-            known = _write(folder / f"{name}.u8", units, make, room)
-            with suppress(OSError):
-                write_whole(index, json.dumps(known).encode())
-        _make_room(folder, name, gigabytes * GIGABYTE)
-    return Pack(folder / f"{name}.u8", dict(zip(units, known, strict=True)))
+    file = folder / f"{_name(units, files, settings)}.u8"
+    asked, free = gigabytes * GIGABYTE, _free(folder)
+    room = min(asked, free / 2)
+    known = _read(file, room)
+    if known is None:
+        with alone(file.with_suffix(".lock")):
+            known = _read(file, room) or _made(file, units, make, room)
+    if known.without_room:
+        remedy = f"--cache-size {_rounded_up(known.needed)}" if room == asked else "a disk with more room"
+        shown = f"{known.without_room} of {len(units)}"
+        log.info(f"{shown} pictures find no room among the decoded ones: {remedy} would hold them all")
+    _make_room(folder, file, asked)
+    return Pack(file, dict(zip(units, known.places, strict=True)))
 
 
-def _name(units: Sequence[Unit], files: Callable[[Unit], Iterable[Path]], settings: Mapping[str, Any]) -> str:
+def _rounded_up(size: int) -> float:
+    """Gigabytes, to a tenth."""
+    return math.ceil(10 * size / GIGABYTE) / 10
+
+
+def _name(
+    units: Sequence[Unit], files: Callable[[Unit], Iterable[Enclosed]], settings: Mapping[str, Any]
+) -> str:
     """A digest of all that decides a pack."""
     whole = hashlib.blake2b(json.dumps([FORMAT, dict(settings)], sort_keys=True).encode(), digest_size=16)
     with ThreadPoolExecutor(THREADS) as pool:
@@ -111,7 +133,7 @@ def _name(units: Sequence[Unit], files: Callable[[Unit], Iterable[Path]], settin
     return whole.hexdigest()
 
 
-def _digest(files: list[Path]) -> bytes:
+def _digest(files: list[Enclosed]) -> bytes:
     found = hashlib.blake2b(digest_size=16)
     for path in files:
         with suppress(OSError):  # told when it is decoded
@@ -120,27 +142,34 @@ def _digest(files: list[Path]) -> bytes:
     return found.digest()
 
 
-def _read(index: Path) -> list[Place] | None:
-    """The index of a whole pack."""
+def _read(file: Path, room: float) -> Index | None:
+    """The index of a pack; None where there is none that is whole, or it found less room than there is."""
+    index = file.with_suffix(".json")
     try:
-        known: list[Place] = json.loads(index.read_bytes())
+        known = Index(**json.loads(index.read_bytes()))
         os.utime(index)  # used now
-        size = index.with_suffix(".u8").stat().st_size
-    except (OSError, ValueError):
+        size = file.stat().st_size
+    except (OSError, ValueError, TypeError):
         return None
-    needed = max((place[0] + int(np.prod(place[1])) for place in known if isinstance(place, list)), default=0)
-    return known if size >= needed else None
+    ends = [place[0] + int(np.prod(place[1])) for place in known.places if isinstance(place, list)]
+    if size < max(ends, default=0) or (known.without_room and known.needed <= room):
+        return None
+    return known
 
 
-def _write(file: Path, units: Sequence[Unit], make: Callable[[Unit], Pixels], room: float) -> list[Place]:
+def _made(file: Path, units: Sequence[Unit], make: Callable[[Unit], Pixels], room: float) -> Index:
     """Decode all units, and write as many as there is room for."""
     places: list[Place] = []
+    needed = 0
     with _opened(file) as out:
-        for pixels in _told(_made(units, make), len(units)):
+        decoded = told(_decoded(units, make), len(units), "decoded %d of %d pictures, once for all runs")
+        for pixels in decoded:
+            needed += 0 if isinstance(pixels, str) else pixels.nbytes
             places.append(pixels if isinstance(pixels, str) else _placed(out, pixels, room))
-    if without := sum(place is None for place in places):
-        log.info("%d of %d pictures find no room among the decoded ones (--cache-size)", without, len(places))
-    return places
+    index = Index(places, needed)
+    with suppress(OSError):
+        write_whole(file.with_suffix(".json"), json.dumps(index._asdict()).encode())
+    return index
 
 
 def _placed(out: IO[bytes] | None, pixels: Pixels, room: float) -> Place:
@@ -158,11 +187,12 @@ def _placed(out: IO[bytes] | None, pixels: Pixels, room: float) -> Place:
 
 @contextmanager
 def _opened(file: Path) -> Iterator[IO[bytes] | None]:
-    """A file to write, on the disk at the end; None where there can be none."""
+    """A file to write, under its name at the end; None where there can be none."""
+    part = file.with_suffix(".part")  # another run may have the old one mapped
     with ExitStack() as stack:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            out = stack.enter_context(file.open("wb"))
+            out = stack.enter_context(part.open("wb"))
         except OSError as error:
             log.info("decoded pictures cannot be kept in %s: %s", file.parent, error.strerror)
             yield None
@@ -171,9 +201,10 @@ def _opened(file: Path) -> Iterator[IO[bytes] | None]:
         with suppress(OSError):
             out.flush()
             os.fsync(out.fileno())
+            part.replace(file)
 
 
-def _made(units: Sequence[Unit], make: Callable[[Unit], Pixels]) -> Iterator[Pixels | str]:
+def _decoded(units: Sequence[Unit], make: Callable[[Unit], Pixels]) -> Iterator[Pixels | str]:
     """The pixels of the units in order, or the reason why there are none; not far ahead of who asks."""
 
     def made(unit: Unit) -> Pixels | str:
@@ -188,26 +219,14 @@ def _made(units: Sequence[Unit], make: Callable[[Unit], Pixels]) -> Iterator[Pix
             yield from pool.map(made, some)
 
 
-def _told(made: Iterator[Pixels | str], total: int) -> Iterator[Pixels | str]:
-    """The same, with a line now and then."""
-    last = started = time.monotonic()
-    for number, pixels in enumerate(made, 1):
-        yield pixels
-        now = time.monotonic()
-        if now - last >= TOLD_SECONDS and number < total:
-            last = now
-            left = (total - number) * (now - started) / number
-            log.info("decoded %d of %d pictures, once for all runs; %.0f s left", number, total, left)
-
-
-def _make_room(folder: Path, kept: str, most: float) -> None:
+def _make_room(folder: Path, kept: Path, most: float) -> None:
     """Remove the packs used longest ago, until all take no more than `most` bytes; this one stays."""
     with suppress(OSError):
         packs = sorted(folder.glob("*.u8"), key=_last_used, reverse=True)
         taken = 0
-        for pack in sorted(packs, key=lambda pack: pack.stem != kept):
+        for pack in sorted(packs, key=lambda pack: pack != kept):
             taken += pack.stat().st_size
-            if taken > most and pack.stem != kept and not pack.with_suffix(".lock").exists():
+            if taken > most and pack != kept:
                 pack.with_suffix(".json").unlink(missing_ok=True)
                 pack.unlink(missing_ok=True)
 
@@ -221,34 +240,3 @@ def _free(folder: Path) -> int:
     """Bytes of the disk that are free."""
     place = next(path for path in (folder, *folder.parents) if path.exists())
     return shutil.disk_usage(place).free
-
-
-@contextmanager
-def _alone(lock: Path, *, done: Path) -> Iterator[None]:
-    """Within, no other process of this machine makes the same pack; one that was killed leaves it free."""
-    while not done.exists() and not _taken(lock):
-        time.sleep(0.1)
-    try:
-        yield
-    finally:
-        with suppress(OSError):
-            if lock.read_text() == str(os.getpid()):
-                lock.unlink()
-
-
-def _taken(lock: Path) -> bool:
-    """Whether the lock is this process's now, or cannot be had at all."""
-    try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        with lock.open("x") as file:
-            file.write(str(os.getpid()))
-    except FileExistsError:
-        with suppress(OSError):
-            owner, age = lock.read_text(), time.time() - lock.stat().st_mtime
-            gone = not psutil.pid_exists(int(owner)) if owner.isdecimal() else age > UNNAMED_SECONDS
-            if gone:
-                lock.unlink(missing_ok=True)
-        return False
-    except OSError:  # a folder that cannot be written needs no lock
-        return True
-    return True

@@ -11,7 +11,7 @@ import pytest
 
 from tests.pictures import noise
 from translate.config import CycleGANConfig, Pix2PixConfig
-from translate.data import pack as module
+from translate.data import progress
 from translate.data.layouts import Pair
 from translate.data.pack import Pack, packed
 from translate.data.sets import Draw, PairedSet, UnpairedSet, decoded, pack_of
@@ -83,7 +83,14 @@ def test_what_finds_no_room_is_left_to_be_decoded(
     two = (20 * 30 + 21 * 30) * 3 / 1e9
     found = pack(files, Reader(), gigabytes=two)
     assert [found.find(path) is not None for path in files] == [True, True, False, False, False]
-    assert "3 of 5 pictures find no room among the decoded ones (--cache-size)" in caplog.text
+    told = "3 of 5 pictures find no room among the decoded ones: --cache-size 0.1 would hold them all"
+    assert told in caplog.text
+    caplog.clear()
+    pack(files, reader := Reader(), gigabytes=two)
+    assert told in caplog.text
+    assert not reader.read
+    more = pack(files, Reader(), gigabytes=3 * two)
+    assert all(more.find(path) is not None for path in files)
 
 
 def test_the_pack_used_longest_ago_goes_first(files: list[Path], cache: Path) -> None:
@@ -107,6 +114,22 @@ def test_a_damaged_pack_is_made_anew(files: list[Path], cache: Path) -> None:
     found = pack(files, reader := Reader())
     assert sorted(reader.read) == files
     assert np.array_equal(found.find(files[4]), read_rgb(files[4]))
+
+
+def test_a_pack_that_another_run_removed_costs_only_time(files: list[Path], cache: Path) -> None:
+    found = pack(files, Reader())
+    (whole,) = cache.glob("*.u8")
+    whole.unlink()
+    assert found.find(files[0]) is None
+
+
+def test_a_pack_that_is_made_anew_leaves_the_mapped_one_whole(files: list[Path], cache: Path) -> None:
+    found = pack(files, Reader())
+    before = found.find(files[0])
+    next(cache.glob("*.json")).unlink()
+    pack(files, Reader())
+    assert np.array_equal(found.find(files[0]), before)
+    assert not list(cache.glob("*.part"))
 
 
 def test_a_folder_that_cannot_be_written_costs_only_time(
@@ -163,6 +186,6 @@ def test_long_decoding_is_told(
     files: list[Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    monkeypatch.setattr(module, "TOLD_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "TOLD_SECONDS", 0.0)
     pack(files, Reader())
     assert "decoded 4 of 5 pictures, once for all runs" in caplog.text
