@@ -93,9 +93,8 @@ class Log:
 
     def _figures(self, at: Position) -> dict[str, float]:
         """Since they were last told: the rate, the share of waiting for pictures, the losses' means."""
-        means = {
-            name: float(total) / self.count for name, total in self.sums.items()
-        }  # first: a GPU catches up
+        # Reading the sums waits for a GPU to catch up: the clock is read after it.
+        means = {name: float(total) / self.count for name, total in self.sums.items()}
         seconds = max(time.monotonic() - self.since[0], 1e-9)
         rate = (at.step - self.since[1]) / seconds
         return {"pictures_per_second": rate * self.batch_size, "waiting": self.waited / seconds, **means}

@@ -39,7 +39,7 @@ class CycleGAN(Trainer):
             batch: `a` and `b`, (N, 3, H, W) in [-1, 1], unpaired.
         """
         a, b = batch["a"], batch["b"]
-        (fake_b, fake_a), identity = self.translated(a, b)
+        fake_b, fake_a, identity = self.translated(a, b)
 
         with frozen(self.d_a, self.d_b):
             g_ab, g_ba = self.gan.generator(self.d_b(fake_b)), self.gan.generator(self.d_a(fake_a))  # eq. 1
@@ -63,15 +63,15 @@ class CycleGAN(Trainer):
             "identity": identity,
         }
 
-    def translated(self, a: Tensor, b: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    def translated(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Both kinds translated, and the loss by which what is of the wanted kind already should stay as
         it is (section 5.2), in the same passes.
         """
         if self.c.lambda_identity == 0:
-            return (self.g_ab(a), self.g_ba(b)), a.new_zeros(())
+            return self.g_ab(a), self.g_ba(b), a.new_zeros(())
         (fake_b, same_b), (fake_a, same_a) = together(self.g_ab, a, b), together(self.g_ba, b, a)
         identity = self.c.lambda_b * F.l1_loss(same_b, b) + self.c.lambda_a * F.l1_loss(same_a, a)
-        return (fake_b, fake_a), self.c.lambda_identity * identity
+        return fake_b, fake_a, self.c.lambda_identity * identity
 
     def penalty(self, a: Tensor, fake_a: Tensor, b: Tensor, fake_b: Tensor) -> Tensor | float:
         if self.c.gan_loss != "wgan-gp":
