@@ -21,7 +21,7 @@ RESIZE_MARGIN = 286 / 256  # the reference resizes to 286 and crops 256
 class TrainConfig(Config):
     """Settings of any training run."""
 
-    data: str | None = setting(None, "folder of the data set, or a name under datasets/")
+    data: str | None = setting(None, "folder of the data set, a name under datasets/, or tar files")
     out: str | None = setting(None, "folder of the run [default: runs/RECIPE]")
     epochs: int = setting(200, "passes over the data", low=1, resumable=True)
     steps: int | None = setting(None, "stop after this many steps instead", low=1, resumable=True)
@@ -41,7 +41,7 @@ class TrainConfig(Config):
     workers: int = setting(2, "processes that load pictures; 0 loads in the main one", low=0, resumable=True)
     cache_size: float = setting(
         10.0,
-        "gigabytes of decoded pictures kept in the cache folder, of all data sets; 0 decodes each time anew",
+        "gigabytes of decoded pictures in the cache folder, and as many of tar files from elsewhere; 0: none",
         low=0,
         resumable=True,
     )
@@ -240,8 +240,8 @@ class ImageTrainConfig(TrainConfig):
 class TranslationConfig(ImageTrainConfig):
     """Settings of the recipes that turn pictures of one kind into the other."""
 
-    domain_a: str | None = setting(None, "folder of pictures of kind A", flag="--domainA")
-    domain_b: str | None = setting(None, "folder of pictures of kind B", flag="--domainB")
+    domain_a: str | None = setting(None, "folder of pictures of kind A, or tar files", flag="--domainA")
+    domain_b: str | None = setting(None, "folder of pictures of kind B, or tar files", flag="--domainB")
     direction: str = setting("AtoB", "what is turned into what", choices=DIRECTIONS)
 
     @property

@@ -13,6 +13,7 @@ from translate.data.layouts import (
     Found,
     Paired,
     Photos,
+    Source,
     Unpaired,
     find_paired,
     find_photos,
@@ -24,18 +25,18 @@ from translate.images import read_rgb
 THREADS = 4
 
 
-def unreadable(files: Iterable[Path]) -> dict[Path, str]:
+def unreadable(files: Iterable[Source]) -> dict[Source, str]:
     """Decode every file; those that cannot be read, with the reason."""
-    unique = sorted(set(files))
+    unique = sorted(set(files), key=str)
     with warnings.catch_warnings(), ThreadPoolExecutor(THREADS) as pool:
         warnings.simplefilter("ignore")  # Pillow warns of small damage that it can read around
         reasons = pool.map(_reason, unique)
         return {path: reason for path, reason in zip(unique, reasons, strict=True) if reason}
 
 
-def _reason(path: Path) -> str:
+def _reason(source: Source) -> str:
     try:
-        read_rgb(path)
+        read_rgb(source)
     except DataError as error:
         return str(error)
     return ""
@@ -44,8 +45,10 @@ def _reason(path: Path) -> str:
 Kind = TypeVar("Kind", Paired, Unpaired, Photos)
 
 
-def without_unreadable(found: Kind, decoded: Mapping[Path, str] | None = None) -> Kind:
+def without_unreadable(found: Kind, decoded: Mapping[Source, str] | None = None) -> Kind:
     """The same data set without the pictures that cannot be read, each told in its notes.
+
+    Of tar files only what is held out is looked at: the rest may be too much.
 
     Args:
         decoded: of files that were decoded before: nothing, or why they cannot be read.
@@ -54,7 +57,8 @@ def without_unreadable(found: Kind, decoded: Mapping[Path, str] | None = None) -
         DataError: nothing is left to train on.
     """
     known = decoded or {}
-    reasons = {**known, **unreadable(file for file in found.files() if file not in known)}
+    files = [file for file in found.files() if isinstance(file, Path)] + found.files_held_out()
+    reasons = {**known, **unreadable(file for file in files if file not in known)}
     bad = {path: reason for path, reason in reasons.items() if reason}
     kept = found.without(bad, [f"left out, {reason}" for reason in dict.fromkeys(bad.values())])
     if not kept.train or not all(kept.train):

@@ -1,4 +1,4 @@
-"""Pictures to learn to make: a folder, sub-folders that are classes, a CSV of classes, or IDX files."""
+"""Pictures to learn to make: a folder, sub-folders that are classes, a CSV of classes, IDX or tar files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from translate.data.idx import Bytes, find_idx, read_idx
-from translate.data.layouts import HELD_OUT_NAMES, data_folder, told
+from translate.data.layouts import HELD_OUT_NAMES, Source, place_of, told
+from translate.data.shards import CACHE_SIZE, Shards
 from translate.errors import DataError, UsageError
 from translate.images import Pixels, find_pictures, picture_name, read_rgb
 
@@ -27,16 +28,16 @@ class Classed:
         sources: the IDX files.
     """
 
-    pictures: Sequence[Path] | Bytes
+    pictures: Sequence[Source] | Bytes
     labels: list[int]
     classes: list[str]
     notes: list[str] = field(default_factory=list)
     sources: list[Path] = field(default_factory=list)
 
-    def files(self) -> list[Path]:
-        return self.sources if isinstance(self.pictures, np.ndarray) else list(self.pictures)
+    def files(self) -> Sequence[Source]:
+        return self.sources if isinstance(self.pictures, np.ndarray) else self.pictures
 
-    def without(self, bad: Collection[Path], notes: list[str]) -> Classed:
+    def without(self, bad: Collection[Source], notes: list[str]) -> Classed:
         """The same but for the bad files; a class that is left without pictures stays a class."""
         if isinstance(self.pictures, np.ndarray) or not bad:
             return self
@@ -50,8 +51,9 @@ class Classed:
         Raises:
             DataError: its file cannot be read.
         """
-        picture = self.pictures[number]
-        return read_rgb(picture) if isinstance(picture, Path) else np.repeat(picture[..., None], 3, axis=2)
+        if isinstance(self.pictures, np.ndarray):
+            return np.repeat(self.pictures[number][..., None], 3, axis=2)
+        return read_rgb(self.pictures[number])
 
     @property
     def summary(self) -> str:
@@ -60,19 +62,25 @@ class Classed:
         return f"{len(self.pictures)} pictures{of} to train on"
 
 
-def find_classed(data: str | None, labels: str | None = None, *, with_classes: bool) -> Classed:
+def find_classed(
+    data: str | None, labels: str | None = None, *, with_classes: bool, cache_size: float = CACHE_SIZE
+) -> Classed:
     """The pictures of a folder.
 
     Args:
-        data: a folder of IDX files, or of pictures; its train/ where it has one.
+        data: a folder of IDX files, or of pictures; its train/ where it has one; or tar files.
         labels: a CSV file: the pictures' names below the folder, and their classes.
-        with_classes: without a CSV file, what lies in a sub-folder is of its class; else all is of none.
+        with_classes: without a CSV file, what lies in a sub-folder is of its class, and in tar files what has
+            a `.cls` beside it; else all is of none.
+        cache_size: gigabytes that copies of tar files from elsewhere may take.
 
     Raises:
         UsageError: the folder or the CSV file is missing, or holds no pictures, or none with a class.
         DataError: an IDX or CSV file is damaged.
     """
-    root = data_folder(data)
+    root = place_of(data, cache_size=cache_size)
+    if isinstance(root, Shards):
+        return _from_shards(root, labels, with_classes=with_classes)
     if (root / "train").is_dir():
         root = root / "train"
     if idx := find_idx(root):
@@ -95,6 +103,23 @@ def find_classed(data: str | None, labels: str | None = None, *, with_classes: b
     notes = [told("in no sub-folder, so of no class, left out", loose)] if loose else []
     files = [path for path in files if folders[path]]
     return Classed(files, [classes.index(folders[path][0]) for path in files], classes, notes)
+
+
+def _from_shards(shards: Shards, labels: str | None, *, with_classes: bool) -> Classed:
+    if labels is not None:
+        raise UsageError("--labels is for folders: in tar files, give each picture a .cls of its name")
+    if not with_classes:
+        return Classed(list(shards.members), [], [], shards.notes)
+    texts = [(member, shards.classes.get((member.shard, member.key), "")) for member in shards.members]
+    classes = sorted({text for _, text in texts if text})
+    if not classes:
+        raise UsageError(
+            "no picture of these tar files has a class: put 0001.cls beside 0001.jpg, its class in it"
+        )
+    without = [member for member, text in texts if not text]
+    notes = shards.notes + ([told("without a .cls, so of no class, left out", without)] if without else [])
+    members = [member for member, text in texts if text]
+    return Classed(members, [classes.index(text) for _, text in texts if text], classes, notes)
 
 
 def _by_table(root: Path, files: list[Path], table: Path) -> Classed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,7 +14,9 @@ import torch
 from translate.config import NoiseTrainConfig
 from translate.data.check import unreadable
 from translate.data.classes import Classed
+from translate.data.layouts import Source
 from translate.data.sets import Draw, Sample, SampleSet, random_of
+from translate.data.shards import parts
 from translate.errors import DataError
 from translate.images import Pixels
 
@@ -35,13 +38,17 @@ class KeptSet(SampleSet):
         self.side, self.seed, self.flip = c.image_size, c.seed, c.flip
         fits = 3 * self.side**2 * len(found.pictures) <= MOST
         read = list(self._read(found, len(found.pictures) if fits else LOOKED_AT))
-        reasons = dict(zip(found.files(), read, strict=False)) if fits else unreadable(found.files())
+        files = found.files()
+        reasons: dict[Source, Pixels | str] = dict(zip(files, read, strict=False))
+        if not fits:
+            reasons |= unreadable(file for file in files if isinstance(file, Path))
         bad = {path: reason for path, reason in reasons.items() if isinstance(reason, str)}
         self.found = found.without(bad, [f"left out, {reason}" for reason in bad.values()])
         pictures = [picture for picture in read if not isinstance(picture, str)]
         if not pictures:
             raise DataError(f"no picture is left to train on; the first bad one: {next(iter(bad.values()))}")
         self.channels = c.channels or (1 if all(_is_gray(picture) for picture in pictures) else 3)
+        self.parts = [] if fits else parts(self.found.files())
         self.kept = np.stack([self._in_channels(picture) for picture in pictures]) if fits else None
 
     def _read(self, found: Classed, count: int) -> Iterator[Pixels | str]:
@@ -58,7 +65,7 @@ class KeptSet(SampleSet):
     def __len__(self) -> int:
         return len(self.found.pictures)
 
-    def __getitem__(self, draw: Draw) -> Sample:
+    def sample(self, draw: Draw) -> Sample:
         picture = self._picture(draw.item)
         if self.flip and random_of(self.seed, draw).random() < 0.5:
             picture = picture[:, ::-1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import cv2
@@ -14,6 +14,8 @@ from torch.utils.data import DataLoader, Sampler
 from translate import processes
 from translate.data.sets import Draw, Sample, SampleSet
 from translate.errors import DataError, UsageError
+
+MIXED = 8  # tar files whose pictures are mixed
 
 
 class EndlessBatches(Sampler[list[Draw]]):
@@ -26,6 +28,8 @@ class EndlessBatches(Sampler[list[Draw]]):
         start: steps that were taken before (where a run resumes).
         together: batches that make up a step, one after the other.
         share: (i, n): of n processes this is the i-th; each draws its part of a batch n times as large.
+        parts: how many pictures are in each tar file: an epoch goes through them in an order of its own, and
+            mixes the pictures of a few at a time.
 
     Raises:
         UsageError: a batch is larger than the set.
@@ -40,17 +44,18 @@ class EndlessBatches(Sampler[list[Draw]]):
         *,
         together: int = 1,
         share: tuple[int, int] = (0, 1),
+        parts: Sequence[int] = (),
     ) -> None:
-        part, parts = share
-        if batch_size * parts > length:
-            each = f" in each of {parts} processes" if parts > 1 else ""
+        index, count = share
+        if batch_size * count > length:
+            each = f" in each of {count} processes" if count > 1 else ""
             raise UsageError(
                 f"batch_size {batch_size}{each} is more than the {length} training pictures:"
-                f" use --batch-size {max(1, length // parts)}"
+                f" use --batch-size {max(1, length // count)}"
             )
-        self.length, self.batch_size, self.seed, self.start = length, batch_size * parts, seed, start
-        self.own = slice(part * batch_size, (part + 1) * batch_size)
-        self.together = together
+        self.length, self.batch_size, self.seed, self.start = length, batch_size * count, seed, start
+        self.own = slice(index * batch_size, (index + 1) * batch_size)
+        self.together, self.parts = together, parts
 
     @property
     def steps_per_epoch(self) -> int:
@@ -67,11 +72,24 @@ class EndlessBatches(Sampler[list[Draw]]):
         per_epoch = self.length // self.batch_size
         epoch, first = divmod(number, per_epoch)
         while True:
-            order = np.random.default_rng([self.seed, epoch]).permutation(self.length).tolist()
+            order = self._order(np.random.default_rng([self.seed, epoch]))
             for batch in range(first, per_epoch):
                 chosen = order[batch * self.batch_size : (batch + 1) * self.batch_size]
                 yield [Draw(epoch, index) for index in chosen]
             epoch, first = epoch + 1, 0
+
+    def _order(self, random: np.random.Generator) -> list[int]:
+        """All pictures, once."""
+        if not self.parts:
+            return list(random.permutation(self.length).tolist())
+        numbers = np.split(np.arange(self.length), np.cumsum(self.parts)[:-1])
+        shuffled = random.permutation(len(numbers)).tolist()
+        mixed = [shuffled[first : first + MIXED] for first in range(0, len(shuffled), MIXED)]
+        return [
+            item
+            for some in mixed
+            for item in random.permutation(np.concatenate([numbers[part] for part in some])).tolist()
+        ]
 
 
 def load(

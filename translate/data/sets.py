@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+from bisect import bisect_right
 from collections.abc import Sequence
-from pathlib import Path
+from functools import cache
+from itertools import accumulate, cycle, pairwise, takewhile
 from typing import Generic, NamedTuple, TypeVar
 
 import albumentations as A
@@ -13,16 +16,21 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from translate.config import ImageTrainConfig, InpaintConfig, TranslationConfig
-from translate.data.layouts import Pair
+from translate.data.layouts import Pair, Source
 from translate.data.masks import draw_mask
 from translate.data.pack import Pack, packed
+from translate.data.shards import parts
 from translate.data.transforms import evaluation_transform, training_transform, whole_transform
+from translate.errors import DataError
 from translate.images import read_rgb
 from translate.images.picture import Pixels
 
 Sample = dict[str, Tensor]
-Unit = TypeVar("Unit", Pair, Path)
+Unit = TypeVar("Unit", Pair, Source)
+TRIED = 20  # samples one after the other that cannot be read, before it is an error
 HOLES = 1  # so that the holes of a sample are not drawn as its crop is
+
+log = logging.getLogger("translate")
 
 
 class Draw(NamedTuple):
@@ -33,12 +41,35 @@ class Draw(NamedTuple):
 
 
 class SampleSet(Dataset[Sample]):
-    """A set of known length whose samples are named pictures, (C, H, W) uint8."""
+    """A set of known length whose samples are named pictures, (C, H, W) uint8.
+
+    Attributes:
+        parts: how many pictures are in each tar file, one after the other; empty where they are files.
+    """
+
+    parts: Sequence[int] = ()
 
     def __len__(self) -> int:
         raise NotImplementedError
 
     def __getitem__(self, draw: Draw) -> Sample:
+        """A sample; of tar files, which nobody looked through beforehand, the next where one cannot be read.
+
+        Raises:
+            DataError: it cannot be read, nor the many after it.
+        """
+        if not self.parts:
+            return self.sample(draw)
+        for tried in range(TRIED):
+            try:
+                return self.sample(Draw(draw.epoch, (draw.item + tried) % len(self)))
+            except DataError as error:
+                failed = error
+                _tell_once(f"left out, {error}")
+        raise failed
+
+    def sample(self, draw: Draw) -> Sample:
+        """That sample itself."""
         raise NotImplementedError
 
 
@@ -66,7 +97,7 @@ class Wholes(Generic[Unit]):
 
 def pack_of(units: Sequence[Unit], c: ImageTrainConfig) -> Pack[Unit] | None:
     """The whole pictures of a training set, decoded once; None where the settings do not want it."""
-    if not c.cache_size:
+    if not c.cache_size or parts([file for unit in units for file in _files(unit)]):
         return None
 
     def made(unit: Unit) -> Pixels:
@@ -77,14 +108,14 @@ def pack_of(units: Sequence[Unit], c: ImageTrainConfig) -> Pack[Unit] | None:
     return packed(units, _files, made, settings, c.cache_size)
 
 
-def decoded(pack: Pack[Unit] | None) -> dict[Path, str]:
+def decoded(pack: Pack[Unit] | None) -> dict[Source, str]:
     """What is known of the files that a pack was made from: nothing bad, or why they cannot be read."""
     if pack is None:
         return {}
     return {file: reason for unit, reason in pack.reasons().items() for file in _files(unit)}
 
 
-def _files(unit: Pair | Path) -> tuple[Path, ...]:
+def _files(unit: Pair | Source) -> tuple[Source, ...]:
     return unit.files if isinstance(unit, Pair) else (unit,)
 
 
@@ -108,6 +139,7 @@ class PairedSet(SampleSet):
         self, pairs: Sequence[Pair], c: TranslationConfig, *, training: bool, pack: Pack[Pair] | None = None
     ) -> None:
         self.pairs, self.seed = pairs, c.seed
+        self.parts = parts([pair.a for pair in pairs])
         self.swapped = c.direction == "BtoA"
         self.wholes: Wholes[Pair] = Wholes(c, training=training, pack=pack)
         self.transform = training_transform(c) if training else evaluation_transform(c)
@@ -115,7 +147,7 @@ class PairedSet(SampleSet):
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def __getitem__(self, draw: Draw) -> Sample:
+    def sample(self, draw: Draw) -> Sample:
         whole = self.wholes(self.pairs[draw.item])
         self.transform.set_random_seed(int(random_of(self.seed, draw).integers(2**31)))
         a, b = _transformed(self.transform, whole)
@@ -133,28 +165,39 @@ class UnpairedSet(SampleSet):
 
     def __init__(
         self,
-        files: tuple[Sequence[Path], Sequence[Path]],
+        files: tuple[Sequence[Source], Sequence[Source]],
         c: ImageTrainConfig,
         *,
         training: bool,
-        pack: Pack[Path] | None = None,
+        pack: Pack[Source] | None = None,
     ) -> None:
         self.a, self.b = files
         self.seed, self.training = c.seed, training
+        self.parts = _round(parts(self.a), len(self))
+        self.ends = list(accumulate(self.parts))
+        self.ends_b = list(accumulate(parts(self.b)))
         self.wholes = Wholes(c, training=training, pack=pack)
         self.transform = training_transform(c) if training else evaluation_transform(c)
 
     def __len__(self) -> int:
         return max(len(self.a), len(self.b)) if self.a and self.b else 0
 
-    def __getitem__(self, draw: Draw) -> Sample:
+    def sample(self, draw: Draw) -> Sample:
         random = random_of(self.seed, draw)
-        chosen = int(random.integers(len(self.b))) if self.training else draw.item % len(self.b)
+        chosen = self._partner(draw, random) if self.training else draw.item % len(self.b)
         a, b = (
-            _drawn(self.wholes(path), self.transform, random)
-            for path in (self.a[draw.item % len(self.a)], self.b[chosen])
+            _drawn(self.wholes(source), self.transform, random)
+            for source in (self.a[draw.item % len(self.a)], self.b[chosen])
         )
         return {"a": a, "b": b}
+
+    def _partner(self, draw: Draw, random: np.random.Generator) -> int:
+        """Any of B; of tar files, in an epoch one of B's for each of A's, so that few are read at a time."""
+        if not (self.ends and self.ends_b):
+            return int(random.integers(len(self.b)))
+        shard = np.random.default_rng([self.seed, draw.epoch, bisect_right(self.ends, draw.item)])
+        chosen = int(shard.integers(len(self.ends_b)))
+        return int(random.integers(self.ends_b[chosen - 1] if chosen else 0, self.ends_b[chosen]))
 
 
 class PhotoSet(SampleSet):
@@ -166,16 +209,22 @@ class PhotoSet(SampleSet):
     """
 
     def __init__(
-        self, files: Sequence[Path], c: ImageTrainConfig, *, training: bool, pack: Pack[Path] | None = None
+        self,
+        files: Sequence[Source],
+        c: ImageTrainConfig,
+        *,
+        training: bool,
+        pack: Pack[Source] | None = None,
     ) -> None:
         self.files, self.seed = files, c.seed
+        self.parts = parts(files)
         self.wholes = Wholes(c, training=training, pack=pack)
         self.transform = training_transform(c) if training else evaluation_transform(c)
 
     def __len__(self) -> int:
         return len(self.files)
 
-    def __getitem__(self, draw: Draw) -> Sample:
+    def sample(self, draw: Draw) -> Sample:
         whole = self.wholes(self.files[draw.item])
         return {"photo": _drawn(whole, self.transform, random_of(self.seed, draw))}
 
@@ -184,18 +233,30 @@ class HoledSet(PhotoSet):
     """Photos as `photo`, (3, H, W) uint8, and holes in them as `mask`, (1, H, W) uint8, 255 in the hole."""
 
     def __init__(
-        self, files: Sequence[Path], c: InpaintConfig, *, training: bool, pack: Pack[Path] | None = None
+        self, files: Sequence[Source], c: InpaintConfig, *, training: bool, pack: Pack[Source] | None = None
     ) -> None:
         super().__init__(files, c, training=training, pack=pack)
         self.training = training
         self.kinds = () if c.holes == "all" else (c.holes,)
 
-    def __getitem__(self, draw: Draw) -> Sample:
-        sample = super().__getitem__(draw)
+    def sample(self, draw: Draw) -> Sample:
+        sample = super().sample(draw)
         height, width = sample["photo"].shape[1:]
         random = np.random.default_rng([self.seed, draw.epoch if self.training else 0, draw.item, HOLES])
         mask = draw_mask(random, height, width, self.kinds)
         return {**sample, "mask": torch.from_numpy(mask)[None]}
+
+
+def _round(sizes: Sequence[int], length: int) -> list[int]:
+    """The sizes again and again, up to a length together."""
+    ends = (min(end, length) for end in accumulate(cycle(sizes)))
+    found = [0, *takewhile(lambda end: end < length, ends), length] if sizes else []
+    return [end - start for start, end in pairwise(found)]
+
+
+@cache
+def _tell_once(text: str) -> None:
+    log.info(text)
 
 
 def _drawn(whole: Pixels, transform: A.Compose, random: np.random.Generator) -> Tensor:

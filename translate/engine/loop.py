@@ -187,8 +187,14 @@ class Loop:
 
 def batches(c: TrainConfig, data: Data, group: Group) -> EndlessBatches:
     """The order of a run's pictures, and of them what this process takes."""
-    share = (group.rank, group.size)
-    return EndlessBatches(len(data.train), c.batch_size, c.seed, together=c.batches_a_step, share=share)
+    return EndlessBatches(
+        len(data.train),
+        c.batch_size,
+        c.seed,
+        together=c.batches_a_step,
+        share=(group.rank, group.size),
+        parts=data.train.parts,
+    )
 
 
 def new_trainer(task: Task, c: TrainConfig, *, fresh: bool = True) -> Trainer:

@@ -4,7 +4,7 @@ from translate.images.files import SUFFIXES, find_pictures, picture_name, real
 from translate.images.limit import MAX_PIXELS
 from translate.images.masks import Hole, hole_of, read_hole, read_own_hole
 from translate.images.picture import Array, Picture, Pixels, from_pil, to_pil
-from translate.images.reading import PictureFile, from_image, pixels_of, read, read_rgb
+from translate.images.reading import Enclosed, PictureFile, from_image, pixels_of, read, read_rgb
 from translate.images.sheet import contact_sheet, picture_grid
 from translate.images.tensors import levels, to_pixels, to_tensor
 from translate.images.writing import FORMATS, to_image, write, write_rgb
@@ -14,6 +14,7 @@ __all__ = [
     "MAX_PIXELS",
     "SUFFIXES",
     "Array",
+    "Enclosed",
     "Hole",
     "Picture",
     "PictureFile",

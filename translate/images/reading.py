@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import struct
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image, JpegImagePlugin, UnidentifiedImageError
@@ -32,6 +33,15 @@ ANIMATED = ("GIF", "PNG", "WEBP")
 HUFFMAN_CODES, START_OF_SCAN = 0xC4, 0xDA  # markers of JPEG
 # That of luminance (ITU-T T.81, table K.5): how many codes have 1 to 16 bits.
 STANDARD_CODE = bytes([0x10, 0, 2, 1, 3, 3, 2, 4, 3, 5, 5, 4, 4, 0, 0, 1, 0x7D])
+
+
+class Enclosed(Protocol):
+    """A picture file inside another file; `str()` names it."""
+
+    @property
+    def suffix(self) -> str: ...
+
+    def read_bytes(self) -> bytes: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +76,7 @@ def read(
     keep_metadata: bool = False,
     first_only: bool = False,
     native: bool = False,
+    name: str = "",
 ) -> PictureFile:
     """Read a picture file: every frame, upright, in sRGB, at its full depth.
 
@@ -74,6 +85,7 @@ def read(
         keep_metadata: bring the place (GPS) and XMP along, too.
         first_only: of several frames, only the first.
         native: leave RGB and gray as they are in the file; what is written then is to the bit what was read.
+        name: what errors call it, if not by its path.
 
     Raises:
         DataError: the file is missing, no picture, damaged, too large, or of a kind that is not supported.
@@ -83,11 +95,11 @@ def read(
         with own_limit():
             return _read(path, max_pixels, keep_metadata, first_only, native)
     except TranslateError as error:
-        raise DataError(f"{picture_name(path)}: {error}") from None
+        raise DataError(f"{picture_name(name or path)}: {error}") from None
     except MemoryError:
         raise
     except Exception as error:  # the decoders raise almost anything on a hostile file
-        raise DataError(f"{picture_name(path)}: {_reason(path, error)}") from None
+        raise DataError(f"{picture_name(name or path)}: {_reason(path, error)}") from None
 
 
 def pixels_of(path: Path) -> int:
@@ -115,10 +127,20 @@ def from_image(image: Image.Image, *, native: bool = False) -> PictureFile:
     return PictureFile(format=kind, frames=frames, mode=_mode(image), icc=icc, native=native)
 
 
-def read_rgb(path: Path | str) -> Pixels:
-    """The pixels of a picture file for training, (H, W, 3) uint8; what is transparent becomes white."""
-    (picture, *_) = read(path, first_only=True).frames
-    return picture.on_white().in_bits(np.uint8).rgb()
+def read_rgb(picture: Path | str | Enclosed) -> Pixels:
+    """The pixels of a picture file for training, (H, W, 3) uint8; what is transparent becomes white.
+
+    Raises:
+        DataError: as `read`.
+    """
+    if isinstance(picture, (Path, str)):
+        (frame, *_) = read(picture, first_only=True).frames
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, f"picture{picture.suffix}")
+            path.write_bytes(picture.read_bytes())
+            (frame, *_) = read(path, first_only=True, name=str(picture)).frames
+    return frame.on_white().in_bits(np.uint8).rgb()
 
 
 def _reason(path: Path, error: Exception) -> str:

@@ -14,7 +14,15 @@ import cv2
 import numpy as np
 
 from translate.config import ModelConfig
-from translate.data.layouts import DATASETS, HELD_OUT_NAMES, Pair, find_paired, find_photos, find_unpaired
+from translate.data.layouts import (
+    DATASETS,
+    HELD_OUT_NAMES,
+    Pair,
+    Source,
+    find_paired,
+    find_photos,
+    find_unpaired,
+)
 from translate.errors import DataError, UsageError
 from translate.images import Pixels, picture_name, read_rgb
 from translate.images.lab import join_lab, split_lab
@@ -48,7 +56,7 @@ SIDE = 256  # pixels of a photo's crop
 CROP = f"a shorter side over {SIDE} px scaled down to it by area, then the middle {SIDE} x {SIDE} at most"
 
 Item = TypeVar("Item")
-Look = Callable[[int, Path], Item]  # at file n
+Look = Callable[[int, Source], Item]  # at file n
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +84,7 @@ def colorize(r: Request) -> Evaluation:
     translator, *_ = r.translators.values()
     files, which = _photos(r.data)
 
-    def score(number: int, path: Path) -> Scores:
+    def score(number: int, path: Source) -> Scores:
         truth = crop(_read(path))
         colored = {"gray": gray(truth), "model": translator(truth)}
         return {("", name): r.critic(picture, truth) for name, picture in colored.items()}
@@ -97,7 +105,7 @@ def inpaint(r: Request) -> Evaluation:
     how = f"{FROM_FILES} {picture_name(r.masks)}" if r.masks else DRAWN
     fillers: dict[str, Filler] = {"model": translator, **(BASELINES if r.baselines else {})}
 
-    def score(number: int, path: Path) -> Scores:
+    def score(number: int, path: Source) -> Scores:
         truth = crop(_read(path))
         fills = [(*hole, name) for hole in holes(number, truth.shape[:2]) for name in fillers]
         scored: Scores = {}
@@ -119,7 +127,7 @@ def paired(r: Request) -> Evaluation:
     found = find_paired(r.data, None, None)
     pairs = found.held_out or found.train
 
-    def score(number: int, path: Path) -> Scores:
+    def score(number: int, path: Source) -> Scores:
         given, truth = _read_pair(pairs[number], translator.direction)
         made = {"untranslated": given, "model": _rgb(translator(given))}
         return {("", name): r.critic(picture, truth) for name, picture in made.items()}
@@ -137,7 +145,7 @@ def unpaired(r: Request) -> Evaluation:
     true: dict[str, list[Features]] = {"A": [], "B": []}
     made: dict[str, list[Features]] = {direction: [] for direction in r.translators}
 
-    def look(number: int, path: Path) -> None:
+    def look(number: int, path: Source) -> None:
         picture, kind = _read(path), "A" if number < len(a) else "B"
         for direction, translator in r.translators.items():
             if direction.startswith(kind):
@@ -155,7 +163,7 @@ def unpaired(r: Request) -> Evaluation:
     return Evaluation(rows, protocol, len(seen), left_out, found.notes)
 
 
-def _each(r: Request, files: Sequence[Path], score: Look[Item]) -> tuple[list[Item], list[str]]:
+def _each(r: Request, files: Sequence[Source], score: Look[Item]) -> tuple[list[Item], list[str]]:
     """What `score` says of each file, by its number; and why it said nothing of the others.
 
     Raises:
@@ -168,7 +176,7 @@ def _each(r: Request, files: Sequence[Path], score: Look[Item]) -> tuple[list[It
         try:
             done.append(score(number, path))
         except DataError as error:
-            name = picture_name(path)
+            name = picture_name(str(path))
             left_out.append(str(error) if str(error).startswith(name) else f"{name}: {error}")
     if not done:
         raise DataError(f"none of {len(files)} pictures can be scored; the first: {left_out[0]}")
@@ -193,16 +201,16 @@ def _row(group: str, name: str, scored: Sequence[Scored]) -> Row:
     return Row(group, name, len(scored), means)
 
 
-def _photos(data: str) -> tuple[list[Path], str]:
+def _photos(data: str) -> tuple[list[Source], str]:
     """The photos to score by, of a flat folder all of them; and which they are, in words."""
     found = find_photos(data)
     root = Path(data) if Path(data).is_dir() else DATASETS / data
     if found.held_out and any((root / part).is_dir() for part in ("train", *HELD_OUT_NAMES)):
         return found.held_out, f"held-out photos of {data}"
-    return sorted(found.files()), f"all photos of {data}"
+    return sorted(found.files(), key=str), f"all photos of {data}"
 
 
-def _read(path: Path) -> Pixels:
+def _read(path: Source) -> Pixels:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of small damage that it can read around
         return read_rgb(path)

@@ -34,11 +34,11 @@ REMEDY = (
 
 
 def _data(c: NoiseTrainConfig) -> Data:
-    return _kept(find_classed(c.data, with_classes=False), c)
+    return _kept(find_classed(c.data, with_classes=False, cache_size=c.cache_size), c)
 
 
 def _data_with_classes(c: CGANConfig) -> Data:
-    found = find_classed(c.data, c.labels, with_classes=True)
+    found = find_classed(c.data, c.labels, with_classes=True, cache_size=c.cache_size)
     if c.classes not in (None, len(found.classes)):
         raise UsageError(f"classes {c.classes}, but the data has {len(found.classes)}: leave --classes out")
     return _kept(found, c)

@@ -17,7 +17,7 @@ from translate.trainers.inpainting import Inpainting
 
 
 def _photo_data(kind: type[PhotoSet], c: PhotoTrainConfig) -> Data:
-    found = find_photos(c.data)
+    found = find_photos(c.data, cache_size=c.cache_size)
     pack = pack_of(found.train, c)
     found = without_unreadable(found, decoded(pack))
     return Data(

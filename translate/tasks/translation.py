@@ -14,7 +14,7 @@ from translate.trainers.pix2pix import Pix2Pix
 
 
 def _paired_data(c: TranslationConfig) -> Data:
-    found = find_paired(c.data, c.domain_a, c.domain_b)
+    found = find_paired(c.data, c.domain_a, c.domain_b, cache_size=c.cache_size)
     pack = pack_of(found.train, c)
     found = without_unreadable(found, decoded(pack))
     return Data(
@@ -27,7 +27,7 @@ def _paired_data(c: TranslationConfig) -> Data:
 
 
 def _unpaired_data(c: TranslationConfig) -> Data:
-    found = find_unpaired(c.data, c.domain_a, c.domain_b)
+    found = find_unpaired(c.data, c.domain_a, c.domain_b, cache_size=c.cache_size)
     pack = pack_of([*found.train[0], *found.train[1]], c)
     found = without_unreadable(found, decoded(pack))
     (a, b), (held_a, held_b) = found.train, found.held_out
