@@ -77,6 +77,16 @@ def test_a_longer_run_goes_on_from_a_finished_one(recipe: str, tmp_path: Path) -
     assert longer.config.trained_on["steps"] == 3
 
 
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_layers_computed_again_make_the_same_model(recipe: str, tmp_path: Path) -> None:
+    data, runs = demo(tmp_path / "data"), {False: tmp_path / "kept", True: tmp_path / "again"}
+    for again, out in runs.items():
+        train(recipe, data, out, steps=2, precision="fp32", recompute=again)
+    kept, again_made = (load_file(next((out / "model").glob("*.safetensors"))) for out in runs.values())
+    for name, weight in kept.items():
+        torch.testing.assert_close(again_made[name], weight, rtol=1e-4, atol=1e-5)
+
+
 @pytest.fixture
 def torch_as_it_was() -> Iterator[None]:
     """What `deterministic` asks of torch holds for the process: take it back."""

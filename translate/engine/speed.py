@@ -102,11 +102,18 @@ def _contexts(network: nn.Module) -> tuple[nullcontext[None], AbstractContextMan
 def _statistics_kept(network: nn.Module) -> Iterator[None]:
     """Within, batch norms do not count what they see: they have seen it."""
     norms = [module for module in network.modules() if isinstance(module, BatchNorm)]
-    before = [norm.momentum for norm in norms]
+    before = [(norm.momentum, _batches(norm).clone()) for norm in norms]
     for norm in norms:
         norm.momentum = 0.0
     try:
         yield
     finally:
-        for norm, momentum in zip(norms, before, strict=True):
+        for norm, (momentum, batches) in zip(norms, before, strict=True):
             norm.momentum = momentum
+            _batches(norm).copy_(batches)
+
+
+def _batches(norm: BatchNorm) -> Tensor:
+    """How many batches it has counted, ()."""
+    assert norm.num_batches_tracked is not None
+    return norm.num_batches_tracked
