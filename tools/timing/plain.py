@@ -155,8 +155,10 @@ class PlainPhotos(Dataset[Tensor]):
 
 
 def loader(photos: PlainPhotos, batch_size: int, workers: int) -> Any:
-    """Epochs without end."""
-    batches = DataLoader(photos, batch_size, shuffle=True, drop_last=True, num_workers=workers)
+    """Epochs without end. The workers stay: starting them anew would take most of a small set's time."""
+    batches = DataLoader(
+        photos, batch_size, shuffle=True, drop_last=True, num_workers=workers, persistent_workers=True
+    )
     while True:
         yield from batches
 
