@@ -45,15 +45,18 @@ class Classed:
         labels = [self.labels[number] for number in kept] if self.labels else []
         return Classed([self.pictures[number] for number in kept], labels, self.classes, self.notes + notes)
 
-    def pixels(self, number: int) -> Pixels:
+    def pixels(self, number: int, least: int) -> Pixels:
         """(H, W, 3) of one of them.
+
+        Args:
+            least: a length of both sides that is enough.
 
         Raises:
             DataError: its file cannot be read.
         """
         if isinstance(self.pictures, np.ndarray):
             return np.repeat(self.pictures[number][..., None], 3, axis=2)
-        return read_rgb(self.pictures[number])
+        return read_rgb(self.pictures[number], least=(least, least))
 
     @property
     def summary(self) -> str:

@@ -77,12 +77,12 @@ class KeptSet(SampleSet):
     def _picture(self, number: int) -> Pixels:
         if self.kept is not None:
             return np.asarray(self.kept[number])
-        return self._in_channels(fitted(self.found.pixels(number), self.side))
+        return self._in_channels(fitted(self.found.pixels(number, self.side), self.side))
 
 
 def _fitted_or_reason(found: Classed, side: int, number: int) -> Pixels | str:
     try:
-        return fitted(found.pixels(number), side)
+        return fitted(found.pixels(number, side), side)
     except DataError as error:
         return str(error)
 

@@ -9,6 +9,7 @@ from itertools import islice
 import cv2
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
 from translate import processes
@@ -121,7 +122,7 @@ def load(
 
 
 def _stack(samples: list[Sample]) -> Sample:
-    """Samples of one size as a batch."""
+    """Samples of one size as a batch; pictures lie in memory as they were decoded, channels last."""
     for name in samples[0]:
         sizes = {tuple(sample[name].shape[1:]) for sample in samples}
         if len(sizes) > 1:
@@ -129,7 +130,13 @@ def _stack(samples: list[Sample]) -> Sample:
             raise DataError(
                 f"a batch would hold pictures of {shown}: use --batch-size 1, or a --preprocess that crops"
             )
-    return {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
+    return {name: _together([sample[name] for sample in samples]) for name in samples[0]}
+
+
+def _together(parts: list[Tensor]) -> Tensor:
+    if parts[0].ndim < 3:
+        return torch.stack(parts)
+    return torch.stack([part.permute(1, 2, 0) for part in parts]).permute(0, 3, 1, 2)
 
 
 def _quiet_worker(_: int) -> None:

@@ -27,7 +27,9 @@ from translate.images.picture import Pixels
 
 Sample = dict[str, Tensor]
 Unit = TypeVar("Unit", Pair, Source)
+Size = tuple[int, int]  # width and height
 TRIED = 20  # samples one after the other that cannot be read, before it is an error
+RESIZED = ("resize_and_crop", "scale_width", "scale_width_and_crop")  # whole pictures first
 HOLES = 1  # so that the holes of a sample are not drawn as its crop is
 
 log = logging.getLogger("translate")
@@ -82,6 +84,8 @@ class Wholes(Generic[Unit]):
 
     def __init__(self, c: ImageTrainConfig, *, training: bool, pack: Pack[Unit] | None = None) -> None:
         self.transform = whole_transform(c) if training else None
+        resized = training and c.preprocess in RESIZED
+        self.least: Size | None = (c.resize_to, c.resize_to) if resized else None
         self.pack: Pack[Unit] | None = pack
 
     def __call__(self, unit: Unit) -> Pixels:
@@ -91,7 +95,10 @@ class Wholes(Generic[Unit]):
 
     def read(self, unit: Unit) -> Pixels:
         """The same, from the files."""
-        pixels = np.stack(_read_pair(unit)) if isinstance(unit, Pair) else read_rgb(unit)
+        if isinstance(unit, Pair):
+            pixels = np.stack(_read_pair(unit, self.least))
+        else:
+            pixels = read_rgb(unit, least=self.least)
         return _transformed(self.transform, pixels) if self.transform else pixels
 
 
@@ -269,13 +276,17 @@ def random_of(seed: int, draw: Draw) -> np.random.Generator:
     return np.random.default_rng([seed, draw.epoch, draw.item])
 
 
-def _read_pair(pair: Pair) -> tuple[Pixels, Pixels]:
-    """Two pictures of one size; a joined file is cut at half its width."""
-    a = read_rgb(pair.a)
+def _read_pair(pair: Pair, least: Size | None) -> tuple[Pixels, Pixels]:
+    """Two pictures of one size; a joined file is cut at half its width.
+
+    Args:
+        least: a width and height that are enough for each.
+    """
     if pair.b is None:
+        a = read_rgb(pair.a, least=least and (2 * least[0], least[1]))
         half = a.shape[1] // 2
         return a[:, :half], a[:, half : 2 * half]
-    b = read_rgb(pair.b)
+    a, b = (read_rgb(picture, least=least) for picture in (pair.a, pair.b))
     return a, b if a.shape == b.shape else _fit(b, a)
 
 

@@ -116,7 +116,8 @@ def _pictures(found: Classed, c: ModelConfig, most: int, left_out: list[str]) ->
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # Pillow warns of small damage that it can read around
-                picture = fitted(found.pixels(number), c.trained_on["image_size"])
+                side = c.trained_on["image_size"]
+                picture = fitted(found.pixels(number, side), side)
         except DataError as error:
             left_out.append(str(error))
             continue

@@ -100,7 +100,7 @@ def test_idx_files_are_read_those_for_training_alone(ending: str, tmp_path: Path
     assert np.array_equal(found.pictures, pictures)
     assert found.labels == [3, 0, 1, 1, 2]
     assert found.classes == ["0", "1", "2", "3"]
-    assert found.pixels(1).shape == (28, 28, 3)
+    assert found.pixels(1, 28).shape == (28, 28, 3)
     assert len(found.files()) == 2
 
 

@@ -6,15 +6,18 @@ import os
 import warnings
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from skimage import data
 
 from tests.pictures import noise as noise_file
 from tests.unit.images.making import chunk, image_of, noise, saved
 from translate.errors import DataError
 from translate.images import Picture, from_image, pixels_of, read, read_rgb, write
 from translate.images.files import FOREIGN
+from translate.images.metadata import ORIENTATION
 from translate.images.picture import from_pil, to_pil
 
 
@@ -303,3 +306,20 @@ def test_a_pipe_is_told_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.png")
     with pytest.raises(DataError, match=r"a\.png: not a file with content"):
         read(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_large_jpeg_is_decoded_no_larger_than_is_needed(tmp_path: Path, orientation: int) -> None:
+    photo = Image.fromarray(data.chelsea())  # 451 x 300
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    path = tmp_path / "cat.jpg"
+    photo.save(path, quality=95, exif=exif)
+    whole = read_rgb(path)
+    assert read_rgb(path, least=(200, 151)).shape == whole.shape
+    half = read_rgb(path, least=(150, 150))
+    assert half.shape[:2] == tuple((side + 1) // 2 for side in whole.shape[:2])
+    mean = cv2.resize(whole, half.shape[1::-1], interpolation=cv2.INTER_AREA)
+    assert np.abs(half.astype(float) - mean).mean() < 3
+    photo.save(tmp_path / "cat.png")
+    assert read_rgb(tmp_path / "cat.png", least=(8, 8)).shape == (300, 451, 3)
