@@ -67,7 +67,7 @@ def train(names: Sequence[str], reference: Path | None, rounds: int, json_file: 
 @PHOTOS
 @click.option("--side", default=600, show_default=True, help="height of the JPEGs, in pixels")
 @click.option("--count", default=100, show_default=True, help="JPEGs")
-@click.option("--batches", default=20, show_default=True, help="of eight pictures, a round")
+@click.option("--batches", default=40, show_default=True, help="of eight pictures, a round")
 @ROUNDS
 @JSON
 def data(

@@ -1,4 +1,7 @@
-"""Pictures from a folder to the device, without a network behind them."""
+"""Pictures from a folder to the device, without a network behind them.
+
+The process that asks for them computes by one thread: the workers are measured, not who gets the cores.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ LOAD_SIZE, SIDE, BATCH, WORKERS = 286, 256, 8, 2
 
 def ours(photos: Path, batches: int, *, cached: bool) -> Run:
     """Batches as a training step gets them, up to float32 in [-1, 1]."""
+    torch.set_num_threads(1)
     c = CycleGANConfig(image_size=SIDE, load_size=LOAD_SIZE, batch_size=BATCH)
     files = find_pictures(photos)
     photo_set = PhotoSet(files, c, training=True, pack=pack_of(files, c) if cached else None)
@@ -30,6 +34,7 @@ def ours(photos: Path, batches: int, *, cached: bool) -> Run:
 
 def theirs(photos: Path, batches: int) -> Run:
     """The same by the plain loader."""
+    torch.set_num_threads(1)
     photo_set = plain.PlainPhotos(find_pictures(photos), LOAD_SIZE, SIDE)
     return partial(_take, plain.loader(photo_set, BATCH, WORKERS), batches)
 
