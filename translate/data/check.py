@@ -91,5 +91,5 @@ def inspect(folder: str) -> Inspection:
     if not any(isinstance(kind, Unpaired) for kind in found):
         found.append(find_photos(folder))
     bad = unreadable(file for kind in found for file in kind.files())
-    problems = [note for kind in found for note in kind.notes] + list(bad.values())
+    problems = [*dict.fromkeys(note for kind in found for note in kind.notes), *bad.values()]
     return Inspection([kind.summary for kind in found] + lines + problems, problems)

@@ -305,12 +305,16 @@ def _by_stem(place: Place) -> dict[str, Source]:
 
 
 def _pair_by_key(shards: Shards) -> tuple[list[Pair], list[str]]:
-    """One or two pictures of a key: joined, or A and B in the order of their names."""
+    """Two pictures of each key, A and B in the order of their names; or one of each, joined."""
     groups = shards.groups()
     if many := next((group for group in groups if len(group) > 2), None):
         shown = ", ".join(picture_name(member.name) for member in many)
         raise UsageError(f"{many[0].shard} has more than two pictures of one name: {shown}: leave one or two")
-    return [Pair(*group) for group in groups], shards.notes
+    if all(len(group) == 1 for group in groups):
+        return [Pair(*group) for group in groups], shards.notes
+    alone = [member for group in groups if len(group) == 1 for member in group]
+    notes = [told("no partner of the same name, left out", alone)] if alone else []
+    return [Pair(*group) for group in groups if len(group) == 2], shards.notes + notes
 
 
 def told(what: str, files: Sequence[Source]) -> str:

@@ -109,7 +109,7 @@ def packed(
     if known is None:
         with alone(file.with_suffix(".lock")):
             known = _read(file, room) or _made(file, units, make, room)
-    if known.without_room:
+    if known.without_room and file.exists():  # else it was told why it cannot be kept
         remedy = f"--cache-size {_rounded_up(known.needed)}" if room == asked else "a disk with more room"
         shown = f"{known.without_room} of {len(units)}"
         log.info(f"{shown} pictures find no room among the decoded ones: {remedy} would hold them all")

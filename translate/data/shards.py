@@ -25,7 +25,7 @@ from translate.errors import DataError, UsageError
 from translate.images import SUFFIXES, find_pictures, picture_name
 from translate.storage import alone, cache_folder, write_whole
 
-FORMAT = 1  # of an index; a change makes all anew
+FORMAT = 2  # of an index; a change makes all anew
 THREADS = 8
 GIGABYTE = 10**9
 CACHE_SIZE = 10.0  # gigabytes
@@ -213,6 +213,8 @@ def _expanded(pattern: str) -> list[str]:
     first, last = found.groups()
     before, after = pattern[: found.start()], pattern[found.end() :]
     numbers = range(int(first), int(last) + 1)
+    if not numbers:
+        raise UsageError(f"{pattern}: the range runs backwards: write {{{last}..{first}}}")
     return [url for n in numbers for url in _expanded(f"{before}{n:0{len(first)}}{after}")]
 
 
@@ -225,7 +227,7 @@ def _matching(pattern: str) -> list[str]:
     except Exception as error:  # each kind of storage has errors of its own
         raise UsageError(f"{pattern}: {_reason(error)}") from None
     if not found:
-        raise UsageError(f"no shard {pattern!r}: check the path")
+        raise UsageError(f"no file matches {pattern!r}: check the path")
     return [str(url) if _is_here(system) else system.unstrip_protocol(url) for url in found]
 
 
@@ -274,26 +276,27 @@ def _index(shard: Shard) -> dict[str, Any]:
 
 
 def _look_into(shard: Shard) -> dict[str, Any]:
-    pictures: list[tuple[str, int, int]] = []
+    places: dict[str, tuple[int, int]] = {}  # of two files of one name the later counts, as when unpacked
     classes: dict[str, str] = {}
     damage = ""
     try:
         with shard.opened() as file, tarfile.open(fileobj=file, mode="r:") as tar:
             for entry in tar:
                 path = PurePosixPath(entry.name)
-                if not entry.isreg() or path.name.startswith("."):
+                if path.name.startswith(".") or not (entry.isreg() or entry.islnk()):
                     continue
                 if path.suffix.lower() in SUFFIXES:
-                    pictures.append((entry.name, entry.offset_data, entry.size))
+                    place = (entry.offset_data, entry.size) if entry.isreg() else places.get(entry.linkname)
+                    places |= {entry.name: place} if place else {}
                 elif path.name.partition(".")[2] == CLASS and (text := tar.extractfile(entry)):
                     key = str(path.with_name(path.name.partition(".")[0]))
                     classes[key] = text.read(1000).decode(errors="replace").strip()
     except Exception as error:  # of the storage, or of a damaged file
-        damage = f"damaged or no tar file, {len(pictures)} pictures could be found ({_reason(error)})"
-    if pictures and pictures[-1][1] + pictures[-1][2] > shard.size:
-        damage = f"cut off after {len(pictures) - 1} pictures"
-        pictures.pop()
-    return {"pictures": pictures, "classes": classes, "damage": damage}
+        damage = f"damaged or no plain tar file, {len(places)} pictures could be found ({_reason(error)})"
+    whole = [(name, *place) for name, place in places.items() if sum(place) <= shard.size]
+    if len(whole) < len(places):
+        damage = f"cut off after {len(whole)} pictures"
+    return {"pictures": whole, "classes": classes, "damage": damage and f"{damage}: make it anew"}
 
 
 def _make_room(folder: Path, most: float) -> None:

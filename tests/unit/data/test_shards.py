@@ -92,10 +92,14 @@ def test_photos_are_held_out_and_known_again_by_their_names(photos: Path) -> Non
 
 
 def test_two_pictures_of_a_name_are_a_pair_and_one_is_joined(tmp_path: Path) -> None:
-    content = {"x/1.target.png": b"", "x/1.input.png": b"", "x/2.jpg": b""}
+    content = {"x/1.target.png": b"", "x/1.input.png": b"", "x/2.input.jpg": b""}
     pairs = find_paired(str(tar(tmp_path / "pairs.tar", content)), None, None)
-    names = {tuple(getattr(f, "name", "") for f in pair.files) for pair in pairs.train + pairs.held_out}
-    assert names == {("x/1.input.png", "x/1.target.png"), ("x/2.jpg",)}
+    assert [[file.name for file in pair.files] for pair in pairs.train] == [
+        ["x/1.input.png", "x/1.target.png"]
+    ]
+    assert pairs.notes == [f"no partner of the same name, left out: {tmp_path}/pairs.tar/x/2.input.jpg"]
+    joined = find_paired(str(tar(tmp_path / "joined.tar", {"1.jpg": b"", "2.jpg": b""})), None, None)
+    assert all(pair.b is None for pair in joined.train + joined.held_out)
     with pytest.raises(
         UsageError, match=r"more than two pictures of one name: 1\.a\.png, 1\.b\.png, 1\.c\.png"
     ):
@@ -140,7 +144,22 @@ def test_a_damaged_shard_is_told_and_the_rest_is_used(photos: Path) -> None:
     assert 4 <= len(shards.members) < 8
     assert unreadable(shards.members) == {}
     assert len(shards.notes) == 2
-    assert "damaged or no tar file, 0 pictures" in shards.notes[1]
+    assert shards.notes[0].endswith("pictures: make it anew")
+    assert "damaged or no plain tar file, 0 pictures" in shards.notes[1]
+
+
+def test_a_tar_file_is_read_as_it_would_be_unpacked(tmp_path: Path, picture: Callable[[int], bytes]) -> None:
+    path = tar(tmp_path / "a.tar", {"1.png": picture(1), "2.png": picture(2)})
+    with tarfile.open(path, "a") as file:
+        for name, kind, target in (("3.png", tarfile.LNKTYPE, "2.png"), ("4.png", tarfile.SYMTYPE, "2.png")):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname = kind, target
+            file.addfile(entry)
+        again = tarfile.TarInfo("1.png")
+        again.size = len(picture(5))
+        file.addfile(again, io.BytesIO(picture(5)))
+    content = {member.name: member.read_bytes() for member in found(path).members}
+    assert content == {"1.png": picture(5), "2.png": picture(2), "3.png": picture(2)}
 
 
 def test_an_index_is_made_once_and_anew_when_the_shard_changes(
@@ -266,7 +285,8 @@ def test_a_shard_that_goes_is_an_error_in_words(photos: Path) -> None:
     ("given", "message"),
     [
         ("{0..2}.tar", "no shard '0.tar': check the path, or the range"),
-        ("x-*.tar", r"no shard 'x-\*.tar': check the path"),
+        ("x-*.tar", r"no file matches 'x-\*.tar': check the path"),
+        ("{3..0}.tar", r"runs backwards: write \{0..3\}"),
         ("nowhere://x.tar", "nowhere"),
         ("set.tar.gz", "compressed"),
     ],
