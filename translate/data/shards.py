@@ -93,6 +93,7 @@ class Shard:
                     part = copy.with_suffix(".part")
                     system.get_file(path, str(part))
                     part.replace(copy)
+                    _make_room(copy.parent, self.room)  # others may have been copied beside it
 
 
 @dataclass(frozen=True, order=True)
