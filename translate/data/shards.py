@@ -20,15 +20,17 @@ from itertools import groupby
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+from translate.config import TrainConfig
 from translate.data.progress import told
 from translate.errors import DataError, UsageError
 from translate.images import SUFFIXES, find_pictures, picture_name
+from translate.images.reading import in_words
 from translate.storage import alone, cache_folder, write_whole
 
 FORMAT = 2  # of an index; a change makes all anew
 THREADS = 8
 GIGABYTE = 10**9
-CACHE_SIZE = 10.0  # gigabytes
+CACHE_SIZE = TrainConfig.cache_size  # gigabytes
 RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 CLASS = "cls"
 COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
@@ -111,8 +113,7 @@ class Member:
     @property
     def key(self) -> str:
         """The name that it shares with what belongs to it."""
-        path = PurePosixPath(self.name)
-        return str(path.with_name(path.name.partition(".")[0]))
+        return _key(PurePosixPath(self.name))
 
     @property
     def suffix(self) -> str:
@@ -127,7 +128,7 @@ class Member:
         try:
             return self.shard.read(self.offset, self.size)
         except Exception as error:  # each kind of storage has errors of its own
-            raise DataError(f"{picture_name(str(self))}: {_reason(error)}") from None
+            raise DataError(f"{picture_name(str(self))}: {in_words(error)}") from None
 
 
 @dataclass
@@ -226,7 +227,7 @@ def _matching(pattern: str) -> list[str]:
     try:
         found = sorted(system.glob(path))
     except Exception as error:  # each kind of storage has errors of its own
-        raise UsageError(f"{pattern}: {_reason(error)}") from None
+        raise UsageError(f"{pattern}: {in_words(error)}") from None
     if not found:
         raise UsageError(f"no file matches {pattern!r}: check the path")
     return [str(url) if _is_here(system) else system.unstrip_protocol(url) for url in found]
@@ -243,7 +244,7 @@ def _system(url: str) -> tuple[Any, str]:
     try:
         system, path = url_to_fs(url)
     except (ImportError, ValueError) as error:
-        raise UsageError(f"{url}: {_reason(error)}") from None
+        raise UsageError(f"{url}: {in_words(error)}") from None
     return system, path
 
 
@@ -259,7 +260,7 @@ def _shard(url: str, room: float) -> Shard:
     except FileNotFoundError:
         raise UsageError(f"no shard {url!r}: check the path, or the range") from None
     except Exception as error:  # each kind of storage has errors of its own
-        raise UsageError(f"{url}: {_reason(error)}") from None
+        raise UsageError(f"{url}: {in_words(error)}") from None
     return Shard(url, size, key, room)
 
 
@@ -290,14 +291,18 @@ def _look_into(shard: Shard) -> dict[str, Any]:
                     place = (entry.offset_data, entry.size) if entry.isreg() else places.get(entry.linkname)
                     places |= {entry.name: place} if place else {}
                 elif path.name.partition(".")[2] == CLASS and (text := tar.extractfile(entry)):
-                    key = str(path.with_name(path.name.partition(".")[0]))
-                    classes[key] = text.read(1000).decode(errors="replace").strip()
+                    classes[_key(path)] = text.read(1000).decode(errors="replace").strip()
     except Exception as error:  # of the storage, or of a damaged file
-        damage = f"damaged or no plain tar file, {len(places)} pictures could be found ({_reason(error)})"
+        damage = f"damaged or no plain tar file, {len(places)} pictures could be found ({in_words(error)})"
     whole = [(name, *place) for name, place in places.items() if sum(place) <= shard.size]
     if len(whole) < len(places):
         damage = f"cut off after {len(whole)} pictures"
     return {"pictures": whole, "classes": classes, "damage": damage and f"{damage}: make it anew"}
+
+
+def _key(path: PurePosixPath) -> str:
+    """A name up to its first dot."""
+    return str(path.with_name(path.name.partition(".")[0]))
 
 
 def _make_room(folder: Path, most: float) -> None:
@@ -308,8 +313,3 @@ def _make_room(folder: Path, most: float) -> None:
             taken += copy.stat().st_size
             if taken > most:
                 copy.unlink(missing_ok=True)
-
-
-def _reason(error: Exception) -> str:
-    told = isinstance(error, OSError) and error.strerror
-    return told or " ".join(str(error).split()) or type(error).__name__

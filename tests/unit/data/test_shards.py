@@ -22,10 +22,10 @@ from translate.data import shards as module
 from translate.data.check import unreadable
 from translate.data.classes import find_classed
 from translate.data.kept import KeptSet
-from translate.data.layouts import Pair, find_paired, find_photos, find_unpaired, fingerprint
+from translate.data.layouts import find_paired, find_photos, find_unpaired, fingerprint
 from translate.data.loader import MIXED, EndlessBatches, load
 from translate.data.sets import Draw, PhotoSet, UnpairedSet, pack_of
-from translate.data.shards import GIGABYTE, Member, Shards, find_shards, parts
+from translate.data.shards import GIGABYTE, Shards, find_shards, parts
 from translate.errors import DataError, UsageError
 from translate.images import read_rgb
 
@@ -300,12 +300,6 @@ def test_a_folder_of_pictures_with_a_tar_file_is_a_folder(photos: Path) -> None:
     noise(photos / "1.png")
     assert find_shards(str(photos)) is None
     assert find_photos(str(photos)).files() == [photos / "1.png"]
-
-
-def test_a_pair_of_a_shard_is_no_path(photos: Path) -> None:
-    member = found(photos).members[0]
-    assert isinstance(member, Member)
-    assert Pair(member).files == (member,)
 
 
 def test_a_set_from_noise_beyond_memory_is_read_as_it_is_needed(
