@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -20,18 +21,29 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         OSError: the disk is full or the folder cannot be written.
     """
-    part = path.with_name(f".{path.name}.part")
+    with written_whole(path) as part:
+        part.write_bytes(content)
+
+
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Within, another name to write a file under; after a crash at any moment `path` is what it was
+    before, or whole.
+
+    Raises:
+        OSError: the disk is full or the folder cannot be written.
+    """
+    aside = path.with_name(f".{path.name}.part")  # a folder: a library's own passing files stay in it
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
+        aside.mkdir(parents=True, exist_ok=True)
+        part = aside / path.name
+        yield part
+        with part.open("rb+") as file:
             os.fsync(file.fileno())
         part.replace(path)
         _sync_folder(path.parent)
     finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _sync_folder(folder: Path) -> None:

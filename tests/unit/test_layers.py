@@ -13,7 +13,7 @@ PACKAGE = Path(translate.__file__).parent
 FLOORS = [
     {"errors", "processes", "storage", "version"},
     {"config"},
-    {"networks", "losses", "images", "metrics"},
+    {"networks", "losses", "images", "metrics", "tensors"},
     {"models", "data"},
     {"trainers", "inference"},
     {"tasks"},

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from translate.errors import DataError, TranslateError
-from translate.storage import write_whole
+from translate.tensors import write_tensors
 
 State = dict[str, Any]
 
@@ -29,12 +29,12 @@ def save(state: State, path: Path) -> None:
     """
     tensors: dict[str, Tensor] = {}
     skeleton = _flatten(state, tensors)
-    content = safetensors.torch.save(tensors, metadata={"state": json.dumps(skeleton)})
     try:
-        write_whole(path, content)
+        write_tensors(path, tensors, {"state": json.dumps(skeleton)})
     except OSError as error:
+        size = sum(tensor.nbytes for tensor in tensors.values())
         raise TranslateError(
-            f"cannot write the checkpoint {path} ({len(content) / 2**20:.0f} MiB): {error.strerror};"
+            f"cannot write the checkpoint {path} ({size / 2**20:.0f} MiB): {error.strerror};"
             " earlier checkpoints are whole: make room and go on with --resume"
         ) from None
 
@@ -57,14 +57,26 @@ def load(path: Path) -> State:
 def _flatten(value: Any, tensors: dict[str, Tensor]) -> Any:
     """JSON for everything but tensors, which go into `tensors`; dict keys keep their type."""
     if isinstance(value, Tensor):
-        name = str(len(tensors))
-        tensors[name] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
-        return {"tensor": name}
+        name, tensor = str(len(tensors)), value.detach().cpu()
+        last = tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
+        last = last and not tensor.is_contiguous()
+        tensors[name] = _alone(tensor.permute(0, 2, 3, 1) if last else tensor, tensors)
+        return {"tensor": name, "channels": "last"} if last else {"tensor": name}
     if isinstance(value, dict):
         return {"dict": [[key, _flatten(item, tensors)] for key, item in value.items()]}
     if isinstance(value, (list, tuple)):
         return [_flatten(item, tensors) for item in value]
     return value
+
+
+def _alone(tensor: Tensor, others: dict[str, Tensor]) -> Tensor:
+    """The tensor as a file holds it: in order, and sharing its memory with no other. Copied only where
+    it must be: a copy of all would take as much memory again as the state.
+    """
+    tensor = tensor.contiguous()
+    part = tensor.untyped_storage().nbytes() != tensor.nbytes
+    again = any(tensor.data_ptr() == other.data_ptr() for other in others.values())
+    return tensor.clone() if part or again else tensor
 
 
 def _unflatten(value: Any, tensors: dict[str, Tensor]) -> Any:
@@ -73,5 +85,6 @@ def _unflatten(value: Any, tensors: dict[str, Tensor]) -> Any:
     if not isinstance(value, dict):
         return value
     if "tensor" in value:
-        return tensors[value["tensor"]]
+        tensor = tensors[value["tensor"]]
+        return tensor.permute(0, 3, 1, 2) if value.get("channels") == "last" else tensor
     return {key: _unflatten(item, tensors) for key, item in value["dict"]}

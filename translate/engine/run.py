@@ -104,7 +104,11 @@ class Run:
         return dict(sorted(found.items()))
 
     def prune(self, keep: int, best: int | None) -> None:
-        """Remove all checkpoints but the newest `keep` and that of the step `best`."""
+        """Remove all checkpoints but the newest `keep` and that of the step `best`, and what one that was
+        cut off left.
+        """
+        for half in (self.folder / "checkpoints").glob(".step-*.part"):
+            shutil.rmtree(half, ignore_errors=True)
         paths = self.checkpoints()
         for step in list(paths)[:-keep]:
             if step != best:

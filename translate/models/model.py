@@ -17,6 +17,7 @@ from translate.errors import DataError, TranslateError, UsageError
 from translate.networks import create_generator
 from translate.networks.blocks import BatchNorm
 from translate.storage import write_whole
+from translate.tensors import write_tensors
 from translate.version import __version__
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
@@ -72,7 +73,7 @@ class Model(nn.Module):
         tensors = {name: tensor.contiguous().cpu() for name, tensor in self.generators.state_dict().items()}
         config = {**self.config.to_dict(), "version": __version__}
         try:
-            write_whole(folder / WEIGHTS, safetensors.torch.save(tensors))
+            write_tensors(folder / WEIGHTS, tensors)
             write_whole(folder / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
         except OSError as error:
             raise TranslateError(f"cannot write the model to {folder}: {error.strerror}") from None

@@ -83,6 +83,14 @@ def test_views_of_one_tensor_come_back(tmp_path: Path) -> None:
     assert [back[name].tolist() for name in "abc"] == [[0, 1, 2], [2, 3, 4, 5], [0, 1, 2, 3, 4, 5]]
 
 
+def test_what_is_saved_is_not_copied_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: dict[str, Tensor] = {}
+    monkeypatch.setattr(checkpoint, "write_tensors", lambda _, tensors, about: written.update(tensors))
+    rows, pixels = torch.randn(4, 3), torch.randn(2, 3, 5, 5).to(memory_format=torch.channels_last)
+    checkpoint.save({"rows": rows, "pixels": pixels}, tmp_path / "a.safetensors")
+    assert [tensor.data_ptr() for tensor in written.values()] == [rows.data_ptr(), pixels.data_ptr()]
+
+
 def test_an_optimizer_goes_on_as_if_it_had_not_stopped(tmp_path: Path) -> None:
     def optimizer() -> tuple[Tensor, torch.optim.Adam]:
         weight = torch.ones(3, requires_grad=True)

@@ -52,11 +52,21 @@ def test_checkpoints_are_ordered_by_their_steps(run: Run) -> None:
 
 def test_other_files_are_no_checkpoints(run: Run) -> None:
     with_checkpoints(run, 7)
-    for name in (".step-00000009.safetensors.part", "step-old.safetensors", "step-00000008.txt"):
+    for name in ("step-old.safetensors", "step-00000008.txt"):
         (run.folder / "checkpoints" / name).touch()
     assert list(run.checkpoints()) == [7]
     run.prune(1, None)
-    assert len(list((run.folder / "checkpoints").iterdir())) == 4
+    assert len(list((run.folder / "checkpoints").iterdir())) == 3
+
+
+def test_what_a_killed_process_left_of_a_checkpoint_goes_with_the_next(run: Run) -> None:
+    with_checkpoints(run, 7)
+    half = run.folder / "checkpoints" / ".step-00000009.safetensors.part"
+    half.mkdir()
+    (half / "half").touch()
+    assert list(run.checkpoints()) == [7]
+    run.prune(1, None)
+    assert [path.name for path in half.parent.iterdir()] == ["step-00000007.safetensors"]
 
 
 def test_a_run_without_checkpoints_has_none(run: Run) -> None:
