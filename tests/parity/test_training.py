@@ -43,10 +43,11 @@ def test_three_steps(real_data: Path, method) -> None:
     for theirs, ours in networks.items():
         load_reference(getattr(trainer, ours), weights("before", theirs))
 
-    def update(name: str, loss: torch.Tensor) -> None:
-        trainer.optimizers[name].zero_grad()
+    def update(name: str, loss: torch.Tensor, *, more: bool = False) -> None:
         loss.backward()
-        trainer.optimizers[name].step()
+        if not more:
+            trainer.optimizers[name].step()
+            trainer.optimizers[name].zero_grad()
 
     for step in range(3):
         batch = {"a": tensors[f"input/{step}/A"], "b": tensors[f"input/{step}/B"]}

@@ -36,7 +36,7 @@ def estimate(trainer: Trainer, c: TrainConfig, sample: Sample, half: bool) -> in
             generator.forward = partial(_counted_apart, passes, own, generator.forward)
     batch = {name: _batch(part, c.batch_size * c.batches_a_step // c.parts) for name, part in sample.items()}
     with torch.autograd.graph.saved_tensors_hooks(kept.pack, _Saved.unpack):
-        trainer.step(batch, lambda _, loss: torch.autograd.backward(loss))
+        trainer.step(batch, lambda _, loss, more=False: torch.autograd.backward(loss))
     return 4 * weights + averaged + (kept.most + max(passes)) // (2 if half else 1)
 
 

@@ -83,8 +83,6 @@ class Stepper:
 
         All optimizers move at the end, along the means of the parts' gradients.
         """
-        for optimizer in self.trainer.optimizers.values():
-            optimizer.zero_grad()
         told = [self.trainer.step(part, self._gather) for part in self._parts(batch)]
         for optimizer in self.trainer.optimizers.values():
             self._move(optimizer)
@@ -94,20 +92,19 @@ class Stepper:
         for values in zip(*(whole.chunk(self.c.parts) for whole in batch.values()), strict=True):
             yield dict(zip(batch, values, strict=True))
 
-    def _update(self, name: str, loss: Tensor) -> None:
-        """One optimizer step on a loss."""
-        optimizer = self.trainer.optimizers[name]
-        optimizer.zero_grad()
+    def _update(self, name: str, loss: Tensor, *, more: bool = False) -> None:
+        """One optimizer step on a loss, with those gathered before."""
         self._gather(name, loss)
-        self._move(optimizer)
+        if not more:
+            self._move(self.trainer.optimizers[name])
 
-    def _gather(self, _: str, loss: Tensor) -> None:
+    def _gather(self, name: str, loss: Tensor, *, more: bool = True) -> None:
         """Add a loss's gradients to those that are there."""
         with torch.autocast(self.device.type, enabled=False):
             torch.autograd.backward(self.scaler.scale(loss / self.c.parts))
 
     def _move(self, optimizer: torch.optim.Optimizer) -> None:
-        """One optimizer step, along the mean of all processes' gradients."""
+        """One optimizer step, along the mean of all processes' gradients, which are forgotten then."""
         weights = [weight for parameters in optimizer.param_groups for weight in parameters["params"]]
         self.group.average([weight.grad for weight in weights if weight.grad is not None])
         if self.c.clip_grad is not None:
@@ -115,6 +112,7 @@ class Stepper:
             nn.utils.clip_grad_norm_(weights, self.c.clip_grad)
         self.scaler.step(optimizer)
         self.scaler.update()
+        optimizer.zero_grad()
         torch.clear_autocast_cache()  # it holds 16-bit copies of the weights as they were
 
     def _parameter_groups(self) -> Iterator[dict[str, Any]]:

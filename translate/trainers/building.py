@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,17 @@ from translate.config import ImageTrainConfig, TrainConfig
 from translate.networks import DISCRIMINATORS, create_generator, initialize
 from translate.networks.blocks import BatchNorm
 
-Update = Callable[[str, Tensor], None]
+
+class Update(Protocol):
+    """How a step moves its weights."""
+
+    def __call__(self, name: str, loss: Tensor, *, more: bool = False) -> None:
+        """Take one step of the optimizer `name` down `loss`.
+
+        Args:
+            more: only gather the gradients yet: the next update of that name adds another loss. What
+                a loss holds in memory is free once it is handed over.
+        """
 
 
 class Trainer(nn.Module):
@@ -31,7 +42,7 @@ class Trainer(nn.Module):
         """Train on a batch of (N, C, H, W) in [-1, 1]; return the losses, scalars by name.
 
         Args:
-            update: `update(name, loss)` takes one step of the optimizer `name` down `loss`.
+            update: takes one step of an optimizer down a loss.
         """
         raise NotImplementedError
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from translate.config import CycleGANConfig
 from translate.losses import GAN_LOSSES, ImagePool, gradient_penalty
@@ -38,21 +38,18 @@ class CycleGAN(Trainer):
         Args:
             batch: `a` and `b`, (N, 3, H, W) in [-1, 1], unpaired.
         """
-        a, b = batch["a"], batch["b"]
-        fake_b, fake_a, identity = self.translated(a, b)
-
+        c, a, b = self.c, batch["a"], batch["b"]
         with frozen(self.d_a, self.d_b):
-            g_ab, g_ba = self.gan.generator(self.d_b(fake_b)), self.gan.generator(self.d_a(fake_a))  # eq. 1
-            cycle_a, cycle_b = F.l1_loss(self.g_ba(fake_b), a), F.l1_loss(self.g_ab(fake_a), b)  # eq. 2
-            cycle = self.c.lambda_a * cycle_a + self.c.lambda_b * cycle_b
-            update("g", g_ab + g_ba + cycle + identity)  # eq. 3
+            fake_b, g_ab, cycle_a, same_a = self.there_and_back(a, self.g_ab, self.g_ba, self.d_b)
+            update("g", g_ab + c.lambda_a * (cycle_a + c.lambda_identity * same_a), more=True)
+            fake_a, g_ba, cycle_b, same_b = self.there_and_back(b, self.g_ba, self.g_ab, self.d_a)
+            update("g", g_ba + c.lambda_b * (cycle_b + c.lambda_identity * same_b))  # eq. 3
 
-        shown_b, shown_a = self.pool_b(fake_b), self.pool_a(fake_a)
-        real_a, made_a = together(self.d_a, a, shown_a)
-        real_b, made_b = together(self.d_b, b, shown_b)
-        d_a = self.gan.discriminator(real=real_a, fake=made_a)
-        d_b = self.gan.discriminator(real=real_b, fake=made_b)
-        update("d", (d_a + d_b + self.penalty(a, shown_a, b, shown_b)) / 2)
+        d_a, penalty_a = self.judged(self.d_a, real=a, fake=self.pool_a(fake_a))
+        update("d", (d_a + penalty_a) / 2, more=True)
+        d_b, penalty_b = self.judged(self.d_b, real=b, fake=self.pool_b(fake_b))
+        update("d", (d_b + penalty_b) / 2)
+        identity = c.lambda_identity * (c.lambda_a * same_a + c.lambda_b * same_b)
         return {
             "d_a": d_a / 2,
             "d_b": d_b / 2,
@@ -63,19 +60,21 @@ class CycleGAN(Trainer):
             "identity": identity,
         }
 
-    def translated(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Both kinds translated, and the loss by which what is of the wanted kind already should stay as
-        it is (section 5.2), in the same passes.
+    def there_and_back(
+        self, x: Tensor, there: nn.Module, back: nn.Module, d: nn.Module
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The translation of `x`; how little `d` takes it for true (eq. 1), how far the way back ends from
+        `x` (eq. 2), and how far `back` moves `x`, which is of its kind already (section 5.2).
         """
+        fake = there(x)
+        adversarial = self.gan.generator(d(fake))
         if self.c.lambda_identity == 0:
-            return self.g_ab(a), self.g_ba(b), a.new_zeros(())
-        (fake_b, same_b), (fake_a, same_a) = together(self.g_ab, a, b), together(self.g_ba, b, a)
-        identity = self.c.lambda_b * F.l1_loss(same_b, b) + self.c.lambda_a * F.l1_loss(same_a, a)
-        return fake_b, fake_a, self.c.lambda_identity * identity
+            return fake, adversarial, F.l1_loss(back(fake), x), x.new_zeros(())
+        again, same = together(back, fake, x)
+        return fake, adversarial, F.l1_loss(again, x), F.l1_loss(same, x)
 
-    def penalty(self, a: Tensor, fake_a: Tensor, b: Tensor, fake_b: Tensor) -> Tensor | float:
-        if self.c.gan_loss != "wgan-gp":
-            return 0.0
-        penalty_a = gradient_penalty(self.d_a.forward, a, fake_a)
-        penalty_b = gradient_penalty(self.d_b.forward, b, fake_b)
-        return self.c.lambda_gp * (penalty_a + penalty_b)
+    def judged(self, d: nn.Module, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor | float]:
+        """What `d` pays for its mistakes, and for its slope."""
+        of_real, of_fake = together(d, real, fake)
+        penalty = gradient_penalty(d.forward, real, fake) if self.c.gan_loss == "wgan-gp" else 0.0
+        return self.gan.discriminator(real=of_real, fake=of_fake), self.c.lambda_gp * penalty

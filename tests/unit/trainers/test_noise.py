@@ -36,7 +36,8 @@ def take(trainer: Trainer, given: dict[str, Tensor]) -> list[str]:
     """One step; the optimizers that acted, in order."""
     acted = []
 
-    def update(name: str, loss: Tensor) -> None:
+    def update(name: str, loss: Tensor, *, more: bool = False) -> None:
+        assert not more
         optimizer = trainer.optimizers[name]
         optimizer.zero_grad()
         loss.backward()
@@ -67,7 +68,8 @@ def test_an_update_moves_its_own_networks_only(method: str) -> None:
     trainer = new(method)
     moved: dict[str, set[str]] = {}
 
-    def update(name: str, loss: Tensor) -> None:
+    def update(name: str, loss: Tensor, *, more: bool = False) -> None:
+        assert not more
         own = {id(w) for group in trainer.optimizers[name].param_groups for w in group["params"]}
         trainer.optimizers[name].zero_grad()
         loss.backward()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import pytest
@@ -32,8 +33,12 @@ def batch(count: int = 2) -> dict[str, Tensor]:
 def handed_to_update(trainer: Trainer) -> dict[str, float]:
     """The losses that a step hands to the optimizers, which do not act."""
     torch.manual_seed(2)
-    losses: dict[str, float] = {}
-    trainer.step(batch(), lambda name, loss: losses.update({name: loss.item()}))
+    losses = {"d": 0.0, "g": 0.0}
+
+    def update(name: str, loss: Tensor, *, more: bool = False) -> None:
+        losses[name] += loss.item()
+
+    trainer.step(batch(), update)
     return losses
 
 
@@ -52,8 +57,8 @@ def test_the_gradient_penalty_reaches_the_discriminators_weights(method: str) ->
     def gradient(weight: float) -> Tensor:
         trainer, found = new(method, gan_loss="wgan-gp", lambda_gp=weight), []
 
-        def update(name: str, loss: Tensor) -> None:
-            if name == "d":
+        def update(name: str, loss: Tensor, *, more: bool = False) -> None:
+            if name == "d" and not found:
                 first = next(getattr(trainer, DISCRIMINATORS[method][0]).parameters())
                 found.extend(torch.autograd.grad(loss, first, retain_graph=True))
 
@@ -74,13 +79,14 @@ def test_each_update_moves_its_own_networks_and_gathers_no_other_gradient(method
     }
     assert set.union(*of.values()) == {id(weight) for weight in trainer.parameters()}
 
-    def update(name: str, loss: Tensor) -> None:
-        trainer.zero_grad()
+    def update(name: str, loss: Tensor, *, more: bool = False) -> None:
         loss.backward()
         reached = {id(w) for w in trainer.parameters() if w.grad is not None and w.grad.any()}
         assert reached <= of[name]
-        assert len(reached) > 0.8 * len(of[name])  # a bias before a norm has no slope
-        trainer.optimizers[name].step()
+        if not more:
+            assert len(reached) > 0.8 * len(of[name])  # a bias before a norm has no slope
+            trainer.optimizers[name].step()
+            trainer.zero_grad()
 
     losses = trainer.step(batch(), update)
     assert all(torch.isfinite(loss) and loss.shape == () for loss in losses.values())
@@ -103,6 +109,28 @@ def test_discriminators_learn_again_after_a_step(method: str) -> None:
     trainer = new(method)
     handed_to_update(trainer)
     assert all(weight.requires_grad for weight in trainer.parameters())
+
+
+def test_cyclegan_holds_what_one_way_needs_at_a_time() -> None:
+    trainer, held = new("cyclegan"), weakref.WeakSet[_Held]()
+    most: dict[str, list[int]] = {"g": [], "d": []}
+
+    def update(name: str, loss: Tensor, *, more: bool = False) -> None:
+        most[name].append(len(held))
+        loss.backward()
+
+    with torch.autograd.graph.saved_tensors_hooks(lambda x: _Held(held, x), lambda saved: saved.tensor):
+        trainer.step(batch(), update)
+    for first, second in most.values():
+        assert 0 < second <= first
+
+
+class _Held:
+    """A tensor in autograd's keeping."""
+
+    def __init__(self, held: weakref.WeakSet[_Held], tensor: Tensor) -> None:
+        self.tensor = tensor
+        held.add(self)
 
 
 @pytest.mark.parametrize("direction", ["AtoB", "BtoA"])
