@@ -143,12 +143,15 @@ def _split(planes: Array) -> Picture:
 
 
 @contextlib.contextmanager
-def open_tiff(path: Path, *, first_only: bool) -> Iterator[list[Any] | None]:
-    """The pages of a TIFF if any of them is deep; None for any other file."""
-    with path.open("rb") as file:
-        if file.read(4) not in TIFFS:
-            yield None
-            return
+def open_tiff(path: Path, head: bytes, *, first_only: bool) -> Iterator[list[Any] | None]:
+    """The pages of a TIFF if any of them is deep; None for any other file.
+
+    Args:
+        head: the file's beginning.
+    """
+    if head[:4] not in TIFFS:
+        yield None
+        return
     import tifffile
 
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # it logs what it then raises

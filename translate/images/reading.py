@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import struct
 import tempfile
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from translate.images.picture import Picture, Pixels, from_pil
 READABLE = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 CONVERTED = ("CMYK", "LAB")  # modes that no network takes
 ANIMATED = ("GIF", "PNG", "WEBP")
+HEAD = 4096  # bytes that tell what a file is
 HUFFMAN_CODES, START_OF_SCAN = 0xC4, 0xDA  # markers of JPEG
 # That of luminance (ITU-T T.81, table K.5): how many codes have 1 to 16 bits.
 STANDARD_CODE = bytes([0x10, 0, 2, 1, 3, 3, 2, 4, 3, 5, 5, 4, 4, 0, 0, 1, 0x7D])
@@ -78,6 +80,7 @@ def read(
     native: bool = False,
     name: str = "",
     least: tuple[int, int] | None = None,
+    pixels_only: bool = False,
 ) -> PictureFile:
     """Read a picture file: every frame, upright, in sRGB, at its full depth.
 
@@ -89,6 +92,7 @@ def read(
         name: what errors call it, if not by its path.
         least: a width and height that are enough: a JPEG that is twice as large or more is decoded at a half,
             a quarter or an eighth of its size, by fewer terms of its cosine transform.
+        pixels_only: leave out what only writing needs, metadata and the encoder's settings.
 
     Raises:
         DataError: the file is missing, no picture, damaged, too large, or of a kind that is not supported.
@@ -96,7 +100,7 @@ def read(
     path = Path(path)
     try:
         with own_limit():
-            return _read(path, max_pixels, keep_metadata, first_only, native, least)
+            return _read(path, max_pixels, keep_metadata, first_only, native, least, pixels_only)
     except TranslateError as error:
         raise DataError(f"{picture_name(name or path)}: {error}") from None
     except MemoryError:
@@ -140,12 +144,13 @@ def read_rgb(picture: Path | str | Enclosed, *, least: tuple[int, int] | None = 
         DataError: as `read`.
     """
     if isinstance(picture, (Path, str)):
-        (frame, *_) = read(picture, first_only=True, least=least).frames
+        (frame, *_) = read(picture, first_only=True, pixels_only=True, least=least).frames
     else:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, f"picture{picture.suffix}")
             path.write_bytes(picture.read_bytes())
-            (frame, *_) = read(path, first_only=True, name=str(picture), least=least).frames
+            named = str(picture)
+            (frame, *_) = read(path, first_only=True, pixels_only=True, name=named, least=least).frames
     return frame.on_white().in_bits(np.uint8).rgb()
 
 
@@ -174,24 +179,28 @@ def _read(
     first_only: bool,
     native: bool,
     least: tuple[int, int] | None,
+    pixels_only: bool,
 ) -> PictureFile:
-    if path.is_fifo() or path.is_socket() or path.is_char_device():  # which would be waited for
-        raise DataError("not a file with content: a pipe, a socket or a device")
-    with open_tiff(path, first_only=first_only) as pages:
+    mode_of_file = path.stat().st_mode
+    if stat.S_ISFIFO(mode_of_file) or stat.S_ISSOCK(mode_of_file) or stat.S_ISCHR(mode_of_file):
+        raise DataError("not a file with content: a pipe, a socket or a device")  # it would be waited for
+    with path.open("rb") as stream:
+        head = stream.read(HEAD)
+    with open_tiff(path, head, first_only=first_only) as pages:
         if pages is not None:
             return _deep_tiff(path, pages, max_pixels, keep_metadata, native)
     # By its name Pillow would map a file into memory, and scramble a TIFF that is to be turned.
     with path.open("rb") as stream, Image.open(stream, formats=READABLE) as image:
-        head, info = _head(path), dict(image.info)  # which counting pages mixes up
+        info = dict(image.info)  # which counting pages mixes up
         count = 1 if first_only or image.format == "MPO" else getattr(image, "n_frames", 1)
         icc = info.get("icc_profile") or None
         check_size(_sizes(image, count), max_pixels)
         kind = "JPEG" if image.format == "MPO" else str(image.format)
-        metadata = kept(image.getexif, info, everything=keep_metadata)
+        metadata = {} if pixels_only else kept(image.getexif, info, everything=keep_metadata)
         if is_deep_png(head) or is_deep_ppm(head):
             return _deep(image, path, head, icc, metadata, count, native)
         mode = _mode(image)
-        settings = _settings(image, kind, path)
+        settings = {} if pixels_only else _settings(image, kind, path)
         native = native and mode not in CONVERTED
         if least:
             image.draft(None, least)
@@ -333,11 +342,6 @@ def _settings(image: Image.Image, kind: str, path: Path) -> dict[str, Any]:
     if kind == "WEBP":
         settings["lossless"] = _is_lossless_webp(path)
     return settings
-
-
-def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(4096)
 
 
 def _has_standard_codes(path: Path) -> bool:
