@@ -1,6 +1,7 @@
 """Times this toolkit beside the plain recipe, in one run on the machine at hand.
 
 python tools/benchmark.py train
+python tools/benchmark.py train --case cyclegan-256 --way "no flag given"
 python tools/benchmark.py train --case pix2pix-256-8 --reference pytorch-CycleGAN-and-pix2pix/
 python tools/benchmark.py apply --network unet --model runs/pix2pix --photos photos/
 python tools/benchmark.py data
@@ -38,17 +39,26 @@ def main() -> None:
 @click.option(
     "--case", "names", type=click.Choice(list(training.CASES)), multiple=True, help="[default: all]"
 )
+@click.option(
+    "--way", "ways", type=click.Choice(list(training.WAYS)), multiple=True, help="of ours [default: all]"
+)
 @click.option("--reference", type=PATH, help="also time this checkout of the authors' code")
 @ROUNDS
 @JSON
-def train(names: Sequence[str], reference: Path | None, rounds: int, json_file: Path | None) -> None:
+def train(
+    names: Sequence[str], ways: Sequence[str], reference: Path | None, rounds: int, json_file: Path | None
+) -> None:
     """A step of training, in milliseconds."""
     about = {**measure.machine(), "rates": measure.matrix_rates()}
     rate = max(about["rates"].values())
     cases = [training.CASES[name] for name in names or training.CASES]
     told: Row = {
         "machine": about,
-        "rows": [r for c in cases for r in training.rows(c, rounds, rate, reference)],
+        "rows": [
+            row
+            for case in cases
+            for row in training.rows(case, ways or training.WAYS, rounds, rate, reference)
+        ],
     }
     click.echo(f"{measure.in_words(about)}; a step of training\n")
     shape = {

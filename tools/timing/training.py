@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -62,6 +62,15 @@ CASES = {
 }
 
 
+WAYS: dict[str, dict[str, Any]] = {
+    "no flag given": {},
+    "--compile on": {"compile": "on"},
+    "--compile off": {"compile": "off"},
+    "--precision fp32": {"precision": "fp32"},
+    "--recompute": {"recompute": True},
+}
+
+
 def ours(case: Case, settings: Mapping[str, Any]) -> Run:
     """A step as `translate train` takes it."""
     c = case.config(**settings)
@@ -113,20 +122,20 @@ def reference(case: Case, folder: Path) -> Run:
     return step
 
 
-def rows(case: Case, rounds: int, rate: float, folder: Path | None) -> list[dict[str, Any]]:
+def rows(
+    case: Case, settings: Iterable[str], rounds: int, rate: float, folder: Path | None
+) -> list[dict[str, Any]]:
     """Each way, the plain recipe first.
 
     Args:
+        settings: of `WAYS`, with which ours is timed.
         rate: operations a second that the machine reaches.
         folder: of the authors' code, where there is one.
     """
     ways: dict[str, Build] = {"plain": partial(theirs, case)}
     if folder and case.recipe != "dcgan":
         ways["the authors' code"] = partial(reference, case, folder)
-    ways["ours, no flag given"] = partial(ours, case, {})
-    for choice in ("on", "off"):
-        ways[f"ours, --compile {choice}"] = partial(ours, case, {"compile": choice})
-    ways["ours, --precision fp32"] = partial(ours, case, {"precision": "fp32"})
+    ways |= {f"ours, {flags}": partial(ours, case, WAYS[flags]) for flags in settings}
     found = timed(ways, rounds)
     needed, base = operations(case), found["plain"]
     return [
