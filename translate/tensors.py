@@ -24,6 +24,6 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str,
     """
     try:
         with written_whole(path) as part:
-            safetensors.torch.save_file(dict(tensors), part, dict(about or {}))
+            safetensors.torch.save_file(dict(tensors), part, dict(about) if about else None)
     except safetensors.SafetensorError as error:  # the disk's reason, in other words
         raise OSError(errno.EIO, str(error).removeprefix("Error while serializing: ")) from None

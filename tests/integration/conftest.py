@@ -8,10 +8,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.integration import warm
 from tests.pictures import demo
 from translate.cli import main
 
@@ -55,17 +55,8 @@ def heeded_ctrl_c() -> Iterator[None]:
 def translate(tmp_path: Path) -> Command:
     """Run `translate ARGUMENTS` in tmp_path; the exit code must be `code`."""
 
-    def run(*arguments: str | Path, code: int = 0, **options: Any) -> Result:
-        result = subprocess.run(
-            command(*arguments),
-            cwd=tmp_path,
-            env=environment(),
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-            **options,
-        )
+    def run(*arguments: str | Path, code: int = 0) -> Result:
+        result = warm.run([str(argument) for argument in arguments], tmp_path, environment())
         assert result.returncode == code, result.stdout + result.stderr
         assert "Traceback" not in result.stderr, result.stderr
         return result

@@ -118,7 +118,10 @@ def test_a_full_disk_at_a_checkpoint_leaves_the_earlier_one_whole(
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
     arguments = ["train", "pix2pix", "--out", "run", "--resume", "--steps", "2"]
-    error = translate(*arguments, code=1, preexec_fn=small_disk).stderr
+    around = {"cwd": tmp_path, "env": environment(), "text": True, "preexec_fn": small_disk}
+    done = subprocess.run(command(*arguments), capture_output=True, check=False, **around)
+    error = done.stderr
+    assert done.returncode == 1
     assert "cannot write the checkpoint" in error
     assert "--resume" in error
     assert checkpoint.read_bytes() == before

@@ -17,6 +17,8 @@ from typing import Any
 import click
 import torch
 
+from translate.models import pick_precision
+
 Run = Callable[[], object]
 Build = Callable[[], Run]  # pickled: a function of a module, or a partial of one
 SIDE = 3072  # of the matrices by which the machine's rate is measured
@@ -110,8 +112,11 @@ def machine() -> dict[str, Any]:
 
 
 def matrix_rates() -> dict[str, float]:
-    """Operations a second of the machine's matrix products, by type: what any network's are measured by."""
-    ways = {name: _Products(name) for name in ("float32", "bfloat16")}
+    """Operations a second of the machine's matrix products, in float32 and in what `--precision auto` takes
+    here: what any network's are measured by.
+    """
+    own = str(pick_precision("auto", torch.device("cpu")).dtype).removeprefix("torch.")
+    ways = {name: _Products(name) for name in dict.fromkeys(("float32", own))}  # no type that is imitated
     return {name: 2 * SIDE**3 / way.seconds for name, way in timed(ways, rounds=7).items()}
 
 

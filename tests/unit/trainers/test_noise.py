@@ -153,6 +153,7 @@ def covered(kind: type[GAN] | type[WGANGP], c: NoiseTrainConfig, steps: int) -> 
     return len(Counter(nearest[distances < 3 * SPREAD].tolist()))
 
 
+@pytest.mark.slow
 def test_wgan_gp_covers_a_grid_of_gaussians_where_the_plain_gan_drops_some() -> None:
     settings = {"latent": 2, "channels": 3, "image_size": 8, "networks": "mlp", "d_norm": "none"}
     wgan_gp = covered(WGANGP, WGANGPConfig(**settings, lambda_gp=0.1), steps=1500)

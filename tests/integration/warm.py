@@ -1,0 +1,55 @@
+"""Processes that need not import torch: they are forked from one that has, so that a command takes its own
+time only. Each has a memory, a folder, an environment and output of its own, as any process.
+"""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from unittest import mock
+
+from translate.cli import main
+
+for name in (  # what a command would import itself
+    *("translate.engine.session", "translate.inference.runner", "torch._dynamo", "PIL.ImageCms"),
+    *("translate.tasks.noise", "translate.tasks.photos", "translate.tasks.translation"),
+):
+    importlib.import_module(name)
+
+FORKING = multiprocessing.get_context("forkserver")
+FORKING.set_forkserver_preload([__name__])
+
+
+def run(
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """`translate ARGUMENTS` in a folder."""
+    with TemporaryDirectory() as place, mock.patch.dict(os.environ, environment):
+        told = Path(place, "out"), Path(place, "err")
+        process = FORKING.Process(target=_command, args=(arguments, folder, dict(environment), told))
+        process.start()
+        process.join(300)
+        if process.is_alive():
+            process.kill()
+            raise TimeoutError(f"translate {' '.join(arguments)} has not ended")
+        assert process.exitcode is not None
+        out, err = (path.read_text(encoding="utf-8") for path in told)
+    return subprocess.CompletedProcess(["translate", *arguments], process.exitcode, out, err)
+
+
+def _command(
+    arguments: Sequence[str], folder: Path, environment: dict[str, str], told: tuple[Path, Path]
+) -> None:
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    for number, path in enumerate(told, start=1):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
+    sys.argv = ["translate", *arguments]
+    main()
