@@ -37,7 +37,10 @@ def written_whole(path: Path) -> Iterator[Path]:
     try:
         aside.mkdir(parents=True, exist_ok=True)
         part = aside / path.name
+        part.touch()
+        mode = part.stat().st_mode  # of any new file here; a library's own may be for its owner alone
         yield part
+        part.chmod(mode)
         with part.open("rb+") as file:
             os.fsync(file.fileno())
         part.replace(path)

@@ -1,4 +1,4 @@
-"""The command line in a subprocess, as a person runs it."""
+"""The command line in a process of its own, as a person runs it."""
 
 from __future__ import annotations
 

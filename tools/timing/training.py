@@ -67,7 +67,6 @@ WAYS: dict[str, dict[str, Any]] = {
     "--compile on": {"compile": "on"},
     "--compile off": {"compile": "off"},
     "--precision fp32": {"precision": "fp32"},
-    "--recompute": {"recompute": True},
 }
 
 

@@ -181,8 +181,8 @@ def _read(
     least: tuple[int, int] | None,
     pixels_only: bool,
 ) -> PictureFile:
-    mode_of_file = path.stat().st_mode
-    if stat.S_ISFIFO(mode_of_file) or stat.S_ISSOCK(mode_of_file) or stat.S_ISCHR(mode_of_file):
+    kind_of_file = stat.S_IFMT(path.stat().st_mode)
+    if kind_of_file in (stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFCHR):
         raise DataError("not a file with content: a pipe, a socket or a device")  # it would be waited for
     with path.open("rb") as stream:
         head = stream.read(HEAD)

@@ -83,6 +83,13 @@ def test_views_of_one_tensor_come_back(tmp_path: Path) -> None:
     assert [back[name].tolist() for name in "abc"] == [[0, 1, 2], [2, 3, 4, 5], [0, 1, 2, 3, 4, 5]]
 
 
+def test_a_checkpoint_may_be_read_by_whom_any_new_file_may(tmp_path: Path) -> None:
+    (tmp_path / "any").touch()
+    checkpoint.save({"weight": torch.ones(2)}, tmp_path / "a.safetensors")
+    modes = {(tmp_path / name).stat().st_mode for name in ("any", "a.safetensors")}
+    assert len(modes) == 1
+
+
 def test_what_is_saved_is_not_copied_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written: dict[str, Tensor] = {}
     monkeypatch.setattr(checkpoint, "write_tensors", lambda _, tensors, about: written.update(tensors))
