@@ -28,7 +28,7 @@ from translate.errors import DataError
 from translate.images import Enclosed, Pixels
 from translate.storage import alone, cache_folder, write_whole
 
-FORMAT = 3  # of the file; a change makes all packs anew
+FORMAT = 4  # of the file; a change makes all packs anew
 THREADS = min(8, os.cpu_count() or 1)
 AT_ONCE = 16 * THREADS  # pictures that wait to be written
 GIGABYTE = 10**9

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from bisect import bisect_right
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from itertools import accumulate, cycle, pairwise, takewhile
 from typing import Generic, NamedTuple, TypeVar
 
@@ -20,9 +20,9 @@ from translate.data.layouts import Pair, Source
 from translate.data.masks import draw_mask
 from translate.data.pack import Pack, packed
 from translate.data.shards import parts
-from translate.data.transforms import evaluation_transform, training_transform, whole_transform
+from translate.data.transforms import evaluation_transform, training_transform, whole_size
 from translate.errors import DataError
-from translate.images import read_rgb
+from translate.images import read_rgb, resized
 from translate.images.picture import Pixels
 
 Sample = dict[str, Tensor]
@@ -83,9 +83,9 @@ class Wholes(Generic[Unit]):
     """
 
     def __init__(self, c: ImageTrainConfig, *, training: bool, pack: Pack[Unit] | None = None) -> None:
-        self.transform = whole_transform(c) if training else None
-        resized = training and c.preprocess in RESIZED
-        self.least: Size | None = (c.resize_to, c.resize_to) if resized else None
+        self.size = partial(whole_size, c, training=training)
+        shrunk = training and c.preprocess in RESIZED
+        self.least: Size | None = (c.resize_to, c.resize_to) if shrunk else None
         self.pack: Pack[Unit] | None = pack
 
     def __call__(self, unit: Unit) -> Pixels:
@@ -99,7 +99,7 @@ class Wholes(Generic[Unit]):
             pixels = np.stack(_read_pair(unit, self.least))
         else:
             pixels = read_rgb(unit, least=self.least)
-        return _transformed(self.transform, pixels) if self.transform else pixels
+        return resized(pixels, *self.size(*pixels.shape[-3:-1]))
 
 
 def pack_of(units: Sequence[Unit], c: ImageTrainConfig) -> Pack[Unit] | None:
@@ -287,14 +287,7 @@ def _read_pair(pair: Pair, least: Size | None) -> tuple[Pixels, Pixels]:
         half = a.shape[1] // 2
         return a[:, :half], a[:, half : 2 * half]
     a, b = (read_rgb(picture, least=least) for picture in (pair.a, pair.b))
-    return a, b if a.shape == b.shape else _fit(b, a)
-
-
-def _fit(picture: Pixels, like: Pixels) -> Pixels:
-    """Bring a partner of another size to its pair's size, so that both can be cropped alike."""
-    height, width = like.shape[:2]
-    fitted: Pixels = A.Resize(height, width, area_for_downscale="image")(image=picture)["image"]
-    return fitted
+    return a, resized(b, *a.shape[:2])  # so that both can be cropped alike
 
 
 def _tensor(pixels: Pixels) -> Tensor:

@@ -17,17 +17,21 @@ from translate.config import ImageTrainConfig
 PAIR = {"b": "image"}
 
 
-def whole_transform(c: ImageTrainConfig) -> A.Compose:
-    """What of training's transform is the same each time: the resizing of whole pictures.
-
-    Call with image=a and b=b, (H, W, 3) uint8 each.
-    """
-    chance = c.preprocess == "random_resized_crop"
-    return A.Compose([] if chance else _resize(c, c.resize_to), additional_targets=PAIR)
+def whole_size(c: ImageTrainConfig, height: int, width: int, *, training: bool) -> tuple[int, int]:
+    """The height and width that a whole picture is brought to, before anything is cut from it."""
+    side = c.resize_to if training else c.image_size
+    if c.preprocess == "resize_and_crop":
+        return side, side
+    if c.preprocess.startswith("scale_width"):
+        return max(1, round(height * side / width)), side
+    if c.preprocess == "random_resized_crop" and not training:
+        factor = side / min(height, width)
+        return max(side, round(factor * height)), max(side, round(factor * width))
+    return height, width
 
 
 def training_transform(c: ImageTrainConfig) -> A.Compose:
-    """Crop, flip and jitter at random what `whole_transform` gave; call it alike."""
+    """Crop, flip and jitter whole pictures of that size at random: image=a and b=b, (H, W, 3) uint8 each."""
     steps = _crop(c, A.RandomCrop)
     if c.preprocess == "random_resized_crop":
         steps = [_random_resized_crop(c.image_size)]
@@ -42,18 +46,7 @@ def training_transform(c: ImageTrainConfig) -> A.Compose:
 
 def evaluation_transform(c: ImageTrainConfig) -> A.Compose:
     """The same size without chance: the whole picture where training resizes, else its middle."""
-    return A.Compose([*_resize(c, c.image_size), *_crop(c, A.CenterCrop)], additional_targets=PAIR)
-
-
-def _resize(c: ImageTrainConfig, side: int) -> list[A.BasicTransform]:
-    smooth = {"interpolation": cv2.INTER_CUBIC, "area_for_downscale": "image"}
-    if c.preprocess == "resize_and_crop":
-        return [A.Resize(side, side, **smooth)]
-    if c.preprocess == "random_resized_crop":
-        return [A.SmallestMaxSize(side, **smooth)]
-    if c.preprocess.startswith("scale_width"):
-        return [A.LongestMaxSize(max_size_hw=(None, side), **smooth)]
-    return []
+    return A.Compose(_crop(c, A.CenterCrop), additional_targets=PAIR)
 
 
 def _crop(c: ImageTrainConfig, crop: type[A.BasicTransform]) -> list[A.BasicTransform]:

@@ -5,6 +5,7 @@ from translate.images.limit import MAX_PIXELS
 from translate.images.masks import Hole, hole_of, read_hole, read_own_hole
 from translate.images.picture import Array, Picture, Pixels, from_pil, to_pil
 from translate.images.reading import Enclosed, PictureFile, from_image, pixels_of, read, read_rgb
+from translate.images.resizing import resized
 from translate.images.sheet import contact_sheet, picture_grid
 from translate.images.tensors import levels, to_pixels, to_tensor
 from translate.images.writing import FORMATS, to_image, write, write_rgb
@@ -33,6 +34,7 @@ __all__ = [
     "read_own_hole",
     "read_rgb",
     "real",
+    "resized",
     "to_image",
     "to_pil",
     "to_pixels",

@@ -10,8 +10,8 @@ import torch
 
 from translate.config import CycleGANConfig, ImageTrainConfig, Pix2PixConfig
 from translate.config.training import PREPROCESSING
-from translate.data.transforms import evaluation_transform, training_transform, whole_transform
-from translate.images import to_tensor
+from translate.data.transforms import evaluation_transform, training_transform, whole_size
+from translate.images import resized, to_tensor
 from translate.networks import PatchGAN, create_generator
 
 SIZES = [(1, 1), (30, 200), (200, 30), (45, 61), (64, 64), (3, 17)]
@@ -26,18 +26,22 @@ def config(**settings: Any) -> Pix2PixConfig:
 
 
 def drawn(c: Pix2PixConfig, a: np.ndarray, b: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    whole, transform = whole_transform(c)(image=a, b=b), training_transform(c)
+    transform = training_transform(c)
     transform.set_random_seed(seed)
-    done = transform(image=whole["image"], b=whole["b"])
+    done = transform(image=whole(c, a, training=True), b=whole(c, b, training=True))
     return done["image"], done["b"]
 
 
+def whole(c: ImageTrainConfig, pixels: np.ndarray, *, training: bool) -> np.ndarray:
+    return resized(pixels, *whole_size(c, *pixels.shape[:2], training=training))
+
+
 def for_training(c: ImageTrainConfig, **pictures: np.ndarray) -> dict[str, Any]:
-    return training_transform(c)(**whole_transform(c)(**pictures))
+    return training_transform(c)(**{n: whole(c, pixels, training=True) for n, pixels in pictures.items()})
 
 
 def for_scoring(c: ImageTrainConfig, **pictures: np.ndarray) -> dict[str, Any]:
-    return evaluation_transform(c)(**pictures)
+    return evaluation_transform(c)(**{n: whole(c, pixels, training=False) for n, pixels in pictures.items()})
 
 
 @pytest.mark.parametrize(
@@ -121,13 +125,31 @@ def test_scoring_leaves_nothing_to_chance(mode: str) -> None:
     for seed in range(3):
         transform = evaluation_transform(c)
         transform.set_random_seed(seed)
-        results.append(transform(image=a, b=a)["image"])
+        results.append(transform(image=whole(c, a, training=False))["image"])
     assert all(np.array_equal(results[0], other) for other in results)
 
 
 def test_scoring_shows_the_whole_picture_where_training_resizes() -> None:
     ramp = np.repeat(np.linspace(0, 255, 64).astype(np.uint8)[None, :, None], 64, axis=0).repeat(3, axis=2)
-    done = evaluation_transform(config())(image=ramp, b=ramp)["image"]
+    done = for_scoring(config(), image=ramp)["image"]
     assert done.shape == (32, 32, 3)
     assert done.min() < 8
     assert done.max() > 247
+
+
+@pytest.mark.parametrize(
+    ("mode", "training", "expected"),
+    [
+        ("resize_and_crop", True, (36, 36)),
+        ("resize_and_crop", False, (32, 32)),
+        ("scale_width", True, (24, 36)),
+        ("scale_width_and_crop", False, (21, 32)),
+        ("random_resized_crop", True, (40, 60)),
+        ("random_resized_crop", False, (32, 48)),
+        ("crop", True, (40, 60)),
+        ("none", False, (40, 60)),
+    ],
+)
+def test_whole_pictures_are_brought_to_a_size(mode: str, training: bool, expected: tuple[int, int]) -> None:
+    c = config(preprocess=mode, load_size=36)
+    assert whole_size(c, 40, 60, training=training) == expected

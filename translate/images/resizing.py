@@ -1,0 +1,25 @@
+"""Pictures at another size."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+from translate.images.picture import Pixels
+
+
+def resized(pixels: Pixels, height: int, width: int) -> Pixels:
+    """Pictures at that size, by the cubic filter that Pillow has: where they shrink it covers more pixels.
+
+    Args:
+        pixels: (..., H, W, C) uint8.
+
+    Returns:
+        (..., height, width, C) uint8; what was given, if it has that size.
+    """
+    *several, h, w, channels = pixels.shape
+    if (h, w) == (height, width):
+        return pixels
+    images = torch.from_numpy(pixels).reshape(-1, h, w, channels).permute(0, 3, 1, 2)
+    done = F.interpolate(images, (height, width), mode="bicubic", antialias=True)
+    return done.permute(0, 2, 3, 1).reshape(*several, height, width, channels).numpy()
