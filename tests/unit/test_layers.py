@@ -11,7 +11,7 @@ import translate
 
 PACKAGE = Path(translate.__file__).parent
 FLOORS = [
-    {"errors", "processes", "storage", "version"},
+    {"errors", "heap", "processes", "storage", "version"},
     {"config"},
     {"networks", "losses", "images", "metrics", "tensors"},
     {"models", "data"},

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+from translate import heap
 from translate.config import TrainConfig
 from translate.data.loader import EndlessBatches, load
 from translate.engine import checkpoint
@@ -77,9 +78,11 @@ class Loop:
             log.close()
             return True
         with Interrupt() as interrupt:
+            heap.keep()
             try:
                 self._steps(log, interrupt)
             finally:
+                heap.release()
                 log.close()
         return self.length.done(self.at)
 
