@@ -38,7 +38,9 @@ class TrainConfig(Config):
         choices=("auto", "fp32", "bf16", "fp16"),
     )
     compile: str = setting("auto", "compile the networks with torch.compile", choices=("auto", "on", "off"))
-    workers: int = setting(2, "processes that load pictures; 0 loads in the main one", low=0, resumable=True)
+    workers: int = setting(
+        2, "processes that decode pictures; 0: a thread of the main one", low=0, resumable=True
+    )
     cache_size: float = setting(
         10.0,
         "gigabytes of decoded pictures in the cache folder, and as many of tar files from elsewhere; 0: none",

@@ -50,6 +50,7 @@ class KeptSet(SampleSet):
         self.channels = c.channels or (1 if all(_is_gray(picture) for picture in pictures) else 3)
         self.parts = [] if fits else parts(self.found.files())
         self.kept = np.stack([self._in_channels(picture) for picture in pictures]) if fits else None
+        self.ready = fits
 
     def _read(self, found: Classed, count: int) -> Iterator[Pixels | str]:
         """The first pictures, (S, S, 3) each; where one cannot be read, the reason."""

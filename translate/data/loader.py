@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 import cv2
@@ -17,6 +19,7 @@ from translate.data.sets import Draw, Sample, SampleSet
 from translate.errors import DataError, UsageError
 
 MIXED = 8  # tar files whose pictures are mixed
+AHEAD = 3  # batches that a thread makes before they are asked for
 
 
 class EndlessBatches(Sampler[list[Draw]]):
@@ -96,14 +99,39 @@ class EndlessBatches(Sampler[list[Draw]]):
 def load(
     dataset: SampleSet, batches: EndlessBatches, workers: int, *, pin_memory: bool = False
 ) -> Iterator[Sample]:
-    """Batches of uint8 samples without end, read in `workers` processes (0: in this one).
+    """Batches of uint8 samples without end, made while the ones before are used.
 
     Args:
+        workers: processes that make them; of none, or where samples are ready, a thread of this one does.
         pin_memory: put them where a GPU fetches them quickest.
 
     Raises:
         DataError: a picture cannot be read any more, or the pictures of a batch differ in size.
     """
+    if workers == 0 or dataset.ready:
+        yield from _by_thread(dataset, batches, pin_memory)
+    else:
+        yield from _by_processes(dataset, batches, workers, pin_memory)
+
+
+def _by_thread(dataset: SampleSet, batches: EndlessBatches, pin_memory: bool) -> Iterator[Sample]:
+    def made(draws: list[Draw]) -> Sample:
+        batch = _stack([dataset[draw] for draw in draws])
+        return {name: part.pin_memory() for name, part in batch.items()} if pin_memory else batch
+
+    pool, coming = ThreadPoolExecutor(1), iter(batches)
+    try:
+        waiting = deque(pool.submit(made, draws) for draws in islice(coming, AHEAD))
+        for draws in coming:
+            yield waiting.popleft().result()
+            waiting.append(pool.submit(made, draws))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _by_processes(
+    dataset: SampleSet, batches: EndlessBatches, workers: int, pin_memory: bool
+) -> Iterator[Sample]:
     loader = DataLoader(
         dataset,
         batch_sampler=batches,
@@ -136,7 +164,8 @@ def _stack(samples: list[Sample]) -> Sample:
 def _together(parts: list[Tensor]) -> Tensor:
     if parts[0].ndim < 3:
         return torch.stack(parts)
-    return torch.stack([part.permute(1, 2, 0) for part in parts]).permute(0, 3, 1, 2)
+    rows = np.stack([part.permute(1, 2, 0).numpy() for part in parts])  # torch would start threads for it
+    return torch.from_numpy(rows).permute(0, 3, 1, 2)
 
 
 def _quiet_worker(_: int) -> None:

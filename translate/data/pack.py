@@ -59,12 +59,17 @@ class Pack(Generic[Unit]):
     def __init__(self, file: Path, places: Mapping[Unit, Place]) -> None:
         self.file, self.places = file, places
 
+    @property
+    def complete(self) -> bool:
+        """Whether all that could be read found room."""
+        return None not in self.places.values()
+
     def reasons(self) -> dict[Unit, str]:
         """Of each unit why it cannot be read, or nothing."""
         return {unit: place if isinstance(place, str) else "" for unit, place in self.places.items()}
 
     def find(self, unit: Unit) -> Pixels | None:
-        """A copy of a unit's pixels, uint8; None for one that found no room, or is there no more."""
+        """A unit's pixels, uint8, read-only; None for one that found no room, or is there no more."""
         place = self.places[unit]
         if not isinstance(place, list):
             return None
@@ -74,7 +79,7 @@ class Pack(Generic[Unit]):
         except OSError:  # another run needed the room
             return None
         pixels = np.frombuffer(content, np.uint8, count=int(np.prod(shape)), offset=offset)
-        return pixels.reshape(shape).copy()
+        return pixels.reshape(shape)
 
     @cached_property
     def _bytes(self) -> mmap.mmap:

@@ -47,9 +47,11 @@ class SampleSet(Dataset[Sample]):
 
     Attributes:
         parts: how many pictures are in each tar file, one after the other; empty where they are files.
+        ready: samples come from memory, quicker than they would come from another process.
     """
 
     parts: Sequence[int] = ()
+    ready: bool = False
 
     def __len__(self) -> int:
         raise NotImplementedError
@@ -80,6 +82,9 @@ class Wholes(Generic[Unit]):
 
     Args:
         pack: those that were decoded before.
+
+    Attributes:
+        ready: as of a `SampleSet`.
     """
 
     def __init__(self, c: ImageTrainConfig, *, training: bool, pack: Pack[Unit] | None = None) -> None:
@@ -87,6 +92,8 @@ class Wholes(Generic[Unit]):
         shrunk = training and c.preprocess in RESIZED
         self.least: Size | None = (c.resize_to, c.resize_to) if shrunk else None
         self.pack: Pack[Unit] | None = pack
+        slow = c.affine or c.color_jitter or c.preprocess == "random_resized_crop"
+        self.ready = pack is not None and pack.complete and not slow
 
     def __call__(self, unit: Unit) -> Pixels:
         """(H, W, 3), or for a pair (2, H, W, 3), uint8."""
@@ -149,6 +156,7 @@ class PairedSet(SampleSet):
         self.parts = parts([pair.a for pair in pairs])
         self.swapped = c.direction == "BtoA"
         self.wholes: Wholes[Pair] = Wholes(c, training=training, pack=pack)
+        self.ready = self.wholes.ready
         self.transform = training_transform(c) if training else evaluation_transform(c)
 
     def __len__(self) -> int:
@@ -184,6 +192,7 @@ class UnpairedSet(SampleSet):
         self.ends = list(accumulate(self.parts))
         self.ends_b = list(accumulate(parts(self.b)))
         self.wholes = Wholes(c, training=training, pack=pack)
+        self.ready = self.wholes.ready
         self.transform = training_transform(c) if training else evaluation_transform(c)
 
     def __len__(self) -> int:
@@ -226,6 +235,7 @@ class PhotoSet(SampleSet):
         self.files, self.seed = files, c.seed
         self.parts = parts(files)
         self.wholes = Wholes(c, training=training, pack=pack)
+        self.ready = self.wholes.ready
         self.transform = training_transform(c) if training else evaluation_transform(c)
 
     def __len__(self) -> int:
@@ -243,7 +253,7 @@ class HoledSet(PhotoSet):
         self, files: Sequence[Source], c: InpaintConfig, *, training: bool, pack: Pack[Source] | None = None
     ) -> None:
         super().__init__(files, c, training=training, pack=pack)
-        self.training = training
+        self.training, self.ready = training, False  # to draw holes takes 2 ms each
         self.kinds = () if c.holes == "all" else (c.holes,)
 
     def sample(self, draw: Draw) -> Sample:
@@ -291,4 +301,4 @@ def _read_pair(pair: Pair, least: Size | None) -> tuple[Pixels, Pixels]:
 
 
 def _tensor(pixels: Pixels) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)
+    return torch.from_numpy(np.require(pixels, requirements=["C", "W"])).permute(2, 0, 1)

@@ -24,7 +24,7 @@ from translate.data.layouts import (
     find_unpaired,
 )
 from translate.errors import DataError, UsageError
-from translate.images import Pixels, picture_name, read_rgb
+from translate.images import Pixels, picture_name, read_rgb, resized
 from translate.images.lab import join_lab, split_lab
 from translate.images.tensors import to_pixels, to_tensor
 from translate.inference import Translator
@@ -221,23 +221,16 @@ def _read_pair(pair: Pair, direction: str) -> tuple[Pixels, Pixels]:
     a = _read(pair.a)
     half = a.shape[1] // 2
     a, b = (a[:, :half], a[:, half : 2 * half]) if pair.b is None else (a, _read(pair.b))
-    if a.shape != b.shape:
-        b = _resized(b, (a.shape[1], a.shape[0]))
+    b = resized(b, *a.shape[:2])
     return (b, a) if direction == "BtoA" else (a, b)
-
-
-def _resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
-    """To a width and height: by area where it becomes smaller, else bilinearly."""
-    smaller = size[0] < pixels.shape[1] or size[1] < pixels.shape[0]
-    way = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(pixels, size, interpolation=way), np.uint8)
 
 
 def crop(photo: Pixels) -> Pixels:
     """The middle of a photo, at most 256 x 256; a shorter side over 256 is scaled down to it first."""
     factor = SIDE / min(photo.shape[:2])
     if factor < 1:
-        photo = _resized(photo, (round(photo.shape[1] * factor), round(photo.shape[0] * factor)))
+        size = (round(photo.shape[1] * factor), round(photo.shape[0] * factor))
+        photo = np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.uint8)
     top, left = (max(0, side - SIDE) // 2 for side in photo.shape[:2])
     return np.ascontiguousarray(photo[top : top + SIDE, left : left + SIDE])
 

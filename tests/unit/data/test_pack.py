@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import pickle
+from multiprocessing import active_children
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.pictures import noise
-from translate.config import CycleGANConfig, Pix2PixConfig
+from translate.config import CycleGANConfig, InpaintConfig, Pix2PixConfig
 from translate.data import progress
 from translate.data.layouts import Pair
+from translate.data.loader import EndlessBatches, load
 from translate.data.pack import Pack, packed
-from translate.data.sets import Draw, PairedSet, UnpairedSet, decoded, pack_of
+from translate.data.sets import Draw, HoledSet, PairedSet, PhotoSet, UnpairedSet, decoded, pack_of
 from translate.images import Pixels, read_rgb
 
 
@@ -175,6 +178,30 @@ def test_samples_are_the_same_with_a_pack_and_without(files: list[Path]) -> None
         for draw in (Draw(0, 0), Draw(1, 1)):
             assert all(one[draw][name].equal(other[draw][name]) for name in "ab")
     assert decoded(of_pairs) == dict.fromkeys(files[:3], "")
+
+
+def test_a_decoded_set_comes_from_a_thread_with_the_same_samples(files: list[Path]) -> None:
+    c = CycleGANConfig(image_size=32)
+    plain, kept = (PhotoSet(files, c, training=True, pack=pack) for pack in (None, pack_of(files, c)))
+    batches = EndlessBatches(5, 2, 0)
+    decoding, ready = load(plain, batches, 1), load(kept, batches, 1)
+    for _ in range(4):
+        assert next(ready)["photo"].equal(next(decoding)["photo"])
+    assert len(active_children()) == 1
+
+
+def test_a_set_is_ready_where_only_crops_and_flips_are_left(files: list[Path]) -> None:
+    def ready(kind: type[PhotoSet] = PhotoSet, **settings: Any) -> bool:
+        c = InpaintConfig(**{"image_size": 64, "preprocess": "resize_and_crop", **settings})
+        return kind(files, c, training=True, pack=pack_of(files, c)).ready
+
+    assert ready()
+    assert not ready(cache_size=0)
+    assert not ready(cache_size=5e-5, load_size=80)
+    assert not ready(affine=5)
+    assert not ready(color_jitter=0.3)
+    assert not ready(preprocess="random_resized_crop")
+    assert not ready(HoledSet)
 
 
 def test_no_cache_is_no_pack(files: list[Path]) -> None:
