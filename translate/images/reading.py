@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import PIL.WebPImagePlugin  # noqa: F401 - registers itself
 from PIL import Image, JpegImagePlugin, UnidentifiedImageError
 
 from translate.errors import DataError, TranslateError
@@ -28,6 +29,7 @@ from translate.images.limit import MAX_PIXELS, check_size, own_limit
 from translate.images.metadata import kept, orientation, upright
 from translate.images.picture import Picture, Pixels, from_pil
 
+Image.preinit()  # registers the others: to find one that is not, Pillow would import all that it knows
 READABLE = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 CONVERTED = ("CMYK", "LAB")  # modes that no network takes
 ANIMATED = ("GIF", "PNG", "WEBP")
