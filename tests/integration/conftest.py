@@ -92,6 +92,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of a tiny CycleGAN, trained for one step."""
     folder = tmp_path_factory.mktemp("model")
     demo(folder / "data")
-    arguments = command("train", "cyclegan", "--data", "data", "--steps", "1", "--out", "run", *TINY)
-    subprocess.run(arguments, cwd=folder, env=environment(), check=True, capture_output=True)
+    arguments = ["train", "cyclegan", "--data", "data", "--steps", "1", "--out", "run", *TINY]
+    result = warm.run(arguments, folder, environment())
+    assert result.returncode == 0, result.stderr
     return folder / "run"

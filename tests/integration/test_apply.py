@@ -7,7 +7,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
 import time
 import warnings
 from pathlib import Path
@@ -16,7 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.integration.conftest import Command, Result, command, environment
+from tests.integration import warm
+from tests.integration.conftest import Command, Result, environment
 from tests.pictures import noise
 from tests.unit.images.making import STORED, deep_png, gamma, profile, ramps, saved
 from tests.unit.inference.making import lively
@@ -267,19 +267,15 @@ class Run:
 
     def until(self, done: int, number: signal.Signals) -> Result:
         """Start it, and send it a signal as soon as so many pictures are done."""
-        with subprocess.Popen(
-            command(*self.arguments),
-            cwd=self.folder,
-            env=environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
-            while len(self.finished()) < done and process.poll() is None:
-                time.sleep(0.001)
-            process.send_signal(number)
-            told = process.communicate(timeout=60)
-        return Result(process.args, process.returncode, *told)
+        told = self.folder / "told.out", self.folder / "told.err"
+        process = warm.start(list(map(str, self.arguments)), self.folder, environment(), told)
+        while len(self.finished()) < done and process.is_alive():
+            time.sleep(0.001)
+        assert process.pid is not None
+        os.kill(process.pid, number)
+        process.join(60)
+        assert process.exitcode is not None
+        return Result(self.arguments, process.exitcode, *(path.read_text() for path in told))
 
     def finished(self) -> list[Path]:
         return [path for path in self.out.glob("*/*") if not path.name.startswith(".")]

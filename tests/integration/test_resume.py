@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import shutil
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
+from tests.integration import warm
 from tests.integration.conftest import TINY, TINY_TRANSLATION, Command, command, environment
 
 STEPS = "12"
@@ -37,20 +39,16 @@ def newest_step(run: Path) -> int:
     return max(steps, default=0)
 
 
-def run_until(arguments: list[str], folder: Path, step: int, number: signal.Signals) -> int:
+def run_until(arguments: list[str], folder: Path, step: int, number: signal.Signals) -> int | None:
     """Start a training, send it a signal once it has a checkpoint of `step`; its exit code."""
-    process = subprocess.Popen(
-        command(*arguments),
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    process = warm.start(arguments, folder, environment(), (folder / "out", folder / "err"))
     run = folder / arguments[arguments.index("--out") + 1]
-    while newest_step(run) < step and process.poll() is None:
+    while newest_step(run) < step and process.is_alive():
         time.sleep(0.01)
-    process.send_signal(number)
-    return process.wait(timeout=60)
+    assert process.pid is not None
+    os.kill(process.pid, number)
+    process.join(60)
+    return process.exitcode
 
 
 @pytest.mark.parametrize(("recipe", "workers"), [("pix2pix", "0"), *((recipe, "2") for recipe in OWN)])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.integration.conftest import TINY, Command, command, environment
+from tests.integration import warm
+from tests.integration.conftest import TINY, Command, environment
 from tests.pictures import demo
 from translate.images import read_rgb
 
@@ -19,10 +19,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of infogan on the demo, a step long."""
     folder = tmp_path_factory.mktemp("infogan")
     demo(folder / "data")
-    arguments = command("train", "infogan", "--data", "data", "--steps", "1", "--out", "run", *TINY)
-    told = subprocess.run(
-        arguments, cwd=folder, env=environment(), check=True, capture_output=True, text=True
-    )
+    arguments = ["train", "infogan", "--data", "data", "--steps", "1", "--out", "run", *TINY]
+    told = warm.run(arguments, folder, environment())
     assert "next: translate sample run -o out/" in told.stdout
     assert "diversity" in told.stderr
     return folder / "run"

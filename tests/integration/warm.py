@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest import mock
@@ -29,11 +30,10 @@ FORKING.set_forkserver_preload([__name__])
 def run(
     arguments: Sequence[str], folder: Path, environment: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
-    """`translate ARGUMENTS` in a folder."""
-    with TemporaryDirectory() as place, mock.patch.dict(os.environ, environment):
+    """`translate ARGUMENTS` in a folder, to its end."""
+    with TemporaryDirectory() as place:
         told = Path(place, "out"), Path(place, "err")
-        process = FORKING.Process(target=_command, args=(arguments, folder, dict(environment), told))
-        process.start()
+        process = start(arguments, folder, environment, told)
         process.join(300)
         if process.is_alive():
             process.kill()
@@ -41,6 +41,20 @@ def run(
         assert process.exitcode is not None
         out, err = (path.read_text(encoding="utf-8") for path in told)
     return subprocess.CompletedProcess(["translate", *arguments], process.exitcode, out, err)
+
+
+def start(
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], told: tuple[Path, Path]
+) -> BaseProcess:
+    """`translate ARGUMENTS` in a folder, and on.
+
+    Args:
+        told: the files that its output and its messages go to.
+    """
+    with mock.patch.dict(os.environ, environment):
+        process = FORKING.Process(target=_command, args=(arguments, folder, dict(environment), told))
+        process.start()
+    return process
 
 
 def _command(
