@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -20,6 +21,8 @@ from translate.images import to_tensor
 from translate.losses import ImagePool
 from translate.models import pick_device, pick_precision
 from translate.trainers.building import Trainer
+
+MOVED_TOGETHER = 2**23  # weights of which the gradients are there at once
 
 
 class Stepper:
@@ -45,6 +48,8 @@ class Stepper:
         self.averaged = Averaged(trainer.generators, c.ema)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision.dtype == torch.float16)
         self.chosen = prepare(trainer, c, self.device)
+        at_once = self.group.size > 1 or c.clip_grad is not None or self.scaler.is_enabled()
+        self.early = self.device.type == "cpu" and not at_once  # a GPU would wait for Python
         if self.group.rank:  # the same weights as the others, but noise of its own
             torch.manual_seed(c.seed + (self.group.rank << 32))
 
@@ -94,9 +99,15 @@ class Stepper:
 
     def _update(self, name: str, loss: Tensor, *, more: bool = False) -> None:
         """One optimizer step on a loss, with those gathered before."""
+        optimizer = self.trainer.optimizers[name]
+        if self.early and not more and not _gradients(optimizer):
+            with _moving_early(optimizer):
+                self._gather(name, loss)
+            torch.clear_autocast_cache()
+            return
         self._gather(name, loss)
         if not more:
-            self._move(self.trainer.optimizers[name])
+            self._move(optimizer)
 
     def _gather(self, name: str, loss: Tensor, *, more: bool = True) -> None:
         """Add a loss's gradients to those that are there."""
@@ -105,11 +116,10 @@ class Stepper:
 
     def _move(self, optimizer: torch.optim.Optimizer) -> None:
         """One optimizer step, along the mean of all processes' gradients, which are forgotten then."""
-        weights = [weight for parameters in optimizer.param_groups for weight in parameters["params"]]
-        self.group.average([weight.grad for weight in weights if weight.grad is not None])
+        self.group.average(_gradients(optimizer))
         if self.c.clip_grad is not None:
             self.scaler.unscale_(optimizer)
-            nn.utils.clip_grad_norm_(weights, self.c.clip_grad)
+            nn.utils.clip_grad_norm_(_weights(optimizer), self.c.clip_grad)
         self.scaler.step(optimizer)
         self.scaler.update()
         optimizer.zero_grad()
@@ -158,6 +168,43 @@ class Stepper:
         torch.set_rng_state(own["random"]["cpu"])
         if self.device.type != "cpu" and own["random"]["device"] is not None:
             torch.get_device_module(self.device).set_rng_state(own["random"]["device"])
+
+
+def _weights(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    return [weight for parameters in optimizer.param_groups for weight in parameters["params"]]
+
+
+def _gradients(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    """Those that were gathered and not used yet."""
+    return [weight.grad for weight in _weights(optimizer) if weight.grad is not None]
+
+
+@contextmanager
+def _moving_early(optimizer: torch.optim.Optimizer) -> Iterator[None]:
+    """Within, a backward pass moves some weights as soon as it has their gradients, and forgets these: never
+    are all of them there. It has no more use for a weight by then.
+    """
+    gathered = 0
+
+    def move() -> None:
+        nonlocal gathered
+        gathered = 0
+        optimizer.step()
+        optimizer.zero_grad()
+
+    def gather(weight: Tensor) -> None:
+        nonlocal gathered
+        gathered += weight.numel()
+        if gathered >= MOVED_TOGETHER:
+            move()
+
+    hooks = [w.register_post_accumulate_grad_hook(gather) for w in _weights(optimizer)]  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+    move()
 
 
 def _match_layout(optimizer: torch.optim.Optimizer) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from translate.config import CycleGANConfig, DCGANConfig, ImageTrainConfig, Pix2PixConfig
+from translate.engine import stepper
 from translate.engine.memory import remedies
 from translate.engine.stepper import Stepper
 from translate.errors import TranslateError, UsageError
@@ -26,12 +27,12 @@ def config(method: str, **settings: Any) -> ImageTrainConfig:
 def stepped(c: ImageTrainConfig, method: str) -> dict[str, Tensor]:
     """Weights and running statistics after three steps in float64: the same start, the same pictures."""
     torch.manual_seed(0)
-    stepper = Stepper(find_recipe(method).task().trainer(c).double(), c)
+    made = Stepper(find_recipe(method).task().trainer(c).double(), c)
     for number in range(3):
         a, b = torch.rand(2, c.batch_size, 3, 32, 32, dtype=torch.float64)
-        losses = stepper.step({"a": a, "b": b}, number=number + 1, rate=1.0)
+        losses = made.step({"a": a, "b": b}, number=number + 1, rate=1.0)
         assert all(loss.isfinite() for loss in losses.values())
-    parts = {**dict(stepper.trainer.named_parameters()), **dict(stepper.trainer.named_buffers())}
+    parts = {**dict(made.trainer.named_parameters()), **dict(made.trainer.named_buffers())}
     return {name: value.detach() for name, value in parts.items() if value.is_floating_point()}
 
 
@@ -51,6 +52,30 @@ def test_layers_computed_again_change_nothing(method: str) -> None:
     assert farthest(stepped(config(method), method), stepped(config(method, recompute=True), method)) < 1e-9
 
 
+def test_weights_that_move_early_move_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[int] = []  # how many weights each moves
+    step = torch.optim.Adam.step
+
+    def counted(self: torch.optim.Adam) -> None:
+        weights = [weight for group in self.param_groups for weight in group["params"]]
+        steps.append(sum(weight.grad is not None for weight in weights))
+        step(self)
+
+    def moved(early: int, **settings: Any) -> dict[str, Tensor]:
+        steps.clear()
+        monkeypatch.setattr(stepper, "MOVED_TOGETHER", early)
+        return stepped(config("pix2pix", **settings), "pix2pix")
+
+    monkeypatch.setattr(torch.optim.Adam, "step", counted)
+    together = moved(2**23)
+    count = sum(steps)
+    assert farthest(together, moved(1)) == 0
+    assert set(steps) == {0, 1}, "one by one"
+    assert sum(steps) == count, "each once in a step"
+    assert farthest(together, moved(1, clip_grad=1e9)) < 1e-9
+    assert 1 not in steps, "clipping looks at all gradients"
+
+
 def test_parts_must_be_equal() -> None:
     with pytest.raises(UsageError, match=r"accumulate 3 does not cut batch_size 4 .*: use --accumulate 2"):
         config("pix2pix", accumulate=3).check()
@@ -58,14 +83,14 @@ def test_parts_must_be_equal() -> None:
 
 def test_a_step_that_does_not_fit_says_what_helps(monkeypatch: pytest.MonkeyPatch) -> None:
     c = config("pix2pix")
-    stepper = Stepper(find_recipe("pix2pix").task().trainer(c), c)
+    made = Stepper(find_recipe("pix2pix").task().trainer(c), c)
 
     def full(*_: object) -> dict[str, Tensor]:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
 
-    monkeypatch.setattr(stepper.trainer, "step", full)
+    monkeypatch.setattr(made.trainer, "step", full)
     with pytest.raises(TranslateError, match=r"does not fit .* --accumulate 4 .* --recompute .* under 32"):
-        stepper.step({"a": torch.rand(4, 3, 32, 32)}, number=1, rate=1.0)
+        made.step({"a": torch.rand(4, 3, 32, 32)}, number=1, rate=1.0)
 
 
 def test_remedies_are_those_that_are_left() -> None:
