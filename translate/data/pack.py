@@ -117,7 +117,7 @@ def packed(
     if known.without_room and file.exists():  # else it was told why it cannot be kept
         remedy = f"--cache-size {_rounded_up(known.needed)}" if room == asked else "a disk with more room"
         shown = f"{known.without_room} of {len(units)}"
-        log.info(f"{shown} pictures find no room among the decoded ones: {remedy} would hold them all")
+        log.info(f"{shown} find no room among the decoded pictures: {remedy} would hold them all")
     _make_room(folder, file, asked)
     return Pack(file, dict(zip(units, known.places, strict=True)))
 

@@ -86,7 +86,7 @@ def test_what_finds_no_room_is_left_to_be_decoded(
     two = (20 * 30 + 21 * 30) * 3 / 1e9
     found = pack(files, Reader(), gigabytes=two)
     assert [found.find(path) is not None for path in files] == [True, True, False, False, False]
-    told = "3 of 5 pictures find no room among the decoded ones: --cache-size 0.1 would hold them all"
+    told = "3 of 5 find no room among the decoded pictures: --cache-size 0.1 would hold them all"
     assert told in caplog.text
     caplog.clear()
     pack(files, reader := Reader(), gigabytes=two)
