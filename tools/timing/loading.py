@@ -13,8 +13,7 @@ from typing import Any
 import torch
 
 from timing import plain
-from timing.measure import Build, Run, timed
-from translate import heap
+from timing.measure import Build, Run, keep_heap, timed
 from translate.config import CycleGANConfig
 from translate.data.loader import EndlessBatches, load
 from translate.data.sets import PhotoSet, pack_of
@@ -26,7 +25,7 @@ LOAD_SIZE, SIDE, BATCH, WORKERS = 286, 256, 8, 2
 def ours(photos: Path, batches: int, *, cached: bool) -> Run:
     """Batches as a training step gets them, up to float32 in [-1, 1]."""
     torch.set_num_threads(1)
-    heap.keep()
+    keep_heap()
     c = CycleGANConfig(image_size=SIDE, load_size=LOAD_SIZE, batch_size=BATCH)
     files = find_pictures(photos)
     photo_set = PhotoSet(files, c, training=True, pack=pack_of(files, c) if cached else None)

@@ -9,6 +9,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -17,10 +18,12 @@ from typing import Any
 import click
 import torch
 
+from translate import heap
 from translate.models import pick_precision
 
 Run = Callable[[], object]
 Build = Callable[[], Run]  # pickled: a function of a module, or a partial of one
+KEPT = ExitStack()
 SIDE = 3072  # of the matrices by which the machine's rate is measured
 
 
@@ -84,6 +87,11 @@ class _Worker:
         peak: int = self.ask("end")
         self.process.join()
         return peak
+
+
+def keep_heap() -> None:
+    """Keep freed memory, as long as this process lives."""
+    KEPT.enter_context(heap.kept())
 
 
 def _serve(build: Build, pipe: Connection) -> None:

@@ -15,8 +15,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from timing import plain
-from timing.measure import Build, Run, timed
-from translate import heap
+from timing.measure import Build, Run, keep_heap, timed
 from translate.config import TrainConfig
 from translate.engine.stepper import Stepper
 from translate.recipes import find_recipe
@@ -73,7 +72,7 @@ WAYS: dict[str, dict[str, Any]] = {
 
 def ours(case: Case, settings: Mapping[str, Any]) -> Run:
     """A step as `translate train` takes it."""
-    heap.keep()
+    keep_heap()
     c = case.config(**settings)
     stepper, batch, taken = Stepper(case.trainer(c), c), case.batch(), iter(range(1, 2**31))
     return lambda: stepper.step(batch, number=next(taken), rate=1.0)

@@ -78,11 +78,10 @@ class Loop:
             log.close()
             return True
         with Interrupt() as interrupt:
-            heap.keep()
             try:
-                self._steps(log, interrupt)
+                with heap.kept():
+                    self._steps(log, interrupt)
             finally:
-                heap.release()
                 log.close()
         return self.length.done(self.at)
 

@@ -10,10 +10,9 @@ import torch
 from translate.config import GeneratorSpec
 
 GIB = 2**30
-# Feature maps of the outermost width and full size that are alive at once. A forward of 1536 px
-# added 3.5 of them to the peak of the process in float32 and 4.9 in bfloat16 for ResNet-9, 1.5 in
-# float32 for U-Net-256.
-ALIVE = {"resnet": 5.0, "unet": 2.5, "identity": 0.1}
+# Feature maps of the outermost width and full size that are held at once, with what is free between them.
+# Two forwards of 1536 px in float32 added 5.6 of them to the process for ResNet-9, 2.8 for U-Net-256.
+ALIVE = {"resnet": 6.0, "unet": 3.0, "identity": 0.1}
 HELD = {"resnet": 1.5, "unet": 1.2, "identity": 0.1}  # of them, between two layers: reckoned, not measured
 ENDS = 48  # bytes a pixel of the network's input and output in float32, and of what rounds them
 WHOLE = 4 * GIB  # the most that a picture in one piece may take, however much is free

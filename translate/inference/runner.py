@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from translate import heap
 from translate.inference.engines import find_engine, together
 from translate.models import Model, Precision, pick_device, pick_precision
 
@@ -47,7 +48,7 @@ class Runner:
         if self._engine and not exact:
             return self._engine(windows)
         network = self.generator if exact else self._compiled
-        with self.arithmetic(exact).autocast():
+        with heap.kept(), self.arithmetic(exact).autocast():
             out: Tensor = network(windows.to(self.device))
         return out.float()
 
