@@ -1,8 +1,18 @@
-"""This process among those that torchrun started together for one command. Needs no torch."""
+"""This process, and its place among those that torchrun started together for one command. Needs no torch."""
 
 from __future__ import annotations
 
 import os
+from types import FrameType
+
+interrupted = False  # by Ctrl-C
+
+
+def stop(number: int, frame: FrameType | None) -> None:
+    """On Ctrl-C, raise what Python raises, and note it: a library that is being imported may swallow that."""
+    global interrupted
+    interrupted = True
+    raise KeyboardInterrupt
 
 
 def _started() -> bool:

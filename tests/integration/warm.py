@@ -66,4 +66,5 @@ def _command(
     for number, path in enumerate(told, start=1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
     sys.argv = ["translate", *arguments]
+    multiprocessing.set_start_method(None, force=True)  # what a process has that was not forked so
     main()

@@ -5,7 +5,10 @@ from __future__ import annotations
 import errno
 import importlib
 import logging
+import os
+import signal
 import sys
+from typing import NoReturn
 
 import click
 
@@ -72,6 +75,9 @@ def main() -> None:
     """Run the command line; a person's mistake is one line and an exit code, never a traceback."""
     logging.basicConfig(format="%(message)s")
     logging.getLogger("translate").setLevel(logging.INFO)
+    processes.interrupted = False
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, processes.stop)
     try:
         code = translate.main(prog_name="translate", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
@@ -89,4 +95,15 @@ def main() -> None:
         sys.exit(1)
     except (KeyboardInterrupt, click.Abort):
         click.echo("stopped", err=True)
-        sys.exit(130)
+        _leave(130)
+
+
+def _leave(code: int) -> NoReturn:
+    """End without taking Python down: what a library's threads are still at would crash it."""
+    import multiprocessing
+
+    for child in multiprocessing.active_children():
+        child.terminate()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

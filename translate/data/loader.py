@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -132,17 +133,20 @@ def _by_thread(dataset: SampleSet, batches: EndlessBatches, pin_memory: bool) ->
 def _by_processes(
     dataset: SampleSet, batches: EndlessBatches, workers: int, pin_memory: bool
 ) -> Iterator[Sample]:
-    loader = DataLoader(
-        dataset,
-        batch_sampler=batches,
-        num_workers=workers,
-        collate_fn=_stack,
-        worker_init_fn=_quiet_worker,
-        pin_memory=pin_memory,
-        generator=torch.Generator(),  # else it would draw from the random state that training resumes with
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's, of more processes than cores
+        loader = DataLoader(
+            dataset,
+            batch_sampler=batches,
+            num_workers=workers,
+            collate_fn=_stack,
+            worker_init_fn=_quiet_worker,
+            pin_memory=pin_memory,
+            generator=torch.Generator(),  # else it would draw from the state that training resumes with
+        )
+        loaded = iter(loader)
     try:
-        yield from loader
+        yield from loaded
     except DataError as error:  # from a worker it comes with the worker's traceback
         raise DataError(
             str(error).rstrip().splitlines()[-1].removeprefix(f"{DataError.__module__}.DataError: ")

@@ -18,6 +18,9 @@ class Interrupt:
 
     To the processes that torchrun started it hands on what the terminal sends to all of them already,
     and ends them itself after half a minute: there, a second one means no more than the first.
+
+    Raises:
+        KeyboardInterrupt: one came before, and was swallowed.
     """
 
     def __init__(self) -> None:
@@ -25,6 +28,8 @@ class Interrupt:
         self.before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
+        if processes.interrupted:
+            raise KeyboardInterrupt
         if threading.current_thread() is threading.main_thread():  # Python allows it nowhere else
             self.before = {number: signal.signal(number, self._ask) for number in SIGNALS}
         return self

@@ -93,7 +93,8 @@ class Bench:
     def __init__(self, model: Model, direction: str | None, precision: Precision) -> None:
         self.generator = model.generator(direction)
         self.config, self.precision = model.config, precision
-        name = f"{model.fingerprint()}-{direction or model.config.directions[0]}"
+        self.direction = direction or model.config.directions[0]
+        name = f"{model.fingerprint()}-{self.direction}"
         self.records = Records(name, str(precision))
         self.tried: dict[str, tuple[Run, Files]] = {}
 
@@ -152,7 +153,7 @@ class Bench:
 
     def measure(self, name: str) -> Figures:
         """Compare an engine with torch in float32, take its time, and remember both."""
-        log.info("trying %s on this model (once: what is found is remembered)", name)
+        log.info("trying %s on this model, %s (once: what is found is remembered)", name, self.direction)
         if name == "torch":
             count = together(self.generator)
             batch = self.pictures[0].expand(count, -1, -1, -1)

@@ -49,16 +49,11 @@ class CycleGAN(Trainer):
         update("d", (d_a + penalty_a) / 2, more=True)
         d_b, penalty_b = self.judged(self.d_b, real=b, fake=self.pool_b(fake_b))
         update("d", (d_b + penalty_b) / 2)
-        identity = c.lambda_identity * (c.lambda_a * same_a + c.lambda_b * same_b)
-        return {
-            "d_a": d_a / 2,
-            "d_b": d_b / 2,
-            "g_ab": g_ab,
-            "g_ba": g_ba,
-            "cycle_a": cycle_a,
-            "cycle_b": cycle_b,
-            "identity": identity,
-        }
+        losses = {"d_a": d_a / 2, "d_b": d_b / 2, "g_ab": g_ab, "g_ba": g_ba}
+        losses |= {"cycle_a": cycle_a, "cycle_b": cycle_b}
+        if c.lambda_identity:
+            losses["identity"] = c.lambda_identity * (c.lambda_a * same_a + c.lambda_b * same_b)
+        return losses
 
     def there_and_back(
         self, x: Tensor, there: nn.Module, back: nn.Module, d: nn.Module
