@@ -1,7 +1,7 @@
 """What the C library does with memory that was freed.
 
 By itself glibc returns large blocks to the system, which then clears and maps each page anew for the next
-layer that asks for it: a tenth of a training step, and a third of a forward of a photo of 1024 px.
+layer that asks for it: on a CPU a good part of a step, and more of a large photo's forward.
 """
 
 from __future__ import annotations

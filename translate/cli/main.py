@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 import click
@@ -102,8 +103,9 @@ def _leave(code: int) -> NoReturn:
     """End without taking Python down: what a library's threads are still at would crash it."""
     import multiprocessing
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     for child in multiprocessing.active_children():
         child.terminate()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with suppress(OSError):  # who read it was stopped, too
+        sys.stdout.flush()
     os._exit(code)
