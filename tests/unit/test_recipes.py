@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 import translate
 from tests.pictures import demo
 from translate.config import NoiseTrainConfig
+from translate.engine import checkpoint, stepper
 from translate.images import Pixels
 from translate.inference import Sampler, Translator
 from translate.recipes import RECIPES
@@ -21,6 +22,10 @@ from translate.recipes import RECIPES
 TINY = {"image_size": 32, "ngf": 4, "ndf": 4, "batch_size": 2, "workers": 0, "device": "cpu"}
 FROM_NOISE = [name for name, recipe in RECIPES.items() if issubclass(recipe.config, NoiseTrainConfig)]
 TRANSLATIONS = [name for name in RECIPES if name not in FROM_NOISE]
+SECOND_ORDER = {  # where a gradient goes through another, or a weight through a norm of it
+    "dcgan": {"spectral": True, "d_norm": "none"},
+    "pix2pix": {"gan_loss": "wgan-gp", "norm": "instance"},
+}
 
 
 def train(recipe: str, data: Path, out: Path, **settings: Any) -> Translator | Sampler:
@@ -85,6 +90,21 @@ def test_layers_computed_again_make_the_same_model(recipe: str, tmp_path: Path) 
     kept, again_made = (load_file(next((out / "model").glob("*.safetensors"))) for out in runs.values())
     for name, weight in kept.items():
         torch.testing.assert_close(again_made[name], weight, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_weights_that_move_early_make_the_same_model(
+    recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, runs = demo(tmp_path / "data"), {2**23: tmp_path / "together", 1: tmp_path / "early"}
+    for weights, out in runs.items():
+        monkeypatch.setattr(stepper, "MOVED_TOGETHER", weights)
+        train(recipe, data, out, steps=2, precision="fp32", **SECOND_ORDER.get(recipe, {}))
+    name = "checkpoints/step-00000002.safetensors"
+    together, early = (checkpoint.load(out / name)["trainer"] for out in runs.values())
+    tensors = {key: weight for key, weight in together.items() if isinstance(weight, torch.Tensor)}
+    assert tensors
+    assert [key for key, weight in tensors.items() if not weight.equal(early[key])] == []
 
 
 @pytest.fixture
