@@ -11,7 +11,7 @@ from translate.config import GeneratorSpec
 
 GIB = 2**30
 # Feature maps of the outermost width and full size that are held at once, with what is free between them.
-# Two forwards of 1536 px in float32 added 5.6 of them to the process for ResNet-9, 2.8 for U-Net-256.
+# Two forwards of 1536 px in float32 added 4.8 to 6.0 of them to the process for ResNet-9, 2.5 for U-Net-256.
 ALIVE = {"resnet": 6.0, "unet": 3.0, "identity": 0.1}
 HELD = {"resnet": 1.5, "unet": 1.2, "identity": 0.1}  # of them, between two layers: reckoned, not measured
 ENDS = 48  # bytes a pixel of the network's input and output in float32, and of what rounds them

@@ -29,7 +29,15 @@ class GANLoss:
 
     def discriminator(self, *, real: Tensor, fake: Tensor) -> Tensor:
         """The discriminator's loss, a scalar."""
-        return self.real(_full(real)) + self.fake(_full(fake))
+        return self.of_real(real) + self.of_fake(fake)
+
+    def of_real(self, scores: Tensor) -> Tensor:
+        """What real pictures cost the discriminator, a scalar."""
+        return self.real(_full(scores))
+
+    def of_fake(self, scores: Tensor) -> Tensor:
+        """What generated pictures cost the discriminator, a scalar."""
+        return self.fake(_full(scores))
 
     def generator(self, fake: Tensor) -> Tensor:
         """The generator's loss, a scalar."""

@@ -1,4 +1,4 @@
-"""The pieces that the networks share: norms and the decoder's upsampling."""
+"""The pieces that the networks share: norms, an activation and the decoder's upsampling."""
 
 from __future__ import annotations
 
@@ -113,6 +113,11 @@ def make_norm(kind: str, channels: int) -> nn.Module:
     if kind == "instance-affine":
         return InstanceNorm(channels)
     return InstanceNorm() if kind == "instance" else nn.Identity()
+
+
+def leaky_relu() -> nn.Module:
+    """The discriminators' activation, in place: the gradient needs no second copy of a layer."""
+    return nn.LeakyReLU(0.2, inplace=True)
 
 
 def upsampling(kind: str, in_channels: int, out_channels: int, kernel: int, *, bias: bool) -> nn.Module:

@@ -7,6 +7,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from translate.networks.blocks import leaky_relu
+
 
 class ContextEncoder(nn.Module):
     """Halves the picture `depth` times, to a pixel for the size it was trained at, and doubles it back.
@@ -24,19 +26,19 @@ class ContextEncoder(nn.Module):
         super().__init__()
         self.size_multiple = 2**depth
         channels = [width * min(2**level, 8) for level in range(depth - 1)] + [32 * width]
-        self.encoder = nn.Sequential(nn.Conv2d(in_channels, width, 4, stride=2, padding=1), nn.LeakyReLU(0.2))
+        self.encoder = nn.Sequential(nn.Conv2d(in_channels, width, 4, stride=2, padding=1), leaky_relu())
         for before, after in pairwise(channels):
             self.encoder += nn.Sequential(
                 nn.Conv2d(before, after, 4, stride=2, padding=1, bias=False),
                 nn.BatchNorm2d(after),
-                nn.LeakyReLU(0.2),
+                leaky_relu(),
             )
         self.decoder = nn.Sequential()
         for before, after in pairwise(reversed(channels)):
             self.decoder += nn.Sequential(
                 nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, bias=False),
                 nn.BatchNorm2d(after),
-                nn.ReLU(),
+                nn.ReLU(inplace=True),
             )
         self.last = nn.ConvTranspose2d(width, out_channels, 4, stride=2, padding=1)
 

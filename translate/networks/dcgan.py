@@ -7,7 +7,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from translate.config.noise import FIRST
-from translate.networks.blocks import make_norm, upsampling
+from translate.networks.blocks import leaky_relu, make_norm, upsampling
 
 MOST = 8  # times the width: channels of the widest layers
 KERNEL = 4  # of all strided convolutions: a multiple of the stride makes no checkerboards of its own
@@ -40,11 +40,11 @@ class DCGANGenerator(nn.Module):
         body: list[nn.Module] = [
             nn.ConvTranspose2d(in_channels, channels[0], FIRST, bias=norm == "none"),
             make_norm(norm, channels[0]),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
         ]
         for before, after in pairwise(channels):
             grow = upsampling(upsample, before, after, KERNEL, bias=norm == "none")
-            body += [grow, make_norm(norm, after), nn.ReLU()]
+            body += [grow, make_norm(norm, after), nn.ReLU(inplace=True)]
         last = upsampling(upsample, channels[-1], out_channels, KERNEL, bias=True)
         self.body = nn.Sequential(*body, last, nn.Tanh())
 
@@ -71,11 +71,11 @@ class DCGANDiscriminator(nn.Module):
         channels = [width * min(MOST, 2**level) for level in range(depth)]
         body: list[nn.Module] = [
             nn.Conv2d(in_channels, width, KERNEL, stride=2, padding=1),
-            nn.LeakyReLU(0.2),
+            leaky_relu(),
         ]
         for before, after in pairwise(channels):
             conv = nn.Conv2d(before, after, KERNEL, stride=2, padding=1, bias=norm != "batch")
-            body += [conv, make_norm(norm, after), nn.LeakyReLU(0.2)]
+            body += [conv, make_norm(norm, after), leaky_relu()]
         self.body = nn.Sequential(*body)
         self.shape = (channels[-1], FIRST, FIRST)
         self.head = nn.Conv2d(channels[-1], 1, FIRST)

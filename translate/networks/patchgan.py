@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from translate.networks.blocks import make_norm
+from translate.networks.blocks import leaky_relu, make_norm
 
 
 class PatchGAN(nn.Module):
@@ -20,7 +20,7 @@ class PatchGAN(nn.Module):
     ) -> None:
         super().__init__()
         bias = norm != "batch"
-        body: list[nn.Module] = [nn.Conv2d(in_channels, width, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
+        body: list[nn.Module] = [nn.Conv2d(in_channels, width, 4, stride=2, padding=1), leaky_relu()]
         channels = width
         for layer in range(1, layers + 1):
             before, channels = channels, width * min(2**layer, 8)
@@ -28,7 +28,7 @@ class PatchGAN(nn.Module):
             body += [
                 nn.Conv2d(before, channels, 4, stride=stride, padding=1, bias=bias),
                 make_norm(norm, channels),
-                nn.LeakyReLU(0.2),
+                leaky_relu(),
             ]
         self.body = nn.Sequential(*body, nn.Conv2d(channels, 1, 4, padding=1))
 
@@ -49,10 +49,10 @@ class PixelDiscriminator(nn.Module):
         super().__init__()
         self.body = nn.Sequential(
             nn.Conv2d(in_channels, width, 1),
-            nn.LeakyReLU(0.2),
+            leaky_relu(),
             nn.Conv2d(width, 2 * width, 1, bias=norm != "batch"),
             make_norm(norm, 2 * width),
-            nn.LeakyReLU(0.2),
+            leaky_relu(),
             nn.Conv2d(2 * width, 1, 1, bias=norm != "batch"),
         )
 

@@ -18,7 +18,7 @@ class ResidualBlock(nn.Module):
             nn.ReflectionPad2d(1),
             nn.Conv2d(channels, channels, 3, bias=bias),
             make_norm(norm, channels),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Dropout(0.5 if dropout else 0.0),
             nn.ReflectionPad2d(1),
             nn.Conv2d(channels, channels, 3, bias=bias),
@@ -55,7 +55,7 @@ class ResNet(nn.Module):
         bias = norm != "batch"
 
         def normed(conv: nn.Module, channels: int) -> list[nn.Module]:
-            return [conv, make_norm(norm, channels), nn.ReLU()]
+            return [conv, make_norm(norm, channels), nn.ReLU(inplace=True)]
 
         self.encoder = nn.Sequential(
             nn.ReflectionPad2d(3),

@@ -60,10 +60,10 @@ class UNet(nn.Module):
         """(N, in_channels, H, W) in [-1, 1] -> (N, out_channels, H, W) in [-1, 1]."""
         skips = [self.first(x)]
         for level, conv in enumerate(self.down):
-            x = conv(F.leaky_relu(skips[-1], SLOPE))
+            x = conv(F.leaky_relu(skips[-1], SLOPE, inplace=True))  # of a skip, too, ReLU makes the same
             skips.append(self.down_norm[level](x) if level < len(self.down_norm) else x)
         x = skips.pop()
         for level in reversed(range(len(self.up))):
-            x = self.dropout[level](self.up_norm[level](self.up[level](F.relu(x))))
+            x = self.dropout[level](self.up_norm[level](self.up[level](F.relu(x, inplace=True))))
             x = torch.cat([skips.pop(), x], dim=1)
-        return torch.tanh(self.last(F.relu(x)))
+        return torch.tanh(self.last(F.relu(x, inplace=True)))

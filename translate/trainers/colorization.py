@@ -42,14 +42,18 @@ class Colorization(Trainer):
 
         true = torch.cat([light, chroma], dim=1)
         drawn = torch.cat([light, fake.to(light)], dim=1)
-        d = self.gan.discriminator(real=self.d(true), fake=self.d(drawn.detach()))
+        d_real = self.gan.of_real(self.d(true))
+        update("d", d_real / 2, more=True)
+        d_fake = self.gan.of_fake(self.d(drawn.detach()))
         if self.c.gan_loss == "wgan-gp":
-            d = d + self.c.lambda_gp * gradient_penalty(self.d.forward, chroma, fake, condition=light)
-        update("d", d / 2)
+            d_fake = d_fake + self.c.lambda_gp * gradient_penalty(
+                self.d.forward, chroma, fake, condition=light
+            )
+        update("d", d_fake / 2)
         with frozen(self.d):
             adversarial = self.gan.generator(self.d(drawn))
             update("g", color + self.c.lambda_gan * adversarial)
-        return {"d": d / 2, "g": adversarial, "color": color}
+        return {"d": (d_real + d_fake) / 2, "g": adversarial, "color": color}
 
     def colored(self, light: Tensor, chroma: Tensor) -> tuple[Tensor, Tensor]:
         """The colours that `g` gives, and what they cost against the true ones."""

@@ -54,14 +54,17 @@ class Inpainting(Trainer):
             return losses
 
         true, seen = (torch.cat([mask, picture], dim=1) for picture in (photo, filled))
-        d = self.gan.discriminator(real=self.d(true), fake=self.d(seen.detach()))
+        d_real = self.gan.of_real(self.d(true))
+        update("d", d_real / 2, more=True)
+        d_fake = self.gan.of_fake(self.d(seen.detach()))
         if c.gan_loss == "wgan-gp":
-            d = d + c.lambda_gp * gradient_penalty(self.d.forward, photo, filled, condition=mask)
-        update("d", d / 2)
+            penalty = gradient_penalty(self.d.forward, photo, filled, condition=mask)
+            d_fake = d_fake + c.lambda_gp * penalty
+        update("d", d_fake / 2)
         with frozen(self.d):
             adversarial = self.gan.generator(self.d(seen))
             update("g", distance + c.lambda_gan * adversarial)
-        return {"d": d / 2, "g": adversarial, **losses}
+        return {"d": (d_real + d_fake) / 2, "g": adversarial, **losses}
 
 
 def _mean(error: Tensor, where: Tensor) -> Tensor:

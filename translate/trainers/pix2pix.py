@@ -32,14 +32,16 @@ class Pix2Pix(Trainer):
         a, b = batch["a"], batch["b"]
         fake = self.g(a)
 
-        d = self.gan.discriminator(real=self.judge(a, b), fake=self.judge(a, fake.detach()))  # eq. 1
-        update("d", (d + self.penalty(a, b, fake)) / 2)
+        d_real = self.gan.of_real(self.judge(a, b))
+        update("d", d_real / 2, more=True)
+        d_fake = self.gan.of_fake(self.judge(a, fake.detach()))
+        update("d", (d_fake + self.penalty(a, b, fake)) / 2)  # eq. 1
 
         with frozen(self.d):
             adversarial = self.gan.generator(self.judge(a, fake))
             l1 = F.l1_loss(fake, b)  # eq. 3
             update("g", adversarial + self.c.lambda_l1 * l1)  # eq. 4
-        return {"d": d / 2, "g": adversarial, "l1": l1}
+        return {"d": (d_real + d_fake) / 2, "g": adversarial, "l1": l1}
 
     def judge(self, a: Tensor, b: Tensor) -> Tensor:
         scores: Tensor = self.d(torch.cat([a, b], dim=1))
