@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Sampler, get_worker_info
 
 from translate import processes
 from translate.data.sets import Draw, Sample, SampleSet
@@ -21,6 +21,7 @@ from translate.errors import DataError, UsageError
 
 MIXED = 8  # tar files whose pictures are mixed
 AHEAD = 3  # batches that a thread makes before they are asked for
+UNDER_WAY = 2  # batches that each process makes before they are asked for
 
 
 class EndlessBatches(Sampler[list[Draw]]):
@@ -102,6 +103,8 @@ def load(
 ) -> Iterator[Sample]:
     """Batches of uint8 samples without end, made while the ones before are used.
 
+    A batch is to be used before the next is asked for: the memory it lies in is filled again.
+
     Args:
         workers: processes that make them; of none, or where samples are ready, a thread of this one does.
         pin_memory: put them where a GPU fetches them quickest.
@@ -133,24 +136,69 @@ def _by_thread(dataset: SampleSet, batches: EndlessBatches, pin_memory: bool) ->
 def _by_processes(
     dataset: SampleSet, batches: EndlessBatches, workers: int, pin_memory: bool
 ) -> Iterator[Sample]:
+    slots = None if pin_memory else _Slots(dataset, next(iter(batches)), workers)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's, of more processes than cores
         loader = DataLoader(
             dataset,
             batch_sampler=batches,
             num_workers=workers,
-            collate_fn=_stack,
+            prefetch_factor=UNDER_WAY,
+            collate_fn=_stack if slots is None else slots.fill,
             worker_init_fn=_quiet_worker,
             pin_memory=pin_memory,
             generator=torch.Generator(),  # else it would draw from the state that training resumes with
         )
         loaded = iter(loader)
     try:
-        yield from loaded
+        for batch in loaded:
+            yield batch if slots is None else slots.batch(batch)
     except DataError as error:  # from a worker it comes with the worker's traceback
         raise DataError(
             str(error).rstrip().splitlines()[-1].removeprefix(f"{DataError.__module__}.DataError: ")
         ) from None
+
+
+class _Slots:
+    """Memory that a loader's processes share, for the batches that they make before they are asked for.
+
+    Torch would take new memory for each batch, which costs more than to fill it.
+
+    Args:
+        draws: of a batch; most are as large.
+    """
+
+    def __init__(self, dataset: SampleSet, draws: list[Draw], workers: int) -> None:
+        several = (workers, UNDER_WAY + 1, len(draws))  # one more, which is in use
+        self.parts = {name: _shared(several, part) for name, part in dataset[draws[0]].items()}
+        self.filled = 0
+
+    def fill(self, samples: list[Sample]) -> tuple[int, int] | Sample:
+        """Put a batch into this process's next slot and tell which; one of another size comes as it is."""
+        batch, process = _stack(samples), get_worker_info()
+        assert process is not None
+        if any(part.shape != self.parts[name].shape[2:] for name, part in batch.items()):
+            return batch
+        slot = process.id, self.filled % (UNDER_WAY + 1)
+        self.filled += 1
+        for name, part in batch.items():
+            self.parts[name][slot].copy_(part)
+        return slot
+
+    def batch(self, filled: tuple[int, int] | Sample) -> Sample:
+        """What `fill` told of, as the main process sees it."""
+        if isinstance(filled, dict):
+            return filled
+        return {name: part[filled] for name, part in self.parts.items()}
+
+
+def _shared(several: tuple[int, ...], like: Tensor) -> Tensor:
+    """Memory for several such parts of samples; pictures lie as they were decoded, channels last."""
+    picture = like.ndim == 3
+    shape = like.movedim(0, -1).shape if picture else like.shape
+    made = torch.empty(*several, *shape, dtype=like.dtype)
+    made.share_memory_()  # type: ignore[no-untyped-call]
+    return made.movedim(-1, -3) if picture else made
 
 
 def _stack(samples: list[Sample]) -> Sample:
