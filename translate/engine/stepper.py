@@ -39,7 +39,7 @@ class Stepper:
         self.c, self.group = c, group or Group()
         self.device = pick_device(c.device)
         self.precision = pick_precision(c.precision, self.device)
-        self.layout = memory_format(trainer, c, self.device)
+        self.layout = memory_format(trainer, c, self.precision)
         if c.sync_norm and self.group.size > 1:
             synchronize_norms(trainer)
         self.trainer = trainer.to(self.device).to(memory_format=self.layout)
