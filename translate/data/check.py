@@ -75,21 +75,22 @@ class Inspection:
 
 
 def inspect(folder: str) -> Inspection:
-    """Look at a folder as pairs, as two kinds and as photos, and decode every picture.
+    """Look at a folder as each kind of recipe would, and decode every picture.
 
     Raises:
         UsageError: there is no picture in it.
     """
-    found: list[Found] = []
-    lines = []
-    finders: dict[str, Callable[..., Found]] = {"pairs": find_paired, "two kinds": find_unpaired}
+    finders: dict[str, Callable[..., Found]] = {"pix2pix": find_paired, "cyclegan": find_unpaired}
+    found: dict[str, Found] = {}
+    refused = []
     for what, find in finders.items():
         try:
-            found.append(find(folder, None, None))
+            found[what] = find(folder, None, None)
         except UsageError as error:
-            lines.append(f"no {what}: {error}")
-    if not any(isinstance(kind, Unpaired) for kind in found):
-        found.append(find_photos(folder))
-    bad = unreadable(file for kind in found for file in kind.files())
-    problems = [*dict.fromkeys(note for kind in found for note in kind.notes), *bad.values()]
-    return Inspection([kind.summary for kind in found] + lines + problems, problems)
+            refused.append(f"not for {what}: {error}")
+    if "cyclegan" not in found:
+        found["colorize, inpaint, pictures from noise"] = find_photos(folder)
+    bad = unreadable(file for kind in found.values() for file in kind.files())
+    lines = [f"for {what}: {kind.without(bad, []).summary}" for what, kind in found.items()]
+    notes = [f"for {what}: {note}" for what, kind in found.items() for note in kind.notes]
+    return Inspection([*lines, *refused, *notes, *bad.values()], [*notes, *bad.values()])

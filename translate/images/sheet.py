@@ -45,7 +45,7 @@ def contact_sheet(columns: Mapping[str, Sequence[Pixels]], *, side: int = 128) -
     draw = ImageDraw.Draw(sheet)
     for column, (name, pictures) in enumerate(columns.items()):
         x = GAP + column * (side + GAP)
-        draw.text((x + side / 2, HEADER / 2), name, fill="black", anchor="mm")
+        draw.text((x + side / 2, HEADER / 2), name, fill="black", anchor="mm", font_size=13)
         for row, pixels in enumerate(pictures):
             picture = _fit(pixels, side)
             left, top = (side - picture.width) // 2, (side - picture.height) // 2

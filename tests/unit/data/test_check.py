@@ -66,8 +66,8 @@ def test_an_inspection_tells_what_can_be_trained_and_what_is_wrong(tmp_path: Pat
     (tmp_path / "A" / "1.png").write_bytes(b"no picture")
     report = inspect(str(tmp_path))
     assert report.lines[:2] == [
-        "1 pairs to train on, 1 held out",
-        "2 + 2 pictures to train on, 1 + 1 held out",
+        "for pix2pix: 0 pairs to train on, 1 held out",
+        "for cyclegan: 1 + 2 pictures to train on, 1 + 1 held out",
     ]
     assert len(report.problems) == 3
     assert set(report.problems) <= set(report.lines)
