@@ -116,7 +116,7 @@ def make_norm(kind: str, channels: int) -> nn.Module:
 
 
 def leaky_relu() -> nn.Module:
-    """The discriminators' activation, in place: the gradient needs no second copy of a layer."""
+    """Of slope 0.2 and in place: the gradient needs no second copy of a layer."""
     return nn.LeakyReLU(0.2, inplace=True)
 
 

@@ -60,7 +60,7 @@ class UNet(nn.Module):
         """(N, in_channels, H, W) in [-1, 1] -> (N, out_channels, H, W) in [-1, 1]."""
         skips = [self.first(x)]
         for level, conv in enumerate(self.down):
-            x = conv(F.leaky_relu(skips[-1], SLOPE, inplace=True))  # of a skip, too, ReLU makes the same
+            x = conv(F.leaky_relu(skips[-1], SLOPE, inplace=True))  # the skip, too: its ReLU is the same
             skips.append(self.down_norm[level](x) if level < len(self.down_norm) else x)
         x = skips.pop()
         for level in reversed(range(len(self.up))):
