@@ -73,6 +73,6 @@ def test_the_built_in_set_is_written_and_checked(translate: Command, tmp_path: P
     assert "next: translate train cyclegan" in translate("data", "demo", "demo", "--size", "16").stdout
     lines = translate("data", "check", "demo").stdout.splitlines()
     assert lines == [
-        "200 pairs to train on, 40 held out",
-        "200 + 200 pictures to train on, 40 + 40 held out",
+        "for pix2pix: 200 pairs to train on, 40 held out",
+        "for cyclegan: 200 + 200 pictures to train on, 40 + 40 held out",
     ]
