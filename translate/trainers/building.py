@@ -70,11 +70,12 @@ def adam(c: TrainConfig, *networks: nn.Module) -> torch.optim.Adam:
 
 
 def together(network: nn.Module, *batches: Tensor) -> tuple[Tensor, ...]:
-    """What a network makes of batches of one size: in one pass, where none of its norms mixes pictures.
+    """What a network makes of batches: in one pass, where they are of one size and no norm mixes pictures.
 
     The same within rounding, and quicker than a pass for each.
     """
-    if any(isinstance(module, BatchNorm) for module in network.modules()):
+    sizes = {batch.shape for batch in batches}
+    if len(sizes) > 1 or any(isinstance(module, BatchNorm) for module in network.modules()):
         return tuple(network(batch) for batch in batches)
     made: Tensor = network(torch.cat(batches))
     return made.chunk(len(batches))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from translate.config import CycleGANConfig, Pix2PixConfig
+from translate.errors import UsageError
 from translate.trainers.building import Trainer
 from translate.trainers.cyclegan import CycleGAN
 from translate.trainers.pix2pix import Pix2Pix
@@ -40,6 +41,20 @@ def handed_to_update(trainer: Trainer) -> dict[str, float]:
 
     trainer.step(batch(), update)
     return losses
+
+
+@pytest.mark.parametrize("norm", ["instance", "batch"])
+def test_the_two_kinds_of_cyclegan_may_differ_in_size(norm: str) -> None:
+    trainer = new("cyclegan", norm=norm, preprocess="none")
+    pictures = {"a": torch.rand(1, 3, 32, 48) * 2 - 1, "b": torch.rand(1, 3, 40, 32) * 2 - 1}
+    losses = trainer.step(pictures, lambda _, loss, more=False: loss.backward())
+    assert all(loss.isfinite() for loss in losses.values())
+    assert all(weight.grad is not None for weight in trainer.parameters())
+
+
+def test_a_gradient_penalty_wants_pictures_of_one_size() -> None:
+    with pytest.raises(UsageError, match=r"wgan-gp .* scale_width .*: use --preprocess resize_and_crop"):
+        CycleGANConfig(gan_loss="wgan-gp", preprocess="scale_width")
 
 
 @pytest.mark.parametrize("method", METHODS)
