@@ -9,8 +9,10 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import psutil
 import pytest
 from safetensors.torch import load_file
 
@@ -39,12 +41,18 @@ def newest_step(run: Path) -> int:
     return max(steps, default=0)
 
 
-def run_until(arguments: list[str], folder: Path, step: int, number: signal.Signals) -> int | None:
-    """Start a training, send it a signal once it has a checkpoint of `step`; its exit code."""
+def started(arguments: list[str], folder: Path, step: int) -> BaseProcess:
+    """A training that has a checkpoint of `step`."""
     process = warm.start(arguments, folder, environment(), (folder / "out", folder / "err"))
     run = folder / arguments[arguments.index("--out") + 1]
     while newest_step(run) < step and process.is_alive():
         time.sleep(0.01)
+    return process
+
+
+def run_until(arguments: list[str], folder: Path, step: int, number: signal.Signals) -> int | None:
+    """Start a training, send it a signal once it has a checkpoint of `step`; its exit code."""
+    process = started(arguments, folder, step)
     assert process.pid is not None
     os.kill(process.pid, number)
     process.join(60)
@@ -65,6 +73,25 @@ def test_killed_and_resumed_equals_uninterrupted_bit_for_bit(
     whole, killed = (load_file(tmp_path / run / name) for run in ("whole", "killed"))
     assert whole.keys() == killed.keys()
     assert [key for key in whole if not whole[key].equal(killed[key])] == []
+
+
+def test_a_killed_worker_is_told_in_one_line_and_the_run_goes_on(
+    translate: Command, data: Path, tmp_path: Path
+) -> None:
+    arguments = [*train("pix2pix", "run", "--cache-size", "0", "--workers", "2"), "--steps", "100000"]
+    process = started(arguments, tmp_path, 4)
+    workers = psutil.Process(process.pid).children()
+    workers[0].kill()
+    process.join(60)
+    assert process.exitcode == 1
+    *_, last = (tmp_path / "err").read_text().splitlines()
+    assert last == (
+        "error: a process that reads pictures was killed, perhaps for lack of memory:"
+        " go on with --resume and --workers 1"
+    )
+    at = str(newest_step(tmp_path / "run") + 1)
+    arguments = ["train", "pix2pix", "--out", "run", "--resume", "--workers", "1", "--steps", at]
+    assert "resuming run from step" in translate(*arguments).stderr
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(translate: Command, data: Path, tmp_path: Path) -> None:

@@ -159,6 +159,11 @@ def _by_processes(
         ) from None
 
 
+def lost_process(error: RuntimeError) -> bool:
+    """Whether torch says that a loader's process was killed: which comes up wherever the main process is."""
+    return str(error).startswith("DataLoader worker")
+
+
 class _Slots:
     """Memory that a loader's processes share, for the batches that they make before they are asked for.
 

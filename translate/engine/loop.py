@@ -11,7 +11,7 @@ from torch import nn
 
 from translate import heap
 from translate.config import TrainConfig
-from translate.data.loader import EndlessBatches, load
+from translate.data.loader import EndlessBatches, load, lost_process
 from translate.engine import checkpoint
 from translate.engine.group import Group
 from translate.engine.interrupt import Interrupt
@@ -81,6 +81,13 @@ class Loop:
             try:
                 with heap.kept():
                     self._steps(log, interrupt)
+            except RuntimeError as error:
+                if not lost_process(error):
+                    raise
+                raise TranslateError(
+                    "a process that reads pictures was killed, perhaps for lack of memory:"
+                    f" go on with --resume and --workers {max(0, self.c.workers - 1)}"
+                ) from None
             finally:
                 log.close()
         return self.length.done(self.at)
