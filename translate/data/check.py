@@ -92,5 +92,14 @@ def inspect(folder: str) -> Inspection:
         found["colorize, inpaint, pictures from noise"] = find_photos(folder)
     bad = unreadable(file for kind in found.values() for file in kind.files())
     lines = [f"for {what}: {kind.without(bad, []).summary}" for what, kind in found.items()]
-    notes = [f"for {what}: {note}" for what, kind in found.items() for note in kind.notes]
+    notes = _notes(found)
     return Inspection([*lines, *refused, *notes, *bad.values()], [*notes, *bad.values()])
+
+
+def _notes(found: Mapping[str, Found]) -> list[str]:
+    """The notes of all kinds, each once, with the kind where only one has it."""
+    kinds: dict[str, list[str]] = {}
+    for what, kind in found.items():
+        for note in kind.notes:
+            kinds.setdefault(note, []).append(what)
+    return [note if len(of) == len(found) else f"for {of[0]}: {note}" for note, of in kinds.items()]

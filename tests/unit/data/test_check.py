@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,18 @@ def test_an_inspection_tells_what_can_be_trained_and_what_is_wrong(tmp_path: Pat
     ]
     assert len(report.problems) == 3
     assert set(report.problems) <= set(report.lines)
+
+
+def test_what_is_wrong_for_all_kinds_is_told_once(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "photos.tar", "w") as tar:
+        for number in range(3):
+            tar.add(noise(tmp_path / f"{number}.png", 32, 64), f"{number}.png")
+    for number in range(3):
+        (tmp_path / f"{number}.png").unlink()
+    (tmp_path / "junk.tar").write_bytes(b"no tar file")
+    report = inspect(str(tmp_path))
+    assert len(report.problems) == 1
+    assert "junk.tar: damaged or no plain tar file" in report.problems[0]
 
 
 def test_an_inspection_of_no_data_set_is_refused(tmp_path: Path) -> None:
