@@ -90,7 +90,7 @@ def find_classed(
         return _from_idx(idx, with_classes=with_classes)
     files = find_pictures(root)
     if not files:
-        raise UsageError(f"{root} holds no pictures: check the path, or their suffixes")
+        raise UsageError(f"{root} holds no pictures: check the path and the suffixes of its files")
     if labels is not None:
         return _by_table(root, files, Path(labels))
     folders = {path: path.relative_to(root).parts[:-1][:1] for path in files}

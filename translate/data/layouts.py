@@ -251,7 +251,7 @@ def _pictures(place: Place) -> list[Source]:
         return list(place.members)
     found = find_pictures(place)
     if not found:
-        raise UsageError(f"{place} holds no pictures: check the path, or their suffixes")
+        raise UsageError(f"{place} holds no pictures: check the path and the suffixes of its files")
     return list(found)
 
 

@@ -70,7 +70,7 @@ def _found(inputs: Sequence[Path], out: Path) -> Iterator[tuple[Path, Path]]:
             pictures = find_pictures(given, skip=out, suffixes=SUFFIXES | FOREIGN)
             if not pictures:
                 raise UsageError(
-                    f"{picture_name(given)} holds no pictures: check the path, or their suffixes"
+                    f"{picture_name(given)} holds no pictures: check the path and the suffixes of its files"
                 )
             yield from ((path, path.relative_to(given)) for path in pictures)
         elif given.exists() or given.is_symlink():

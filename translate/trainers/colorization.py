@@ -46,9 +46,8 @@ class Colorization(Trainer):
         update("d", d_real / 2, more=True)
         d_fake = self.gan.of_fake(self.d(drawn.detach()))
         if self.c.gan_loss == "wgan-gp":
-            d_fake = d_fake + self.c.lambda_gp * gradient_penalty(
-                self.d.forward, chroma, fake, condition=light
-            )
+            penalty = gradient_penalty(self.d.forward, chroma, fake, condition=light)
+            d_fake = d_fake + self.c.lambda_gp * penalty
         update("d", d_fake / 2)
         with frozen(self.d):
             adversarial = self.gan.generator(self.d(drawn))
