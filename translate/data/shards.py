@@ -86,9 +86,8 @@ class Shard:
         copy = cache_folder() / "shards" / f"{self.key}.tar"
         while True:
             with suppress(FileNotFoundError):  # there is none, or another process needed the room
-                file = copy.open("rb")
-                os.utime(copy)  # used now
-                return file
+                os.utime(copy)  # used now; before it is open, for what is open would not be closed
+                return copy.open("rb")
             with alone(copy.with_suffix(".lock")):
                 if not copy.exists():
                     _make_room(copy.parent, self.room - self.size)

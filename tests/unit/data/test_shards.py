@@ -268,6 +268,22 @@ def test_shards_from_elsewhere_are_copied_once_and_bounded(
     assert np.array_equal(read_rgb(members[-1]), here[members[-1].name])
 
 
+def test_a_copy_that_goes_as_it_is_asked_for_is_made_again(
+    elsewhere: str, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members = found(elsewhere).members
+    first, used = read_rgb(members[0]), os.utime
+
+    def goes(copy: Path) -> None:
+        monkeypatch.setattr(os, "utime", used)
+        copy.unlink()
+        used(copy)
+
+    monkeypatch.setattr(os, "utime", goes)
+    assert np.array_equal(read_rgb(members[0]), first)  # a file left open is a warning, and so an error
+    assert os.utime is used
+
+
 def test_without_room_a_picture_is_read_from_where_it_lies(elsewhere: str, photos: Path, cache: Path) -> None:
     members = found(elsewhere, 0).members
     assert np.array_equal(read_rgb(members[3]), read_rgb(found(photos).members[3]))
