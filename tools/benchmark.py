@@ -3,6 +3,7 @@
 python tools/benchmark.py train
 python tools/benchmark.py train --case cyclegan-256 --way "no flag given"
 python tools/benchmark.py train --case pix2pix-256-8 --reference pytorch-CycleGAN-and-pix2pix/
+python tools/benchmark.py train --case pix2pix-256-16 --device cuda
 python tools/benchmark.py apply --network unet --model runs/pix2pix --photos photos/
 python tools/benchmark.py data
 python tools/benchmark.py startup
@@ -21,7 +22,8 @@ from typing import Any
 import click
 from timing import applying, loading, measure, plain, starting, training
 
-from translate.models import Model
+from translate.errors import UsageError
+from translate.models import Model, pick_device
 
 PATH = click.Path(path_type=Path)
 JSON = click.option("--json", "json_file", type=PATH, help="write the figures there, too")
@@ -43,13 +45,23 @@ def main() -> None:
     "--way", "ways", type=click.Choice(list(training.WAYS)), multiple=True, help="of ours [default: all]"
 )
 @click.option("--reference", type=PATH, help="also time this checkout of the authors' code")
+@click.option("--device", "where", default="auto", show_default=True, help="cpu, cuda, cuda:1, mps")
 @ROUNDS
 @JSON
 def train(
-    names: Sequence[str], ways: Sequence[str], reference: Path | None, rounds: int, json_file: Path | None
+    names: Sequence[str],
+    ways: Sequence[str],
+    reference: Path | None,
+    where: str,
+    rounds: int,
+    json_file: Path | None,
 ) -> None:
     """A step of training, in milliseconds."""
-    about = {**measure.machine(), "rates": measure.matrix_rates()}
+    try:
+        device = pick_device(where)
+    except UsageError as error:
+        raise click.UsageError(str(error)) from None
+    about = {**measure.machine(device), "rates": measure.matrix_rates(device)}
     rate = max(about["rates"].values())
     cases = [training.CASES[name] for name in names or training.CASES]
     told: Row = {
@@ -57,7 +69,9 @@ def train(
         "rows": [
             row
             for case in cases
-            for row in training.rows(case, ways or training.WAYS, rounds, rate, reference)
+            for row in training.rows(
+                case, ways or training.WAYS, rounds, rate=rate, device=device, folder=reference
+            )
         ],
     }
     click.echo(f"{measure.in_words(about)}; a step of training\n")

@@ -24,7 +24,9 @@ from translate.models import pick_precision
 Run = Callable[[], object]
 Build = Callable[[], Run]  # pickled: a function of a module, or a partial of one
 KEPT = ExitStack()
-SIDE = 3072  # of the matrices by which the machine's rate is measured
+CPU = torch.device("cpu")
+SIDE, SIDE_ON_GPU = 3072, 8192  # of the matrices by which the machine's rate is measured
+AT_ONCE_ON_GPU = 10  # runs that are timed as one: it works while the next is asked for
 
 
 @dataclass(frozen=True)
@@ -33,23 +35,27 @@ class Timed:
 
     Attributes:
         seconds: of a run, the median of the rounds.
-        peak: bytes, the most that its process ever held, torch and all.
+        peak: bytes, the most that its process ever held, torch and all; on a GPU the most of its memory that
+            torch had given out.
     """
 
     seconds: float
     peak: int
 
 
-def timed(ways: Mapping[str, Build], rounds: int, *, warm_up: int = 2) -> dict[str, Timed]:
+def timed(
+    ways: Mapping[str, Build], rounds: int, *, warm_up: int = 2, device: torch.device = CPU
+) -> dict[str, Timed]:
     """Each way, run in turn with the others, `rounds` times; a way that cannot be built is told and left out.
 
     Args:
-        warm_up: runs of each before it counts.
+        warm_up: rounds of each before it counts.
+        device: that the ways work on.
     """
     workers: dict[str, _Worker] = {}
     for name, build in ways.items():
         try:
-            workers[name] = _Worker(build, warm_up)
+            workers[name] = _Worker(build, warm_up, device)
         except RuntimeError as error:
             click.echo(f"{name}: left out: {error}", err=True)
     seconds: dict[str, list[float]] = {name: [] for name in workers}
@@ -62,10 +68,10 @@ def timed(ways: Mapping[str, Build], rounds: int, *, warm_up: int = 2) -> dict[s
 class _Worker:
     """A process that builds a way and runs it when asked."""
 
-    def __init__(self, build: Build, warm_up: int) -> None:
+    def __init__(self, build: Build, warm_up: int, device: torch.device) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(build, theirs), daemon=False)
+        self.process = context.Process(target=_serve, args=(build, theirs, device), daemon=False)
         self.process.start()
         theirs.close()
         for _ in range(1 + warm_up):  # the first answer tells that it is built
@@ -94,22 +100,34 @@ def keep_heap() -> None:
     KEPT.enter_context(heap.kept())
 
 
-def _serve(build: Build, pipe: Connection) -> None:
+def _serve(build: Build, pipe: Connection, device: torch.device) -> None:
+    at_once = 1 if device.type == "cpu" else AT_ONCE_ON_GPU
     try:
         run = build()
         while pipe.recv() == "run":
             started = time.perf_counter()
-            run()
-            pipe.send(time.perf_counter() - started)
+            for _ in range(at_once):
+                run()
+            if device.type != "cpu":
+                torch.accelerator.synchronize(device)
+            pipe.send((time.perf_counter() - started) / at_once)
     except Exception as error:  # told by the parent, which knows the way's name
         pipe.send(f"{type(error).__name__}: {error}")
         return
+    pipe.send(_peak(device))
+
+
+def _peak(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
     unit = 1 if sys.platform == "darwin" else 1024
-    pipe.send(unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def machine() -> dict[str, Any]:
+def machine(device: torch.device = CPU) -> dict[str, Any]:
     """What the figures are taken on."""
+    if device.type == "cuda":
+        return {"processor": torch.cuda.get_device_name(device), "torch": torch.__version__}
     name = platform.processor()
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -119,13 +137,18 @@ def machine() -> dict[str, Any]:
     return {"processor": name, "threads": torch.get_num_threads(), "amx": amx, "torch": torch.__version__}
 
 
-def matrix_rates() -> dict[str, float]:
-    """Operations a second of the machine's matrix products, in float32 and in what `--precision auto` takes
-    here: what any network's are measured by.
+def matrix_rates(device: torch.device) -> dict[str, float]:
+    """Operations a second of the device's matrix products, in float32 and in what `--precision auto` takes
+    there: what any network's are measured by.
     """
-    own = str(pick_precision("auto", torch.device("cpu")).dtype).removeprefix("torch.")
-    ways = {name: _Products(name) for name in dict.fromkeys(("float32", own))}  # no type that is imitated
-    return {name: 2 * SIDE**3 / way.seconds for name, way in timed(ways, rounds=7).items()}
+    own = str(pick_precision("auto", device).dtype).removeprefix("torch.")
+    ways = {name: _Products(name, device) for name in dict.fromkeys(("float32", own))}  # none imitated
+    found = timed(ways, rounds=7, device=device)
+    return {name: 2 * _side(device) ** 3 / way.seconds for name, way in found.items()}
+
+
+def _side(device: torch.device) -> int:
+    return SIDE if device.type == "cpu" else SIDE_ON_GPU
 
 
 @dataclass(frozen=True)
@@ -133,16 +156,19 @@ class _Products:
     """Builds a product of two square matrices."""
 
     dtype: str
+    device: torch.device
 
     def __call__(self) -> Run:
-        a = torch.randn(SIDE, SIDE).to(getattr(torch, self.dtype))
+        side = _side(self.device)
+        a = torch.randn(side, side, device=self.device).to(getattr(torch, self.dtype))
         return lambda: a @ a
 
 
 def in_words(told: Mapping[str, Any]) -> str:
     """A machine, and its rates where they were measured."""
-    amx = "with" if told["amx"] else "no"
-    words = f"{told['processor']}, {told['threads']} threads, {amx} AMX, torch {told['torch']}"
+    words = f"{told['processor']}, torch {told['torch']}"
+    if "threads" in told:
+        words += f", {told['threads']} threads, {'with' if told['amx'] else 'no'} AMX"
     rates = told.get("rates", {})
     shown = [f"{rate / 1e12:.2f} TFLOP/s in {name}" for name, rate in rates.items()]
     return f"{words}; matrix products: {', '.join(shown)}" if shown else words

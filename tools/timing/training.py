@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from timing import plain
-from timing.measure import Build, Run, keep_heap, timed
+from timing.measure import KEPT, Build, Run, keep_heap, timed
 from translate.config import TrainConfig
 from translate.engine.stepper import Stepper
 from translate.recipes import find_recipe
@@ -35,7 +35,7 @@ class Case:
         own = {"channels": 3} if self.recipe == "dcgan" else {}
         if self.recipe == "cyclegan":
             own = {"blocks": 9}
-        return find_recipe(self.recipe).config(**{**sizes, **own, "device": "cpu", **settings})
+        return find_recipe(self.recipe).config(**{**sizes, **own, **settings})
 
     def trainer(self, c: TrainConfig) -> Trainer:
         torch.manual_seed(c.seed)
@@ -58,6 +58,7 @@ CASES = {
     "cyclegan-256": Case("cyclegan", 256, 1),
     "pix2pix-256": Case("pix2pix", 256, 1),
     "pix2pix-256-8": Case("pix2pix", 256, 8),
+    "pix2pix-256-16": Case("pix2pix", 256, 16),
     "dcgan-64": Case("dcgan", 64, 64),
 }
 
@@ -70,20 +71,20 @@ WAYS: dict[str, dict[str, Any]] = {
 }
 
 
-def ours(case: Case, settings: Mapping[str, Any]) -> Run:
+def ours(case: Case, settings: Mapping[str, Any], device: torch.device) -> Run:
     """A step as `translate train` takes it."""
     keep_heap()
-    c = case.config(**settings)
+    c = case.config(device=str(device), **settings)
     stepper, batch, taken = Stepper(case.trainer(c), c), case.batch(), iter(range(1, 2**31))
     return lambda: stepper.step(batch, number=next(taken), rate=1.0)
 
 
-def theirs(case: Case) -> Run:
+def theirs(case: Case, device: torch.device) -> Run:
     """A step of the plain recipe."""
     c = case.config()
-    step = plain.STEPS[case.recipe](case.trainer(c), c)
+    step = plain.STEPS[case.recipe](case.trainer(c).to(device), c)
     batch = {name: pictures.float() / 127.5 - 1 for name, pictures in case.batch().items()}
-    return partial(step, batch)
+    return lambda: step({name: part.to(device) for name, part in batch.items()})
 
 
 def operations(case: Case) -> int:
@@ -97,20 +98,20 @@ def operations(case: Case) -> int:
     return int(counter.get_total_flops())
 
 
-def reference(case: Case, folder: Path) -> Run:
+def reference(case: Case, folder: Path, device: torch.device) -> Run:
     """A step of a checkout of the authors' code (pytorch-CycleGAN-and-pix2pix)."""
     sys.path.insert(0, str(folder))
     from models import create_model  # type: ignore[import-not-found]
     from options.train_options import TrainOptions  # type: ignore[import-not-found]
 
-    work = tempfile.mkdtemp()
+    work = KEPT.enter_context(tempfile.TemporaryDirectory())
     model = {"cyclegan": "cycle_gan", "pix2pix": "pix2pix"}[case.recipe]
     sizes = ["--crop_size", str(case.image_size), "--batch_size", str(case.batch_size)]
     sys.argv = ["train.py", "--dataroot", work, "--model", model, "--checkpoints_dir", work, *sizes]
     if "--gpu_ids" in (folder / "options" / "base_options.py").read_text():  # later versions ask torch
-        sys.argv += ["--gpu_ids", "-1"]
+        sys.argv += ["--gpu_ids", "-1" if device.type == "cpu" else str(device.index or 0)]
     options = TrainOptions().parse()
-    options.device = torch.device("cpu")
+    options.device = device
     made = create_model(options)
     pictures = {name.upper(): part.float() / 127.5 - 1 for name, part in case.batch().items()}
     paths: dict[str, list[str]] = {"A_paths": [], "B_paths": []}
@@ -123,20 +124,26 @@ def reference(case: Case, folder: Path) -> Run:
 
 
 def rows(
-    case: Case, settings: Iterable[str], rounds: int, rate: float, folder: Path | None
+    case: Case,
+    settings: Iterable[str],
+    rounds: int,
+    *,
+    rate: float,
+    device: torch.device,
+    folder: Path | None,
 ) -> list[dict[str, Any]]:
     """Each way, the plain recipe first.
 
     Args:
         settings: of `WAYS`, with which ours is timed.
-        rate: operations a second that the machine reaches.
+        rate: operations a second that the device reaches.
         folder: of the authors' code, where there is one.
     """
-    ways: dict[str, Build] = {"plain": partial(theirs, case)}
+    ways: dict[str, Build] = {"plain": partial(theirs, case, device)}
     if folder and case.recipe != "dcgan":
-        ways["the authors' code"] = partial(reference, case, folder)
-    ways |= {f"ours, {flags}": partial(ours, case, WAYS[flags]) for flags in settings}
-    found = timed(ways, rounds)
+        ways["the authors' code"] = partial(reference, case, folder, device)
+    ways |= {f"ours, {flags}": partial(ours, case, WAYS[flags], device) for flags in settings}
+    found = timed(ways, rounds, device=device)
     needed, base = operations(case), found["plain"]
     return [
         {
