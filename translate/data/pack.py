@@ -78,7 +78,7 @@ class Pack(Generic[Unit]):
             content = self._bytes
         except OSError:  # another run needed the room
             return None
-        pixels = np.frombuffer(content, np.uint8, count=int(np.prod(shape)), offset=offset)
+        pixels = np.frombuffer(content, np.uint8, count=math.prod(shape), offset=offset)
         return pixels.reshape(shape)
 
     @cached_property
@@ -156,7 +156,7 @@ def _read(file: Path, room: float) -> Index | None:
         size = file.stat().st_size
     except (OSError, ValueError, TypeError):
         return None
-    ends = [place[0] + int(np.prod(place[1])) for place in known.places if isinstance(place, list)]
+    ends = [place[0] + math.prod(place[1]) for place in known.places if isinstance(place, list)]
     if size < max(ends, default=0) or (known.without_room and known.needed <= room):
         return None
     return known

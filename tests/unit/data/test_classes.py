@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import pickle
 import struct
 from pathlib import Path
 
@@ -153,16 +154,61 @@ def test_gray_pictures_have_one_channel_unless_it_is_said(tmp_path: Path) -> Non
     assert kept(found, channels=3)[Draw(0, 0)]["picture"].shape == (3, 16, 16)
 
 
-def test_a_set_too_large_for_memory_is_read_as_it_goes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def alike(some: KeptSet, others: KeptSet) -> bool:
+    assert len(some) == len(others)
+    draws = [Draw(0, item) for item in range(len(some))]
+    return all(part.equal(others[draw][name]) for draw in draws for name, part in some[draw].items())
+
+
+def test_a_folder_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (classed(tmp_path) / "cats" / "bad.png").write_bytes(b"no picture")
+    found = find_classed(str(tmp_path), with_classes=True)
+    fresh = kept(found, cache_size=0)
+    first = kept(found)
+    for module in ("classes", "kept", "check"):
+        monkeypatch.setattr(f"translate.data.{module}.read_rgb", None)
+    again = kept(found)
+    assert again.ready
+    assert again.kept is None
+    assert first.found.notes == again.found.notes == fresh.found.notes
+    assert "bad.png" in again.found.notes[0]
+    assert alike(again, fresh)
+    assert alike(again, first)
+    assert len(pickle.dumps(again)) < 10_000
+
+
+@pytest.mark.parametrize("cache_size", [0.0, 1e-6])
+def test_without_room_in_the_cache_a_set_is_kept_in_memory(cache_size: float, tmp_path: Path) -> None:
     found = find_classed(str(classed(tmp_path)), with_classes=True)
-    whole = kept(found)
+    held = kept(found, cache_size=cache_size)
+    assert held.ready
+    assert held.kept is not None
+    assert alike(held, kept(found))
+
+
+@pytest.mark.parametrize("cache_size", [0.0, 1e-6])
+def test_without_room_anywhere_a_set_is_read_as_it_goes(
+    cache_size: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (classed(tmp_path) / "dogs" / "bad.png").write_bytes(b"no picture")
+    found = find_classed(str(tmp_path), with_classes=True)
+    whole = kept(found, cache_size=0)
     monkeypatch.setattr("translate.data.kept.MOST", 10)
-    lazy = kept(found)
+    monkeypatch.setattr("translate.data.kept.LOOKED_AT", 2)
+    lazy = kept(found, cache_size=cache_size)
     assert lazy.kept is None
-    for item in range(3):
-        assert all(lazy[Draw(0, item)][name].equal(part) for name, part in whole[Draw(0, item)].items())
+    assert not lazy.ready
+    assert alike(lazy, whole)
+
+
+def test_gray_and_colour_of_one_set(tmp_path: Path) -> None:
+    write_rgb(np.full((16, 16, 3), 80, np.uint8), tmp_path / "0.png")
+    write_rgb(np.full((16, 16, 3), (80, 90, 100), np.uint8), tmp_path / "1.png")
+    found = find_classed(str(tmp_path), with_classes=False)
+    for settings in ({}, {"channels": 1}):
+        assert alike(kept(found, **settings), kept(found, cache_size=0, **settings))
+    assert kept(found).channels == 3
+    assert (kept(found)[Draw(0, 0)]["picture"] == 80).all()
 
 
 def test_flips_follow_from_the_draw(tmp_path: Path) -> None:
