@@ -64,13 +64,16 @@ class SampleSet(Dataset[Sample]):
         """
         if not self.parts:
             return self.sample(draw)
-        for tried in range(TRIED):
+        tries = min(TRIED, len(self))
+        for tried in range(tries):
             try:
                 return self.sample(Draw(draw.epoch, (draw.item + tried) % len(self)))
             except DataError as error:
-                failed = error
+                last = error
                 _tell_once(f"left out, {error}")
-        raise failed
+        raise DataError(
+            f"{tries} pictures in a row cannot be read, the last: {last}; translate data check tells of all"
+        )
 
     def sample(self, draw: Draw) -> Sample:
         """That sample itself."""
