@@ -26,6 +26,7 @@ from translate.errors import UsageError
 from translate.models import Model, pick_device
 
 PATH = click.Path(path_type=Path)
+FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 JSON = click.option("--json", "json_file", type=PATH, help="write the figures there, too")
 ROUNDS = click.option("--rounds", default=5, show_default=True, help="of which the median is told")
 PHOTOS = click.option("--photos", type=PATH, help="folder of photos [default: the built-in set]")
@@ -44,7 +45,7 @@ def main() -> None:
 @click.option(
     "--way", "ways", type=click.Choice(list(training.WAYS)), multiple=True, help="of ours [default: all]"
 )
-@click.option("--reference", type=PATH, help="also time this checkout of the authors' code")
+@click.option("--reference", type=FOLDER, help="also time this checkout of the authors' code")
 @click.option("--device", "where", default="auto", show_default=True, help="cpu, cuda, cuda:1, mps")
 @ROUNDS
 @JSON
