@@ -114,6 +114,34 @@ def test_the_benchmark_counts_the_work_of_a_step(monkeypatch: pytest.MonkeyPatch
     assert training.operations(training.CASES["cyclegan-256"]) / 2e9 == pytest.approx(942, rel=0.03)
 
 
+def test_times_a_step_beside_the_plain_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(TOOLS))
+    from timing import training
+    from timing.measure import CPU
+
+    case = training.Case("dcgan", 64, 2)
+    plain, ours = training.rows(case, ["no flag given"], 1, rate=1e12, device=CPU, folder=None)
+    assert (plain["way"], ours["way"]) == ("plain", "ours, no flag given")
+    assert ours["ratio"] == pytest.approx(plain["ms"] / ours["ms"])
+    for row in (plain, ours):
+        assert row["share"] == pytest.approx(training.operations(case) / (row["ms"] / 1000) / 1e12)
+        assert 0.1 < row["peak_gb"] < 3
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["--device", "tpu"], "device 'tpu' is not on this machine: use --device auto or cpu"),
+        (["--reference", "nowhere"], "Directory 'nowhere' does not exist"),
+    ],
+)
+def test_the_benchmark_refuses_what_is_not_there(given: list[str], message: str) -> None:
+    tool = [sys.executable, TOOLS / "benchmark.py", "train", *given]
+    refused = subprocess.run(tool, env=environment(), capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert message in refused.stderr
+
+
 def test_times_the_loaders_side_by_side(tmp_path: Path) -> None:
     short = [
         "--count",

@@ -110,6 +110,7 @@ def _pack_of(found: Classed, c: NoiseTrainConfig) -> Pack[Source] | None:
 
 
 def _squared(side: int, file: Source) -> Pixels:
+    """What a pack keeps of a file: (S, S, 3), or (S, S, 1) of a gray one."""
     pixels = fitted(read_rgb(file, least=(side, side)), side)
     return pixels[..., :1] if _is_gray(pixels) else pixels
 
