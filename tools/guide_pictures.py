@@ -14,7 +14,7 @@ import skimage.color as color
 import skimage.data as data
 
 import translate
-from translate.data.masks import draw_mask
+from translate.data.datasets.masks import draw_mask
 from translate.images import Pixels, contact_sheet, write_rgb
 
 PHOTOS = ("chelsea", "coffee", "astronaut", "rocket", "motorcycle")

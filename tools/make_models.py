@@ -17,12 +17,14 @@ import click
 import safetensors.torch
 import torch
 
-from translate.config import ColorizeConfig
+from translate.methods.building import new_generator
+from translate.methods.colorize.config import ColorizeConfig
+from translate.methods.colorize.task import TASK
 from translate.models import Model
 from translate.models.model import CONFIG, INSTALLED, WEIGHTS
 from translate.models.reference import read_checkpoint
 from translate.networks import Colorizer
-from translate.storage import write_whole
+from translate.storage import atomic_write
 
 STAGES = {
     name: sorted((Path(__file__).parents[1] / "configs/models").glob(f"{name}-*.yaml"))
@@ -36,12 +38,14 @@ def start(weights: Path, folder: Path) -> None:
     """Write a model of colorize whose backbone knows ImageNet, and whose decoder knows nothing."""
     torch.manual_seed(0)
     given = [tensor for name, tensor in read_checkpoint(weights).items() if not name.startswith(HEAD)]
-    config = ColorizeConfig(data="ImageNet (backbone only)").model_config("colorize", ["AtoB"], {})
-    network = Colorizer(width=config.generator.width)
+    c = ColorizeConfig(data="ImageNet (backbone only)")
+    network = new_generator(c, in_channels=1, out_channels=2)
+    assert isinstance(network, Colorizer)
     own = network.backbone.state_dict()
     given[0] = given[0].sum(dim=1, keepdim=True)  # a gray photo is one whose three channels are equal
     network.backbone.load_state_dict(dict(zip(own, given, strict=True)))
-    Model(config, {"AtoB": network}).save_pretrained(folder)
+    generators = {"colorize": network}
+    Model(TASK.model(c, generators, {}), generators).save_pretrained(folder)
 
 
 def train(name: str, photos: Path, runs: Path, before: Path | None) -> Path:
@@ -67,7 +71,7 @@ def install(run: Path, name: str) -> None:
     model.save_pretrained(folder)
     weights = model.generators.state_dict()
     halves = {key: tensor.half() if tensor.is_floating_point() else tensor for key, tensor in weights.items()}
-    write_whole(folder / WEIGHTS, safetensors.torch.save(halves))
+    atomic_write(folder / WEIGHTS, safetensors.torch.save(halves))
     print(f"installed {name}: {(folder / WEIGHTS).stat().st_size / 1e6:.1f} MB")
 
 

@@ -14,12 +14,26 @@ from translate.version import __version__
 
 if TYPE_CHECKING:
     from translate.api import Sampler, Translator, load, sampler, train
+    from translate.evaluation import evaluate
 
-__all__ = ["Sampler", "TranslateError", "Translator", "__version__", "load", "sampler", "train"]
+__all__ = [
+    "Sampler",
+    "TranslateError",
+    "Translator",
+    "__version__",
+    "evaluate",
+    "load",
+    "sampler",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:
     """Import torch when it is first needed, not with the package."""
+    if name == "evaluate":
+        from translate.evaluation import evaluate
+
+        return evaluate
     if name in ("Sampler", "Translator", "load", "sampler", "train"):
         from translate import api
 

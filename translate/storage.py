@@ -15,18 +15,18 @@ import psutil
 UNNAMED_SECONDS = 10.0  # after which a lock that names no process is of one that was killed
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def atomic_write(path: Path, content: bytes) -> None:
     """Write a file so that after a crash at any moment `path` is what it was before, or whole.
 
     Raises:
         OSError: the disk is full or the folder cannot be written.
     """
-    with written_whole(path) as part:
+    with atomic_path(path) as part:
         part.write_bytes(content)
 
 
 @contextlib.contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path) -> Iterator[Path]:
     """Within, another name to write a file under; after a crash at any moment `path` is what it was
     before, or whole.
 
@@ -71,7 +71,7 @@ def cache_folder() -> Path:
 
 
 @contextlib.contextmanager
-def alone(lock: Path) -> Iterator[None]:
+def file_lock(lock: Path) -> Iterator[None]:
     """Within, no other process of this machine holds the same lock; one that was killed leaves it free."""
     while not _taken(lock):
         time.sleep(0.1)

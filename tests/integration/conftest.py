@@ -55,8 +55,9 @@ def heeded_ctrl_c() -> Iterator[None]:
 def translate(tmp_path: Path) -> Command:
     """Run `translate ARGUMENTS` in tmp_path; the exit code must be `code`."""
 
-    def run(*arguments: str | Path, code: int = 0) -> Result:
-        result = warm.run([str(argument) for argument in arguments], tmp_path, environment())
+    def run(*arguments: str | Path, code: int = 0, **variables: str) -> Result:
+        around = {**environment(), **variables}
+        result = warm.run([str(argument) for argument in arguments], tmp_path, around)
         assert result.returncode == code, result.stdout + result.stderr
         assert "Traceback" not in result.stderr, result.stderr
         return result

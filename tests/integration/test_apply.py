@@ -306,10 +306,13 @@ def test_killed_at_any_moment_it_leaves_whole_files_and_goes_on(
     assert written(run.out) == written(tmp_path / "in")
 
 
-def test_ctrl_c_says_one_line_and_writes_the_report(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_says_one_line_and_writes_the_report(
+    number: signal.Signals, code: int, tmp_path: Path
+) -> None:
     run = Run(tmp_path, 600)
-    result = run.until(100, signal.SIGINT)
-    assert (result.returncode, result.stdout) == (130, "")
+    result = run.until(100, number)
+    assert (result.returncode, result.stdout) == (code, "")
     (line,) = result.stderr.splitlines()
     report = json.loads((tmp_path / "report.json").read_text())
     assert line == f"stopped: {len(report)} of 600 are done; the same command goes on"

@@ -13,16 +13,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from tests.integration.conftest import TINY, Command, environment
 from tests.pictures import noise
-from tests.unit.inference.making import Negative, lively, scene
+from tests.unit.evaluation import making
+from tests.unit.inference.making import scene
+from translate import evaluate
 from translate.cli.evaluate import Progress
-from translate.config import GeneratorSpec, ModelConfig
+from translate.config import GeneratorSpec, ModelConfig, Route
+from translate.errors import TranslateError
 from translate.images import read_rgb, write_rgb
 from translate.metrics import PictureFeatures, frechet_distance
 from translate.models import Model
+from translate.networks import Identity, create_generator
 from translate.version import __version__
 
 IDENTITY = Path(__file__).parents[1] / "models" / "identity"
@@ -40,29 +43,45 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.hub, "urlopen", unreachable)
 
 
-def saved(folder: Path, recipe: str, directions: tuple[str, ...] = ("AtoB",), **settings: Any) -> Path:
-    """A model that changes nothing, of any recipe."""
+def save(folder: Path, *directions: str, paired: bool | None) -> Path:
+    """Write a model that changes nothing, by default from A to B."""
     spec = GeneratorSpec(name="identity")
-    config = ModelConfig(
-        recipe=recipe, generator=spec, directions=list(directions), size_multiple=1, **settings
-    )
-    Model(config, {direction: nn.Identity() for direction in directions}).save_pretrained(folder)
+    routes = {
+        name: Route(source=name[0], target=name[-1], generator=name) for name in directions or ("AtoB",)
+    }
+    config = ModelConfig(generator=spec, routes=routes, size_multiple=1, paired=paired)
+    Model(config, {name: create_generator(spec) for name in routes}).save_pretrained(folder)
     return folder
+
+
+class Negative(Identity):
+    """White for black."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return -x
+
+
+class Features:
+    """Features of images without a network: their mean and their spread."""
+
+    def __call__(self, images: list[np.ndarray]) -> np.ndarray:
+        return np.array([[image.mean(), image.std()] for image in images])
+
+
+@pytest.fixture
+def features(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("translate.evaluation.suites.PictureFeatures", Features)
 
 
 @pytest.fixture
 def colorizer(tmp_path: Path) -> Path:
-    model = lively("unet", in_channels=1, out_channels=2)
-    model.config = model.config.replace(recipe="colorize", color="Lab", working_size=32)
-    model.save_pretrained(tmp_path / "colorizer")
+    making.colorizer().save_pretrained(tmp_path / "colorizer")
     return tmp_path / "colorizer"
 
 
 @pytest.fixture
 def inpainter(tmp_path: Path) -> Path:
-    model = lively("inpainter", in_channels=4, out_channels=3)
-    model.config = model.config.replace(recipe="inpaint", mask=True)
-    model.save_pretrained(tmp_path / "inpainter")
+    making.inpainter().save_pretrained(tmp_path / "inpainter")
     return tmp_path / "inpainter"
 
 
@@ -102,7 +121,8 @@ def test_the_table_and_its_record(translate: Command, inpainter: Path, tmp_path:
     record = json.loads((tmp_path / "made" / "scores.json").read_text())
     assert record["fingerprint"] == Model.from_pretrained(inpainter).fingerprint()
     assert record["version"] == __version__
-    assert (record["kind"], record["model"], record["pictures"]) == ("inpaint", str(inpainter), 2)
+    assert (record["kind"], record["suite"]) == ("inpainting", "inpainting")
+    assert (record["model"], record["pictures"]) == (str(inpainter), 2)
     assert (record["device"], record["precision"], record["left_out"]) == ("cpu", "fp32", [])
     assert [f"{name}: {text}" for name, text in record["protocol"].items()] == protocol.splitlines()
     for row, line in zip(record["rows"], lines, strict=True):
@@ -122,20 +142,13 @@ def test_colorize_by_its_scores(within: Command, colorizer: Path, tmp_path: Path
     assert model.endswith("%")
 
 
-def test_pix2pix_and_cyclegan_by_theirs(
-    within: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Features:
-        def __call__(self, pictures: list[np.ndarray]) -> np.ndarray:
-            return np.array([[picture.mean(), picture.std()] for picture in pictures])
-
-    monkeypatch.setattr("translate.metrics.PictureFeatures", Features)
+def test_pix2pix_and_cyclegan_by_theirs(within: Command, tmp_path: Path, features: None) -> None:
     pairs(tmp_path / "data")
-    saved(tmp_path / "paired", "pix2pix")
+    save(tmp_path / "paired", paired=True)
     lines = within("evaluate", "paired", "--data", "data").stdout.splitlines()
     assert lines[0].split() == ["pictures", "PSNR", "dB", "SSIM", "CIEDE2000", "Frechet"]
     assert lines[2].split() == ["model", "2", "100.00", "1.0000", "0.00", "0.00"]
-    saved(tmp_path / "both", "cyclegan", ("AtoB", "BtoA"))
+    save(tmp_path / "both", "AtoB", "BtoA", paired=False)
     lines = within("evaluate", "both", "--data", "data", "--json", "a.json").stdout.splitlines()
     assert [line.split() for line in lines[:5]] == [
         ["direction", "pictures", "Frechet"],
@@ -144,7 +157,9 @@ def test_pix2pix_and_cyclegan_by_theirs(
         ["B", "to", "A", "untranslated", "2", "0.00"],
         ["B", "to", "A", "model", "2", "0.00"],
     ]
-    assert json.loads((tmp_path / "a.json").read_text())["rows"][0]["direction"] == "A to B"
+    record = json.loads((tmp_path / "a.json").read_text())
+    assert (record["kind"], record["suite"]) == ("translation", "unpaired")
+    assert record["rows"][0]["direction"] == "A to B"
     for kind in "AB":
         (tmp_path / "data" / f"val{kind}" / "1.png").unlink()
     lines = within("evaluate", "both", "--data", "data", "--json", "a.json").stdout.splitlines()
@@ -152,14 +167,68 @@ def test_pix2pix_and_cyclegan_by_theirs(
     assert json.loads((tmp_path / "a.json").read_text())["rows"][0]["frechet"] is None
 
 
-def test_each_direction_is_translated_by_its_own_generator(
-    within: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_imported_model_is_scored_as_the_data_allows(
+    within: Command, tmp_path: Path, features: None
 ) -> None:
-    monkeypatch.setattr(
-        "translate.metrics.PictureFeatures",
-        lambda: lambda pictures: np.array([[picture.mean(), 0.0] for picture in pictures]),
-    )
-    model = Model.from_pretrained(saved(tmp_path / "both", "cyclegan", ("AtoB", "BtoA")))
+    pairs(tmp_path / "pairs")
+    save(tmp_path / "imported", paired=None)
+    lines = within("evaluate", "imported", "--data", "pairs", "--json", "a.json").stdout.splitlines()
+    assert lines[0].split() == ["pictures", "PSNR", "dB", "SSIM", "CIEDE2000", "Frechet"]
+    assert lines[2].split() == ["model", "2", "100.00", "1.0000", "0.00", "0.00"]
+    assert json.loads((tmp_path / "a.json").read_text())["suite"] == "paired"
+    for name in ("trainA/1.png", "trainA/2.png", "trainB/3.png", "trainB/4.png"):
+        noise(tmp_path / "domains" / name, seed=len(name))
+    lines = within("evaluate", "imported", "--data", "domains", "--json", "a.json").stdout.splitlines()
+    assert lines[0].split() == ["direction", "pictures", "Frechet"]
+    assert [line.split()[:4] for line in lines[1:3]] == [
+        ["A", "to", "B", "untranslated"],
+        ["A", "to", "B", "model"],
+    ]
+    assert json.loads((tmp_path / "a.json").read_text())["suite"] == "unpaired"
+    refused = within("evaluate", IDENTITY, "--data", "pairs", "--metrics", "class", code=2)
+    assert "a model of paired translation has no score 'class'; there is psnr," in refused.stderr
+
+
+def test_from_python_the_figures_are_those_of_the_command_line(
+    within: Command, colorizer: Path, inpainter: Path, tmp_path: Path, features: None
+) -> None:
+    photos(tmp_path / "photos")
+    pairs(tmp_path / "pairs")
+    made = {
+        colorizer: "photos",
+        inpainter: "photos",
+        save(tmp_path / "paired", paired=True): "pairs",
+        save(tmp_path / "both", "AtoB", "BtoA", paired=False): "pairs",
+    }
+    for model, data in made.items():
+        within("evaluate", model, "--data", data, "--json", "a.json")
+        record = json.loads((tmp_path / "a.json").read_text())
+        for given in (model, str(model), Model.from_pretrained(model)):
+            evaluation = evaluate(given, tmp_path / data)
+            for row, expected in zip(evaluation.rows, record["rows"], strict=True):
+                group = {evaluation.group: row.group} if row.group else {}
+                assert {**group, "name": row.name, "pictures": row.images, **row.values} == expected
+            assert evaluation.protocol.keys() == record["protocol"].keys()
+            assert evaluation.fingerprint == record["fingerprint"]
+            assert (evaluation.kind, evaluation.suite) == (record["kind"], record["suite"])
+            assert (evaluation.device, evaluation.precision) == (record["device"], record["precision"])
+
+
+def test_from_python_a_score_can_be_chosen_and_progress_is_told(colorizer: Path, tmp_path: Path) -> None:
+    folder = photos(tmp_path / "photos")
+    states: list[tuple[float, int]] = []
+    evaluation = evaluate(colorizer, folder, metrics=["psnr"], progress=lambda *state: states.append(state))
+    assert [list(row.values) for row in evaluation.rows] == [["psnr"]] * 2
+    assert states == [(0, 2), (1, 2)]
+    for metrics, reason in (([], "metrics is empty"), (["pnsr"], "did you mean 'psnr'")):
+        with pytest.raises(TranslateError, match=reason):
+            evaluate(colorizer, folder, metrics=metrics)
+
+
+def test_each_direction_is_translated_by_its_own_generator(
+    within: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, features: None
+) -> None:
+    model = Model.from_pretrained(save(tmp_path / "both", "AtoB", "BtoA", paired=False))
     model.generators["BtoA"] = Negative()
     monkeypatch.setattr(Model, "from_pretrained", lambda _: model)
     pairs(tmp_path / "data")
@@ -170,12 +239,8 @@ def test_each_direction_is_translated_by_its_own_generator(
 
 
 def test_a_model_from_noise_by_its_samples_over_its_run(
-    within: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    within: Command, tmp_path: Path, features: None
 ) -> None:
-    monkeypatch.setattr(
-        "translate.metrics.PictureFeatures",
-        lambda: lambda pictures: np.array([[picture.mean(), picture.std()] for picture in pictures]),
-    )
     for number in range(4):
         noise(tmp_path / "covers" / f"{number}.png", 32, 32, seed=number)
     few = ("--steps", "3", "--checkpoint-every", "1", "--keep-checkpoints", "3", *TINY)
@@ -187,12 +252,12 @@ def test_a_model_from_noise_by_its_samples_over_its_run(
     assert lines[1].endswith("-")
     assert all(line.endswith("%") for line in lines[2:5])
     record = json.loads((tmp_path / "a.json").read_text())
-    assert (record["kind"], record["rows"][3]["name"]) == ("noise", "model")
+    assert (record["kind"], record["rows"][3]["name"]) == ("generation", "model")
     assert record["fingerprint"] == Model.from_pretrained(tmp_path / "run").fingerprint()
     alone = within("evaluate", "run/model", "--data", "covers").stdout.splitlines()
     assert [line.split()[0] for line in alone[1:3]] == ["untrained", "model"]
     refused = within("evaluate", "run", "--data", "covers", "--metrics", "class", code=2).stderr
-    assert "a model of noise has no score 'class'; there is frechet" in refused
+    assert "a model of unconditional generation has no score 'class'; there is frechet" in refused
 
 
 def test_without_weights_the_frechet_distance_is_left_out_unless_asked_for(
@@ -210,7 +275,7 @@ def test_without_weights_the_frechet_distance_is_left_out_unless_asked_for(
     assert asked.stderr.splitlines()[-1].startswith("error: cannot download https://")
     assert asked.stdout == ""
     pairs(tmp_path / "data")
-    alone = within("evaluate", saved(tmp_path / "both", "cyclegan"), "--data", "data", code=1)
+    alone = within("evaluate", save(tmp_path / "both", paired=False), "--data", "data", code=1)
     assert alone.stderr.splitlines()[-1].startswith("error: cannot download https://")
 
 
@@ -231,7 +296,7 @@ def test_a_real_distance(within: Command, real_data: Path, tmp_path: Path, monke
     if not (real_data / "torch" / "hub" / "checkpoints" / "mobilenet_v2-b0353104.pth").is_file():
         pytest.skip(f"no weights of MobileNetV2 below {real_data / 'torch'}")
     monkeypatch.setenv("TORCH_HOME", str(real_data / "torch"))
-    saved(tmp_path / "paired", "pix2pix")
+    save(tmp_path / "paired", paired=True)
     data = pairs(tmp_path / "data")
     for seed in range(2):
         noise(data / "valB" / f"{seed}.png", 24, 32, seed=seed)
@@ -250,18 +315,21 @@ def test_a_real_distance(within: Command, real_data: Path, tmp_path: Path, monke
 def test_mistakes_are_one_line(within: Command, inpainter: Path, tmp_path: Path) -> None:
     photos(tmp_path / "photos")
     (tmp_path / "empty").mkdir()
-    saved(tmp_path / "paired", "pix2pix")
+    save(tmp_path / "paired", paired=True)
     for arguments, code, reason in (
         ((inpainter, "--metrics", "pnsr"), 2, "no score 'pnsr'; did you mean 'psnr'?"),
         ((inpainter, "--metrics", ""), 2, "no score ''; there is class, colorfulness, delta-e, frechet,"),
         (
             (inpainter, "--metrics", "psnr,colorfulness"),
             2,
-            "a model of inpaint has no score 'colorfulness'; there is psnr, ssim, delta-e, frechet",
+            "a model of inpainting has no score 'colorfulness'; there is psnr, ssim, delta-e, frechet",
         ),
-        ((IDENTITY,), 2, "recipe '' has no scores: give a model of colorize, inpaint, pix2pix, cyclegan"),
-        (("paired", "--baselines"), 2, "are for inpaint: leave them out for a model of pix2pix"),
-        (("paired", "--masks", "photos"), 2, "are for inpaint: leave them out for a model of pix2pix"),
+        (("paired", "--baselines"), 2, "are for inpainting: leave them out for a model of paired"),
+        (
+            ("paired", "--masks", "photos"),
+            2,
+            "are for inpainting: leave them out for a model of paired",
+        ),
         ((inpainter, *NO_WEIGHTS, "--masks", "empty"), 2, "no masks in 'empty': give a folder of them"),
         ((inpainter, *NO_WEIGHTS, "--data", "empty"), 2, "empty holds no pictures"),
         ((inpainter, *NO_WEIGHTS, "--data", "photo"), 2, "no folder 'photo', here or under datasets/"),

@@ -19,7 +19,7 @@ def test_a_generator_becomes_a_model(translate: Command, tmp_path: Path) -> None
     torch.save(resnet(dropout=True).state_dict(), tmp_path / "latest_net_G_B.pth")
     result = translate("import", "latest_net_G_B.pth", "-o", "model/")
     assert result.stdout == "ResNet, 2 blocks, 4 channels, instance norm, dropout, 3 -> 3 channels: model/\n"
-    assert Model.from_pretrained(tmp_path / "model").config.directions == ["BtoA"]
+    assert Model.from_pretrained(tmp_path / "model").config.routes.keys() == {"BtoA"}
 
 
 def test_a_bad_file_is_one_line(translate: Command, tmp_path: Path) -> None:

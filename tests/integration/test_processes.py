@@ -23,11 +23,12 @@ SCRIPT = """
 import sys
 import torch
 from safetensors.torch import save_file
-from translate.config import CycleGANConfig, Pix2PixConfig
-from translate.engine.group import Group
-from translate.engine.stepper import Stepper
-from translate.trainers.cyclegan import CycleGAN
-from translate.trainers.pix2pix import Pix2Pix
+from translate.methods.cyclegan.config import CycleGANConfig
+from translate.methods.pix2pix.config import Pix2PixConfig
+from translate.training.step.distributed import Group
+from translate.training.step.stepper import Stepper
+from translate.methods.cyclegan.trainer import CycleGAN
+from translate.methods.pix2pix.trainer import Pix2Pix
 
 method, steps, batch, out = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 small = dict(ngf=4, ndf=4, image_size=64, device="cpu", precision="fp32", batch_size=batch)
@@ -45,10 +46,10 @@ with group.joined(torch.device("cpu")):
     for number in range(steps):
         whole = torch.rand(2, batch * group.size, 3, 64, 64, dtype=torch.float64, generator=random)
         a, b = whole.chunk(group.size, dim=1)[group.rank]
-        stepper.step({"a": a, "b": b}, number=number + 1, rate=1.0)
+        stepper.step({"a": a, "b": b}, step=number)
     if group.first:
         save_file({name: weight.contiguous() for name, weight in trainer.named_parameters()}, out)
-        running = {name: value.contiguous() for name, value in trainer.named_buffers()}
+        running = {name: value.contiguous() for name, value in trainer.named_buffers() if value.numel()}
         save_file(running, out + ".running")
 """
 

@@ -94,9 +94,12 @@ def test_a_killed_worker_is_told_in_one_line_and_the_run_goes_on(
     assert "resuming run from step" in translate(*arguments).stderr
 
 
-def test_ctrl_c_saves_and_says_how_to_go_on(translate: Command, data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_and_says_how_to_go_on(
+    number: signal.Signals, code: int, translate: Command, data: Path, tmp_path: Path
+) -> None:
     arguments = [*train("pix2pix", "run"), "--steps", "100000"]
-    assert run_until(arguments, tmp_path, 4, signal.SIGINT) == 130
+    assert run_until(arguments, tmp_path, 4, number) == code
     at = newest_step(tmp_path / "run")
     assert at >= 4
     result = translate("train", "pix2pix", "--out", "run", "--resume", "--steps", str(at + 1))
@@ -114,8 +117,8 @@ def test_a_run_is_not_overwritten_unasked_nor_resumed_as_another(
     first = ["train", "pix2pix", "--data", "data", "--steps", "1", *TINY_TRANSLATION]
     translate(*first)
     assert "continue it with --resume" in translate(*first, code=2).stderr
-    changed = translate("train", "pix2pix", "--resume", "--lr", "1", code=2).stderr
-    assert "--lr 1.0 differs from the run's 0.0002" in changed
+    changed = translate("train", "pix2pix", "--resume", "--ngf", "8", code=2).stderr
+    assert "--ngf 8 differs from the run's 4" in changed
     other = translate("train", "cyclegan", "--resume", "--out", "runs/pix2pix", code=2).stderr
     assert "is a run of pix2pix, not of cyclegan" in other
     translate(*first, "--overwrite")
@@ -157,17 +160,17 @@ def test_a_full_disk_at_a_checkpoint_leaves_the_earlier_one_whole(
 DRIFT = """
 import sys
 import psutil
-from translate.engine.session import Session
-from translate.engine.stepper import Stepper
+from translate.training.session import Session
+from translate.training.step.stepper import Stepper
 
-held, step = {}, Stepper.step
+held, original = {}, Stepper.step
 
-def measured(self, batch, *, number, rate):
-    held[number] = psutil.Process().memory_info().rss
-    return step(self, batch, number=number, rate=rate)
+def measured(self, batch, *, step, **position):
+    held[step] = psutil.Process().memory_info().rss
+    return original(self, batch, step=step, **position)
 
 Stepper.step = measured
-small = dict(image_size=64, ngf=8, ndf=8, batch_size=4, workers=0, device="cpu", steps=200)
+small = dict(image_size=64, ngf=8, ndf=8, batch_size=4, workers=0, device="cpu", steps=201)
 if sys.argv[1] == "cyclegan":
     small |= dict(blocks=1, pool_size=8)
 assert Session(sys.argv[1], dict(small, data="data", out="run")).train()

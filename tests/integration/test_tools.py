@@ -13,8 +13,8 @@ import torch
 
 from tests.integration.conftest import environment
 from tests.pictures import demo
-from translate.engine.stepper import Stepper
 from translate.images import read_rgb
+from translate.training.step.stepper import Stepper
 
 TOOLS = Path(__file__).parents[2] / "tools"
 
@@ -93,7 +93,7 @@ def test_the_plain_recipe_takes_the_same_step(recipe: str, monkeypatch: pytest.M
             torch.manual_seed(number)
             step(batch)
             torch.manual_seed(number)
-            stepper.step(batch, number=number + 1, rate=1.0)
+            stepper.step(batch, step=number)
     finally:
         torch.set_default_dtype(torch.float32)
     assert copied

@@ -18,8 +18,9 @@ from unittest import mock
 from translate.cli import main
 
 for name in (  # what a command would import itself
-    *("translate.engine.session", "translate.inference.runner", "torch._dynamo", "PIL.ImageCms"),
-    *("translate.tasks.noise", "translate.tasks.photos", "translate.tasks.translation"),
+    *("translate.training.session", "translate.inference.runtime.runner", "torch._dynamo", "PIL.ImageCms"),
+    *("translate.methods.gan.task", "translate.methods.colorize.task", "translate.methods.inpaint.task"),
+    *("translate.methods.pix2pix.task", "translate.methods.cyclegan.task", "translate.evaluation"),
 ):
     importlib.import_module(name)
 
@@ -61,6 +62,7 @@ def _command(
     arguments: Sequence[str], folder: Path, environment: dict[str, str], told: tuple[Path, Path]
 ) -> None:
     os.chdir(folder)
+    sys.path[:0] = [place for place in environment.get("PYTHONPATH", "").split(os.pathsep) if place]
     os.environ.clear()
     os.environ.update(environment)
     for number, path in enumerate(told, start=1):

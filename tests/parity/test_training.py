@@ -10,9 +10,12 @@ import torch
 from safetensors import safe_open
 
 from tests.parity.reference_keys import load_reference, rename
-from translate.config import CycleGANConfig, Pix2PixConfig
-from translate.trainers.cyclegan import CycleGAN
-from translate.trainers.pix2pix import Pix2Pix
+from tests.updates import plain_updates
+from translate.methods.cyclegan.config import CycleGANConfig
+from translate.methods.cyclegan.trainer import CycleGAN
+from translate.methods.pix2pix.config import Pix2PixConfig
+from translate.methods.pix2pix.trainer import Pix2Pix
+from translate.methods.trainer import Progress
 
 SMALL = {"ngf": 4, "ndf": 4, "image_size": 128, "dropout": False}
 
@@ -43,15 +46,9 @@ def test_three_steps(real_data: Path, method) -> None:
     for theirs, ours in networks.items():
         load_reference(getattr(trainer, ours), weights("before", theirs))
 
-    def update(name: str, loss: torch.Tensor, *, more: bool = False) -> None:
-        loss.backward()
-        if not more:
-            trainer.optimizers[name].step()
-            trainer.optimizers[name].zero_grad()
-
     for step in range(3):
         batch = {"a": tensors[f"input/{step}/A"], "b": tensors[f"input/{step}/B"]}
-        losses = trainer.step(batch, update)
+        losses = trainer.step(batch, plain_updates(trainer), Progress())
         for theirs, ours in loss_names.items():
             expected = expected_losses[step][theirs] / (100 if theirs == "G_L1" else 1)
             # The reference's labels are float32, in which torch then takes the whole cross entropy.

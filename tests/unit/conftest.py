@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
-from translate.config import GeneratorSpec, ModelConfig
+from translate.config import GeneratorSpec, ModelConfig, Route
 from translate.models import Model
 from translate.networks import create_generator, initialize
 
@@ -19,8 +19,8 @@ settings.register_profile(
 settings.load_profile("unit")
 
 SPECS = {
-    "resnet": GeneratorSpec(name="resnet", width=4, depth=1, norm="instance"),
-    "unet": GeneratorSpec(name="unet", width=4, depth=3, norm="batch", dropout=True),
+    "resnet": GeneratorSpec(name="resnet", args={"width": 4, "depth": 1, "norm": "instance"}),
+    "unet": GeneratorSpec(name="unet", args={"width": 4, "depth": 3, "norm": "batch", "dropout": True}),
 }
 MULTIPLES = {"resnet": 4, "unet": 8}
 
@@ -32,11 +32,14 @@ def tiny_model() -> Callable[..., Model]:
     def make(name: str = "resnet", directions: tuple[str, ...] = ("AtoB",)) -> Model:
         torch.manual_seed(0)
         config = ModelConfig(
-            recipe="pix2pix",
+            method="pix2pix",
             generator=SPECS[name],
-            directions=list(directions),
+            routes={d: Route(source=d[0], target=d[-1], generator=d) for d in directions},
             size_multiple=MULTIPLES[name],
         )
-        return Model(config, {d: initialize(create_generator(SPECS[name]), gain=0.2) for d in directions})
+        generators = {d: create_generator(SPECS[name]) for d in directions}
+        for generator in generators.values():
+            initialize(generator, gain=0.2)
+        return Model(config, generators)
 
     return make

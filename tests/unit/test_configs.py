@@ -9,8 +9,8 @@ import pytest
 
 from tests.pictures import demo
 from translate.config import explicit, load_yaml
-from translate.engine.session import Session
-from translate.recipes import find_recipe
+from translate.methods.registry import find_method
+from translate.training.session import Session
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if path.stem != "demo")
@@ -20,7 +20,7 @@ TOOL = runpy.run_path(str(ROOT / "tools/fetch_dataset.py"))
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_loads_and_says_only_what_differs(path: Path) -> None:
     given = load_yaml(path)
-    kind = find_recipe(given.pop("recipe")).config
+    kind = find_method(given.pop("recipe")).config_class()
     config, default = kind(**explicit(kind, {}, files=(path,))), kind()
     assert path.read_text().startswith("# ")
     assert {name for name in given if getattr(config, name) == getattr(default, name)} == set()
@@ -36,7 +36,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_runs_dry(path: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     recipe = load_yaml(path)["recipe"]
-    given = explicit(find_recipe(recipe).config, {"data": str(data)}, files=(path,))
+    given = explicit(find_method(recipe).config_class(), {"data": str(data)}, files=(path,))
     said = Session(recipe, given).describe()
     assert f"recipe: {recipe}\n" in said
     assert "memory: about" in said

@@ -13,15 +13,17 @@ from safetensors.torch import load_file
 
 import translate
 from tests.pictures import demo
-from translate.config import NoiseTrainConfig
-from translate.engine import checkpoint, stepper
+from translate.api import Translator
 from translate.images import Pixels
-from translate.inference import Sampler, Translator
-from translate.recipes import RECIPES
+from translate.inference import Sampler
+from translate.methods.gan.config import NoiseTrainConfig
+from translate.methods.registry import METHODS
+from translate.training.runs import checkpoint
+from translate.training.step import optimization
 
 TINY = {"image_size": 32, "ngf": 4, "ndf": 4, "batch_size": 2, "workers": 0, "device": "cpu"}
-FROM_NOISE = [name for name, recipe in RECIPES.items() if issubclass(recipe.config, NoiseTrainConfig)]
-TRANSLATIONS = [name for name in RECIPES if name not in FROM_NOISE]
+FROM_NOISE = [name for name, recipe in METHODS.items() if issubclass(recipe.config_class(), NoiseTrainConfig)]
+TRANSLATIONS = [name for name in METHODS if name not in FROM_NOISE]
 SECOND_ORDER = {  # where a gradient goes through another, or a weight through a norm of it
     "dcgan": {"spectral": True, "d_norm": "none"},
     "pix2pix": {"gan_loss": "wgan-gp", "norm": "instance"},
@@ -39,7 +41,7 @@ def applied(model: Translator | Sampler, picture: Pixels) -> Pixels:
         return model(model.draw(1, seed=0))[0]
     mask = np.zeros(picture.shape[:2], np.uint8)
     mask[:, : mask.shape[1] // 2] = 255
-    answer: Pixels = model(picture, mask if model.config.mask else None)
+    answer: Pixels = model(picture, mask if model.predictor.needs_mask else None)
     return answer
 
 
@@ -51,7 +53,7 @@ def test_trains_two_steps_and_applies(recipe: str, gan_loss: str, tmp_path: Path
     translator = train(recipe, data, out, steps=2, gan_loss=gan_loss, norm="instance", **adversary)
     picture = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
     assert applied(translator, picture).shape == picture.shape
-    assert translator.config.recipe == recipe
+    assert translator.config.method == recipe
     assert [p.name for p in (out / "checkpoints").iterdir()] == ["step-00000002.safetensors"]
 
 
@@ -70,11 +72,11 @@ def test_trains_two_steps_and_samples(recipe: str, networks: dict[str, Any], tmp
     data, out = demo(tmp_path / "data"), tmp_path / "run"
     sampler = train(recipe, data, out, steps=2, **networks)
     assert [picture.shape for picture in sampler(sampler.draw(3, seed=1))] == 3 * [(32, 32, 3)]
-    assert sampler.config.recipe == recipe
+    assert sampler.config.method == recipe
     assert [p.name for p in (out / "samples").iterdir()] == ["step-00000002.png"]
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", METHODS)
 def test_a_longer_run_goes_on_from_a_finished_one(recipe: str, tmp_path: Path) -> None:
     data, out = demo(tmp_path / "data"), tmp_path / "run"
     train(recipe, data, out, steps=2)
@@ -82,7 +84,7 @@ def test_a_longer_run_goes_on_from_a_finished_one(recipe: str, tmp_path: Path) -
     assert longer.config.trained_on["steps"] == 3
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", METHODS)
 def test_layers_computed_again_make_the_same_model(recipe: str, tmp_path: Path) -> None:
     data, runs = demo(tmp_path / "data"), {False: tmp_path / "kept", True: tmp_path / "again"}
     for again, out in runs.items():
@@ -92,13 +94,13 @@ def test_layers_computed_again_make_the_same_model(recipe: str, tmp_path: Path) 
         torch.testing.assert_close(again_made[name], weight, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", METHODS)
 def test_weights_that_move_early_make_the_same_model(
     recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data, runs = demo(tmp_path / "data"), {2**23: tmp_path / "together", 1: tmp_path / "early"}
     for weights, out in runs.items():
-        monkeypatch.setattr(stepper, "MOVED_TOGETHER", weights)
+        monkeypatch.setattr(optimization, "GRADIENT_BUCKET", weights)
         train(recipe, data, out, steps=2, precision="fp32", **SECOND_ORDER.get(recipe, {}))
     name = "checkpoints/step-00000002.safetensors"
     together, early = (checkpoint.load(out / name)["trainer"] for out in runs.values())
@@ -127,7 +129,7 @@ def test_goes_on_bit_for_bit(recipe: str, tmp_path: Path) -> None:
     assert [key for key in whole if not whole[key].equal(parts[key])] == []
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", METHODS)
 def test_fine_tunes_from_a_model(recipe: str, tmp_path: Path) -> None:
     data, still = demo(tmp_path / "data"), {"steps": 1, "lr": 0, "ema": 0}
     first = train(recipe, data, tmp_path / "1", **still)

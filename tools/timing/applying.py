@@ -14,15 +14,16 @@ import torch
 from PIL import Image
 
 from timing import plain
+from translate.api import Translator
 from translate.config import GeneratorSpec, ModelConfig
 from translate.images import find_pictures, read_rgb
-from translate.inference import Translator
+from translate.inference import load_predictor
 from translate.models import Model
 from translate.networks import create_generator, initialize
 
 NETWORKS = {
-    "resnet": GeneratorSpec(name="resnet", depth=9),
-    "unet": GeneratorSpec(name="unet", depth=8, norm="batch"),
+    "resnet": GeneratorSpec(name="resnet", args={"depth": 9}),
+    "unet": GeneratorSpec(name="unet", args={"depth": 8, "norm": "batch", "dropout": False}),
 }
 
 
@@ -30,9 +31,9 @@ def random_model(network: str) -> Model:
     """A network of the papers' size with weights as training starts from them."""
     spec = NETWORKS[network]
     torch.manual_seed(0)
-    generator = initialize(create_generator(spec))
-    multiple = int(generator.size_multiple)  # type: ignore[arg-type]
-    config = ModelConfig(generator=spec, size_multiple=multiple, statistics="running")
+    generator = create_generator(spec)
+    initialize(generator)
+    config = ModelConfig(generator=spec, size_multiple=generator.size_multiple, statistics="running")
     return Model(config, {"AtoB": generator})
 
 
@@ -69,10 +70,12 @@ def the_ways(model: Model, compiled: bool) -> dict[str, tuple[Way, Callable[[Pat
         ("onnxruntime", "ours, ONNX Runtime", {}),
     ):
         try:
-            translator = Translator(model, engine=name, device="cpu", **settings)  # type: ignore[arg-type]
+            predictor = load_predictor(model, engine=name, device="cpu", **settings)  # type: ignore[arg-type]
         except Exception as error:  # not installed, or it does not agree: told, and left out
             click.echo(f"{about}: left out: {error}", err=True)
             continue
+
+        translator = Translator(predictor)
 
         def folder(files: list[Path], out: Path, translator: Translator = translator) -> None:
             failed = [o.failure for o in translator.folder(files, out, overwrite=True) if o.failure]

@@ -14,10 +14,11 @@ import torch
 
 from timing import plain
 from timing.measure import Build, Run, keep_heap, timed
-from translate.config import CycleGANConfig
-from translate.data.loader import EndlessBatches, load
-from translate.data.sets import PhotoSet, pack_of
+from translate.data.datasets.loader import EndlessBatches, load
+from translate.data.datasets.reader import training_cache
+from translate.data.datasets.samples import PhotoSet
 from translate.images import find_pictures, to_tensor
+from translate.methods.cyclegan.config import CycleGANConfig
 
 LOAD_SIZE, SIDE, BATCH, WORKERS = 286, 256, 8, 2
 
@@ -28,7 +29,7 @@ def ours(photos: Path, batches: int, *, cached: bool) -> Run:
     keep_heap()
     c = CycleGANConfig(image_size=SIDE, load_size=LOAD_SIZE, batch_size=BATCH)
     files = find_pictures(photos)
-    photo_set = PhotoSet(files, c, training=True, pack=pack_of(files, c) if cached else None)
+    photo_set = PhotoSet(files, c, training=True, cache=training_cache(files, c) if cached else None)
     loaded = load(photo_set, EndlessBatches(len(files), BATCH, 0), WORKERS)
     return partial(_take, (to_tensor(batch["photo"]) for batch in loaded), batches)
 

@@ -18,7 +18,7 @@ from typing import Any
 import click
 import torch
 
-from translate import heap
+from translate import allocator
 from translate.models import pick_precision
 
 Run = Callable[[], object]
@@ -97,7 +97,7 @@ class _Worker:
 
 def keep_heap() -> None:
     """Keep freed memory, as long as this process lives."""
-    KEPT.enter_context(heap.kept())
+    KEPT.enter_context(allocator.retain_freed_memory())
 
 
 def _serve(build: Build, pipe: Connection, device: torch.device) -> None:

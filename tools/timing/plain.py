@@ -18,10 +18,13 @@ from torch import Tensor, nn
 from torch.optim import Adam
 from torch.utils.data import DataLoader, Dataset
 
-from translate.config import CycleGANConfig, DCGANConfig, Pix2PixConfig
 from translate.losses import ImagePool
+from translate.methods.cyclegan.config import CycleGANConfig
+from translate.methods.cyclegan.trainer import pooled
+from translate.methods.gan.config import DCGANConfig
+from translate.methods.pix2pix.config import Pix2PixConfig
+from translate.methods.trainer import Trainer
 from translate.networks.blocks import InstanceNorm
-from translate.trainers.building import Trainer
 
 Step = Callable[[dict[str, Tensor]], None]  # of a batch of float32 in [-1, 1]
 
@@ -53,7 +56,7 @@ def cyclegan(trainer: Trainer, c: CycleGANConfig) -> Step:
     g_ab, g_ba, d_a, d_b = (trainable(trainer, name) for name in ("g_ab", "g_ba", "d_a", "d_b"))
     adam_g = Adam([*g_ab.parameters(), *g_ba.parameters()], lr=c.lr, betas=(c.beta1, c.beta2))
     adam_d = Adam([*d_a.parameters(), *d_b.parameters()], lr=c.lr, betas=(c.beta1, c.beta2))
-    pool_a, pool_b = ImagePool(c.pool_size, c.seed), ImagePool(c.pool_size, c.seed + 1)
+    pool_a, pool_b = ImagePool(c.pool_size), ImagePool(c.pool_size)
 
     def towards(scores: Tensor, target: float) -> Tensor:
         return F.mse_loss(scores, torch.full_like(scores, target))
@@ -73,7 +76,7 @@ def cyclegan(trainer: Trainer, c: CycleGANConfig) -> Step:
         d_a.requires_grad_(True)
         d_b.requires_grad_(True)
         adam_d.zero_grad()
-        for d, real, fake in ((d_a, a, pool_a(fake_a)), (d_b, b, pool_b(fake_b))):
+        for d, real, fake in ((d_a, a, pooled(pool_a, fake_a)), (d_b, b, pooled(pool_b, fake_b))):
             ((towards(d(real), 1) + towards(d(fake), 0)) / 2).backward()  # type: ignore[no-untyped-call]
         adam_d.step()
 

@@ -17,9 +17,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from timing import plain
 from timing.measure import KEPT, Build, Run, keep_heap, timed
 from translate.config import TrainConfig
-from translate.engine.stepper import Stepper
-from translate.recipes import find_recipe
-from translate.trainers.building import Trainer
+from translate.methods.registry import find_method
+from translate.methods.trainer import Trainer
+from translate.training.step.stepper import Stepper
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class Case:
         own = {"channels": 3} if self.recipe == "dcgan" else {}
         if self.recipe == "cyclegan":
             own = {"blocks": 9}
-        return find_recipe(self.recipe).config(**{**sizes, **own, **settings})
+        return find_method(self.recipe).config_class()(**{**sizes, **own, **settings})
 
     def trainer(self, c: TrainConfig) -> Trainer:
         torch.manual_seed(c.seed)
-        return find_recipe(self.recipe).task().trainer(c)
+        return find_method(self.recipe).load_task().trainer(c)
 
     def batch(self) -> dict[str, Tensor]:
         """Random pictures, (N, 3, H, W) uint8."""
@@ -75,8 +75,8 @@ def ours(case: Case, settings: Mapping[str, Any], device: torch.device) -> Run:
     """A step as `translate train` takes it."""
     keep_heap()
     c = case.config(device=str(device), **settings)
-    stepper, batch, taken = Stepper(case.trainer(c), c), case.batch(), iter(range(1, 2**31))
-    return lambda: stepper.step(batch, number=next(taken), rate=1.0)
+    stepper, batch, steps = Stepper(case.trainer(c), c), case.batch(), iter(range(2**31))
+    return lambda: stepper.step(batch, step=next(steps))
 
 
 def theirs(case: Case, device: torch.device) -> Run:

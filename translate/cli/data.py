@@ -36,7 +36,7 @@ def check(folder: str) -> None:
 
     Every picture is decoded. Exit code 3 if something has to be left out.
     """
-    from translate.data.check import inspect
+    from translate.data.discovery.check import inspect
     from translate.errors import SomeFilesFailedError
 
     report = inspect(folder)

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import click
 
-from translate.config.model import DIRECTIONS
-
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("model")
@@ -23,7 +21,9 @@ from translate.config.model import DIRECTIONS
     "--format", type=click.Choice(["onnx", "openvino", "torch"]), help="[default: as FILE's suffix says]"
 )
 @click.option(
-    "--direction", type=click.Choice(DIRECTIONS), help="for a model that goes both ways [default: its first]"
+    "--direction",
+    metavar="AtoB|BtoA",
+    help="for a model that goes both ways [default: its first]",
 )
 @click.option("--overwrite", is_flag=True, help="replace a FILE that is there already")
 def export(model: str, out: Path, format: str | None, direction: str | None, overwrite: bool) -> None:
@@ -33,7 +33,7 @@ def export(model: str, out: Path, format: str | None, direction: str | None, ove
     any number and any size that is a multiple of the model's; that of a model from noise takes noise,
     (N, inputs), as its metadata tells. It is run and compared with torch before it is written.
     """
-    from translate.inference.export import TOLERANCE, export
+    from translate.inference.runtime.export import TOLERANCE, export
     from translate.models import Model
 
     done = export(Model.from_pretrained(model), out, format=format, direction=direction, overwrite=overwrite)

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from translate.cli.apply import FILES, HELP, INPUT_AND_OUT, MASK, translate_pictures
+from translate.cli.batch import translate_images
+from translate.cli.options import FILES, HELP, INPUT_AND_OUT, MASK
 
 
 @click.command(context_settings=HELP)
@@ -24,4 +25,4 @@ def inpaint(model: str, inputs: tuple[Path, ...], out: Path, **settings: Any) ->
     format is lossless (--format png, for a JPEG). What cannot be read is listed at the end, and the exit
     code is then 3.
     """
-    translate_pictures(model, inputs, out, task="inpaint", **settings)
+    translate_images(model, inputs, out, command="inpaint", **settings)

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import click
 
-from translate import processes
+from translate import distributed, signals
 from translate.errors import TranslateError, UsageError, nearest
 from translate.version import __version__
 
@@ -76,9 +76,10 @@ def main() -> None:
     """Run the command line; a person's mistake is one line and an exit code, never a traceback."""
     logging.basicConfig(format="%(message)s")
     logging.getLogger("translate").setLevel(logging.INFO)
-    processes.interrupted = False
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, processes.stop)
+    signals.interrupted = False
+    for number, default in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+        if signal.getsignal(number) is default:
+            signal.signal(number, signals.raise_interrupt)
     try:
         code = translate.main(prog_name="translate", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
@@ -86,7 +87,7 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except TranslateError as error:
-        if not (processes.rank() and isinstance(error, UsageError)):  # which the first process tells for all
+        if not (distributed.rank() and isinstance(error, UsageError)):  # the first process says it for all
             click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
     except OSError as error:
@@ -94,16 +95,17 @@ def main() -> None:
             raise
         click.echo("error: the disk is full: make room; a training goes on with --resume", err=True)
         sys.exit(1)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as error:
         click.echo("stopped", err=True)
-        _leave(130)
+        _leave(signals.exit_code(error) if isinstance(error, KeyboardInterrupt) else 130)
 
 
 def _leave(code: int) -> NoReturn:
     """End without taking Python down: what a library's threads are still at would crash it."""
     import multiprocessing
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     for child in multiprocessing.active_children():
         child.terminate()
     with suppress(OSError):  # who read it was stopped, too

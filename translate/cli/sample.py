@@ -63,10 +63,10 @@ def sample(
         raise UsageError(f"{other} says how many pictures there are: leave -n {count} out")
     if traverse and (asked or truncation):
         raise UsageError("--traverse shows codes as they are: leave --class and --truncation out")
-    from translate.engine.stages import as_trained
-    from translate.inference.gallery import save_samples, save_traversals, save_walk
-    from translate.inference.sampling import Sampler, traversals
+    from translate.inference.predictors.gallery import save_samples, save_traversals, save_walk
+    from translate.inference.predictors.generation import Sampler, traversals
     from translate.models import Model
+    from translate.training.runs.stages import as_trained
 
     sampler = Sampler(Model.from_pretrained(model), device=device)
     if not ema:

@@ -12,27 +12,34 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from translate import processes
-from translate.config import NoiseTrainConfig, TrainConfig, explicit, flag_name, load_yaml, settings_of
+from translate import distributed
+from translate.config import TrainConfig, explicit, flag_name, load_yaml, settings_of
 from translate.config.schema import plain_type, range_text
 from translate.errors import UsageError, nearest
-from translate.recipes import RECIPES, find_recipe
+from translate.methods.registry import find_method, method_names
 
 if TYPE_CHECKING:
-    from translate.engine.session import Session
+    from translate.training.session import Session
+
+
+NEXT = {  # by the kind of the model, the command by which a person tries what was trained
+    "translation": "translate apply {} PHOTOS/ -o out/",
+    "inpainting": "translate apply {} PHOTOS/ --mask MASK.png -o out/",
+    "generation": "translate sample {} -o out/",
+}
 
 
 class Recipes(click.Group):
     """A command for each recipe, and for a YAML file that names one."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(RECIPES)
+        return method_names()
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name.endswith((".yaml", ".yml")):
             file = Path(name)
             return recipe_command(recipe_of(file), file)
-        return recipe_command(name) if name in RECIPES else None
+        return recipe_command(name) if name in method_names() else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -41,7 +48,7 @@ class Recipes(click.Group):
         if name.startswith("-"):
             ctx.fail(f"the recipe comes first: translate train RECIPE {name} ...")
         if self.get_command(ctx, name) is None:
-            ctx.fail(f"no recipe {name!r}{nearest(name, RECIPES)}; or give a YAML file")
+            ctx.fail(f"no recipe {name!r}{nearest(name, method_names())}; or give a YAML file")
         return super().resolve_command(ctx, args)
 
 
@@ -50,7 +57,7 @@ def recipe_of(file: Path) -> str:
     name = load_yaml(file).get("recipe")
     if name is None:
         raise UsageError(f"{file} names no recipe: add a line like 'recipe: pix2pix'")
-    find_recipe(str(name))
+    find_method(str(name))
     return str(name)
 
 
@@ -70,7 +77,8 @@ def train() -> None:
 
 def recipe_command(name: str, file: Path | None = None) -> click.Command:
     """The command of one recipe: a flag for each setting of its config, and those of any run."""
-    recipe = find_recipe(name)
+    method = find_method(name)
+    settings = method.config_class()
     own = [
         click.Option(["--config"], metavar="FILE", help="YAML file of settings, weaker than flags"),
         click.Option(["--resume"], is_flag=True, help="go on with the run in --out where it stopped"),
@@ -85,8 +93,8 @@ def recipe_command(name: str, file: Path | None = None) -> click.Command:
             given.setdefault("out", f"runs/{file.stem}")
         _train(name, given, files, resume=resume, overwrite=overwrite, dry_run=dry_run)
 
-    options = [*own, *(_option(recipe.config, field) for field in settings_of(recipe.config))]
-    return click.Command(name, params=list(options), callback=run, help=f"Train {recipe.about}.")
+    options = [*own, *(_option(settings, field) for field in settings_of(settings))]
+    return click.Command(name, params=list(options), callback=run, help=f"Train {method.about}.")
 
 
 def _option(kind: type[TrainConfig], field: dataclasses.Field[Any]) -> click.Option:
@@ -112,11 +120,11 @@ def _train(
     for file in files:
         if (of := load_yaml(file).get("recipe", name)) != name:
             raise UsageError(f"{file} is for the recipe {of}, not for {name}")
-    given = explicit(find_recipe(name).config, flags, files=files, environ=os.environ)
+    given = explicit(find_method(name).config_class(), flags, files=files, environ=os.environ)
 
-    from translate.engine.session import Session
+    from translate.training.session import Session
 
-    first = processes.rank() == 0
+    first = distributed.rank() == 0
     if first:
         click.echo("looking at the pictures", err=True)
     session = Session(name, given, resume=resume, overwrite=overwrite)
@@ -127,24 +135,19 @@ def _train(
     folder = quote(str(session.run.folder))
     ended = session.train()
     if first:
-        _tell(name, folder, session, ended=ended)
+        _print_summary(name, folder, session, ended=ended)
     if not ended:
-        sys.exit(130)
+        sys.exit(128 + session.signal)
 
 
-def _tell(name: str, folder: str, session: Session, *, ended: bool) -> None:
-    """Where things are, and what a person does next."""
+def _print_summary(name: str, folder: str, session: Session, *, ended: bool) -> None:
+    """Print where things are, and what a person does next."""
     if not ended:
         command = f"translate train {name} --out {folder} --resume"
         click.echo(f"stopped and saved; go on with: {command}", err=True)
         return
     click.echo(f"the model is in {session.run.model}, pictures of it in {session.run.samples}")
-    click.echo(f"next: {_next(name, folder)}")
+    from translate.models import read_model_config
 
-
-def _next(recipe: str, folder: str) -> str:
-    """The command by which a person tries what was trained."""
-    if issubclass(find_recipe(recipe).config, NoiseTrainConfig):
-        return f"translate sample {folder} -o out/"
-    mask = " --mask MASK.png" if recipe == "inpaint" else ""
-    return f"translate apply {folder} PHOTOS/{mask} -o out/"
+    kind = read_model_config(session.run.model).kind
+    click.echo(f"next: {NEXT.get(kind, NEXT['translation']).format(folder)}")

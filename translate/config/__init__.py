@@ -1,53 +1,42 @@
-"""Every setting of every recipe, as dataclass fields: the one source of the command-line
-flags, the YAML keys, the environment names and what a checkpoint and a model store.
+"""Settings as dataclass fields: the one source of the command-line flags, the YAML keys, the environment
+names and what a checkpoint and a model store. The settings of one method lie beside the method.
 Imports no torch.
 """
 
-from translate.config.model import GeneratorSpec, ModelConfig
-from translate.config.noise import (
-    CGANConfig,
-    DCGANConfig,
-    GANConfig,
-    InfoGANConfig,
-    NoiseTrainConfig,
-    WGANConfig,
-    WGANGPConfig,
+from translate.config.images import ImageTrainConfig, PhotoTrainConfig, TranslationConfig
+from translate.config.model import (
+    ColorizationModelConfig,
+    GenerationModelConfig,
+    GeneratorSpec,
+    ModelConfig,
+    Route,
+    TrainingScale,
+    parse_model_config,
 )
-from translate.config.photos import ColorizeConfig, InpaintConfig, PhotoTrainConfig
 from translate.config.resolve import dump_yaml, explicit, load_yaml, override
-from translate.config.schema import Config, flag_name, from_mapping, settings_of
-from translate.config.training import (
-    CycleGANConfig,
-    ImageTrainConfig,
-    Pix2PixConfig,
-    TrainConfig,
-    TranslationConfig,
-)
+from translate.config.schema import Config, flag_name, from_mapping, setting, settings_of, with_default
+from translate.config.training import TrainConfig
 
 __all__ = [
-    "CGANConfig",
-    "ColorizeConfig",
+    "ColorizationModelConfig",
     "Config",
-    "CycleGANConfig",
-    "DCGANConfig",
-    "GANConfig",
+    "GenerationModelConfig",
     "GeneratorSpec",
     "ImageTrainConfig",
-    "InfoGANConfig",
-    "InpaintConfig",
     "ModelConfig",
-    "NoiseTrainConfig",
     "PhotoTrainConfig",
-    "Pix2PixConfig",
+    "Route",
     "TrainConfig",
+    "TrainingScale",
     "TranslationConfig",
-    "WGANConfig",
-    "WGANGPConfig",
     "dump_yaml",
     "explicit",
     "flag_name",
     "from_mapping",
     "load_yaml",
     "override",
+    "parse_model_config",
+    "setting",
     "settings_of",
+    "with_default",
 ]

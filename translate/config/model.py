@@ -1,66 +1,152 @@
-"""What a model knows of itself: the content of its `config.json`."""
+"""What a model knows of itself: the content of its `config.json`, by the kind of the model."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
-from translate.config.schema import Config, setting
-from translate.errors import UsageError
+from translate.config.schema import Config, from_mapping, setting
+from translate.errors import UsageError, nearest
 
-DIRECTIONS = ("AtoB", "BtoA")
-FROM_NOISE = "sample"  # the one direction of a model that makes pictures from noise
+FORMAT_VERSION = 2
 NORMS = ("batch", "instance", "none")
 UPSAMPLINGS = ("deconv", "resize")
-GENERATORS = ("resnet", "unet", "colorizer", "inpainter", "context", "identity", "dcgan", "mlp")
+BASE_SIDE = 4  # pixels a side from which generators from noise grow an image; `depth` counts the doublings
 
 
 @dataclasses.dataclass(kw_only=True)
 class GeneratorSpec(Config):
-    """All that building a generator takes."""
+    """A generator's name, and the arguments of its constructor, which checks them."""
 
-    name: str = setting("resnet", "architecture", choices=GENERATORS)
-    in_channels: int = setting(3, "channels of the input picture, or numbers of the noise", low=1, high=8192)
-    out_channels: int = setting(3, "channels of the output picture", low=1, high=64)
-    width: int = setting(64, "channels of the outermost layer (ngf)", low=1, high=1024)
-    depth: int = setting(9, "residual blocks of a ResNet, levels of the others", low=0, high=64)
-    norm: str = setting("instance", "normalisation", choices=(*NORMS, "instance-affine"))
-    dropout: bool = setting(False, "dropout in the middle blocks while training")
-    upsample: str = setting("deconv", "how the decoder enlarges", choices=UPSAMPLINGS)
+    name: str = setting("resnet", "architecture")
+    args: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def check(self) -> None:
+        if not isinstance(self.args, dict):
+            raise UsageError(f"args is {self.args!r}, but must be a mapping of names to values")
+
+
+@dataclasses.dataclass(kw_only=True)
+class Route(Config):
+    """A way from one domain to another, and which of the model's generators goes it."""
+
+    source: str | None = setting(None, "domain of the input; none: it is noise, or of any domain")
+    target: str = setting("", "domain of the output")
+    generator: str = setting("", "name of the generator, as in model.safetensors")
+
+
+@dataclasses.dataclass(kw_only=True)
+class TrainingScale(Config):
+    """The scale at which a model saw its training images."""
+
+    preprocess: str = setting("", "how an image became a crop")
+    resize_to: int | None = setting(None, "side before the crop, in pixels; none: the image's own", low=1)
+    crop: int = setting(256, "side of the square crop, in pixels", low=1)
 
 
 @dataclasses.dataclass(kw_only=True)
 class ModelConfig(Config):
-    """A model's own account of itself; applying it needs nothing else."""
+    """A model's own account of itself; applying it needs nothing else.
 
-    recipe: str = setting("", "recipe that trained it")
+    Kinds that need more to be applied have a class of their own, in `KINDS`.
+    """
+
+    format_version: int = setting(FORMAT_VERSION, "of config.json and model.safetensors")
+    kind: str = setting("translation", "what the model does, which decides how it is applied")
+    method: str = setting("", "method that trained it")
     version: str = setting("", "version of translate that wrote it")
     generator: GeneratorSpec = dataclasses.field(default_factory=GeneratorSpec)
-    directions: list[str] = dataclasses.field(default_factory=lambda: ["AtoB"])
-    color: str = setting("RGB", "colour space of input and output", choices=("RGB", "Lab"))
-    mask: bool = setting(False, "whether the last channel of the input is a mask, 1 in the hole")
-    working_size: int | None = setting(
-        None, "shorter side to which a picture is scaled for the network, in pixels; None: its own", low=1
+    domains: list[str] = dataclasses.field(default_factory=lambda: ["A", "B"])
+    routes: dict[str, Route] = dataclasses.field(
+        default_factory=lambda: {"AtoB": Route(source="A", target="B", generator="AtoB")}
     )
-    saturation: float = setting(1.0, "factor of a and b with which the model does best", low=0)
-    noise: int = setting(0, "numbers of N(0, 1) noise in the input; 0: it is a picture", low=0)
-    classes: list[str] = dataclasses.field(default_factory=list)  # to ask for: one-hot after the noise
-    categories: int = setting(0, "values of the categorical code: one-hot after the noise", low=0)
-    codes: int = setting(0, "continuous codes, in [-1, 1], after all else", low=0)
+    in_channels: int = setting(3, "channels of the network's input", low=1, high=8192)
+    out_channels: int = setting(3, "channels of the network's output", low=1, high=64)
+    color: str = setting("RGB", "colour space of input and output", choices=("RGB", "Lab"))
     value_range: str = setting("-1..1", "what the network calls black and white", choices=("-1..1",))
+    data_range: list[float] = dataclasses.field(default_factory=lambda: [0.0, 1.0])  # of full white
     size_multiple: int = setting(4, "each side must be a multiple of this, in pixels", low=1, high=65536)
     statistics: str = setting(
         "picture",
-        "what a batch norm uses when applied: the picture's own statistics or the training run's",
+        "what a batch norm uses when applied: the image's own statistics or the training run's",
         choices=("picture", "running"),
     )
-    dropout_when_applied: str = setting("off", "dropout never acts when a model is applied", choices=("off",))
+    paired: bool | None = setting(None, "whether it was trained on pairs; none: not known")
+    scale: TrainingScale | None = None
     trained_on: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def check(self) -> None:
-        possible = (FROM_NOISE,) if self.noise else DIRECTIONS
-        known = isinstance(self.directions, list) and all(d in possible for d in self.directions)
-        if not known or not self.directions:
-            raise UsageError(f"directions is {self.directions!r}, but must be a list of {possible}")
-        if not isinstance(self.classes, list) or not all(isinstance(name, str) for name in self.classes):
-            raise UsageError(f"classes is {self.classes!r}, but must be a list of names")
+        _check_names("domains", self.domains)
+        if not self.routes:
+            raise UsageError("routes is empty, but must name one route or more")
+        for name, route in self.routes.items():
+            if not route.generator.isidentifier():
+                raise UsageError(f"route {name!r}: generator {route.generator!r} is no name")
+            for domain in (route.target, route.source or route.target):
+                if domain not in self.domains:
+                    raise UsageError(f"route {name!r}: no domain {domain!r}{nearest(domain, self.domains)}")
+
+    @property
+    def generator_names(self) -> list[str]:
+        """The names of the generators that the routes take, each once."""
+        return list(dict.fromkeys(route.generator for route in self.routes.values()))
+
+
+@dataclasses.dataclass(kw_only=True)
+class ColorizationModelConfig(ModelConfig):
+    """A model that gives the a and b of Lab for its L."""
+
+    working_size: int = setting(
+        256, "shorter side to which an image is scaled for the network, in pixels", low=1
+    )
+    saturation: float = setting(1.0, "factor of a and b with which the model does best", low=0)
+
+
+@dataclasses.dataclass(kw_only=True)
+class GenerationModelConfig(ModelConfig):
+    """A model whose input is noise, then what is asked for, in this order."""
+
+    image_size: int = setting(64, "side of the images that it makes, in pixels", low=1, high=65536)
+    latent: int = setting(100, "numbers of N(0, 1) noise", low=1)
+    classes: list[str] = dataclasses.field(default_factory=list)  # one-hot after the noise
+    categories: int = setting(0, "values of the categorical code: one-hot after the classes", low=0)
+    codes: int = setting(0, "continuous codes, in [-1, 1], last", low=0)
+
+    def check(self) -> None:
+        super().check()
+        _check_names("classes", self.classes)
+
+
+KINDS: dict[str, type[ModelConfig]] = {
+    "translation": ModelConfig,
+    "inpainting": ModelConfig,
+    "colorization": ColorizationModelConfig,
+    "generation": GenerationModelConfig,
+}
+
+
+def parse_model_config(values: Mapping[str, Any]) -> ModelConfig:
+    """Build a model's config from the content of a `config.json` of this format.
+
+    Raises:
+        UsageError: the kind or a key is unknown, or a value is out of its range.
+    """
+    kind = values.get("kind")
+    if kind not in KINDS:
+        raise UsageError(f"no kind {kind!r} of model{nearest(str(kind), KINDS)}")
+    routes = values["routes"]
+    if not isinstance(routes, dict):
+        raise UsageError(f"routes is {routes!r}, but must be a mapping of names to routes")
+    nested: dict[str, Any] = {
+        "generator": from_mapping(GeneratorSpec, values["generator"], "generator"),
+        "routes": {name: from_mapping(Route, route, f"routes, {name}") for name, route in routes.items()},
+    }
+    if values.get("scale") is not None:
+        nested["scale"] = from_mapping(TrainingScale, values["scale"], "scale")
+    return from_mapping(KINDS[kind], {**values, **nested}, "model")
+
+
+def _check_names(field: str, names: Any) -> None:
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise UsageError(f"{field} is {names!r}, but must be a list of names")

@@ -1,3 +1,3 @@
-"""From folders of pictures to batches: finding and pairing files, checking them, transforms,
-sets and the loader. What is random in a sample is a function of (seed, epoch, index).
+"""From image files to batches: finding and pairing files, checking them, transforms, sample sets and the
+loader. What is random in a training sample is a function of (seed, epoch, index).
 """

@@ -1,4 +1,4 @@
-"""A line now and then while a data set is looked at."""
+"""Progress lines in the log while the images of a data set are read."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import time
 from collections.abc import Iterator
 from typing import TypeVar
 
-TOLD_SECONDS = 5.0
+LOG_SECONDS = 5.0  # between two lines
 
 Item = TypeVar("Item")
 log = logging.getLogger("translate")
 
 
-def told(items: Iterator[Item], total: int, what: str) -> Iterator[Item]:
-    """The same items, with a line every few seconds.
+def log_progress(items: Iterator[Item], total: int, what: str) -> Iterator[Item]:
+    """Yield the items unchanged, and log every few seconds how many are done and how long the rest takes.
 
     Args:
         what: was done, with `%d of %d` in it for the count and the total.
     """
     last = started = time.monotonic()
-    for number, item in enumerate(items, 1):
+    for count, item in enumerate(items, 1):
         yield item
         now = time.monotonic()
-        if now - last >= TOLD_SECONDS and number < total:
+        if now - last >= LOG_SECONDS and count < total:
             last = now
-            left = (total - number) * (now - started) / number
-            log.info(f"{what}; %.0f s left", number, total, left)
+            left = (total - count) * (now - started) / count
+            log.info(f"{what}; %.0f s left", count, total, left)

@@ -1,4 +1,4 @@
-"""Which files of a folder are pictures."""
+"""Find the image files of a folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 SUFFIXES = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".jfif", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )
-# Pictures that a person may have, and that are not read: told, where a folder is to come back whole.
+# Image files that a user may have and that are not read: the user is told, rather than miss one later.
 FOREIGN = frozenset(
     {
         ".avif",
@@ -31,13 +31,13 @@ FOREIGN = frozenset(
 def find_pictures(
     folder: Path, *, skip: Path | None = None, suffixes: frozenset[str] = SUFFIXES
 ) -> list[Path]:
-    """All files below `folder` that are pictures by their suffix, sorted, hidden ones left out.
+    """Find all files below `folder` that are images by their suffix, sorted, hidden ones left out.
 
-    Links to folders are not followed, so that a loop cannot be walked.
+    Links to folders are not followed, because they may lead in a circle.
 
     Args:
         skip: a folder to leave out (the output folder inside the input, say).
-        suffixes: those of pictures, in lower case.
+        suffixes: those of images, in lower case.
     """
     found = []
     for where, folders, names in os.walk(folder):
@@ -52,14 +52,15 @@ def find_pictures(
 
 
 def _is_picture_name(name: str, suffixes: frozenset[str]) -> bool:
+    """Return whether a file name is that of an image, by its suffix, and not hidden."""
     return not name.startswith(".") and Path(name).suffix.lower() in suffixes
 
 
 def real(path: Path) -> Path:
-    """Where a path leads, through links; one that leads to itself stays as it is."""
+    """Resolve the links of a path; one that leads to itself stays as it is."""
     return Path(os.path.realpath(path))
 
 
 def picture_name(path: Path | str) -> str:
-    """A path for messages: line breaks and other control characters are escaped."""
+    """Return a path for messages: line breaks and other control characters are escaped."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(path))

@@ -1,4 +1,4 @@
-"""Masks: which pixels of a photo are to be made up."""
+"""Masks: which pixels of a photo an inpainting model is to fill."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from translate.errors import DataError
+from translate.images.codecs.reading import read
 from translate.images.files import picture_name
 from translate.images.picture import Picture
-from translate.images.reading import read
 
 Hole = npt.NDArray[np.bool_]
 
@@ -23,18 +23,18 @@ ASPECT = 0.01  # by which a mask's aspect may differ from its photo's
 
 
 def read_hole(path: Path, size: tuple[int, int], *, invert: bool = False, dilate: int = 0) -> Hole:
-    """The hole that a mask file describes in a picture.
+    """Read the hole that a mask file describes in an image.
 
     Args:
-        size: width and height of the picture, in pixels; a mask of the same aspect is brought to it.
-        invert: what the mask shows is kept, and all else is hole.
-        dilate: pixels by which the hole is enlarged on every side.
+        size: width and height of the image, in pixels; a mask of the same aspect is resized to it.
+        invert: keep what the mask shows, and make all else hole.
+        dilate: by how many pixels to enlarge the hole on every side.
 
     Returns:
         (H, W) bool.
 
     Raises:
-        DataError: the file is no picture, or of another aspect.
+        DataError: the file is no image, or of another aspect.
     """
     try:
         return hole_of(read(path, first_only=True).frames[0], size, invert=invert, dilate=dilate)
@@ -44,16 +44,16 @@ def read_hole(path: Path, size: tuple[int, int], *, invert: bool = False, dilate
 
 
 def read_own_hole(path: Path) -> Hole:
-    """The hole that a mask file describes, at the mask's own size.
+    """Read the hole that a mask file describes, at the mask's own size.
 
     Raises:
-        DataError: the file is no picture.
+        DataError: the file is no image.
     """
     return _shown(read(path, first_only=True).frames[0], LEVEL)
 
 
 def hole_of(mask: Picture, size: tuple[int, int], *, invert: bool = False, dilate: int = 0) -> Hole:
-    """As `read_hole`, for a mask that is read already."""
+    """Return the hole as `read_hole` does, of a mask that is read already."""
     width, height = mask.size
     if abs(np.log(width / height * size[1] / size[0])) > ASPECT and mask.size != size:
         raise DataError(
@@ -72,12 +72,12 @@ def hole_of(mask: Picture, size: tuple[int, int], *, invert: bool = False, dilat
 
 
 def _shown(mask: Picture, level: float) -> Hole:
-    """What is white or of any bright colour; on a transparent layer, the strokes; in a cut photo, the cut."""
+    """Return the bright pixels of a mask; on a transparent layer the strokes, in a cut photo the cut."""
     bright: Hole = mask.pixels.max(axis=2) >= level * mask.white
     if mask.alpha is None or (opaque := mask.alpha >= level * mask.white).all():
         return bright
     if not opaque.any():
         return opaque
-    drawn = mask.pixels[opaque]
-    spread = float(np.ptp(drawn, axis=0).max())
+    strokes = mask.pixels[opaque]
+    spread = float(np.ptp(strokes, axis=0).max())
     return opaque if spread <= FLAT * mask.white else ~opaque

@@ -1,4 +1,4 @@
-"""One picture: its colours and its alpha, ready for a network."""
+"""One image: its colours and its alpha, ready for a network."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ WHITE = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """An upright picture, in sRGB.
+    """An upright image, in sRGB.
 
     Attributes:
         pixels: (H, W, 1) gray or (H, W, 3) colour; uint8, uint16, or float32 in [0, 1].
-        alpha: (H, W) of the same kind, or None where the picture is opaque.
+        alpha: (H, W) of the same kind, or None where the image is opaque.
         hole: (H, W) bool, true where a model that repairs is to fill it; or None.
     """
 
@@ -33,25 +33,25 @@ class Picture:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height, in pixels."""
+        """Return width and height, in pixels."""
         return self.pixels.shape[1], self.pixels.shape[0]
 
     @property
     def white(self) -> float:
-        """The value of full brightness."""
+        """Return the value of full brightness."""
         return WHITE[str(self.pixels.dtype)]
 
     @property
     def deep(self) -> bool:
-        """More than 8 bits a channel."""
+        """Return whether the image has more than 8 bits a channel."""
         return self.pixels.dtype != np.uint8
 
     def rgb(self) -> Array:
-        """(H, W, 3): gray is repeated."""
+        """Return the colours as (H, W, 3): gray is repeated."""
         return self.pixels if self.pixels.shape[2] == 3 else np.repeat(self.pixels, 3, axis=2)
 
     def in_bits(self, kind: type[np.uint8] | type[np.uint16]) -> Picture:
-        """The same picture with 8 or 16 bits a channel."""
+        """Return the same image with 8 or 16 bits a channel."""
         if self.pixels.dtype == kind:
             return self
         factor = WHITE[np.dtype(kind).name] / self.white
@@ -63,14 +63,14 @@ class Picture:
         return Picture(pixels=convert(self.pixels), alpha=None if self.alpha is None else convert(self.alpha))
 
     def recolored(self, pixels: Array) -> Picture:
-        """The picture with these colours in floats, and its alpha with it; itself, if they are its own."""
+        """Return the image with these colours in floats, alpha too; the image itself, if they are its own."""
         if pixels is self.pixels:
             return self
         alpha = None if self.alpha is None else (self.alpha / self.white).astype(np.float32)
         return Picture(pixels=pixels, alpha=alpha)
 
     def on_white(self) -> Picture:
-        """Without alpha: what is transparent becomes white."""
+        """Blend the image onto white, so that it has no alpha."""
         if self.alpha is None:
             return self
         opaque = (self.alpha / self.white)[..., None].astype(np.float32)
@@ -80,8 +80,16 @@ class Picture:
         return Picture(pixels=blended.astype(self.pixels.dtype))
 
 
+def from_planes(planes: Array) -> Picture:
+    """Split (H, W, 1 to 4) into colours and, of 2 or 4 planes, alpha."""
+    channels = planes.shape[2]
+    colors = planes[..., : channels - (channels in (2, 4))]
+    alpha = planes[..., -1] if channels in (2, 4) else None
+    return Picture(pixels=np.ascontiguousarray(colors), alpha=alpha)
+
+
 def from_pil(image: Image.Image) -> Picture:
-    """Take a PIL image of any mode that has an agreed range, as it stands: neither turned nor colour-managed.
+    """Convert a PIL image of any mode that has an agreed range, neither turned nor colour-managed.
 
     Raises:
         DataError: the values have no agreed range (32-bit integers above 65535, 32-bit float).
@@ -102,20 +110,21 @@ def from_pil(image: Image.Image) -> Picture:
 
 
 def in_mode(image: Image.Image, mode: str) -> Image.Image:
-    """The image itself where it has that mode: Pillow's `convert` would copy it."""
+    """Convert an image to a mode, without the copy that Pillow's `convert` makes if it has that mode."""
     return image if image.mode == mode else image.convert(mode)
 
 
 def _sixteen_bits(values: Array) -> Array:
+    """Convert integers to uint16, and refuse those that do not fit."""
     if values.size and (values.min() < 0 or values.max() > 65535):
         raise DataError("whole numbers outside 0..65535 have no agreed range: convert to 16 bits")
     return values.astype(np.uint16)
 
 
 def to_pil(picture: Picture) -> Image.Image:
-    """The picture as a PIL image: L, LA, RGB or RGBA; I;16 for 16-bit gray without alpha.
+    """Convert an image to a PIL image: L, LA, RGB or RGBA; I;16 for 16-bit gray without alpha.
 
-    PIL has no 16-bit colour: such a picture comes back with 8 bits a channel.
+    PIL has no 16-bit colour: such an image comes back with 8 bits a channel.
     """
     if picture.pixels.dtype == np.uint16 and picture.pixels.shape[2] == 1 and picture.alpha is None:
         return Image.fromarray(picture.pixels[..., 0])

@@ -1,4 +1,4 @@
-"""Pictures at another size."""
+"""Resize images on the CPU."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from translate.images.picture import Pixels
 
 
 def resized(pixels: Pixels, height: int, width: int) -> Pixels:
-    """Pictures at that size, by the cubic filter that Pillow has: where they shrink it covers more pixels.
+    """Resize images by the bicubic filter that Pillow has, which covers more pixels where they shrink.
 
     Args:
         pixels: (..., H, W, C) uint8.
 
     Returns:
-        (..., height, width, C) uint8; what was given, if it has that size.
+        (..., height, width, C) uint8; `pixels` themselves, if they have that size.
     """
     *several, h, w, channels = pixels.shape
     if (h, w) == (height, width):

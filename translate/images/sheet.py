@@ -1,4 +1,4 @@
-"""Contact sheets: rows of pictures under the names of their columns."""
+"""Contact sheets: rows of images under the names of their columns."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ HEADER = 18
 
 
 def picture_grid(pictures: Sequence[Pixels], columns: int) -> Pixels:
-    """Pictures of one size row by row, (H, W, 3) uint8, with white between them.
+    """Lay images of one size out row by row, with white between them.
 
     Args:
         pictures: (h, w, 3) uint8 each.
+
+    Returns:
+        (H, W, 3) uint8.
     """
     height, width = pictures[0].shape[:2]
     rows = -(-len(pictures) // columns)
@@ -30,11 +33,11 @@ def picture_grid(pictures: Sequence[Pixels], columns: int) -> Pixels:
 
 
 def contact_sheet(columns: Mapping[str, Sequence[Pixels]], *, side: int = 128) -> Pixels:
-    """Lay pictures out, one column a name, one row a picture.
+    """Lay images out, one column a name, one row an image.
 
     Args:
-        columns: name -> (H, W, 3) uint8 pictures, as many in each column.
-        side: each picture is fitted into a square of this side, in pixels.
+        columns: name -> (H, W, 3) uint8 images, as many in each column.
+        side: each image is fitted into a square of this side, in pixels.
 
     Returns:
         (H, W, 3) uint8.
@@ -54,7 +57,7 @@ def contact_sheet(columns: Mapping[str, Sequence[Pixels]], *, side: int = 128) -
 
 
 def _fit(pixels: Pixels, side: int) -> Image.Image:
-    """Small pictures are enlarged by whole pixels, large ones are reduced smoothly."""
+    """Resize an image to fit a square: enlarge small ones by whole pixels, reduce large ones smoothly."""
     picture = Image.fromarray(pixels)
     factor = side / max(picture.size)
     size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))

@@ -1,4 +1,4 @@
-"""Between pixels and the networks' tensors."""
+"""Convert between pixels and the tensors of networks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from translate.images.picture import WHITE, Array
 
 
 def to_tensor(pixels: Array | Tensor) -> Tensor:
-    """Pixels in float32 in [-1, 1].
+    """Convert pixels to float32 in [-1, 1].
 
     Args:
         pixels: (H, W, C) uint8, uint16 or float32 in [0, 1]; or a tensor of (N, C, H, W) uint8 on any device.
@@ -30,12 +30,12 @@ def to_tensor(pixels: Array | Tensor) -> Tensor:
 
 
 def to_pixels(image: Tensor, kind: Any = np.uint8) -> Array:
-    """(C, H, W) in [-1, 1] -> (H, W, C) of that kind of number; what lies outside is clipped."""
+    """Convert (C, H, W) in [-1, 1] to (H, W, C) of that kind of number; what lies outside is clipped."""
     return levels(image.detach().to("cpu", torch.float32).permute(1, 2, 0), kind)
 
 
 def levels(values: Tensor, kind: Any) -> Array:
-    """Values in [-1, 1] as uint8, uint16 or float32 in [0, 1]."""
+    """Convert values in [-1, 1] to uint8, uint16 or float32 in [0, 1]."""
     white = WHITE[np.dtype(kind).name]
     scaled = values.add(1).mul_(white / 2).clamp_(0, white)
     pixels: Array = scaled.numpy() if kind == np.float32 else scaled.round_().numpy().astype(kind)

@@ -1,8 +1,8 @@
 """What networks are trained for: adversarial pairs, penalties and the pool of generated pictures."""
 
+from translate.losses.adversarial import GAN_LOSSES, GANLoss, gradient_penalty, vanilla
 from translate.losses.color import ColorClasses
 from translate.losses.features import FeatureLoss
-from translate.losses.gan import GAN_LOSSES, GANLoss, gradient_penalty, vanilla
 from translate.losses.pool import ImagePool
 
 __all__ = [

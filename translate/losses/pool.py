@@ -1,4 +1,4 @@
-"""The pool of generated pictures that steadies a discriminator (arXiv:1612.07828, section 2.3)."""
+"""The pool of generated images that steadies a discriminator (arXiv:1612.07828, section 2.3)."""
 
 from __future__ import annotations
 
@@ -9,43 +9,63 @@ from torch import Tensor, nn
 
 
 class ImagePool(nn.Module):
-    """Keeps the last generated pictures and shows the discriminator older ones half of the time.
+    """An image pool that keeps the last generated images and returns older ones half of the time.
 
-    Its pictures and its random state are part of the module's state, so that training resumes
-    with the same pool.
+    It is filled first; then each new image is returned itself or, with p 0.5, takes the place of a stored
+    one, which is returned. The images lie in one tensor, and nothing is read on the host, so that a step
+    with a pool can be captured.
 
     Args:
-        size: pictures kept; 0 hands every picture through.
-        seed: start of its random draws.
+        size: images kept; 0 returns every image as it is.
     """
 
-    def __init__(self, size: int, seed: int = 0) -> None:
+    images: Tensor
+    count: Tensor
+
+    def __init__(self, size: int) -> None:
         super().__init__()
         self.size = size
-        self.images: list[Tensor] = []
-        self.random = torch.Generator().manual_seed(seed)
+        self.register_buffer("images", torch.empty(0))
+        self.register_buffer("count", torch.zeros((), dtype=torch.int64))
 
-    def forward(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) new pictures -> (N, C, H, W), each new or stored, without gradient."""
+    @torch.no_grad()
+    def forward(self, images: Tensor, draws: Tensor) -> Tensor:
+        """Exchange images with the pool.
+
+        Images of another size than the first ones are returned as they are: one tensor holds one size.
+
+        Args:
+            images: (N, C, H, W).
+            draws: (N, 2) of U(0, 1): whether each is exchanged, and with which of the stored.
+
+        Returns:
+            (N, C, H, W), each new or stored, without gradient.
+        """
         images = images.detach()
-        if self.size == 0:
+        if self.size and not len(self.images):
+            self.images = images.new_zeros(self.size, *images.shape[1:])
+        if self.size == 0 or self.images.shape[1:] != images.shape[1:]:
             return images
-        return torch.stack([self._exchange(image) for image in images])
+        return torch.stack([self._exchange(image, draw) for image, draw in zip(images, draws, strict=True)])
 
-    def _exchange(self, image: Tensor) -> Tensor:
-        """Fill the pool first; then return the new picture or, with p 0.5, a stored one it replaces."""
-        if len(self.images) < self.size:
-            self.images.append(image.clone())
-            return image
-        if torch.rand((), generator=self.random) < 0.5:
-            return image
-        place = int(torch.randint(self.size, (), generator=self.random))
-        stored, self.images[place] = self.images[place], image.clone()
-        return stored.to(image.device)
+    def _exchange(self, image: Tensor, draw: Tensor) -> Tensor:
+        exchange, place = draw
+        filling = self.count < self.size
+        drawn = (place * self.size).long().clamp(max=self.size - 1)
+        slot = torch.where(filling, self.count, drawn)[None]
+        (stored,) = self.images.index_select(0, slot).to(image)
+        new = filling | (exchange < 0.5)
+        self.images.index_copy_(
+            0, slot, torch.where(new & ~filling, stored, image)[None].to(self.images.dtype)
+        )
+        self.count.add_(filling)
+        return torch.where(new, image, stored)
 
-    def get_extra_state(self) -> dict[str, Any]:
-        return {"images": self.images, "random": self.random.get_state()}
-
-    def set_extra_state(self, state: dict[str, Any]) -> None:
-        self.images = [image.clone() for image in state["images"]]
-        self.random.set_state(state["random"])
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        stored = state_dict.get(f"{prefix}images")
+        if stored is not None and len(stored):  # as many as there were; the shape is theirs
+            room = stored.new_zeros(self.size, *stored.shape[1:])
+            room[: len(stored)] = stored
+            state_dict[f"{prefix}images"] = room
+            self.images = torch.empty_like(room, device=self.count.device)
+        super()._load_from_state_dict(state_dict, prefix, *args)

@@ -42,13 +42,13 @@ class Classifier:
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
         x, y = _batch(pictures), torch.tensor(labels)
-        held_out = torch.arange(len(y)) % HELD_OUT == HELD_OUT - 1
+        validation = torch.arange(len(y)) % HELD_OUT == HELD_OUT - 1
         with torch.random.fork_rng(devices=[]), torch.enable_grad():
             torch.manual_seed(0)
             self._network = _network(x.shape[1], classes)
-            self._learn(x[~held_out], y[~held_out], progress)
+            self._learn(x[~validation], y[~validation], progress)
         self._network.eval()
-        right = self._classes(x[held_out]) == y[held_out].numpy()
+        right = self._classes(x[validation]) == y[validation].numpy()
         self.accuracy = float(right.mean())
 
     def _learn(self, x: Tensor, y: Tensor, progress: Callable[[int, int], None]) -> None:

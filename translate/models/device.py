@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from translate import processes
+from translate import distributed
 from translate.errors import UsageError
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -23,7 +23,7 @@ def pick_device(name: str = "auto") -> torch.device:
     Raises:
         UsageError: the machine has no such device.
     """
-    here = processes.rank_here()
+    here = distributed.local_rank()
     if here is not None and name in ("auto", "cuda") and torch.cuda.is_available():
         name = f"cuda:{here}"
     if name == "auto":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,12 +13,13 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from translate.config import GeneratorSpec, ModelConfig, from_mapping
+from translate.config import ModelConfig, parse_model_config
 from translate.errors import DataError, TranslateError, UsageError
-from translate.networks import create_generator
+from translate.models.migrate import migrate_config
+from translate.models.tensors import write_tensors
+from translate.networks import Generator, create_generator
 from translate.networks.blocks import BatchNorm
-from translate.storage import write_whole
-from translate.tensors import write_tensors
+from translate.storage import atomic_write
 from translate.version import __version__
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
@@ -26,32 +28,43 @@ IN_A_RUN = "model"  # the folder of a run's newest model
 
 
 class Model(nn.Module):
-    """Generators by direction, ready to be applied, and the config that describes them.
+    """Generators by name, ready to be applied, and the config that describes them.
 
     Args:
         config: what the model knows of itself.
-        generators: one module for each of the config's directions.
+        generators: those that the config's routes name.
     """
 
-    def __init__(self, config: ModelConfig, generators: dict[str, nn.Module]) -> None:
+    def __init__(self, config: ModelConfig, generators: Mapping[str, Generator]) -> None:
         super().__init__()
         self.config = config
-        self.generators = nn.ModuleDict(generators)
+        self.generators = nn.ModuleDict(dict(generators))
         for module in self.modules():
             if isinstance(module, BatchNorm):
                 module.per_picture = config.statistics == "picture"
         self.eval()
 
-    def generator(self, direction: str | None = None) -> nn.Module:
-        """The generator of a direction, by default the model's first.
+    def direction(self, name: str | None = None) -> str:
+        """Return the name of a route, by default the model's first.
 
         Raises:
             UsageError: the model was not trained in that direction.
         """
-        known = self.config.directions
-        if direction is not None and direction not in known:
-            raise UsageError(f"direction {direction!r}: this model goes {' and '.join(known)} only")
-        return self.generators[direction or known[0]]
+        known = list(self.config.routes)
+        if name is not None and name not in known:
+            raise UsageError(f"direction {name!r}: this model goes {' and '.join(known)} only")
+        return name or known[0]
+
+    def generator(self, direction: str | None = None) -> Generator:
+        """Return the generator of a route, by default of the model's first.
+
+        Raises:
+            UsageError: the model was not trained in that direction.
+        """
+        route = self.config.routes[self.direction(direction)]
+        generator = self.generators[route.generator]
+        assert isinstance(generator, Generator)
+        return generator
 
     def fingerprint(self) -> str:
         """A name for what the model computes: equal for equal weights and settings, on any machine."""
@@ -59,7 +72,7 @@ class Model(nn.Module):
         for name, tensor in sorted(self.generators.state_dict().items()):
             digest.update(name.encode())
             digest.update(tensor.contiguous().cpu().numpy().tobytes())
-        known = {**self.config.to_dict(), "version": "", "trained_on": {}}
+        known = {**self.config.to_dict(), "version": "", "scale": None, "trained_on": {}}
         digest.update(json.dumps(known, sort_keys=True).encode())
         return digest.hexdigest()[:32]
 
@@ -74,7 +87,7 @@ class Model(nn.Module):
         config = {**self.config.to_dict(), "version": __version__}
         try:
             write_tensors(folder / WEIGHTS, tensors)
-            write_whole(folder / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
+            atomic_write(folder / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
         except OSError as error:
             raise TranslateError(f"cannot write the model to {folder}: {error.strerror}") from None
 
@@ -89,8 +102,19 @@ class Model(nn.Module):
         folder = _model_folder(Path(folder))
         config = _read_config(folder / CONFIG)
         with torch.device("meta"):
-            generators = {name: create_generator(config.generator) for name in config.directions}
-            model = cls(config, generators)
+            try:
+                model = cls(
+                    config, {name: create_generator(config.generator) for name in config.generator_names}
+                )
+            except (
+                ValueError,
+                TypeError,
+                KeyError,
+                RuntimeError,
+                ZeroDivisionError,
+                TranslateError,
+            ) as error:
+                raise DataError(f"{folder / CONFIG} is not a model's config: {error}") from None
         weights = _read_weights(folder / WEIGHTS)
         try:
             model.generators.load_state_dict(weights, assign=True)
@@ -98,6 +122,16 @@ class Model(nn.Module):
             reason = str(error).splitlines()[1].strip()
             raise DataError(f"{folder / WEIGHTS} does not fit {CONFIG}: {reason}") from None
         return model.requires_grad_(False)
+
+
+def read_model_config(folder: Path | str) -> ModelConfig:
+    """Read what the model of a folder, or of a run's folder, knows of itself.
+
+    Raises:
+        UsageError: there is no model in the folder.
+        DataError: its config is damaged.
+    """
+    return _read_config(_model_folder(Path(folder)) / CONFIG)
 
 
 def installed_models() -> dict[str, Path]:
@@ -124,8 +158,7 @@ def _model_folder(folder: Path) -> Path:
 def _read_config(path: Path) -> ModelConfig:
     try:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        spec = from_mapping(GeneratorSpec, values.pop("generator"), "generator")
-        return from_mapping(ModelConfig, {**values, "generator": spec}, "model")
+        return parse_model_config(migrate_config(values))
     except (ValueError, KeyError, TypeError, AttributeError, OSError, TranslateError) as error:
         raise DataError(f"{path} is not a model's config: {error}") from None
 
@@ -137,5 +170,5 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
         raise DataError(f"{path} is damaged: {error}") from None
     for name, tensor in weights.items():
         if not tensor.isfinite().all():
-            raise DataError(f"{path} holds values that are no numbers, in {name!r}")
+            raise DataError(f"{path} holds NaN or Inf, in {name!r}")
     return {name: t.float() if t.is_floating_point() else t for name, t in weights.items()}

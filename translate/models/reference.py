@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from translate.config import GeneratorSpec, ModelConfig
+from translate.config import ColorizationModelConfig, GeneratorSpec, ModelConfig, Route
 from translate.errors import DataError, TranslateError, UsageError
 from translate.models.model import Model
-from translate.networks import create_generator
+from translate.networks import Generator, create_generator, generator_spec
 from translate.networks.blocks import InstanceNorm
 
 State = dict[str, Tensor]
@@ -62,30 +62,30 @@ def import_reference(path: Path | str, *, statistics: str = "running", direction
     """
     path = Path(path)
     direction = direction or ("BtoA" if path.name.endswith("_net_G_B.pth") else "AtoB")
-    config = ModelConfig(
-        directions=[direction], statistics=statistics, trained_on={"imported_from": path.name}
-    )
     content = read_checkpoint(path)
     try:
         state = _state(content, path.stat().st_size)
-        config = _describing(config, spec_of(state))
-        network = _filled(config.generator, state)
+        network = _filled(spec_of(state), state)
     except TranslateError as error:
         raise DataError(f"cannot import {path}: {error}") from None
+    config = _config(network, direction, statistics, path.name)
     return Model(config, {direction: network}).requires_grad_(False)
 
 
 def describe(config: ModelConfig) -> str:
     """What was found, as `ResNet, 9 blocks, 64 channels, instance norm, 3 -> 3 channels`."""
     color = " (Lab)" if config.color == "Lab" else ""
-    statistics = f", {WORDS[config.statistics]}" if config.generator.norm == "batch" else ""
+    statistics = f", {WORDS[config.statistics]}" if config.generator.args["norm"] == "batch" else ""
     return _outline(config.generator) + color + statistics
 
 
 def _outline(spec: GeneratorSpec) -> str:
-    dropout = ", dropout" if spec.dropout else ""
-    kind = f"{WORDS[spec.name].format(spec.depth)}, {spec.width} channels, {WORDS[spec.norm]}{dropout}"
-    return f"{kind}, {spec.in_channels} -> {spec.out_channels} channels"
+    args = spec.args
+    dropout = ", dropout" if args["dropout"] else ""
+    kind = (
+        f"{WORDS[spec.name].format(args['depth'])}, {args['width']} channels, {WORDS[args['norm']]}{dropout}"
+    )
+    return f"{kind}, {args['in_channels']} -> {args['out_channels']} channels"
 
 
 def read_checkpoint(path: Path) -> Any:
@@ -158,15 +158,16 @@ def spec_of(state: State) -> GeneratorSpec:
         depth = 1 + max(key.count(".model.3") for key in state)
         norm, last, axis = "model.model.1.model.2", "model.model.3", 1
     width, in_channels = state[f"{FIRST[name]}.weight"].shape[:2]
-    return GeneratorSpec(
-        name=name,
-        in_channels=in_channels,
-        out_channels=state[f"{last}.weight"].shape[axis] if _is_convolution(state, last) else 3,
-        width=width,
-        depth=depth,
-        norm=NORMS[f"{FIRST[name]}.bias" in state, f"{norm}.weight" in state],
-        dropout=_is_convolution(state, "model.10.conv_block.6"),
-    )
+    arguments = {
+        "in_channels": in_channels,
+        "out_channels": state[f"{last}.weight"].shape[axis] if _is_convolution(state, last) else 3,
+        "width": width,
+        "depth": depth,
+        "norm": NORMS[f"{FIRST[name]}.bias" in state, f"{norm}.weight" in state],
+        "dropout": _is_convolution(state, "model.10.conv_block.6"),
+        "upsample": "deconv",
+    }
+    return generator_spec(name, arguments)
 
 
 def _is_convolution(state: State, name: str) -> bool:
@@ -185,13 +186,26 @@ def _architecture(state: State) -> str:
     raise DataError(f"{found}, where a generator has a convolution {known}; {REMEDY}")
 
 
-def _describing(config: ModelConfig, spec: GeneratorSpec) -> ModelConfig:
-    return config.replace(
-        generator=spec,
-        statistics=config.statistics if spec.norm == "batch" else "picture",
-        color="Lab" if (spec.in_channels, spec.out_channels) == (1, 2) else "RGB",
-        size_multiple=2**spec.depth if spec.name == "unet" else 4,
-    )
+def _config(network: Generator, direction: str, statistics: str, name: str) -> ModelConfig:
+    """Return the config of a model whose one generator is `network`; 1 -> 2 channels are a and b for L."""
+    args = network.spec.args
+    known: dict[str, Any] = {
+        "generator": network.spec,
+        "in_channels": args["in_channels"],
+        "out_channels": args["out_channels"],
+        "statistics": statistics if args["norm"] == "batch" else "picture",
+        "size_multiple": network.size_multiple,
+        "trained_on": {"imported_from": name},
+    }
+    if (args["in_channels"], args["out_channels"]) == (1, 2):
+        routes = {"colorize": Route(source="gray", target="color", generator=direction)}
+        domains = ["gray", "color"]
+        return ColorizationModelConfig(
+            kind="colorization", domains=domains, routes=routes, color="Lab", **known
+        )
+    source, _, target = direction.partition("to")
+    routes = {direction: Route(source=source, target=target, generator=direction)}
+    return ModelConfig(domains=["A", "B"], routes=routes, **known)
 
 
 def reference_key(spec: GeneratorSpec, key: str) -> str:
@@ -208,7 +222,7 @@ def reference_key(spec: GeneratorSpec, key: str) -> str:
     if part in ("first", "last"):
         return f"model.model.{0 if part == 'first' else 3}.{tensor}"
     level = int(number[0])
-    short = 2 if level == spec.depth - 2 else 0
+    short = 2 if level == spec.args["depth"] - 2 else 0
     layer = {"down": 1, "down_norm": 2, "up": 5 - short, "up_norm": 6 - short}[part]
     return f"model.model.1{'.model.3' * level}.model.{layer}.{tensor}"
 
@@ -216,12 +230,12 @@ def reference_key(spec: GeneratorSpec, key: str) -> str:
 def _resnet_key(spec: GeneratorSpec, part: str, number: list[int]) -> str:
     if part == "blocks":
         block, layer = number
-        gap = 1 if layer > 4 and not spec.dropout else 0  # we hold a dropout that may do nothing
+        gap = 1 if layer > 4 and not spec.args["dropout"] else 0  # we hold a dropout that may do nothing
         return f"model.{10 + block}.conv_block.{layer - gap}"
-    return f"model.{number[0] + (10 + spec.depth if part == 'decoder' else 0)}"
+    return f"model.{number[0] + (10 + spec.args['depth'] if part == 'decoder' else 0)}"
 
 
-def _filled(spec: GeneratorSpec, state: State) -> nn.Module:
+def _filled(spec: GeneratorSpec, state: State) -> Generator:
     """The generator with the reference's weights, in float32."""
     with torch.device("meta"):
         network = create_generator(spec)
@@ -241,11 +255,11 @@ def _filled(spec: GeneratorSpec, state: State) -> nn.Module:
 
 def _may_lack(spec: GeneratorSpec, key: str) -> bool:
     """Batch norm's counter, younger than the format; without norms, all biases but the outermost."""
-    bias = spec.norm == "none" and key.endswith(".bias") and key not in OUTERMOST_BIAS
+    bias = spec.args["norm"] == "none" and key.endswith(".bias") and key not in OUTERMOST_BIAS
     return bias or key.endswith(COUNTER)
 
 
-def _old_statistics(spec: GeneratorSpec, network: nn.Module) -> set[str]:
+def _old_statistics(spec: GeneratorSpec, network: Generator) -> set[str]:
     """The keys of running statistics, which instance norm once kept and never used."""
     norms = [name for name, module in network.named_modules() if isinstance(module, InstanceNorm)]
     statistics = ("running_mean", "running_var", COUNTER)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Statistics = tuple[Tensor, Tensor]
+from translate.config.model import NORMS, UPSAMPLINGS
+from translate.errors import UsageError, nearest
 
 
 class InstanceNorm(nn.Module):
@@ -23,7 +22,6 @@ class InstanceNorm(nn.Module):
         channels: C, with a weight and a bias for each; None is without.
     """
 
-    statistics_of: Callable[[nn.Module, Tensor], Statistics] | None = None
     eps = 1e-5
 
     def __init__(self, channels: int | None = None) -> None:
@@ -44,7 +42,6 @@ class BatchNorm(nn.BatchNorm2d):
     so that a network trained with batch size 1 is applied as it was trained.
     """
 
-    statistics_of: Callable[[nn.Module, Tensor], Statistics] | None = None
     per_picture = False
     synchronized = False
 
@@ -56,15 +53,8 @@ class BatchNorm(nn.BatchNorm2d):
 
 
 def normalize(norm: InstanceNorm | BatchNorm, x: Tensor) -> Tensor:
-    """Normalise (N, C, H, W) by each picture's own mean and variance.
-
-    A part of a larger picture is normalised by the whole's: `norm.statistics_of(norm, x)` then
-    gives the mean and the variance to use, (C,) float32 each.
-    """
-    if norm.statistics_of is None:
-        return F.group_norm(x, x.shape[1], norm.weight, norm.bias, norm.eps)
-    mean, variance = norm.statistics_of(norm, x)
-    return F.batch_norm(x, mean, variance, norm.weight, norm.bias, eps=norm.eps)
+    """Normalise (N, C, H, W) by each image's own mean and variance."""
+    return F.group_norm(x, x.shape[1], norm.weight, norm.bias, norm.eps)
 
 
 def normalize_over_processes(norm: BatchNorm, x: Tensor) -> Tensor:
@@ -108,6 +98,8 @@ def picture_norms(network: nn.Module) -> list[InstanceNorm | BatchNorm]:
 
 def make_norm(kind: str, channels: int) -> nn.Module:
     """The norm called `batch`, `instance`, `instance-affine` or `none`, over `channels`."""
+    if kind not in (*NORMS, "instance-affine"):
+        raise UsageError(f"no norm {kind!r}{nearest(kind, NORMS)}")
     if kind == "batch":
         return BatchNorm(channels)
     if kind == "instance-affine":
@@ -124,6 +116,8 @@ def upsampling(kind: str, in_channels: int, out_channels: int, kernel: int, *, b
     """Twice the height and width: `deconv`, the papers' transposed convolution, or `resize`,
     nearest neighbour and a 3x3 convolution, free of checkerboards (distill.pub/2016/deconv-checkerboard).
     """
+    if kind not in UPSAMPLINGS:
+        raise UsageError(f"no upsampling {kind!r}{nearest(kind, UPSAMPLINGS)}")
     if kind == "resize":
         return nn.Sequential(
             nn.Upsample(scale_factor=2, mode="nearest"),

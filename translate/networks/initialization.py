@@ -1,10 +1,13 @@
-"""How weights start."""
+"""Initial weights."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from torch import Tensor, nn
+
+from translate.config.model import GeneratorSpec
+from translate.networks.generators import Generator, create_generator
 
 WEIGHTS: dict[str, Callable[[Tensor, float], object]] = {
     "normal": lambda weight, gain: nn.init.normal_(weight, 0.0, gain),
@@ -31,3 +34,14 @@ def initialize(network: nn.Module, kind: str = "normal", gain: float = 0.02) -> 
         if module.bias is not None:
             nn.init.zeros_(module.bias)
     return network
+
+
+def initial_generator(spec: GeneratorSpec) -> Generator:
+    """Create a generator from noise with the weights from which training starts.
+
+    DCGAN's weights start from N(0, 0.02) (arXiv:1511.06434, section 4), others as torch draws them.
+    """
+    generator = create_generator(spec)
+    if spec.name == "dcgan":
+        initialize(generator, "normal", 0.02)
+    return generator

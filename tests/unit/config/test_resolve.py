@@ -10,9 +10,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from translate.config import Pix2PixConfig, dump_yaml, explicit, load_yaml, settings_of
+from translate.config import dump_yaml, explicit, load_yaml, settings_of
 from translate.errors import UsageError
-from translate.recipes import RECIPES
+from translate.methods.pix2pix.config import Pix2PixConfig
+from translate.methods.registry import METHODS
 
 
 @pytest.fixture
@@ -44,9 +45,9 @@ def test_the_environment_of_the_tests_is_no_setting() -> None:
     assert explicit(Pix2PixConfig, {}, environ={"TRANSLATE_TEST_DATA": "/data"}) == {}
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", METHODS)
 def test_unknown_names_are_refused_wherever_they_stand(recipe: str, yaml) -> None:
-    kind = RECIPES[recipe].config
+    kind = METHODS[recipe].config_class()
     with pytest.raises(UsageError, match=r"TRANSLATE_.*'bach_size'; did you mean 'batch_size'\?"):
         explicit(kind, {}, environ={"TRANSLATE_BACH_SIZE": "2"})
     with pytest.raises(UsageError, match=r"a\.yaml: .*'epoch'; did you mean 'epochs'\?"):
@@ -94,9 +95,9 @@ CHANGES: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("changes", CHANGES)
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", METHODS)
 def test_a_config_comes_back_from_its_yaml(recipe: str, changes: dict[str, Any], yaml) -> None:
-    kind = RECIPES[recipe].config
+    kind = METHODS[recipe].config_class()
     known = {field.name for field in settings_of(kind)}
     config = kind(**{name: value for name, value in changes.items() if name in known})
     values = load_yaml(yaml("config.yaml", dump_yaml(config, recipe)))

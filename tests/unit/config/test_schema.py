@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from translate.config import CycleGANConfig, Pix2PixConfig, flag_name, from_mapping, settings_of
+from translate.config import flag_name, from_mapping, settings_of
 from translate.errors import UsageError
-from translate.recipes import RECIPES
+from translate.methods.cyclegan.config import CycleGANConfig
+from translate.methods.pix2pix.config import Pix2PixConfig
+from translate.methods.registry import METHODS
 
 
 @pytest.mark.parametrize(
@@ -101,16 +103,16 @@ def test_a_setting_of_another_recipe_is_unknown() -> None:
         from_mapping(Pix2PixConfig, {"lambda_a": 3}, "my.yaml")
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", METHODS)
 def test_each_setting_has_a_help_line_and_a_flag_of_its_own(recipe: str) -> None:
-    fields = settings_of(RECIPES[recipe].config)
+    fields = settings_of(METHODS[recipe].config_class())
     assert all(field.metadata["help"] and "\n" not in field.metadata["help"] for field in fields)
     assert len({flag_name(field) for field in fields}) == len(fields)
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", METHODS)
 def test_each_setting_may_be_given_its_own_default(recipe: str) -> None:
-    kind = RECIPES[recipe].config
+    kind = METHODS[recipe].config_class()
     assert kind(**{field.name: field.default for field in settings_of(kind)}) == kind()
 
 

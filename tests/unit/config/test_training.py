@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 import torch
 
-from translate.config import CycleGANConfig, ImageTrainConfig, Pix2PixConfig
+from translate.config import ImageTrainConfig
 from translate.errors import UsageError
-from translate.networks import PatchGAN, create_generator
+from translate.methods.cyclegan.config import CycleGANConfig
+from translate.methods.pix2pix.config import Pix2PixConfig
+from translate.networks import PatchGAN
 
 
 def test_steps_and_minutes_exclude_each_other() -> None:
@@ -66,7 +68,7 @@ def test_a_pixel_discriminator_takes_the_smallest_pictures() -> None:
 @pytest.mark.parametrize(("size", "levels"), [(32, 5), (64, 6), (256, 8), (512, 8)])
 def test_a_unet_has_log2_of_the_size_levels_at_most_8(size: int, levels: int) -> None:
     config = Pix2PixConfig(image_size=size)
-    assert config.generator_spec().depth == levels
+    assert config.depth == levels
     assert config.size_multiple == 2**levels
 
 
@@ -86,13 +88,11 @@ def test_pictures_are_resized_by_the_papers_margin() -> None:
     ],
 )
 def test_batch_norm_is_applied_as_it_was_trained(settings: dict[str, Any], statistics: str) -> None:
-    assert Pix2PixConfig(**settings).model_config("pix2pix", ["AtoB"], {}).statistics == statistics
+    assert Pix2PixConfig(**settings).applied_statistics == statistics
 
 
-@pytest.mark.parametrize("kind", [Pix2PixConfig, CycleGANConfig])
-def test_a_model_knows_the_generator_that_is_trained(kind: type[ImageTrainConfig]) -> None:
-    config = kind(ngf=4, image_size=64, domain_a="horses", domain_b="zebras")
-    model = config.model_config("any", ["AtoB"], {"steps": 3})
-    assert model.generator == config.generator_spec()
-    assert model.size_multiple == config.size_multiple == create_generator(model.generator).size_multiple
-    assert model.trained_on == {"data": "horses and zebras", "image_size": 64, "steps": 3}
+def test_generators_and_discriminators_may_have_rates_of_their_own() -> None:
+    c = CycleGANConfig(lr=1e-3, lr_d=4e-4, beta1_g=0.0, beta2=0.9)
+    assert c.rates("g") == (1e-3, (0.0, 0.9))
+    assert c.rates("d") == (4e-4, (0.5, 0.9))
+    assert CycleGANConfig(lr=0).rates("g") == CycleGANConfig(lr=0).rates("d") == (0, (0.5, 0.999))

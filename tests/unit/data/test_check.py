@@ -1,4 +1,4 @@
-"""Bad pictures are found before training, and told by name."""
+"""Bad images are found before training, and named."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.pictures import noise
-from translate.data.check import inspect, without_unreadable
-from translate.data.layouts import Pair, Paired, Unpaired
+from translate.data.discovery.check import inspect, without_unreadable
+from translate.data.discovery.find import Paired, Unpaired
+from translate.data.discovery.pair import Pair
 from translate.errors import DataError, UsageError
 
 
@@ -27,26 +28,26 @@ def bad(tmp_path: Path) -> Path:
 
 def test_a_pair_with_a_bad_half_is_left_out_by_name(good: list[Path], bad: Path) -> None:
     found = Paired([Pair(good[0], good[1]), Pair(good[2], bad)], [Pair(bad)], ["a note"])
-    kept = without_unreadable(found)
-    assert kept.train == [Pair(good[0], good[1])]
-    assert kept.held_out == []
-    assert kept.notes == ["a note", f"left out, {bad}: the file is empty"]
+    rest = without_unreadable(found)
+    assert rest.train == [Pair(good[0], good[1])]
+    assert rest.validation == []
+    assert rest.notes == ["a note", f"left out, {bad}: the file is empty"]
 
 
-def test_a_bad_picture_of_one_kind_is_left_out_by_name(good: list[Path], bad: Path) -> None:
-    kept = without_unreadable(Unpaired(([good[0], bad], [good[1]]), ([bad], [good[2]])))
-    assert kept.train == ([good[0]], [good[1]])
-    assert kept.held_out == ([], [good[2]])
-    assert len(kept.notes) == 1
+def test_a_bad_image_of_one_kind_is_left_out_by_name(good: list[Path], bad: Path) -> None:
+    rest = without_unreadable(Unpaired(([good[0], bad], [good[1]]), ([bad], [good[2]])))
+    assert rest.train == ([good[0]], [good[1]])
+    assert rest.validation == ([], [good[2]])
+    assert len(rest.notes) == 1
 
 
-def test_good_pictures_are_all_kept(good: list[Path]) -> None:
+def test_good_images_all_stay(good: list[Path]) -> None:
     found = Paired([Pair(path) for path in good], [])
     assert without_unreadable(found) == found
 
 
 @pytest.mark.parametrize("unpaired", [True, False])
-def test_a_set_without_any_good_picture_is_refused(unpaired: bool, good: list[Path], bad: Path) -> None:
+def test_a_set_without_any_good_image_is_refused(unpaired: bool, good: list[Path], bad: Path) -> None:
     found = Unpaired((good, [bad]), ([], [])) if unpaired else Paired([Pair(bad)], [Pair(good[0])])
     with pytest.raises(DataError, match=r"no picture is left to train on.*bad\.png: the file is empty"):
         without_unreadable(found)
@@ -55,12 +56,12 @@ def test_a_set_without_any_good_picture_is_refused(unpaired: bool, good: list[Pa
 def test_a_truncated_jpeg_is_bad(tmp_path: Path, good: list[Path]) -> None:
     path = noise(tmp_path / "cut.jpg", 64, 64)
     path.write_bytes(path.read_bytes()[:-400])
-    kept = without_unreadable(Paired([Pair(good[0]), Pair(path)], []))
-    assert kept.train == [Pair(good[0])]
-    assert "cut.jpg" in kept.notes[0]
+    rest = without_unreadable(Paired([Pair(good[0]), Pair(path)], []))
+    assert rest.train == [Pair(good[0])]
+    assert "cut.jpg" in rest.notes[0]
 
 
-def test_an_inspection_tells_what_can_be_trained_and_what_is_wrong(tmp_path: Path) -> None:
+def test_an_inspection_says_what_can_be_trained_and_what_is_wrong(tmp_path: Path) -> None:
     for side, names in {"A": "123", "B": "124"}.items():
         for name in names:
             noise(tmp_path / side / f"{name}.png")
@@ -74,7 +75,7 @@ def test_an_inspection_tells_what_can_be_trained_and_what_is_wrong(tmp_path: Pat
     assert set(report.problems) <= set(report.lines)
 
 
-def test_what_is_wrong_for_all_kinds_is_told_once(tmp_path: Path) -> None:
+def test_what_is_wrong_for_all_kinds_is_said_once(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "photos.tar", "w") as tar:
         for number in range(3):
             tar.add(noise(tmp_path / f"{number}.png", 32, 64), f"{number}.png")

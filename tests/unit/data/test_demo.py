@@ -10,26 +10,26 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.morphology import isotropic_erosion, isotropic_opening
 
-from translate.data.demo import Scene, scene, write_demo
+from translate.data.demo import Scene, draw_scene, write_demo
 
 SIZE = 64
 
 
 @pytest.fixture(scope="module")
 def scenes() -> list[Scene]:
-    return [scene(0, index, SIZE) for index in range(32)]
+    return [draw_scene(0, index, SIZE) for index in range(32)]
 
 
-def body_box(drawn: Scene) -> tuple[slice, slice]:
+def body_box(scene: Scene) -> tuple[slice, slice]:
     """The rows and columns that the body spans."""
-    rows, columns = np.flatnonzero(drawn.mask.any(axis=1)), np.flatnonzero(drawn.mask.any(axis=0))
+    rows, columns = np.flatnonzero(scene.mask.any(axis=1)), np.flatnonzero(scene.mask.any(axis=0))
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
-def body_view(drawn: Scene) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+def body_view(scene: Scene) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """The zebra's gray levels and the mask, on a grid fixed to the body, head to the right."""
-    rows, columns = body_box(drawn)
-    gray, mask = drawn.zebra[rows, columns, 0], drawn.mask[rows, columns]
+    rows, columns = body_box(scene)
+    gray, mask = scene.zebra[rows, columns, 0], scene.mask[rows, columns]
     head_right = mask[: len(mask) // 8, mask.shape[1] // 2 :].any()
     step = 1 if head_right else -1
     row, column = ((np.arange(32) + 0.5) / 32 * side for side in mask.shape)
@@ -50,15 +50,15 @@ def files(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("size", [16, 50, 515])
 def test_a_scene_has_the_size_asked_for(size: int) -> None:
-    drawn = scene(0, 0, size)
-    assert drawn.horse.shape == drawn.zebra.shape == (size, size, 3)
-    assert drawn.horse.dtype == drawn.zebra.dtype == np.uint8
-    assert drawn.mask.shape == (size, size)
-    assert drawn.mask.dtype == np.bool_
+    scene = draw_scene(0, 0, size)
+    assert scene.horse.shape == scene.zebra.shape == (size, size, 3)
+    assert scene.horse.dtype == scene.zebra.dtype == np.uint8
+    assert scene.mask.shape == (size, size)
+    assert scene.mask.dtype == np.bool_
 
 
 def test_the_same_arguments_draw_the_same_scene() -> None:
-    first, again = scene(3, 7, SIZE), scene(3, 7, SIZE)
+    first, again = draw_scene(3, 7, SIZE), draw_scene(3, 7, SIZE)
     np.testing.assert_array_equal(first.horse, again.horse)
     np.testing.assert_array_equal(first.zebra, again.zebra)
     np.testing.assert_array_equal(first.mask, again.mask)
@@ -66,37 +66,37 @@ def test_the_same_arguments_draw_the_same_scene() -> None:
 
 @pytest.mark.parametrize("other", [(3, 8), (4, 7), (7, 3)])
 def test_another_index_or_seed_draws_another_scene(other: tuple[int, int]) -> None:
-    assert (scene(3, 7, SIZE).horse != scene(*other, SIZE).horse).any()
+    assert (draw_scene(3, 7, SIZE).horse != draw_scene(*other, SIZE).horse).any()
 
 
 def test_only_the_coat_differs(scenes: list[Scene]) -> None:
-    for drawn in scenes:
-        np.testing.assert_array_equal(drawn.horse[~drawn.mask], drawn.zebra[~drawn.mask])
-        assert (drawn.horse != drawn.zebra).any(axis=2)[drawn.mask].mean() > 0.95
+    for scene in scenes:
+        np.testing.assert_array_equal(scene.horse[~scene.mask], scene.zebra[~scene.mask])
+        assert (scene.horse != scene.zebra).any(axis=2)[scene.mask].mean() > 0.95
 
 
 def test_the_body_is_big_and_wholly_inside(scenes: list[Scene]) -> None:
-    for drawn in scenes:
-        edges = (drawn.mask[0], drawn.mask[-1], drawn.mask[:, 0], drawn.mask[:, -1])
+    for scene in scenes:
+        edges = (scene.mask[0], scene.mask[-1], scene.mask[:, 0], scene.mask[:, -1])
         assert not any(edge.any() for edge in edges)
-        _, columns = body_box(drawn)
+        _, columns = body_box(scene)
         assert 0.5 * SIZE <= columns.stop - columns.start <= 0.75 * SIZE
 
 
 def test_heads_look_both_ways(scenes: list[Scene]) -> None:
-    def head_right(drawn: Scene) -> bool:
-        rows, columns = body_box(drawn)
-        crown = drawn.mask[rows, columns][0]
+    def head_right(scene: Scene) -> bool:
+        rows, columns = body_box(scene)
+        crown = scene.mask[rows, columns][0]
         return bool(np.flatnonzero(crown).mean() > len(crown) / 2)
 
-    assert 0.25 < np.mean([head_right(drawn) for drawn in scenes]) < 0.75
+    assert 0.25 < np.mean([head_right(scene) for scene in scenes]) < 0.75
 
 
 def test_coats_are_brown_and_black_and_white(scenes: list[Scene]) -> None:
-    for drawn in scenes:
-        red, green, blue = drawn.horse[drawn.mask].mean(axis=0)
+    for scene in scenes:
+        red, green, blue = scene.horse[scene.mask].mean(axis=0)
         assert 160 > red > green > blue
-        dark, white = np.quantile(drawn.zebra[drawn.mask], [0.1, 0.9])
+        dark, white = np.quantile(scene.zebra[scene.mask], [0.1, 0.9])
         assert 20 <= dark <= 45
         assert 215 <= white <= 240
 
@@ -104,10 +104,10 @@ def test_coats_are_brown_and_black_and_white(scenes: list[Scene]) -> None:
 @pytest.mark.parametrize(("size", "count"), [(64, 24), (256, 4)])
 def test_stripes_are_an_eighth_of_the_picture_apart_or_more(size: int, count: int) -> None:
     for index in range(count):
-        drawn = scene(0, index, size)
-        rows, columns = body_box(drawn)
+        scene = draw_scene(0, index, size)
+        rows, columns = body_box(scene)
         width = columns.stop - columns.start
-        trunk = drawn.zebra[rows, columns, 0][round(0.35 * width), width // 4 : -width // 4]
+        trunk = scene.zebra[rows, columns, 0][round(0.35 * width), width // 4 : -width // 4]
         edges = crossings(trunk)  # the stripes stand upright on the trunk
         periods = edges[2:] - edges[:-2]
         assert len(periods) >= 2
@@ -117,16 +117,16 @@ def test_stripes_are_an_eighth_of_the_picture_apart_or_more(size: int, count: in
 def test_no_stripe_is_narrower_than_half_a_period() -> None:
     """A disc nearly as wide as a stripe fits everywhere in it, where the body's edge does not cut it."""
     for index in range(3):
-        drawn = scene(0, index, 256)
-        inside = isotropic_erosion(drawn.mask, 2)
-        dark = drawn.zebra[..., 0] < 128
+        scene = draw_scene(0, index, 256)
+        inside = isotropic_erosion(scene.mask, 2)
+        dark = scene.zebra[..., 0] < 128
         for stripe in (dark, ~dark):
             fits = isotropic_opening(stripe | ~inside, 256 / 32 - 1)
             assert (stripe & ~fits)[inside].mean() < 0.01  # single pixels in the corners of the body
 
 
 def test_stripes_are_fixed_to_the_body(scenes: list[Scene]) -> None:
-    views = [body_view(drawn) for drawn in scenes]
+    views = [body_view(scene) for scene in scenes]
     inside = np.all([mask for _, mask in views], axis=0)
     dark = np.array([gray < 128 for gray, _ in views])[:, inside]
     majority = dark.mean(axis=0) > 0.5
@@ -135,8 +135,8 @@ def test_stripes_are_fixed_to_the_body(scenes: list[Scene]) -> None:
 
 def test_a_flat_gray_body_scores_chance(scenes: list[Scene]) -> None:
     """The yardstick for a trained model: half of the pixels on the right side, about 18.8 dB."""
-    white = [(drawn.zebra[drawn.mask] > 127).mean() for drawn in scenes]
-    error = [np.where(drawn.mask[..., None], drawn.zebra - 127.5, 0) for drawn in scenes]
+    white = [(scene.zebra[scene.mask] > 127).mean() for scene in scenes]
+    error = [np.where(scene.mask[..., None], scene.zebra - 127.5, 0) for scene in scenes]
     psnr = [20 * np.log10(255) - 10 * np.log10((one**2).mean()) for one in error]
     assert np.mean(white) == pytest.approx(0.5, abs=0.04)
     assert np.mean(psnr) == pytest.approx(18.8, abs=0.4)
@@ -153,8 +153,8 @@ def test_write_demo_lays_out_pairs_under_one_name(tmp_path: Path) -> None:
 def test_written_pictures_are_the_scenes(tmp_path: Path) -> None:
     write_demo(tmp_path, size=32, train=1, test=1, seed=5)
     for part, index in (("train", 0), ("test", 1)):
-        drawn = scene(5, index, 32)
-        for side, picture in (("A", drawn.horse), ("B", drawn.zebra)):
+        scene = draw_scene(5, index, 32)
+        for side, picture in (("A", scene.horse), ("B", scene.zebra)):
             with Image.open(tmp_path / f"{part}{side}" / f"{index:04d}.png") as image:
                 np.testing.assert_array_equal(np.asarray(image), picture)
 

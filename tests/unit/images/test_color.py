@@ -29,7 +29,7 @@ from tests.unit.images.making import (
     through,
 )
 from translate.images import Picture, PictureFile, from_image, read, read_rgb, to_image, write
-from translate.images.color import deep_from_srgb, deep_to_srgb
+from translate.images.color.profiles import deep_from_srgb, deep_to_srgb
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)

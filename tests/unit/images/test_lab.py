@@ -9,7 +9,7 @@ from skimage.color import lab2rgb, rgb2lab
 from torch import Tensor
 
 from translate.images import to_tensor
-from translate.images.lab import join_lab, lab_to_rgb, rgb_to_lab, split_lab
+from translate.images.color.lab import join_lab, lab_to_rgb, rgb_to_lab, split_lab
 
 RED, GREEN, BLUE = [1.0, -1.0, -1.0], [-1.0, 1.0, -1.0], [-1.0, -1.0, 1.0]
 

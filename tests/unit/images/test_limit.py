@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import struct
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +13,7 @@ from PIL import Image
 from tests.unit.images.making import chunk, deep_png, image_of, noise, ramps, saved
 from translate.errors import DataError
 from translate.images import MAX_PIXELS, from_image, pixels_of, read, read_rgb
-from translate.images.limit import check_size, own_limit
+from translate.images.codecs.limit import check_size
 
 
 def test_the_limit_is_250_megapixels_whatever_pillow_thinks(
@@ -115,58 +113,6 @@ def test_a_gif_that_grows_is_refused_when_it_does(tmp_path: Path) -> None:
     path = growing_gif(tmp_path / "a.gif", 60000)
     with pytest.raises(DataError, match=r"60000x60000, 2 frames are 3600\.0 megapixels"):
         read(path)
-
-
-def test_pillows_own_limit_is_back_afterwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 12345)
-    path = saved(Image.fromarray(noise(20, 30)), tmp_path / "a.png")
-    for attempt in (lambda: read(path), lambda: read(path, max_pixels=1), lambda: read(tmp_path / "none")):
-        with contextlib.suppress(DataError):
-            attempt()
-        assert Image.MAX_IMAGE_PIXELS == 12345
-
-
-def test_pillows_own_limit_is_back_when_the_last_of_several_threads_is_done(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 12345)
-    inside, leave = threading.Event(), threading.Event()
-
-    def stay() -> None:
-        with own_limit():
-            inside.set()
-            leave.wait(10)
-
-    thread = threading.Thread(target=stay)
-    thread.start()
-    inside.wait(10)
-    with own_limit():
-        assert Image.MAX_IMAGE_PIXELS is None
-    assert Image.MAX_IMAGE_PIXELS is None
-    leave.set()
-    thread.join(10)
-    assert Image.MAX_IMAGE_PIXELS == 12345
-
-
-def test_pillows_own_limit_survives_many_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    path = saved(Image.fromarray(noise(20, 30)), tmp_path / "a.png")
-    failures: list[Exception] = []
-
-    def work() -> None:
-        try:
-            for _ in range(20):
-                read(path)
-        except Exception as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failures
-    assert Image.MAX_IMAGE_PIXELS == 100
 
 
 def test_an_image_that_is_there_already_has_no_limit() -> None:

@@ -26,7 +26,7 @@ from tests.unit.images.making import (
     through,
 )
 from translate.images import from_image, read, read_rgb, write
-from translate.images.metadata import add_directories
+from translate.images.codecs.metadata import add_directories
 
 MAKER, MODEL, ARTIST, SOFTWARE, THUMBNAIL = 0x010F, 0x0110, 0x013B, 0x0131, 0x0201
 EXPOSURE, SERIAL = 0x829A, 0xA431

@@ -19,7 +19,7 @@ from PIL import Image, ImageChops, ImageFile, JpegImagePlugin
 from tests.unit.images.making import image_of, noise, planes_of, saved, smooth, through
 from translate.errors import DataError
 from translate.images import FORMATS, SUFFIXES, Picture, PictureFile, read, read_rgb, write, write_rgb
-from translate.images.writing import remove_stale_parts
+from translate.images.codecs.writing import remove_stale_parts
 
 LOSSY = (".jpg", ".jpeg", ".jfif", ".webp", ".gif")
 

@@ -1,4 +1,4 @@
-"""What the tests of applying share: pictures, and networks whose answers are known or lively."""
+"""What the tests of inference share: images, and networks whose answers are known or lively."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ import torch
 from torch import Tensor, nn
 
 from translate.config import GeneratorSpec, ModelConfig
-from translate.inference import Translator
+from translate.inference import Predictor, load_predictor
 from translate.models import Model
-from translate.networks import create_generator
+from translate.networks import Generator, create_generator
+from translate.networks.generators.identity import Identity
 
 
-class Negative(nn.Module):
+class Negative(Identity):
     """White for black."""
 
     def forward(self, x: Tensor) -> Tensor:
         return -x
 
 
-class Company(nn.Module):
-    """A network whose answer for a picture depends on those beside it."""
+class Company(Identity):
+    """A network whose answer for an image depends on those beside it."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x - x.mean()
@@ -40,29 +41,44 @@ def scene(height: int, width: int, seed: int = 0) -> np.ndarray:
     return np.clip(light[..., None] * [0.8, 0.9, 1.0] + grain, 0, 255).astype(np.uint8)
 
 
-def of(network: nn.Module, *, channels: int = 3, size_multiple: int = 4, **options: Any) -> Translator:
-    """A translator with any network, in float32 on the CPU."""
-    spec = GeneratorSpec(name="identity", in_channels=channels, out_channels=channels)
-    config = ModelConfig(generator=spec, size_multiple=size_multiple)
-    return applied(Model(config, {"AtoB": network}), **options)
+def predictor_of(
+    network: Generator, *, channels: int = 3, size_multiple: int = 4, **options: Any
+) -> Predictor:
+    """A predictor with any network, in float32 on the CPU."""
+    config = ModelConfig(
+        generator=GeneratorSpec(name="identity"),
+        in_channels=channels,
+        out_channels=channels,
+        size_multiple=size_multiple,
+    )
+    return load(Model(config, {"AtoB": network}), **options)
 
 
-def lively(name: str = "resnet", *, statistics: str = "picture", **spec: Any) -> Model:
+def lively(
+    name: str = "resnet",
+    *,
+    statistics: str = "picture",
+    in_channels: int = 3,
+    out_channels: int = 3,
+    **args: Any,
+) -> Model:
     """A small generator whose weights are not tiny, so that its answer shows what its norms do."""
-    made = GeneratorSpec(name=name, **{"width": 4, "depth": 3, **spec})
+    channels = {"in_channels": in_channels, "out_channels": out_channels}
+    spec = GeneratorSpec(name=name, args={"width": 4, "depth": 3, **channels, **args})
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = create_generator(made)
+        network = create_generator(spec)
         for module in network.modules():
             if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
                 nn.init.kaiming_normal_(module.weight)
             elif isinstance(module, nn.BatchNorm2d):
                 module.running_mean.normal_(0, 0.2)
                 module.running_var.uniform_(0.5, 2)
-    config = ModelConfig(generator=made, size_multiple=network.size_multiple, statistics=statistics)
+    multiple = network.size_multiple
+    config = ModelConfig(generator=spec, size_multiple=multiple, statistics=statistics, **channels)
     return Model(config, {"AtoB": network})
 
 
-def applied(model: Model, **options: Any) -> Translator:
-    """A translator in float32 on the CPU."""
-    return Translator(model, **{"device": "cpu", "precision": "fp32", "engine": "torch", **options})
+def load(model: Model, **options: Any) -> Predictor:
+    """A predictor in float32 on the CPU."""
+    return load_predictor(model, **{"device": "cpu", "precision": "fp32", "engine": "torch", **options})

@@ -106,14 +106,23 @@ def test_a_damaged_config_is_refused(content: bytes, folder: Path) -> None:
     [
         ({"colour": "RGB"}, "colour"),
         ({"generator": {"name": "vit"}}, "vit"),
-        ({"generator": {"width": 0}}, "width"),
+        ({"generator": {"name": "resnet", "args": {"width": 0}}}, "width"),
+        ({"generator": {"name": "resnet", "args": {"depth": 10**9}}}, "depth"),
+        ({"generator": {"name": "resnet", "args": {"levels": 3}}}, "levels"),
+        ({"generator": {"name": "resnet", "args": {"norm": "layer"}}}, "layer"),
+        ({"generator": {"name": "resnet", "args": {"width": "8"}}}, "width"),
+        ({"generator": {"name": "resnet", "args": 3}}, "args"),
+        ({"kind": "magic"}, "magic"),
+        ({"format_version": 99}, "newer version"),
         ({"statistics": "batch"}, "batch"),
         ({"size_multiple": 0}, "size_multiple"),
-        ({"directions": "AtoB"}, "directions"),
-        ({"directions": []}, "directions"),
-        ({"directions": None}, "directions"),
-        ({"directions": [1]}, "directions"),
-        ({"directions": ["A.B"]}, "directions"),
+        ({"routes": "AtoB"}, "routes"),
+        ({"routes": {}}, "routes"),
+        ({"routes": None}, "routes"),
+        ({"routes": {"AtoB": {"target": "C", "generator": "AtoB"}}}, "'C'"),
+        ({"routes": {"AtoB": {"source": "A", "target": "B", "generator": "A.B"}}}, "A.B"),
+        ({"routes": {"AtoB": {"from": "A"}}}, "from"),
+        ({"domains": [1]}, "domains"),
     ],
 )
 def test_a_config_that_makes_no_sense_is_refused_by_its_name(
@@ -141,14 +150,16 @@ def test_weights_that_are_no_numbers_are_refused(value: float, folder: Path) -> 
 
 def test_weights_of_another_shape_are_refused(folder: Path) -> None:
     values = json.loads((folder / CONFIG).read_text())
-    change_config(folder, generator={**values["generator"], "width": 8})
+    args = {**values["generator"]["args"], "width": 8}
+    change_config(folder, generator={**values["generator"], "args": args})
     refused(folder, WEIGHTS, "does not fit", "size mismatch")
 
 
 @pytest.mark.parametrize("depth", [0, 2])
 def test_weights_of_more_or_fewer_layers_are_refused(depth: int, folder: Path) -> None:
     values = json.loads((folder / CONFIG).read_text())
-    change_config(folder, generator={**values["generator"], "depth": depth})
+    args = {**values["generator"]["args"], "depth": depth}
+    change_config(folder, generator={**values["generator"], "args": args})
     refused(folder, WEIGHTS, "does not fit")
 
 
@@ -174,7 +185,7 @@ def test_a_full_disk_leaves_the_earlier_model_whole(
 
 
 def test_a_config_knows_its_own_defaults() -> None:
-    assert ModelConfig().directions == ["AtoB"]
+    assert list(ModelConfig().routes) == ["AtoB"]
     assert ModelConfig().generator.name == "resnet"
 
 

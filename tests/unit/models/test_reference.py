@@ -32,8 +32,7 @@ def saved(content: Any, path: Path) -> Path:
 
 
 def assert_same(model: Model, generator: nn.Module) -> None:
-    spec = model.config.generator
-    x = torch.rand(2, spec.in_channels, 64, 64) * 2 - 1
+    x = torch.rand(2, model.config.in_channels, 64, 64) * 2 - 1
     expected, output = generator(x.clone()), model.generator()(x)
     assert expected.std() > 0.01
     torch.testing.assert_close(output, expected, rtol=1e-5, atol=1e-5)
@@ -117,8 +116,9 @@ def test_weights_of_another_precision_become_float32(dtype: torch.dtype, tmp_pat
 
 def test_the_config_says_how_to_apply_it(tmp_path: Path) -> None:
     color = import_reference(saved(unet(channels=(1, 2)).state_dict(), tmp_path / "color.pth")).config
+    assert color.kind == "colorization"
     assert (color.color, color.size_multiple, color.statistics) == ("Lab", 32, "running")
-    assert (color.recipe, color.trained_on) == ("", {"imported_from": "color.pth"})
+    assert (color.method, color.trained_on) == ("", {"imported_from": "color.pth"})
     horse = import_reference(saved(resnet().state_dict(), tmp_path / "horse.pth")).config
     assert (horse.color, horse.size_multiple, horse.statistics) == ("RGB", 4, "picture")
 
@@ -144,7 +144,7 @@ def test_the_direction_is_the_files_or_the_one_asked_for(
     name: str, asked: str | None, direction: str, tmp_path: Path
 ) -> None:
     model = import_reference(saved(resnet(depth=0).state_dict(), tmp_path / name), direction=asked)
-    assert model.config.directions == list(model.generators) == [direction]
+    assert list(model.config.routes) == list(model.generators) == [direction]
 
 
 def without(state: State, *keys: str) -> State:
@@ -226,13 +226,13 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: resnet().state_dict() | {"model.1.running_mean": torch.zeros(4)},
         "key 'model.1.running_mean' does not fit",
     ),
-    "too wide": (lambda: {"model.1.weight": torch.zeros(1025, 1, 1, 1)}, "width is 1025, but must be from 1"),
+    "too wide": (lambda: {"model.1.weight": torch.zeros(1025, 1, 1, 1)}, "is 1025, but must be from 1"),
     "too deep": (
         lambda: {
             "model.model.0.weight": torch.zeros(1, 1, 4, 4),
             "model.model.1" + 60 * ".model.3": torch.zeros(1),
         },
-        "size_multiple is",
+        "does not fit",
     ),
 }
 

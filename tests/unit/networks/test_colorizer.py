@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from translate.images.lab import CHROMATIC
+from translate.images.color.lab import CHROMATIC
 from translate.losses.color import soft_classes
 from translate.networks import Colorizer
-from translate.networks.colorizer import SIDE, TEMPERATURE, annealed_mean
-from translate.networks.efficientnet import CHANNELS, EfficientNetLite, InvertedResidual
+from translate.networks.generators.colorizer import SIDE, TEMPERATURE, annealed_mean
+from translate.networks.generators.efficientnet import CHANNELS, EfficientNetLite, InvertedResidual
 
 LITE0, HEAD = 4_652_008, (320 * 1280 + 2 * 1280) + (1280 * 1000 + 1000)  # of the published network
 
@@ -60,7 +60,7 @@ def test_a_block_of_equal_shapes_adds_to_its_input(backbone: nn.Module) -> None:
 def test_a_picture_gets_a_and_b_of_its_own_size(size: tuple[int, int], colorizer: Colorizer) -> None:
     x = pictures(2, *size)
     with torch.no_grad():
-        scores, chroma = colorizer.scores(x), colorizer(x)
+        scores, chroma = colorizer(x, logits=True), colorizer(x)
     assert scores.shape == (2, SIDE**2, size[0] // 4, size[1] // 4)
     assert chroma.shape == (2, 2, *size)
     assert chroma.abs().max() <= 1

@@ -18,7 +18,7 @@ def test_noise_becomes_a_picture_and_the_picture_a_score(name: str, depth: int) 
     assert picture.abs().max() <= 1
     network = DISCRIMINATORS[name](3, width=2, depth=depth)
     assert network(picture).shape == (2, 1, 1, 1)
-    assert network.features(picture).shape[1:] == network.shape
+    assert network(picture, features=True)[1].shape[1:] == network.shape
 
 
 def test_the_papers_sizes() -> None:

@@ -12,7 +12,7 @@ from translate.networks import ResNet, UNet, create_generator, initialize
 
 def small(name: str, depth: int, **settings) -> torch.nn.Module:
     torch.manual_seed(0)
-    return create_generator(GeneratorSpec(name=name, width=4, depth=depth, **settings))
+    return create_generator(GeneratorSpec(name=name, args={"width": 4, "depth": depth, **settings}))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from translate.networks import ContextEncoder, Inpainter
-from translate.networks.inpainter import FourierLayer, ResidualBlock, fill_smoothly
+from translate.networks.generators.inpainter import FourierLayer, ResidualBlock, fill_smoothly
 
 SIDES = st.integers(1, 40)
 NETWORKS: dict[str, Callable[[], nn.Module]] = {

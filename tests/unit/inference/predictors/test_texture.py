@@ -1,0 +1,108 @@
+"""Detail borrowed from what is known, for what was drawn smoothly."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from translate.images import Array, Hole
+from translate.inference.predictors.texture import BLOCK, FINE, add_texture
+
+WHITE = {"uint8": 255, "uint16": 65535, "float32": 1}
+
+
+def grainy(height: int, width: int, kind: str = "uint8", seed: int = 0) -> Array:
+    """Grain on gray."""
+    grain: Array = np.random.default_rng(seed).normal(0.5, 0.06, (height, width, 3)).clip(0, 1) * WHITE[kind]
+    return (grain if kind == "float32" else grain.round()).astype(kind)
+
+
+def box(height: int, width: int, top: int, bottom: int, left: int, right: int) -> Hole:
+    hole = np.zeros((height, width), bool)
+    hole[top:bottom, left:right] = True
+    return hole
+
+
+def smooth_in(pixels: Array, hole: Hole) -> Array:
+    return np.where(hole[..., None], np.array(WHITE[str(pixels.dtype)] / 2, pixels.dtype), pixels)
+
+
+def grain(pixels: Array) -> float:
+    """How much fine detail there is, as a share of the range."""
+    values = pixels.astype(np.float32) / WHITE[str(pixels.dtype)]
+    return float((values - cv2.GaussianBlur(values, (0, 0), FINE)).std())
+
+
+@pytest.mark.parametrize("kind", list(WHITE))
+def test_a_smooth_hole_gets_grain_and_nothing_else_is_touched(kind: str) -> None:
+    photo, hole = grainy(200, 160, kind), box(200, 160, 60, 140, 50, 110)
+    drawn = smooth_in(photo, hole)
+    out = add_texture(drawn, hole, ~hole)
+    assert out.dtype == photo.dtype
+    np.testing.assert_array_equal(out[~hole], photo[~hole])
+    inside = np.s_[70:130, 60:100]
+    assert 0.25 * grain(photo[inside]) < grain(out[inside]) < grain(photo[inside])
+    assert abs(out[inside].mean() / WHITE[kind] - 0.5) < 0.01
+
+
+def test_a_smooth_picture_stays_smooth() -> None:
+    ramp = np.repeat(np.linspace(60, 200, 300)[None, :, None], 200, axis=0).repeat(3, axis=2)
+    drawn, hole = ramp.round().astype(np.uint8), box(200, 300, 50, 150, 100, 200)
+    assert np.abs(add_texture(drawn, hole, ~hole).astype(int) - drawn).max() <= 1
+
+
+def test_each_part_of_the_hole_gets_the_detail_of_what_it_looks_like() -> None:
+    photo, hole = grainy(240, 240), box(240, 240, 60, 180, 60, 180)
+    photo[:, :120] = 30  # dark and smooth; bright and grainy is the other half
+    drawn = np.where(hole[..., None], np.where(np.arange(240) < 120, 30, 128)[None, :, None], photo)
+    out = add_texture(drawn.astype(np.uint8), hole, ~hole)
+    assert grain(out[70:170, 130:170]) > 5 * grain(out[70:170, 70:105])
+
+
+def test_what_is_unknown_is_borrowed_from_nowhere() -> None:
+    """A second hole, not filled yet, holds damage."""
+    damage, hole = box(200, 400, 0, 200, 200, 400), box(200, 400, 60, 140, 60, 140)
+    pixels = np.full((200, 400, 3), 128, np.uint8)
+    pixels[damage] = grainy(200, 400)[damage]
+    np.testing.assert_array_equal(add_texture(pixels, hole, ~(hole | damage)), pixels)
+
+
+@pytest.mark.parametrize("size", [(5, 7), (15, 300), (40, 40)])
+def test_a_picture_that_knows_no_patch_comes_back_as_it_is(size: tuple[int, int]) -> None:
+    hole = box(*size, 1, size[0] - 1, 1, size[1] - 1)
+    pixels = grainy(*size)
+    np.testing.assert_array_equal(add_texture(pixels, hole, ~hole), pixels)
+
+
+@pytest.mark.parametrize("size", [(17, 64), (64, 17), (33, 90), (16, 16)])
+def test_narrow_pictures(size: tuple[int, int]) -> None:
+    hole = box(*size, 0, size[0], size[1] - 5, size[1])
+    pixels = grainy(*size)
+    np.testing.assert_array_equal(add_texture(pixels, hole, ~hole)[~hole], pixels[~hole])
+
+
+def test_nothing_depends_on_what_is_far_away() -> None:
+    hole = box(700, 700, 20, 40, 20, 60)
+    photo = smooth_in(grainy(700, 700), hole)
+    other = photo.copy()
+    other[400:] = 0
+    np.testing.assert_array_equal(
+        add_texture(photo, hole, ~hole)[hole], add_texture(other, hole, ~hole)[hole]
+    )
+
+
+def test_no_seam_shows_where_blocks_meet() -> None:
+    size = BLOCK + 200
+    photo, hole = grainy(size, size), box(size, size, 40, size - 40, 40, size - 40)
+    out = add_texture(smooth_in(photo, hole), hole, ~hole).astype(np.float32).mean(2)
+    steps = np.abs(np.diff(out, axis=0))[50 : size - 50, 50 : size - 50].mean(1)
+    assert steps[BLOCK - 50 - 2 : BLOCK - 50 + 2].max() < 1.25 * steps.mean()
+
+
+def test_the_same_detail_is_not_put_everywhere() -> None:
+    photo, hole = grainy(300, 300), box(300, 300, 80, 220, 80, 220)
+    out = add_texture(smooth_in(photo, hole), hole, ~hole)[90:210, 90:210].astype(np.float32).mean(2)
+    out -= out.mean()
+    likeness = [(out[:, :-8] * out[:, 8:]).mean(), (out[:-8] * out[8:]).mean()]
+    assert max(np.abs(likeness)) < 0.25 * out.var()

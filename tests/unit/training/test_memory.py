@@ -1,0 +1,65 @@
+"""The estimate of a training step's memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from translate.methods.cyclegan.config import CycleGANConfig
+from translate.methods.cyclegan.trainer import CycleGAN
+from translate.methods.pix2pix.config import Pix2PixConfig
+from translate.methods.pix2pix.trainer import Pix2Pix
+from translate.training.memory import estimate
+
+METHODS = {"pix2pix": (Pix2Pix, Pix2PixConfig), "cyclegan": (CycleGAN, CycleGANConfig)}
+
+
+def estimated(method: str, *, half: bool = False, **settings: Any) -> tuple[int, int]:
+    """The estimate, and the bytes of the weights."""
+    kind, config = METHODS[method]
+    own = {"pool_size": 0} if method == "cyclegan" else {}
+    c = config(**{"ngf": 4, "ndf": 4, "blocks": 1, "image_size": 64, "batch_size": 1, **own, **settings})
+    trainer = kind(c)
+    weights = sum(weight.numel() * weight.element_size() for weight in trainer.parameters())
+    picture = torch.zeros(3, c.image_size, c.image_size, dtype=torch.uint8)
+    return estimate(trainer, c, {"a": picture, "b": picture}, half), weights
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_weights_count_with_gradient_and_two_averages(method: str) -> None:
+    total, weights = estimated(method)
+    assert total > 4 * weights
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_a_step_keeps_grows_with_the_pictures(method: str) -> None:
+    one, _ = estimated(method)
+    four, _ = estimated(method, batch_size=4)
+    larger, _ = estimated(method, image_size=128, **({"levels": 6} if method == "pix2pix" else {}))
+    per_picture = (four - one) / 3
+    assert per_picture > 3 * 64 * 64 * 4  # more than the picture itself, in float32
+    assert larger - one == pytest.approx(3 * per_picture, rel=0.1)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_half_precision_halves_the_pictures_share(method: str) -> None:
+    batches = [estimated(method, batch_size=n)[0] for n in (1, 5)]
+    halves = [estimated(method, batch_size=n, half=True)[0] for n in (1, 5)]
+    assert halves[1] - halves[0] == pytest.approx((batches[1] - batches[0]) / 2, rel=0.01)
+
+
+def test_parts_and_computing_again_need_less() -> None:
+    whole, weights = estimated("cyclegan", batch_size=4)
+    parts, _ = estimated("cyclegan", batch_size=4, accumulate=4)
+    one, _ = estimated("cyclegan", batch_size=1)
+    assert parts == one
+    again, _ = estimated("cyclegan", batch_size=4, recompute=True)
+    assert 5 * weights < again < whole
+
+
+def test_a_large_step_is_estimated_without_taking_it() -> None:
+    total, _ = estimated("cyclegan", ngf=64, ndf=64, blocks=9, image_size=1024, batch_size=16)
+    assert total > 100 * 2**30
+    assert torch.get_default_device().type == "cpu"

@@ -1,0 +1,158 @@
+"""A run's folder, and what a resumed run may change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from translate.config import dump_yaml
+from translate.errors import UsageError
+from translate.methods.pix2pix.config import Pix2PixConfig
+from translate.training.runs.folder import Run, resume_config
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A run of pix2pix that was started."""
+    run = Run(tmp_path / "run")
+    config = Pix2PixConfig(out=str(run.folder), data="photos", batch_size=2, steps=100)
+    run.create(dump_yaml(config, "pix2pix"))
+    return run
+
+
+def with_checkpoints(run: Run, *steps: int) -> Run:
+    run.checkpoint(0).parent.mkdir(exist_ok=True)
+    for step in steps:
+        run.checkpoint(step).touch()
+    return run
+
+
+@pytest.mark.parametrize(
+    ("keep", "best", "left"),
+    [
+        (1, None, [40]),
+        (2, None, [30, 40]),
+        (2, 10, [10, 30, 40]),
+        (2, 40, [30, 40]),
+        (9, 20, [10, 20, 30, 40]),
+    ],
+)
+def test_the_newest_checkpoints_and_the_best_are_kept(
+    keep: int, best: int | None, left: list[int], run: Run
+) -> None:
+    with_checkpoints(run, 10, 20, 30, 40).prune(keep, best)
+    assert list(run.checkpoints()) == left
+
+
+def test_checkpoints_are_ordered_by_their_steps(run: Run) -> None:
+    steps = [5, 99_999_999, 100_000_000]
+    assert list(with_checkpoints(run, *reversed(steps)).checkpoints()) == steps
+
+
+def test_other_files_are_no_checkpoints(run: Run) -> None:
+    with_checkpoints(run, 7)
+    for name in ("step-old.safetensors", "step-00000008.txt"):
+        (run.folder / "checkpoints" / name).touch()
+    assert list(run.checkpoints()) == [7]
+    run.prune(1, None)
+    assert len(list((run.folder / "checkpoints").iterdir())) == 3
+
+
+def test_what_a_killed_process_left_of_a_checkpoint_goes_with_the_next(run: Run) -> None:
+    with_checkpoints(run, 7)
+    half = run.folder / "checkpoints" / ".step-00000009.safetensors.part"
+    half.mkdir()
+    (half / "half").touch()
+    assert list(run.checkpoints()) == [7]
+    run.prune(1, None)
+    assert [path.name for path in half.parent.iterdir()] == ["step-00000007.safetensors"]
+
+
+def test_a_run_without_checkpoints_has_none(run: Run) -> None:
+    assert run.checkpoints() == {}
+    run.prune(1, None)
+
+
+def test_a_run_is_refused_without_overwrite(run: Run) -> None:
+    with pytest.raises(UsageError, match="holds a run: continue it with --resume, or give --overwrite"):
+        run.refuse(overwrite=False)
+    run.refuse(overwrite=True)
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_a_folder_of_other_files_is_refused_always(overwrite: bool, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").touch()
+    with pytest.raises(UsageError, match="holds files that are no run"):
+        Run(tmp_path).refuse(overwrite=overwrite)
+
+
+def test_an_empty_or_missing_folder_is_free(tmp_path: Path) -> None:
+    Run(tmp_path).refuse(overwrite=False)
+    Run(tmp_path / "new").refuse(overwrite=False)
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "run").touch()
+    with pytest.raises(UsageError, match="--out"):
+        Run(tmp_path / "run").refuse(overwrite=False)
+
+
+def test_a_run_that_is_replaced_leaves_nothing_behind(run: Run) -> None:
+    with_checkpoints(run, 5).log.touch()
+    run.create("recipe: pix2pix\n")
+    assert [path.name for path in run.folder.iterdir()] == ["config.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("given", "changed"),
+    [
+        ({}, {}),
+        ({"steps": "200"}, {"steps": 200}),
+        ({"epochs": 5}, {"steps": None, "epochs": 5}),
+        ({"minutes": 3}, {"steps": None, "minutes": 3.0}),
+        ({"workers": 0, "device": "cpu"}, {"workers": 0, "device": "cpu"}),
+        ({"checkpoint_every": 10, "keep_checkpoints": 5}, {"checkpoint_every": 10, "keep_checkpoints": 5}),
+        ({"batch_size": "2", "data": "photos"}, {}),
+        ({"lr": "1e-3", "lr_d": 2e-3}, {"lr": 1e-3, "lr_d": 2e-3}),
+        ({"data": "elsewhere/photos"}, {"data": "elsewhere/photos"}),
+    ],
+)
+def test_a_resumed_run_may_change_its_length_its_rates_and_its_machine(
+    given: dict[str, Any], changed: dict[str, Any], run: Run
+) -> None:
+    before = resume_config(Pix2PixConfig, run, "pix2pix", {})
+    assert before.batch_size == 2
+    assert resume_config(Pix2PixConfig, run, "pix2pix", given) == before.replace(**changed)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "flag"),
+    [
+        ("batch_size", 4, "--batch-size 4 differs from the run's 2"),
+        ("ngf", "8", "--ngf 8 differs from the run's 64"),
+        ("beta1", "0.9", "--beta1 0.9 differs from the run's 0.5"),
+        ("seed", 1, "--seed 1 differs from the run's 0"),
+    ],
+)
+def test_a_resumed_run_keeps_all_other_settings(name: str, value: Any, flag: str, run: Run) -> None:
+    with pytest.raises(UsageError, match=f"^{flag}"):
+        resume_config(Pix2PixConfig, run, "pix2pix", {name: value})
+
+
+def test_a_run_of_another_recipe_is_refused(run: Run) -> None:
+    with pytest.raises(UsageError, match="is a run of pix2pix, not of cyclegan"):
+        resume_config(Pix2PixConfig, run, "cyclegan", {})
+
+
+def test_a_run_may_be_moved(run: Run, tmp_path: Path) -> None:
+    moved = Run(run.folder.rename(tmp_path / "elsewhere"))
+    config = resume_config(Pix2PixConfig, moved, "pix2pix", {"out": str(moved.folder)})
+    assert config.batch_size == 2
+
+
+def test_an_unknown_setting_in_a_runs_config_is_told(run: Run) -> None:
+    run.config.write_text(run.config.read_text() + "lr_warmup: 3\n")
+    with pytest.raises(UsageError, match="unknown setting 'lr_warmup'"):
+        resume_config(Pix2PixConfig, run, "pix2pix", {})

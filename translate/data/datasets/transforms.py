@@ -1,0 +1,79 @@
+"""Albumentations pipelines: how an image becomes a random training crop, and what validation sees of it.
+
+Both images of a pair go through one pipeline in one call, so that crop, flip, colour and rotation agree.
+"""
+
+from __future__ import annotations
+
+import os
+
+# Albumentations asks the network for newer versions when it is imported, unless this is set before.
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+
+import albumentations as A
+import cv2
+
+from translate.config import ImageTrainConfig
+
+PAIR = {"b": "image"}
+
+
+def whole_size(c: ImageTrainConfig, height: int, width: int, *, training: bool) -> tuple[int, int]:
+    """Return the height and width that a whole image is resized to, before anything is cropped from it."""
+    side = c.resize_to if training else c.image_size
+    if c.preprocess == "resize_and_crop":
+        return side, side
+    if c.preprocess.startswith("scale_width"):
+        return max(1, round(height * side / width)), side
+    if c.preprocess == "random_resized_crop" and not training:
+        factor = side / min(height, width)
+        return max(side, round(factor * height)), max(side, round(factor * width))
+    return height, width
+
+
+def training_transform(c: ImageTrainConfig) -> A.Compose:
+    """Build the pipeline of random crops, flips and jitter of whole images: image=a, b=b, (H, W, 3) uint8."""
+    steps = _crop(c, A.RandomCrop)
+    if c.preprocess == "random_resized_crop":
+        steps = [_random_resized_crop(c.image_size)]
+    if c.flip:
+        steps.append(A.HorizontalFlip(p=0.5))
+    if c.affine:
+        steps.append(_affine(c.affine))
+    if c.color_jitter:
+        steps.append(_color_jitter(c.color_jitter))
+    return A.Compose(steps, additional_targets=PAIR)
+
+
+def evaluation_transform(c: ImageTrainConfig) -> A.Compose:
+    """Build the pipeline without randomness: the whole image where training resizes, else its center crop."""
+    return A.Compose(_crop(c, A.CenterCrop), additional_targets=PAIR)
+
+
+def _crop(c: ImageTrainConfig, crop: type[A.BasicTransform]) -> list[A.BasicTransform]:
+    """Crop to the image size, or pad to a size that the network can take, mirroring the edges."""
+    border = cv2.BORDER_REFLECT_101
+    if c.preprocess.endswith("crop"):
+        return [crop(c.image_size, c.image_size, pad_if_needed=True, border_mode=border)]
+    least, multiple = c.least_size, c.size_multiple
+    divisors = {"pad_height_divisor": multiple, "pad_width_divisor": multiple}
+    return [
+        A.PadIfNeeded(least, least, border_mode=border),
+        A.PadIfNeeded(None, None, **divisors, border_mode=border),
+    ]
+
+
+def _random_resized_crop(side: int) -> A.BasicTransform:
+    """Crop between a quarter and all of the image, of a slightly different aspect ratio (arXiv:1409.4842)."""
+    options = {"scale": (0.25, 1.0), "ratio": (4 / 5, 5 / 4), "area_for_downscale": "image"}
+    return A.RandomResizedCrop((side, side), **options)
+
+
+def _affine(degrees: float) -> A.BasicTransform:
+    return A.Affine(rotate=(-degrees, degrees), border_mode=cv2.BORDER_REFLECT_101, p=1)
+
+
+def _color_jitter(strength: float) -> A.BasicTransform:
+    factor = (1 - 0.4 * strength, 1 + 0.4 * strength)
+    hue = (-0.1 * strength, 0.1 * strength)
+    return A.ColorJitter(brightness=factor, contrast=factor, saturation=factor, hue=hue, p=1)

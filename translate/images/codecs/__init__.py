@@ -1,0 +1,1 @@
+"""Read and write image files of every format, with all that they hold beside pixels."""

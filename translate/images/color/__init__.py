@@ -1,0 +1,1 @@
+"""Convert between colour spaces: ICC profiles, sRGB and CIE Lab."""

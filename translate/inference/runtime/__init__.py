@@ -1,0 +1,1 @@
+"""Run a network: its device, precision, engine and memory; and files of it for other programs."""

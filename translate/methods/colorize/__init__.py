@@ -1,0 +1,1 @@
+"""Colour for gray photos (arXiv:1603.08511)."""

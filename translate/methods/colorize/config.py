@@ -1,0 +1,23 @@
+"""The settings of colorize."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from translate.config import ImageTrainConfig, PhotoTrainConfig, setting, with_default
+
+
+@dataclass(kw_only=True)
+class ColorizeConfig(PhotoTrainConfig):
+    """Colour for gray photos (arXiv:1603.08511; with a U-Net, arXiv:1611.07004)."""
+
+    generator: str = with_default(
+        ImageTrainConfig, "generator", "colorizer", choices=("colorizer", "unet", "resnet")
+    )
+    image_size: int = with_default(ImageTrainConfig, "image_size", 160)
+    ngf: int = with_default(ImageTrainConfig, "ngf", 128)
+    rebalance: float = setting(
+        0.1, "how much more rare colours weigh than common ones (colorizer)", low=0, high=1
+    )
+    lambda_l1: float = setting(100.0, "weight of the L1 loss on a and b (U-Net and ResNet)", low=0)
+    lambda_gan: float = setting(0.0, "weight of the adversarial loss", low=0)

@@ -1,0 +1,1 @@
+"""CycleGAN: unpaired image-to-image translation (arXiv:1703.10593)."""

@@ -1,0 +1,37 @@
+"""RMSprop whose learning rate may be a tensor that changes during a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+
+class RMSprop(torch.optim.RMSprop):
+    """RMSprop (Tieleman and Hinton 2012) that reads nothing on the host.
+
+    On a CPU torch's own reads a learning rate that is a tensor, so that a captured step would keep the
+    rate of the moment.
+    """
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Take a step along the gradients that are there."""
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is not None:
+                    self._step_weight(weight, weight.grad, group)
+
+    def _step_weight(self, weight: torch.Tensor, grad: torch.Tensor, group: dict[str, Any]) -> None:
+        state = self.state[weight]
+        if not state:  # the names are those of torch's own, whose state dict loads here
+            state["step"] = torch.zeros((), device=weight.device)
+            state["square_avg"] = torch.zeros_like(weight)
+            state["momentum_buffer"] = torch.zeros_like(weight)
+        state["step"].add_(1)
+        average = state["square_avg"].mul_(group["alpha"]).addcmul_(grad, grad, value=1 - group["alpha"])
+        change = grad / average.sqrt().add_(group["eps"])
+        if group["momentum"] > 0:
+            change = state["momentum_buffer"].mul_(group["momentum"]).add_(change)
+        weight.sub_(change * group["lr"])

@@ -1,0 +1,120 @@
+"""Model folders of earlier formats, brought to the present one. Keys that are gone are dropped here only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from translate.config.model import BASE_SIDE, FORMAT_VERSION
+from translate.errors import UsageError, nearest
+from translate.networks import generator_spec
+
+WORKING_SIZE = 256  # of models of format 1 that do not say it
+FORMAT_1: dict[str, Any] = {  # its keys and their defaults; it had no `format_version`
+    "recipe": "",
+    "version": "",
+    "generator": {},
+    "directions": ["AtoB"],
+    "color": "RGB",
+    "mask": False,
+    "working_size": None,
+    "saturation": 1.0,
+    "noise": 0,
+    "classes": [],
+    "categories": 0,
+    "codes": 0,
+    "value_range": "-1..1",
+    "size_multiple": 4,
+    "statistics": "picture",
+    "dropout_when_applied": "off",
+    "trained_on": {},
+}
+FORMAT_1_GENERATOR: dict[str, Any] = {
+    "name": "resnet",
+    "in_channels": 3,
+    "out_channels": 3,
+    "width": 64,
+    "depth": 9,
+    "norm": "instance",
+    "dropout": False,
+    "upsample": "deconv",
+}
+FORMAT_1_PAIRED = {"pix2pix": True, "cyclegan": False}
+
+
+def migrate_config(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of a `config.json` of any format in the present one.
+
+    Raises:
+        UsageError: it is of a format that is not known yet, or has a key that its format has not.
+    """
+    version = values.get("format_version", 1)
+    if version == 1:
+        return _from_format_1(values)
+    if version != FORMAT_VERSION:
+        raise UsageError(
+            f"format_version {version!r} is not known here, where {FORMAT_VERSION} is the newest:"
+            " use a newer version of translate"
+        )
+    return dict(values)
+
+
+def _from_format_1(values: Mapping[str, Any]) -> dict[str, Any]:
+    old = _with_defaults(values, FORMAT_1)
+    generator = _with_defaults(old["generator"], FORMAT_1_GENERATOR)
+    spec = generator_spec(generator["name"], generator)
+    return {
+        "method": old["recipe"],
+        "version": old["version"],
+        "generator": spec.to_dict(),
+        "in_channels": generator["in_channels"],
+        "out_channels": generator["out_channels"],
+        "color": old["color"],
+        "value_range": old["value_range"],
+        "size_multiple": old["size_multiple"],
+        "statistics": old["statistics"],
+        "trained_on": old["trained_on"],
+        **_kind_of_format_1(old, generator),
+    }
+
+
+def _kind_of_format_1(old: Mapping[str, Any], generator: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the kind of a model, its routes, and what only this kind knows.
+
+    Weights keep their names: the one generator of a model of photos is called by its direction there.
+    """
+    first = old["directions"][0]
+    if old["noise"]:
+        known = {name: old[name] for name in ("classes", "categories", "codes")}
+        size = BASE_SIDE * 2 ** generator["depth"]
+        routes = _one_route("sample", None, "image", first)
+        return {"kind": "generation", **routes, "latent": old["noise"], "image_size": size, **known}
+    if old["mask"]:
+        return {"kind": "inpainting", **_one_route("inpaint", "holes", "photo", first)}
+    if old["color"] == "Lab":
+        known = {
+            "working_size": old["working_size"] or WORKING_SIZE,
+            "saturation": old["saturation"],
+        }
+        return {"kind": "colorization", **_one_route("colorize", "gray", "color", first), **known}
+    routes = {
+        "routes": {
+            name: {"source": name[0], "target": name[-1], "generator": name} for name in old["directions"]
+        }
+    }
+    paired = FORMAT_1_PAIRED.get(old["recipe"])
+    return {"kind": "translation", "domains": ["A", "B"], **routes, "paired": paired}
+
+
+def _one_route(name: str, source: str | None, target: str, generator: str) -> dict[str, Any]:
+    return {
+        "domains": [domain for domain in (source, target) if domain],
+        "routes": {name: {"source": source, "target": target, "generator": generator}},
+    }
+
+
+def _with_defaults(values: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    for name in values:
+        if name not in defaults:
+            raise UsageError(f"unknown setting {name!r}{nearest(str(name), defaults)}")
+    return {**defaults, **values}

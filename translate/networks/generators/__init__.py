@@ -1,0 +1,77 @@
+"""Generators, from images or from noise to images, by name."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from translate.config.model import GeneratorSpec
+from translate.errors import UsageError, nearest
+from translate.networks.generators.base import Generator, MemoryCost
+from translate.networks.generators.colorizer import Colorizer
+from translate.networks.generators.context import ContextEncoder
+from translate.networks.generators.dcgan import DCGANGenerator
+from translate.networks.generators.identity import Identity
+from translate.networks.generators.inpainter import Inpainter
+from translate.networks.generators.mlp import MLPGenerator
+from translate.networks.generators.resnet import ResNet
+from translate.networks.generators.unet import UNet
+
+GENERATORS: dict[str, type[Generator]] = {
+    "colorizer": Colorizer,
+    "context": ContextEncoder,
+    "dcgan": DCGANGenerator,
+    "identity": Identity,
+    "inpainter": Inpainter,
+    "mlp": MLPGenerator,
+    "resnet": ResNet,
+    "unet": UNet,
+}
+LARGEST = {"depth": 64, "out_channels": 64, "width": 1024}  # arguments, so that no file asks for more
+LARGEST_OTHER = 8192
+
+
+def create_generator(spec: GeneratorSpec) -> Generator:
+    """Create the generator that a spec describes, with weights as torch draws them.
+
+    Raises:
+        UsageError: there is no such generator, or its constructor takes no such argument.
+    """
+    if spec.name not in GENERATORS:
+        raise UsageError(f"no generator {spec.name!r}{nearest(spec.name, GENERATORS)}")
+    kind = GENERATORS[spec.name]
+    hints = typing.get_type_hints(kind.__init__)
+    for name, value in spec.args.items():
+        _check_argument(spec.name, name, value, hints)
+    network = kind(**spec.args)
+    network.spec = spec
+    return network
+
+
+def generator_spec(name: str, arguments: Mapping[str, Any]) -> GeneratorSpec:
+    """Return the spec of a generator with those of the arguments that its constructor takes."""
+    if name not in GENERATORS:
+        raise UsageError(f"no generator {name!r}{nearest(name, GENERATORS)}")
+    known = inspect.signature(GENERATORS[name]).parameters
+    return GeneratorSpec(name=name, args={key: arguments[key] for key in known if key in arguments})
+
+
+def _check_argument(generator: str, name: str, value: Any, hints: Mapping[str, Any]) -> None:
+    if name not in hints or name == "return":
+        known = [hint for hint in hints if hint != "return"]
+        raise UsageError(f"generator {generator!r} takes no argument {name!r}{nearest(name, known)}")
+    if type(value) is not hints[name]:
+        raise UsageError(
+            f"argument {name!r} of generator {generator!r} is {value!r}, but must be {hints[name].__name__}"
+        )
+    largest = LARGEST.get(name, LARGEST_OTHER)
+    least = 0 if name == "depth" else 1
+    if type(value) is int and not least <= value <= largest:
+        raise UsageError(
+            f"argument {name!r} of generator {generator!r} is {value}, but must be from {least} to {largest}"
+        )
+
+
+__all__ = ["GENERATORS", "Generator", "MemoryCost", "create_generator", "generator_spec"]

@@ -1,0 +1,51 @@
+"""The context encoder (arXiv:1604.07379, section 3.1): all that is known goes through a bottleneck."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from translate.networks.blocks import leaky_relu
+from translate.networks.generators.base import Generator
+
+
+class ContextEncoder(Generator):
+    """Halves the picture `depth` times, to a pixel for the size it was trained at, and doubles it back.
+
+    No skips: what is drawn in the hole was understood first.
+
+    Args:
+        width: channels of the outermost layer; the bottleneck has 32 times as many.
+        depth: levels; each side of a picture must be a multiple of 2**depth.
+    """
+
+    def __init__(
+        self, in_channels: int = 4, out_channels: int = 3, *, width: int = 64, depth: int = 7
+    ) -> None:
+        super().__init__()
+        self.width = width
+        self.size_multiple = 2**depth
+        channels = [width * min(2**level, 8) for level in range(depth - 1)] + [32 * width]
+        self.encoder = nn.Sequential(nn.Conv2d(in_channels, width, 4, stride=2, padding=1), leaky_relu())
+        for before, after in pairwise(channels):
+            self.encoder += nn.Sequential(
+                nn.Conv2d(before, after, 4, stride=2, padding=1, bias=False),
+                nn.BatchNorm2d(after),
+                leaky_relu(),
+            )
+        self.decoder = nn.Sequential()
+        for before, after in pairwise(reversed(channels)):
+            self.decoder += nn.Sequential(
+                nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, bias=False),
+                nn.BatchNorm2d(after),
+                nn.ReLU(inplace=True),
+            )
+        self.last = nn.ConvTranspose2d(width, out_channels, 4, stride=2, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3 + 1, H, W) in [-1, 1], the mask last and 1 in the hole -> (N, 3, H, W) in [-1, 1]."""
+        picture, mask = x[:, :-1], x[:, -1:]
+        known = torch.cat([picture * (mask <= 0), mask], dim=1)
+        return torch.tanh(self.last(self.segment(self.decoder, self.segment(self.encoder, known))))

@@ -1,1 +1,0 @@
-"""What a recipe is made of: which data, which trainer, what is shown and how it is scored."""

@@ -1,0 +1,1 @@
+"""The loop that trains any method: session, log, schedule, memory; `step` and `runs` below it."""

@@ -1,0 +1,1 @@
+"""One optimisation step: precision, gradients, EMA, compiling, recomputing, several processes."""
