@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
-from torch.optim import Adam
+from torch.optim import Adam, Optimizer
 from torch.utils.data import DataLoader, Dataset
 
 from translate.losses import ImagePool
@@ -26,6 +26,7 @@ from translate.methods.pix2pix.config import Pix2PixConfig
 from translate.methods.trainer import Trainer
 from translate.networks.blocks import InstanceNorm
 
+MakeOptimizer = Callable[..., Optimizer]
 Step = Callable[[dict[str, Tensor]], None]  # of a batch of float32 in [-1, 1]
 
 
@@ -51,11 +52,11 @@ def trainable(trainer: Trainer, name: str) -> nn.Module:
     return plain(getattr(trainer, name)).requires_grad_(True)
 
 
-def cyclegan(trainer: Trainer, c: CycleGANConfig) -> Step:
+def cyclegan(trainer: Trainer, c: CycleGANConfig, adam: MakeOptimizer = Adam) -> Step:
     """CycleGAN with the identity loss."""
     g_ab, g_ba, d_a, d_b = (trainable(trainer, name) for name in ("g_ab", "g_ba", "d_a", "d_b"))
-    adam_g = Adam([*g_ab.parameters(), *g_ba.parameters()], lr=c.lr, betas=(c.beta1, c.beta2))
-    adam_d = Adam([*d_a.parameters(), *d_b.parameters()], lr=c.lr, betas=(c.beta1, c.beta2))
+    adam_g = adam([*g_ab.parameters(), *g_ba.parameters()], lr=c.lr, betas=(c.beta1, c.beta2))
+    adam_d = adam([*d_a.parameters(), *d_b.parameters()], lr=c.lr, betas=(c.beta1, c.beta2))
     pool_a, pool_b = ImagePool(c.pool_size), ImagePool(c.pool_size)
 
     def towards(scores: Tensor, target: float) -> Tensor:
@@ -83,10 +84,10 @@ def cyclegan(trainer: Trainer, c: CycleGANConfig) -> Step:
     return step
 
 
-def pix2pix(trainer: Trainer, c: Pix2PixConfig) -> Step:
+def pix2pix(trainer: Trainer, c: Pix2PixConfig, adam: MakeOptimizer = Adam) -> Step:
     """pix2pix with the loss of the original GAN, or with least squares."""
     g, d = trainable(trainer, "g"), trainable(trainer, "d")
-    adam_g, adam_d = (Adam(net.parameters(), lr=c.lr, betas=(c.beta1, c.beta2)) for net in (g, d))
+    adam_g, adam_d = (adam(net.parameters(), lr=c.lr, betas=(c.beta1, c.beta2)) for net in (g, d))
     measure = F.binary_cross_entropy_with_logits if c.gan_loss == "vanilla" else F.mse_loss
 
     def towards(scores: Tensor, target: float) -> Tensor:
@@ -111,10 +112,10 @@ def pix2pix(trainer: Trainer, c: Pix2PixConfig) -> Step:
     return step
 
 
-def dcgan(trainer: Trainer, c: DCGANConfig) -> Step:
+def dcgan(trainer: Trainer, c: DCGANConfig, adam: MakeOptimizer = Adam) -> Step:
     """DCGAN."""
     g, d = trainable(trainer, "g"), trainable(trainer, "d")
-    adam_g, adam_d = (Adam(net.parameters(), lr=c.lr, betas=(c.beta1, c.beta2)) for net in (g, d))
+    adam_g, adam_d = (adam(net.parameters(), lr=c.lr, betas=(c.beta1, c.beta2)) for net in (g, d))
 
     def towards(scores: Tensor, target: float) -> Tensor:
         return F.binary_cross_entropy_with_logits(scores, torch.full_like(scores, target))
@@ -133,6 +134,16 @@ def dcgan(trainer: Trainer, c: DCGANConfig) -> Step:
         d.requires_grad_(True)
 
     return step
+
+
+class NoStep(Optimizer):
+    """An optimizer that moves nothing: where only the networks' operations are counted."""
+
+    def __init__(self, weights: Any, **settings: Any) -> None:
+        super().__init__(weights, settings)
+
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        """Do nothing: Adam's step reads tensors, which on the meta device have no content."""
 
 
 STEPS: dict[str, Callable[..., Step]] = {"cyclegan": cyclegan, "pix2pix": pix2pix, "dcgan": dcgan}

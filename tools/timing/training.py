@@ -91,7 +91,7 @@ def operations(case: Case) -> int:
     """Of a step's convolutions and matrix products, forward and backward, counted without taking it."""
     c = case.config(**({"pool_size": 0} if case.recipe == "cyclegan" else {}))
     with torch.device("meta"):
-        step = plain.STEPS[case.recipe](case.trainer(c).to("meta"), c)
+        step = plain.STEPS[case.recipe](case.trainer(c).to("meta"), c, plain.NoStep)
         batch = {name: torch.empty_like(part, dtype=torch.float32) for name, part in case.batch().items()}
         with FlopCounterMode(display=False) as counter:
             step({name: part.to("meta") for name, part in batch.items()})

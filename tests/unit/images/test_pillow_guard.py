@@ -38,7 +38,10 @@ def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A file of 30 x 20 pixels that Pillow reads with a warning."""
     path = saved(Image.fromarray(noise(20, 30)), tmp_path / f"a.{request.param}", exif=tags())
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.warns(UserWarning, match=f"Skipping tag {ARTIST}"), Image.open(path) as image:
+    with (
+        pytest.warns(UserWarning, match=f"Skipping tag {ARTIST}|Truncated File Read"),
+        Image.open(path) as image,
+    ):
         image.getexif().get(MODEL)
     return path
 

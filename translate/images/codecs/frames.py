@@ -48,6 +48,8 @@ def decode_frames(
     for number in range(count):
         try:
             image.seek(number)
+            if image.mode not in ("P", "PA"):
+                image.palette = None  # Pillow 12 keeps the palette of another page, and fails on it
             check_size([image.size, *(frame.size for frame in frames)], max_pixels)  # a GIF's may grow
             image.load()
             frames.append(decode_frame(image, icc))

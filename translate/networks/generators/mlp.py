@@ -37,7 +37,7 @@ class MLPGenerator(Generator):
         x = self.segment(self._hidden, noise)
         for module in list(self.body)[-2:]:
             x = module(x)
-        return x.unflatten(1, self.shape)
+        return x.reshape(-1, *self.shape)
 
     def _hidden(self, x: Tensor) -> Tensor:
         for module in list(self.body)[:-2]:
