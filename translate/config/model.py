@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,8 +24,7 @@ class GeneratorSpec(Config):
     args: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def check(self) -> None:
-        if not isinstance(self.args, dict):
-            raise UsageError(f"args is {self.args!r}, but must be a mapping of names to values")
+        _mapping("args", self.args)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -66,7 +66,7 @@ class ModelConfig(Config):
     color: str = setting("RGB", "colour space of input and output", choices=("RGB", "Lab"))
     value_range: str = setting("-1..1", "what the network calls black and white", choices=("-1..1",))
     data_range: list[float] = dataclasses.field(default_factory=lambda: [0.0, 1.0])  # of full white
-    size_multiple: int = setting(4, "each side must be a multiple of this, in pixels", low=1, high=65536)
+    size_multiple: int = setting(4, "each side must be a multiple of this, in pixels", low=1, high=4096)
     statistics: str = setting(
         "picture",
         "what a batch norm uses when applied: the image's own statistics or the training run's",
@@ -78,6 +78,7 @@ class ModelConfig(Config):
 
     def check(self) -> None:
         _check_names("domains", self.domains)
+        _check_range("data_range", self.data_range)
         if not self.routes:
             raise UsageError("routes is empty, but must name one route or more")
         for name, route in self.routes.items():
@@ -133,20 +134,35 @@ def parse_model_config(values: Mapping[str, Any]) -> ModelConfig:
         UsageError: the kind or a key is unknown, or a value is out of its range.
     """
     kind = values.get("kind")
-    if kind not in KINDS:
+    if type(kind) is not str or kind not in KINDS:
         raise UsageError(f"no kind {kind!r} of model{nearest(str(kind), KINDS)}")
-    routes = values["routes"]
-    if not isinstance(routes, dict):
-        raise UsageError(f"routes is {routes!r}, but must be a mapping of names to routes")
+    routes = _mapping("routes", values.get("routes"))
     nested: dict[str, Any] = {
-        "generator": from_mapping(GeneratorSpec, values["generator"], "generator"),
-        "routes": {name: from_mapping(Route, route, f"routes, {name}") for name, route in routes.items()},
+        "generator": from_mapping(GeneratorSpec, _mapping("generator", values.get("generator")), "generator"),
+        "routes": {
+            name: from_mapping(Route, _mapping(f"route {name!r}", route), f"routes, {name}")
+            for name, route in routes.items()
+        },
+        "trained_on": _mapping("trained_on", values.get("trained_on", {})),
     }
     if values.get("scale") is not None:
-        nested["scale"] = from_mapping(TrainingScale, values["scale"], "scale")
+        nested["scale"] = from_mapping(TrainingScale, _mapping("scale", values["scale"]), "scale")
     return from_mapping(KINDS[kind], {**values, **nested}, "model")
+
+
+def _mapping(field: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise UsageError(f"{field} is {value!r}, but must be a mapping of names to values")
+    return value
 
 
 def _check_names(field: str, names: Any) -> None:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise UsageError(f"{field} is {names!r}, but must be a list of names")
+
+
+def _check_range(field: str, numbers: Any) -> None:
+    """Refuse what is not two numbers, the lower one first."""
+    plain = isinstance(numbers, list) and len(numbers) == 2 and all(type(n) in (int, float) for n in numbers)
+    if not plain or not -math.inf < numbers[0] < numbers[1] < math.inf:
+        raise UsageError(f"{field} is {numbers!r}, but must be two numbers, the lower one first")

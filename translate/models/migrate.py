@@ -48,12 +48,14 @@ def migrate_config(values: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         UsageError: it is of a format that is not known yet, or has a key that its format has not.
     """
-    version = values.get("format_version", 1)
-    if version == 1:
+    if "format_version" not in values:
         return _from_format_1(values)
-    if version != FORMAT_VERSION:
+    version = values["format_version"]
+    if type(version) is not int or version < FORMAT_VERSION:
+        raise UsageError(f"format_version is {version!r}, but must be {FORMAT_VERSION}, or not be there")
+    if version > FORMAT_VERSION:
         raise UsageError(
-            f"format_version {version!r} is not known here, where {FORMAT_VERSION} is the newest:"
+            f"format_version {version} is not known here, where {FORMAT_VERSION} is the newest:"
             " use a newer version of translate"
         )
     return dict(values)
@@ -61,6 +63,10 @@ def migrate_config(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _from_format_1(values: Mapping[str, Any]) -> dict[str, Any]:
     old = _with_defaults(values, FORMAT_1)
+    directions = old["directions"]
+    named = isinstance(directions, list) and all(isinstance(name, str) and name for name in directions)
+    if not named or not directions:
+        raise UsageError(f"directions is {directions!r}, but must be a list of one name or more")
     generator = _with_defaults(old["generator"], FORMAT_1_GENERATOR)
     spec = generator_spec(generator["name"], generator)
     return {
@@ -114,6 +120,8 @@ def _one_route(name: str, source: str | None, target: str, generator: str) -> di
 
 
 def _with_defaults(values: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(values, dict):
+        raise UsageError(f"generator is {values!r}, but must be a mapping of names to values")
     for name in values:
         if name not in defaults:
             raise UsageError(f"unknown setting {name!r}{nearest(str(name), defaults)}")

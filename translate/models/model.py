@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import safetensors
 import safetensors.torch
@@ -43,6 +43,20 @@ class Model(nn.Module):
             if isinstance(module, BatchNorm):
                 module.per_picture = config.statistics == "picture"
         self.eval()
+
+    def check_size_multiple(self, path: Path) -> None:
+        """Refuse a config that promises other sizes than its generators take.
+
+        Raises:
+            DataError: naming the file `path`.
+        """
+        for generator in self.generators.values():
+            least = getattr(generator, "size_multiple", 1)
+            if self.config.size_multiple % least:
+                raise DataError(
+                    f"{path} is not a model's config: size_multiple is {self.config.size_multiple},"
+                    f" but its generator takes multiples of {least}"
+                )
 
     def direction(self, name: str | None = None) -> str:
         """Return the name of a route, by default the model's first.
@@ -106,15 +120,9 @@ class Model(nn.Module):
                 model = cls(
                     config, {name: create_generator(config.generator) for name in config.generator_names}
                 )
-            except (
-                ValueError,
-                TypeError,
-                KeyError,
-                RuntimeError,
-                ZeroDivisionError,
-                TranslateError,
-            ) as error:
+            except Exception as error:  # of numbers that no network can be made of
                 raise DataError(f"{folder / CONFIG} is not a model's config: {error}") from None
+        model.check_size_multiple(folder / CONFIG)
         weights = _read_weights(folder / WEIGHTS)
         try:
             model.generators.load_state_dict(weights, assign=True)
@@ -157,10 +165,14 @@ def _model_folder(folder: Path) -> Path:
 
 def _read_config(path: Path) -> ModelConfig:
     try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(values, dict):
+            raise UsageError("it holds no mapping of names to values")
         return parse_model_config(migrate_config(values))
-    except (ValueError, KeyError, TypeError, AttributeError, OSError, TranslateError) as error:
+    except (ValueError, OSError, TranslateError) as error:
         raise DataError(f"{path} is not a model's config: {error}") from None
+    except RecursionError:
+        raise DataError(f"{path} is not a model's config: it is nested too deeply") from None
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:

@@ -95,7 +95,9 @@ def test_a_folder_without_a_model_is_refused(folder: Path, tmp_path: Path) -> No
         Model.from_pretrained(folder)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"{}", b'{"generator": 3}', b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"null", b"{}", b'{"generator": 3}', b"\xff\xfe", b"[" * 100_000]
+)
 def test_a_damaged_config_is_refused(content: bytes, folder: Path) -> None:
     (folder / CONFIG).write_bytes(content)
     refused(folder, CONFIG)
@@ -123,6 +125,16 @@ def test_a_damaged_config_is_refused(content: bytes, folder: Path) -> None:
         ({"routes": {"AtoB": {"source": "A", "target": "B", "generator": "A.B"}}}, "A.B"),
         ({"routes": {"AtoB": {"from": "A"}}}, "from"),
         ({"domains": [1]}, "domains"),
+        ({"kind": ["translation"]}, "kind"),
+        ({"generator": None}, "generator"),
+        ({"generator": "unet"}, "generator"),
+        ({"routes": {"AtoB": "B"}}, "AtoB"),
+        ({"data_range": [1, 0]}, "data_range"),
+        ({"data_range": "x"}, "data_range"),
+        ({"trained_on": [1]}, "trained_on"),
+        ({"format_version": True}, "format_version"),
+        ({"format_version": 1}, "format_version"),
+        ({"size_multiple": 3}, "multiples of 4"),
     ],
 )
 def test_a_config_that_makes_no_sense_is_refused_by_its_name(
