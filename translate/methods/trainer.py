@@ -40,6 +40,9 @@ class Update(Protocol):
     def __call__(self, name: str, loss: Tensor, *, when: Tensor | None = None) -> None:
         """Take one step of the optimizer `name` down `loss`, with the gradients accumulated before.
 
+        The loss moves the weights of this optimizer only, whichever networks it went through; `frozen` spares
+        the others' gradients. Of a step in parts (`--accumulate`) all optimizers step at the end.
+
         Args:
             when: () bool; where it is false, weights and optimizer state stay as they were.
         """
@@ -55,7 +58,8 @@ class Trainer(nn.Module):
     """A method: its networks, how they are optimised and what one step of training is.
 
     A step is capturable: it reads no tensor on the host, does not branch on a tensor's value, and draws
-    randomness from torch's generators or gets it in the batch.
+    randomness from torch's generators or gets it in the batch. Its constants are buffers or are made on the
+    batch's device, which is torch's meta device where memory is estimated.
 
     Attributes:
         optimizers: by the name that `step` gives to `update`.

@@ -95,7 +95,9 @@ class _MetaUpdates:
         self.trainer.optimizers[name].zero_grad()
 
     def accumulate(self, name: str, loss: Tensor) -> None:
-        torch.autograd.backward(loss)
+        groups = self.trainer.optimizers[name].param_groups
+        weights = [weight for group in groups for weight in group["params"] if weight.requires_grad]
+        torch.autograd.backward(loss, inputs=weights)
 
 
 class _LiveMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]

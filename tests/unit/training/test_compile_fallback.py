@@ -118,3 +118,15 @@ def test_a_gradient_penalty_runs_uncompiled_and_the_rest_compiled(
     assert [record.message for record in caplog.records if "gradient penalty" in record.message] == [
         "the gradient penalty, which torch.compile cannot differentiate: runs uncompiled"
     ]
+
+
+def test_layers_computed_again_are_compiled_and_count_a_batch_once(
+    compile_by: Callable[[Any], None],
+) -> None:
+    compile_by(torch._dynamo.backends.debugging.aot_eager)
+    whole, _ = stepped("dcgan", compile="off")
+    again, lines = stepped("dcgan", compile="on", recompute=True)
+    assert lines == []
+    counts = [name for name in whole if name.endswith("num_batches_tracked")]
+    assert counts
+    assert [name for name in counts if not whole[name].equal(again[name])] == []

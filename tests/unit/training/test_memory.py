@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from tests.pictures import demo
 from translate.methods.cyclegan.config import CycleGANConfig
 from translate.methods.cyclegan.trainer import CycleGAN
 from translate.methods.pix2pix.config import Pix2PixConfig
 from translate.methods.pix2pix.trainer import Pix2Pix
 from translate.training.memory import estimate
+from translate.training.session import Session
 
 METHODS = {"pix2pix": (Pix2Pix, Pix2PixConfig), "cyclegan": (CycleGAN, CycleGANConfig)}
 
@@ -63,3 +66,20 @@ def test_a_large_step_is_estimated_without_taking_it() -> None:
     total, _ = estimated("cyclegan", ngf=64, ndf=64, blocks=9, image_size=1024, batch_size=16)
     assert total > 100 * 2**30
     assert torch.get_default_device().type == "cpu"
+
+
+def test_a_step_that_cannot_be_walked_through_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = Pix2Pix.step
+
+    def with_constant(self: Pix2Pix, batch: dict[str, torch.Tensor], *arguments: Any) -> Any:
+        return step(self, {name: part + torch.zeros(1) for name, part in batch.items()}, *arguments)
+
+    monkeypatch.setattr(Pix2Pix, "step", with_constant)
+    folder = demo(tmp_path / "data")
+    small = {"image_size": 32, "ngf": 4, "ndf": 4, "blocks": 1, "d_layers": 2, "workers": 0}
+    given = {"data": str(folder), "out": str(tmp_path / "run"), "steps": 1, "device": "cpu", **small}
+    session = Session("pix2pix", given)
+    assert "memory: not known" in session.describe()
+    assert session.train()

@@ -106,6 +106,38 @@ def test_the_rate_reaches_the_optimizer() -> None:
     assert not all(value.equal(before[name]) for name, value in stepper.trainer.named_parameters())
 
 
+class Two(Trainer):
+    """Moves g by a loss that goes through d, then d; `spared` freezes d for the first."""
+
+    def __init__(self, spared: bool) -> None:
+        super().__init__()
+        self.g, self.d = torch.nn.Linear(3, 3), torch.nn.Linear(3, 1)
+        self.spared = spared
+        self.optimizers = {n: torch.optim.SGD(getattr(self, n).parameters(), lr=0.1) for n in ("g", "d")}
+        self.generators = {}
+
+    def step(self, batch: dict[str, Tensor], update: Update, progress: Progress) -> dict[str, Tensor]:
+        with frozen(*[self.d] * self.spared):
+            loss = self.d(self.g(batch["x"])).mean()
+        update("g", loss)
+        update("d", self.d(batch["x"]).square().mean())
+        return {"loss": loss}
+
+
+@pytest.mark.parametrize("settings", [{}, {"accumulate": 2}, {"clip_grad": 100.0}])
+def test_a_loss_moves_the_weights_of_its_optimizer_only(settings: dict[str, Any]) -> None:
+    ends = []
+    for spared in (True, False):
+        torch.manual_seed(0)
+        c = find_method("pix2pix").config_class()(device="cpu", precision="fp32", batch_size=4, **settings)
+        stepper = Stepper(Two(spared), c)
+        for _ in range(3):
+            stepper.step({"x": torch.rand(4, 3, generator=torch.Generator().manual_seed(7))})
+        ends.append(stepper.trainer.state_dict())
+    for name, value in ends[0].items():
+        torch.testing.assert_close(ends[1][name], value, rtol=0, atol=0)
+
+
 def test_frozen_networks_get_back_the_flags_they_had() -> None:
     network = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))
     network[0].requires_grad_(False)

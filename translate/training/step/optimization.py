@@ -47,9 +47,10 @@ class Updates:
         self.apply(name, when)
 
     def accumulate(self, name: str, loss: Tensor) -> None:
-        """Add the gradient of a loss to those that are there."""
+        """Add the gradient of a loss to those that are there, of this optimizer's weights alone."""
+        weights = [weight for weight in _weights(self.optimizers[name]) if weight.requires_grad]
         with torch.autocast(self.device.type, enabled=False):
-            torch.autograd.backward(self.scaler.scale(loss / self.microbatches))
+            torch.autograd.backward(self.scaler.scale(loss / self.microbatches), inputs=weights)
 
     def apply(self, name: str, when: Tensor | None = None) -> None:
         """Take one optimizer step along the mean of all processes' gradients, and forget these."""

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -20,8 +21,10 @@ def recompute_generators(trainer: Trainer) -> None:
 
 
 def _segment(network: nn.Module, part: Callable[..., Tensor], *inputs: Any) -> Tensor:
-    contexts = partial(_contexts, network)
-    output: Tensor = checkpoint(part, *inputs, use_reentrant=False, context_fn=contexts)
+    if torch.compiler.is_compiling():  # there a batch is counted once anyway
+        output: Tensor = checkpoint(part, *inputs, use_reentrant=False)
+    else:
+        output = checkpoint(part, *inputs, use_reentrant=False, context_fn=partial(_contexts, network))
     return output
 
 
