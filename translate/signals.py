@@ -19,6 +19,7 @@ def raise_interrupt(number: int, frame: FrameType | None) -> None:
     raise TerminatedError if number == signal.SIGTERM else KeyboardInterrupt
 
 
-def exit_code(error: KeyboardInterrupt) -> int:
-    """Return what a shell expects: 130 after SIGINT, 143 after SIGTERM."""
-    return 128 + (signal.SIGTERM if isinstance(error, TerminatedError) else signal.SIGINT)
+def exit_code(error: BaseException) -> int:
+    """Return what a shell expects: 130 after SIGINT, 143 after SIGTERM; also of what one of them caused."""
+    terminated = any(isinstance(e, TerminatedError) for e in (error, error.__cause__))
+    return 128 + (signal.SIGTERM if terminated else signal.SIGINT)

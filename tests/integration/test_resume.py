@@ -50,6 +50,13 @@ def started(arguments: list[str], folder: Path, step: int) -> BaseProcess:
     return process
 
 
+def wait_for(word: str, process: BaseProcess, folder: Path) -> None:
+    """Wait until a process has logged a word."""
+    log = folder / "err"
+    while process.is_alive() and not (log.exists() and word in log.read_text()):
+        time.sleep(0.001)
+
+
 def run_until(arguments: list[str], folder: Path, step: int, number: signal.Signals) -> int | None:
     """Start a training, send it a signal once it has a checkpoint of `step`; its exit code."""
     process = started(arguments, folder, step)
@@ -92,6 +99,51 @@ def test_a_killed_worker_is_told_in_one_line_and_the_run_goes_on(
     at = str(newest_step(tmp_path / "run") + 1)
     arguments = ["train", "pix2pix", "--out", "run", "--resume", "--workers", "1", "--steps", at]
     assert "resuming run from step" in translate(*arguments).stderr
+
+
+def test_steps_are_saved_where_a_training_image_is_gone(
+    translate: Command, data: Path, tmp_path: Path
+) -> None:
+    pictures = shutil.copytree(data, tmp_path / "going")
+    arguments = [*train("pix2pix", "run", "--cache-size", "0", "--workers", "0"), "--data", "going"]
+    process = started([*arguments, "--steps", "100000", "--checkpoint-every", "7"], tmp_path, 7)
+    for path in (pictures / "trainA").iterdir():
+        path.unlink()
+    process.join(60)
+    assert process.exitcode == 1
+    at = newest_step(tmp_path / "run")
+    *_, saved, error = (tmp_path / "err").read_text().splitlines()
+    assert saved == f"saved at step {at}"
+    assert "No such file" in error
+
+
+def test_a_run_goes_on_where_a_held_out_image_is_gone(translate: Command, data: Path, tmp_path: Path) -> None:
+    pictures = shutil.copytree(data, tmp_path / "going")
+    arguments = [*train("pix2pix", "run", "--workers", "0"), "--data", "going"]
+    process = started([*arguments, "--steps", "100000"], tmp_path, 4)
+    for path in (pictures / "testA").iterdir():
+        path.unlink()
+    wait_for("not validated", process, tmp_path)
+    assert process.pid is not None
+    assert process.is_alive()
+    os.kill(process.pid, signal.SIGTERM)
+    process.join(60)
+    assert process.exitcode == 143
+    assert newest_step(tmp_path / "run") > 4
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_before_the_first_step_ends_with_its_code(
+    number: signal.Signals, code: int, data: Path, tmp_path: Path
+) -> None:
+    process = warm.start(
+        train("pix2pix", "run"), tmp_path, environment(), (tmp_path / "out", tmp_path / "err")
+    )
+    wait_for("looking", process, tmp_path)
+    assert process.pid is not None
+    os.kill(process.pid, number)
+    process.join(60)
+    assert process.exitcode == code
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -192,3 +244,16 @@ def test_memory_does_not_drift(recipe: str, data: Path, tmp_path: Path) -> None:
     )
     early, late = map(int, done.stdout.split())
     assert late < 1.02 * early
+
+
+def test_a_run_with_labels_goes_on_where_its_data_was_moved(
+    translate: Command, data: Path, tmp_path: Path
+) -> None:
+    pictures = sorted(path.name for path in (data / "trainA").iterdir())
+    (data / "trainA" / "labels.csv").write_text("".join(f"{n},{i % 2}\n" for i, n in enumerate(pictures)))
+    train = ["train", "cgan", "--steps", "1", "--image-size", "16", "--channels", "3", *TINY[2:]]
+    translate(*train, "--data", "data/trainA", "--labels", "data/trainA/labels.csv")
+    data.rename(tmp_path / "moved")
+    moved = ["--data", "moved/trainA", "--labels", "moved/trainA/labels.csv"]
+    result = translate("train", "cgan", "--resume", "--steps", "2", *moved)
+    assert "resuming runs/cgan from step 1" in result.stderr

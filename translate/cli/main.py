@@ -97,7 +97,7 @@ def main() -> None:
         sys.exit(1)
     except (KeyboardInterrupt, click.Abort) as error:
         click.echo("stopped", err=True)
-        _leave(signals.exit_code(error) if isinstance(error, KeyboardInterrupt) else 130)
+        _leave(signals.exit_code(error))  # click raises its Abort from what the signal raised
 
 
 def _leave(code: int) -> NoReturn:

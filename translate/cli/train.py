@@ -115,8 +115,6 @@ def _option(kind: type[TrainConfig], field: dataclasses.Field[Any]) -> click.Opt
 def _train(
     name: str, flags: dict[str, Any], files: tuple[Path, ...], *, resume: bool, overwrite: bool, dry_run: bool
 ) -> None:
-    if resume and overwrite:
-        raise UsageError("--resume goes on with a run and --overwrite replaces it: give one of them")
     for file in files:
         if (of := load_yaml(file).get("recipe", name)) != name:
             raise UsageError(f"{file} is for the recipe {of}, not for {name}")
@@ -146,7 +144,8 @@ def _print_summary(name: str, folder: str, session: Session, *, ended: bool) -> 
         command = f"translate train {name} --out {folder} --resume"
         click.echo(f"stopped and saved; go on with: {command}", err=True)
         return
-    click.echo(f"the model is in {session.run.model}, pictures of it in {session.run.samples}")
+    samples = f", pictures of it in {session.run.samples}" if session.run.samples.is_dir() else ""
+    click.echo(f"the model is in {session.run.model}{samples}")
     from translate.models import read_model_config
 
     kind = read_model_config(session.run.model).kind

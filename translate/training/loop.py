@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -80,12 +81,14 @@ class Loop:
         """
         if self.group.first:
             self.output = Log(self.run, self.budget, self.at, self._images_per_step())
-        for remark in [*remarks, *self.remarks]:
+        for remark in remarks:
             self.output.log(remark)
         if self.budget.done(self.at):
             self.output.log(f"finished at step {self.at.step} already: give a greater length to go on")
             self.output.close()
             return True
+        for remark in self.remarks:
+            self.output.log(remark)
         with Interrupt() as interrupt:
             try:
                 with allocator.retain_freed_memory():
@@ -110,7 +113,7 @@ class Loop:
             if self._enter_stage():
                 loaded = self._load()
             waiting = time.monotonic()
-            batch = next(loaded)
+            batch = self._next(loaded)
             waited = time.monotonic() - waiting
             losses = self.stepper.step(batch, rate=self.budget.rate(self.at), **self._position())
             seconds, since, self.signal = self._agree(started, saved, interrupt)
@@ -125,6 +128,16 @@ class Loop:
                 self._save()
             if ended or self.signal:
                 return
+
+    def _next(self, loaded: Iterator[Sample]) -> Sample:
+        """Return the next batch; where there is none, save the steps that were taken."""
+        try:
+            return next(loaded)
+        except Exception:  # an image or the process that reads it is gone
+            if self.at.step and self.group.size == 1:  # to save takes all processes
+                self._save()
+                self.output.log(f"saved at step {self.at.step}")
+            raise
 
     def _position(self) -> dict[str, Any]:
         """Return what a step may know of the run."""
@@ -145,7 +158,7 @@ class Loop:
         self.data = self.task.data(c)
         self.batches = batches(c, self.data, self.group)
         self.output.images_per_step = self._images_per_step()
-        shown = ", ".join(f"{name} {value}" for name, value in self.stage.items())
+        shown = ", ".join(f"{name} {value}" for name, value in self.stage.items()) or "the run's own settings"
         self.output.log(f"from step {self.at.step} on: {shown}")
 
     def _load(self) -> Iterator[Sample]:
@@ -171,9 +184,18 @@ class Loop:
         return since >= CHECKPOINT_SECONDS
 
     def _checkpoint(self) -> None:
-        """Validate, write a sample sheet, a checkpoint and a model, and log a line."""
+        """Validate, write a sample sheet, a checkpoint and a model, and log a line.
+
+        A run does not end because it cannot be validated: an image may have gone.
+        """
         self.output.log_losses(self.at)
-        lines = self._validate() if self.group.first else []
+        try:
+            lines = self._validate() if self.group.first else []
+        except TranslateError as error:
+            lines = [f"checkpoint at step {self.at.step}, not validated: {error}"]
+        except Exception:
+            self._save()
+            raise
         self._save()
         for line in lines:
             self.output.log(line)
@@ -193,8 +215,8 @@ class Loop:
         if self.task.best is None:
             return
         score, less = scores[self.task.best.name], self.task.best.less_is_better
-        best = self.best.get("score")
-        if best is None or (score <= best if less else score >= best):
+        best = self.best.get("score", math.nan)
+        if math.isnan(best) or (score <= best if less else score >= best):
             self.best = {"step": self.at.step, "score": score}
             self.model().save_pretrained(self.run.best_model)
 

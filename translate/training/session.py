@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import torch
@@ -40,6 +41,8 @@ class Session:
     def __init__(
         self, method: str, given: Mapping[str, Any], *, resume: bool = False, overwrite: bool = False
     ) -> None:
+        if resume and overwrite:
+            raise UsageError("--resume goes on with a run and --overwrite replaces it: give one of them")
         if distributed.restart_count():  # torchrun repeats the command, which a person would end by --resume
             resume, overwrite = True, False
         self.method, self.group, self.signal = method, Group(), 0
@@ -91,15 +94,19 @@ class Session:
         else:
             self.run.create(text)
 
-    def _needed(self) -> int:
-        """Return the bytes that training will hold, about."""
+    def _needed(self) -> tuple[int, str]:
+        """Return the bytes that training will hold, about, or 0 and why they cannot be told."""
         half = pick_precision(self.config.precision, self._device()).dtype.itemsize == 2
         trainer = new_trainer(self.task, self.config, fresh=False)
-        return estimate(trainer, self.config, self.data.train[SampleKey(0, 0)], half)
+        sample = self.data.train[SampleKey(0, 0)]
+        try:
+            return estimate(trainer, self.config, sample, half), ""
+        except Exception as error:  # a step may do what torch's meta device cannot, and train all the same
+            return 0, shorten(str(error) or type(error).__name__, 200)
 
     def _warnings(self) -> list[str]:
         """Return a line that memory will hardly suffice, where it will not."""
-        needed, left = self._needed(), free_memory(self._device())
+        needed, left = self._needed()[0], free_memory(self._device())
         if needed <= left:
             return []
         what = f"this takes about {needed / 2**20:.0f} MiB and {left / 2**20:.0f} are free"
@@ -108,7 +115,10 @@ class Session:
     def describe(self) -> str:
         """Describe what would be trained, on what, and in how much memory; train nothing."""
         c = self.config
-        needed = self._needed()
+        needed, unknown = self._needed()
+        about = f"about {needed / 2**20:.0f} MiB"
+        if unknown:
+            about = f"not known, for a step cannot be tried without its tensors ({unknown})"
         order = batches(c, self.data, self.group)
         precision = pick_precision(c.precision, self._device())
         return "\n".join(
@@ -118,6 +128,6 @@ class Session:
                 f"run: {self.run.folder}",
                 f"data: {self.data.summary}, {order.steps_per_epoch} steps an epoch",
                 *self.data.notes,
-                f"memory: about {needed / 2**20:.0f} MiB on {precision.device} in {precision}, beside torch",
+                f"memory: {about} on {precision.device} in {precision}, beside torch",
             ]
         )

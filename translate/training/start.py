@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from textwrap import shorten
 
 from translate.config import TrainConfig
-from translate.errors import TranslateError
+from translate.errors import TranslateError, UsageError
 from translate.methods.task import Task
 from translate.methods.trainer import Trainer
 from translate.models import Model
@@ -32,6 +32,11 @@ def _start_from(model: Model, generators: Mapping[str, Generator]) -> None:
         TranslateError: the model has other directions or other layers.
     """
     for direction, generator in generators.items():
+        if direction not in (known := model.config.routes):
+            raise UsageError(
+                f"--init: the model goes {' and '.join(known)} only, and this run trains {direction}:"
+                " give a model of the same kind"
+            )
         try:
             generator.load_state_dict(model.generator(direction).state_dict())
         except RuntimeError as error:

@@ -97,7 +97,9 @@ class CGANConfig(DCGANConfig):
     """Pictures of the class that is asked for (arXiv:1411.1784)."""
 
     labels: str | None = setting(
-        None, "CSV of file names and classes [default: a class is a sub-folder, or what IDX files say]"
+        None,
+        "CSV of file names and classes [default: a class is a sub-folder, or what IDX files say]",
+        resumable=True,
     )
     classes: int | None = setting(None, "number of classes [default: what the data has]", low=1)
 

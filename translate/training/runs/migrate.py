@@ -15,10 +15,6 @@ POOLS = (
     "the run was started by an earlier version: from here on its image pools draw otherwise than they would"
     " have there"
 )
-POOLS = (
-    "the run was started by an earlier version: from here on its image pools draw otherwise than they would"
-    " have there"
-)
 State = dict[str, Any]
 
 
