@@ -31,7 +31,9 @@ class RMSprop(torch.optim.RMSprop):
             state["momentum_buffer"] = torch.zeros_like(weight)
         state["step"].add_(1)
         average = state["square_avg"].mul_(group["alpha"]).addcmul_(grad, grad, value=1 - group["alpha"])
-        change = grad / average.sqrt().add_(group["eps"])
+        root = average.sqrt().add_(group["eps"])
         if group["momentum"] > 0:
-            change = state["momentum_buffer"].mul_(group["momentum"]).add_(change)
-        weight.sub_(change * group["lr"])
+            change = state["momentum_buffer"].mul_(group["momentum"]).addcdiv_(grad, root)
+            weight.sub_(change * group["lr"])
+        else:
+            weight.addcdiv_(grad * -group["lr"], root)  # in this order it rounds as torch's
