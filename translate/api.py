@@ -34,7 +34,7 @@ class Translator:
 
     @property
     def config(self) -> ModelConfig:
-        """What the model knows of itself."""
+        """Return the content of the model's `config.json`."""
         return self.predictor.config
 
     @property

@@ -1,4 +1,4 @@
-"""What all commands do that turn images into images: jobs, progress, report and exit code."""
+"""Run a command that turns images into images: jobs, progress, report and exit code."""
 
 from __future__ import annotations
 

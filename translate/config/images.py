@@ -127,7 +127,7 @@ class ImageTrainConfig(TrainConfig):
 
     @property
     def applied_statistics(self) -> str:
-        """What batch norm uses in the finished model: `picture` or `running`."""
+        """Return what batch norm uses in the finished model: `picture` or `running`."""
         if self.statistics == "auto":
             return "picture" if self.batch_size == 1 else "running"
         return self.statistics

@@ -1,4 +1,4 @@
-"""What a model knows of itself: the content of its `config.json`, by the kind of the model."""
+"""The content of a model's `config.json`, which differs by the kind of the model."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ class Evaluation(SuiteResult):
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a suite is asked for.
+    """Asks a suite for scores of a data set.
 
     Attributes:
         data: a folder in one of the layouts of `translate.data.discovery.find`, or its name.

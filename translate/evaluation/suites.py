@@ -25,7 +25,7 @@ TO_TRUTH = ("psnr", "ssim", "delta-e", "frechet")  # scores by a truth
 
 @dataclass(frozen=True, kw_only=True)
 class Suite:
-    """What a model is scored by.
+    """Scores models of one kind.
 
     Attributes:
         scores: the names of the scores that there are.

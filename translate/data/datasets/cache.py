@@ -61,7 +61,7 @@ class DecodedCache(Generic[Unit]):
 
     @property
     def complete(self) -> bool:
-        """Whether all units that can be read are in the file."""
+        """Return whether all units that can be read are in the file."""
         return None not in self.places.values()
 
     def errors(self) -> dict[Unit, str]:

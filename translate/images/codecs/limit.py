@@ -1,4 +1,4 @@
-"""How many pixels an image file may hold."""
+"""The limit of pixels that an image file may hold, which refuses decompression bombs."""
 
 from __future__ import annotations
 

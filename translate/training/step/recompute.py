@@ -21,7 +21,7 @@ def recompute_generators(trainer: Trainer) -> None:
 
 
 def _segment(network: nn.Module, part: Callable[..., Tensor], *inputs: Any) -> Tensor:
-    if torch.compiler.is_compiling():  # there a batch is counted once anyway
+    if torch.compiler.is_compiling():  # compiled code writes running statistics in the first forward only
         output: Tensor = checkpoint(part, *inputs, use_reentrant=False)
     else:
         output = checkpoint(part, *inputs, use_reentrant=False, context_fn=partial(_contexts, network))
