@@ -24,7 +24,7 @@ demo: setup  ## train horses -> zebras for four minutes and show what came of it
 	$(BIN)/python tools/contact_sheet.py input=$(DEMO)/testA translated=$(RUN)/zebras back=$(RUN)/back -o demo.png
 	@echo
 	@echo "Look at $(CURDIR)/demo.png"
-	@echo "Next, with two folders of your own pictures:"
+	@echo "Next, with two folders of your own images:"
 	@echo "  $(BIN)/translate train cyclegan --domainA horses --domainB zebras"
 
 test: setup lint  ## everything that CI runs

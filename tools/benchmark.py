@@ -75,7 +75,7 @@ def train(
             )
         ],
     }
-    click.echo(f"{measure.in_words(about)}; a step of training\n")
+    click.echo(f"{measure.describe_error(about)}; a step of training\n")
     shape = {
         "": "case",
         " ": "way",
@@ -92,19 +92,19 @@ def train(
 @PHOTOS
 @click.option("--side", default=600, show_default=True, help="height of the JPEGs, in pixels")
 @click.option("--count", default=100, show_default=True, help="JPEGs")
-@click.option("--batches", default=40, show_default=True, help="of eight pictures, a round")
+@click.option("--batches", default=40, show_default=True, help="of eight images, a round")
 @ROUNDS
 @JSON
 def data(
     photos: Path | None, side: int, count: int, batches: int, rounds: int, json_file: Path | None
 ) -> None:
-    """Pictures a second from JPEGs to the network, by two workers."""
+    """Images a second from JPEGs to the network, by two workers."""
     with place() as work:
         loading.write_photos(work / "in", photos or scenes(work, count, side), side, count)
         told: Row = {"machine": measure.machine(), "rows": loading.rows(work / "in", rounds, batches)}
     sizes = f"{count} JPEGs of {side * 4 // 3}x{side}, crops of {loading.SIDE}"
-    click.echo(f"{measure.in_words(told['machine'])}; {sizes}, {loading.WORKERS} workers\n")
-    show(told["rows"], {"": "way", "pictures/s": "pictures_a_second:.0f", "times as fast": "ratio:.1f"})
+    click.echo(f"{measure.describe_error(told['machine'])}; {sizes}, {loading.WORKERS} workers\n")
+    show(told["rows"], {"": "way", "images/s": "images_a_second:.0f", "times as fast": "ratio:.1f"})
     write(json_file, told)
 
 
@@ -133,8 +133,8 @@ def apply(
         files = applying.write_jpegs(work / "in", photos or scenes(work, count, side), count, side)
         rows = applying.timed(applying.the_ways(given, compiled), files, work, rounds)
         told: Row = {"machine": measure.machine(), "rows": rows}
-    click.echo(f"{measure.in_words(told['machine'])}; {count} JPEGs of {side} px\n")
-    shape = {"": "way", "ms a picture": "ms_a_picture:.0f", "times as fast": "ratio:.2f"}
+    click.echo(f"{measure.describe_error(told['machine'])}; {count} JPEGs of {side} px\n")
+    shape = {"": "way", "ms an image": "ms_a_image:.0f", "times as fast": "ratio:.2f"}
     show(told["rows"], {**shape, "PSNR to float32, dB": "psnr:.1f"})
     write(json_file, told)
 
@@ -147,22 +147,22 @@ def startup(network: str, rounds: int, json_file: Path | None) -> None:
     """From a command to its answer, in seconds; one photo of 256 px."""
     with place() as work:
         applying.random_model(network).save_pretrained(work / "model")
-        (picture,) = applying.write_jpegs(work / "in", scenes(work, 1, 256), 1, 256)
-        rows = starting.rows(work / "model", picture, work, rounds)
+        (image,) = applying.write_jpegs(work / "in", scenes(work, 1, 256), 1, 256)
+        rows = starting.rows(work / "model", image, work, rounds)
         told: Row = {"machine": measure.machine(), "rows": rows}
-    click.echo(f"{measure.in_words(told['machine'])}\n")
+    click.echo(f"{measure.describe_error(told['machine'])}\n")
     show(told["rows"], {"": "way", "seconds": "seconds:.2f", "times as fast": "ratio:.2f"})
     write(json_file, told)
 
 
 @main.command(name="plain", hidden=True)
 @click.argument("model", type=PATH)
-@click.argument("picture", type=PATH)
+@click.argument("image", type=PATH)
 @click.argument("out", type=PATH)
-def plain_command(model: Path, picture: Path, out: Path) -> None:
-    """One picture by the plain recipe, for the cold start."""
+def plain_command(model: Path, image: Path, out: Path) -> None:
+    """One image by the plain recipe, for the cold start."""
     network = plain.plain(Model.from_pretrained(model).generator())
-    plain.picture(network, picture).save(out, quality=90)
+    plain.image(network, image).save(out, quality=90)
 
 
 @contextmanager
@@ -174,7 +174,7 @@ def place() -> Iterator[Path]:
 
 
 def scenes(work: Path, count: int, side: int) -> Path:
-    """Pictures of the built-in set."""
+    """Images of the built-in set."""
     from translate.data.demo import write_demo
 
     write_demo(work / "scenes", size=min(side, 512), train=min(count, 64), test=1)

@@ -1,4 +1,4 @@
-"""Lay pictures of the same name from several folders side by side, to see what a model did.
+"""Lay images of the same name from several folders side by side, to see what a model did.
 
 python tools/contact_sheet.py input=photos translated=out -o sheet.png
 """
@@ -10,35 +10,35 @@ from pathlib import Path
 import click
 
 from translate.errors import TranslateError
-from translate.images import contact_sheet, find_pictures, read_rgb, write_rgb
+from translate.images import contact_sheet, find_images, read_rgb, write_rgb
 
 POSITIVE = click.IntRange(min=1)
 
 
 @click.command()
 @click.argument("columns", metavar="NAME=FOLDER...", nargs=-1, required=True)
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="picture to write")
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="image to write")
 @click.option(
     "--rows",
     default=8,
     show_default=True,
     type=click.IntRange(1),
-    help="pictures shown, spread over the folder",
+    help="images shown, spread over the folder",
 )
 @click.option(
-    "--side", default=128, show_default=True, type=click.IntRange(1), help="side of each picture, in pixels"
+    "--side", default=128, show_default=True, type=click.IntRange(1), help="side of each image, in pixels"
 )
 def main(columns: tuple[str, ...], out: Path, rows: int, side: int) -> None:
-    """Write a contact sheet: a column for each folder, a row for each picture that all of them hold."""
+    """Write a contact sheet: a column for each folder, a row for each image that all of them hold."""
     folders = dict(_column(text) for text in columns)
     names = _common(list(folders.values()))
     shown = names[:: max(1, len(names) // rows)][:rows]
     try:
-        pictures = {name: [read_rgb(folder / shot) for shot in shown] for name, folder in folders.items()}
-        write_rgb(contact_sheet(pictures, side=side), out)
+        images = {name: [read_rgb(folder / shot) for shot in shown] for name, folder in folders.items()}
+        write_rgb(contact_sheet(images, side=side), out)
     except TranslateError as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"{len(shown)} of {len(names)} pictures in {out}")
+    click.echo(f"{len(shown)} of {len(names)} images in {out}")
 
 
 def _column(text: str) -> tuple[str, Path]:
@@ -50,10 +50,10 @@ def _column(text: str) -> tuple[str, Path]:
 
 def _common(folders: list[Path]) -> list[Path]:
     """Paths below the folders that all of them hold."""
-    sets = [{path.relative_to(folder) for path in find_pictures(folder)} for folder in folders]
+    sets = [{path.relative_to(folder) for path in find_images(folder)} for folder in folders]
     common = sorted(set.intersection(*sets))
     if not common:
-        raise click.UsageError("the folders have no picture name in common")
+        raise click.UsageError("the folders have no image name in common")
     return common
 
 

@@ -32,7 +32,7 @@ from translate.errors import DataError, TranslateError, UsageError, nearest
 HOST = "http://efrosgans.eecs.berkeley.edu"
 DATASETS = Path("datasets")
 LARGEST_SET = 100 * 10**9  # bytes unpacked
-LARGEST_RATIO = 200  # bytes unpacked for each byte of the archive; pictures reach about 1
+LARGEST_RATIO = 200  # bytes unpacked for each byte of the archive; images reach about 1
 AGAIN = "run the same command again to go on"
 DAMAGE = (
     *(zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, struct.error),

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import translate
-from translate.images import find_pictures, read_rgb
-from translate.images.picture import Pixels
+from translate.images import find_images, read_rgb
+from translate.images.frame import Pixels
 
 MID_GRAY = 127.5
 COAT = 4  # the two coats differ by more than this many levels wherever the body is, and nothing else does
@@ -29,7 +29,7 @@ class Score:
     """How one translated horse compares with the zebra of the same scene.
 
     Attributes:
-        psnr: of the whole picture, in dB.
+        psnr: of the whole image, in dB.
         right_side: share of the body's pixels on the right side of mid-gray.
         changes: between dark and light along the trunk, median of its rows.
     """
@@ -73,9 +73,9 @@ def changes(levels: NDArray[np.floating]) -> int:
 def scores(model: str, data: Path) -> list[Score]:
     """Score a model on every held-out scene of the built-in set."""
     translator = translate.load(model)
-    horses = find_pictures(data / "testA")
-    pictures = ((read_rgb(horse), read_rgb(data / "testB" / horse.name)) for horse in horses)
-    return [score(translator(horse), horse, zebra) for horse, zebra in pictures]
+    horses = find_images(data / "testA")
+    images = ((read_rgb(horse), read_rgb(data / "testB" / horse.name)) for horse in horses)
+    return [score(translator(horse), horse, zebra) for horse, zebra in images]
 
 
 @click.command()

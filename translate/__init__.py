@@ -1,4 +1,4 @@
-"""Turn one kind of picture into another.
+"""Turn one kind of image into another.
 
 import translate
 zebra = translate.load("runs/cyclegan")(photo)

@@ -182,11 +182,11 @@ def train(
         KeyboardInterrupt: it was stopped; the run is saved and can be resumed.
     """
     # Applying a model needs neither albumentations nor the loop, so they are not imported above.
-    from translate.config import explicit
+    from translate.config import collect_settings
     from translate.methods.registry import find_method
     from translate.training.session import Session
 
-    given = explicit(find_method(recipe).config_class(), settings, environ=os.environ)
+    given = collect_settings(find_method(recipe).config_class(), settings, environ=os.environ)
     session = Session(recipe, given, resume=resume, overwrite=overwrite)
     if not session.train():
         raise KeyboardInterrupt

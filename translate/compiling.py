@@ -23,7 +23,7 @@ def compile_network(network: nn.Module) -> None:
 
 
 @contextmanager
-def uncompiled(reason: str) -> Iterator[None]:
+def run_eagerly(reason: str) -> Iterator[None]:
     """Run the networks that are called within eagerly, on the same weights; log the reason once."""
     if not _compiled:
         yield

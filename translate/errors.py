@@ -23,7 +23,7 @@ class UsageError(TranslateError):
 
 
 class DataError(TranslateError):
-    """A picture or a data set that cannot be used."""
+    """An image or a data set that cannot be used."""
 
 
 class SomeFilesFailedError(TranslateError):

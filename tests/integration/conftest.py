@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.images import demo
 from tests.integration import warm
-from tests.pictures import demo
 from translate.cli import main
 
 TINY = [

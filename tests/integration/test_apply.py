@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.images import noise
 from tests.integration import warm
 from tests.integration.conftest import Command, Result, environment
-from tests.pictures import noise
 from tests.unit.images.making import STORED, deep_png, gamma, profile, ramps, saved
 from tests.unit.inference.making import lively
 from translate.errors import DataError
-from translate.images import Picture, PictureFile, read, read_rgb, write
+from translate.images import Frame, ImageFile, read, read_rgb, write
 from translate.images.files import FOREIGN, SUFFIXES
 
 IDENTITY = Path(__file__).parents[1] / "models" / "identity"
@@ -67,14 +67,14 @@ def test_a_tree_comes_back_as_it_was(
     (photos / "empty.png").touch()
     (photos / "gone.png").symlink_to("nowhere.png")
     (photos / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
-    (photos / "text.png").write_text("no picture")
+    (photos / "text.png").write_text("no image")
     (photos / "notes.txt").write_text("not asked for")
     reasons = {
         "empty.png": "the file is empty",
         "gone.png": "No such file or directory",
         "loop.png": "Too many levels of symbolic links",
         "phone.heic": ".heic files are not read: convert it to JPEG, PNG or TIFF",
-        "text.png": "not a picture of a known format",
+        "text.png": "not an image of a known format",
     }
     if os.geteuid():  # to root nothing is closed
         noise(photos / "closed.png").chmod(0)
@@ -90,7 +90,7 @@ def test_a_tree_comes_back_as_it_was(
     for name, reason in reasons.items():
         assert sum(line.startswith(f"failed: photos/{name}: {reason}") for line in failed) == 1
     assert len(failed) == len(reasons)
-    assert f"{len(reasons)} of {count} pictures could not be translated" in result.stderr
+    assert f"{len(reasons)} of {count} images could not be translated" in result.stderr
     report = {entry["in"]: entry for entry in json.loads((tmp_path / "report.json").read_text())}
     assert len(report) == count
     assert report["photos/a.png"]["out"] == "photos/out/a.png"
@@ -98,7 +98,7 @@ def test_a_tree_comes_back_as_it_was(
     assert report["photos/empty.png"]["out"] is None
     assert report["photos/empty.png"]["failed"] == "photos/empty.png: the file is empty"
     again = within("apply", model, "photos", "-o", "photos/out", *TORCH, code=3)
-    assert f"0 pictures in photos/out, {len(sizes)} done before (--overwrite" in again.stdout
+    assert f"0 images in photos/out, {len(sizes)} done before (--overwrite" in again.stdout
 
 
 # Nothing is lost on the way: a model that changes nothing
@@ -109,8 +109,8 @@ def a_bit_of_everything(root: Path) -> None:
     root.mkdir()
     for channels, name in enumerate(("gray", "gray-alpha", "rgb", "rgba"), 1):
         deep_png(root / f"{name}16.png", ramps(channels))
-    deep = Picture(pixels=ramps(3))
-    write(PictureFile(format="TIFF", frames=[deep]), root / "rgb16.tif")
+    deep = Frame(pixels=ramps(3))
+    write(ImageFile(format="TIFF", frames=[deep]), root / "rgb16.tif")
     wide = profile(gamma(2.2))
     planes = np.random.default_rng(0).integers(0, 256, (30, 40, 4), dtype=np.uint8)
     saved(Image.fromarray(planes), root / "alpha.png")
@@ -225,7 +225,7 @@ def test_another_format_and_what_it_cannot_hold(within: Command, tmp_path: Path)
         " raise it with --max-megapixels 2",
         "failed: in/pages.tif: 2 pages, which JPEG cannot hold: use --format keep",
         "failed: in/moving.gif: 2 frames, which JPEG cannot hold: use --format keep",
-        "error: 3 of 6 pictures could not be translated",
+        "error: 3 of 6 images could not be translated",
     ):
         assert line in result.stderr.splitlines()
 
@@ -241,18 +241,16 @@ def test_what_is_there_is_left_alone_unless_asked(within: Command, tmp_path: Pat
     shutil.copy(tmp_path / "photos" / "b.png", tmp_path / "out" / "b.png")
     lines = within("apply", IDENTITY, "photos", "-o", "out", *TORCH).stdout.splitlines()
     assert lines == [
-        "0 pictures in out, 1 done before, 1 there already, and not known to come from this picture"
+        "0 images in out, 1 done before, 1 there already, and not known to come from this image"
         " (--overwrite translates them again)"
     ]
     assert (tmp_path / "out" / "a.png").stat().st_mtime_ns == before
-    assert (
-        "2 pictures in out" in within("apply", IDENTITY, "photos", "-o", "out", *TORCH, "--overwrite").stdout
-    )
+    assert "2 images in out" in within("apply", IDENTITY, "photos", "-o", "out", *TORCH, "--overwrite").stdout
     assert (tmp_path / "out" / "a.png").stat().st_mtime_ns > before
 
 
 class Run:
-    """`translate apply` of many small pictures with a model that changes nothing."""
+    """`translate apply` of many small images with a model that changes nothing."""
 
     def __init__(self, folder: Path, count: int) -> None:
         self.folder, self.out, self.count = folder, folder / "out", count
@@ -266,7 +264,7 @@ class Run:
         self.seen: dict[Path, tuple[int, int]] = {}  # the finished files, each by its inode and its time
 
     def until(self, done: int, number: signal.Signals) -> Result:
-        """Start it, and send it a signal as soon as so many pictures are done."""
+        """Start it, and send it a signal as soon as so many images are done."""
         told = self.folder / "told.out", self.folder / "told.err"
         process = warm.start(list(map(str, self.arguments)), self.folder, environment(), told)
         while len(self.finished()) < done and process.is_alive():
@@ -302,7 +300,7 @@ def test_killed_at_any_moment_it_leaves_whole_files_and_goes_on(
     result = translate(*run.arguments)
     before = len(run.seen)
     run.look()
-    assert result.stdout.startswith(f"{run.count - before} pictures in out, {before} done before")
+    assert result.stdout.startswith(f"{run.count - before} images in out, {before} done before")
     assert written(run.out) == written(tmp_path / "in")
 
 
@@ -355,9 +353,9 @@ def test_a_report_that_cannot_be_written_is_told_before_the_work(within: Command
 @pytest.mark.skipif(os.name != "posix", reason="names of other systems are text")
 def test_folders_of_any_name_will_do(within: Command, tmp_path: Path) -> None:
     noise(tmp_path / "in" / os.fsdecode(b"caf\xe9.png"))
-    (tmp_path / "in" / os.fsdecode(b"\xff.png")).write_text("no picture")
+    (tmp_path / "in" / os.fsdecode(b"\xff.png")).write_text("no image")
     out = os.fsdecode(b"o\xfft\n")
     result = within("apply", IDENTITY, "in", "-o", out, *TORCH, code=3)
-    assert result.stdout == "1 picture in o\\udcfft\\n\n"
-    assert "failed: in/\\udcff.png: not a picture" in result.stderr
+    assert result.stdout == "1 image in o\\udcfft\\n\n"
+    assert "failed: in/\\udcff.png: not an image" in result.stderr
     assert written(tmp_path / out) == [os.fsdecode(b"caf\xe9.png")]

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import torch
 
+from tests.images import noise
 from tests.integration.conftest import TINY, Command, environment
-from tests.pictures import noise
 from tests.unit.evaluation import making
 from tests.unit.inference.making import scene
 from translate import evaluate
@@ -23,7 +23,7 @@ from translate.cli.evaluate import Progress
 from translate.config import GeneratorSpec, ModelConfig, Route
 from translate.errors import TranslateError
 from translate.images import read_rgb, write_rgb
-from translate.metrics import PictureFeatures, frechet_distance
+from translate.metrics import ImageFeatures, frechet_distance
 from translate.models import Model
 from translate.networks import Identity, create_generator
 from translate.version import __version__
@@ -70,7 +70,7 @@ class Features:
 
 @pytest.fixture
 def features(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("translate.evaluation.suites.PictureFeatures", Features)
+    monkeypatch.setattr("translate.evaluation.suites.ImageFeatures", Features)
 
 
 @pytest.fixture
@@ -105,13 +105,13 @@ def test_the_table_and_its_record(translate: Command, inpainter: Path, tmp_path:
     assert result.stderr == ""
     table, protocol = result.stdout.split("\n\n")
     head, *lines = table.splitlines()
-    assert head.split() == ["hole", "pictures", "PSNR", "dB", "SSIM", "CIEDE2000"]
+    assert head.split() == ["hole", "images", "PSNR", "dB", "SSIM", "CIEDE2000"]
     assert len(lines) == 7 * 4
     assert {len(line) for line in (head, *lines)} == {len(head)}
-    assert lines[0].startswith("1-10%      model                 2  ")
-    assert lines[-1].startswith("all sizes  biharmonic           12  ")
+    assert lines[0].startswith("1-10%      model               2  ")
+    assert lines[-1].startswith("all sizes  biharmonic         12  ")
     assert [line.split(":")[0] for line in protocol.splitlines()] == [
-        "pictures",
+        "images",
         "holes",
         "psnr",
         "ssim",
@@ -122,13 +122,13 @@ def test_the_table_and_its_record(translate: Command, inpainter: Path, tmp_path:
     assert record["fingerprint"] == Model.from_pretrained(inpainter).fingerprint()
     assert record["version"] == __version__
     assert (record["kind"], record["suite"]) == ("inpainting", "inpainting")
-    assert (record["model"], record["pictures"]) == (str(inpainter), 2)
+    assert (record["model"], record["images"]) == (str(inpainter), 2)
     assert (record["device"], record["precision"], record["left_out"]) == ("cpu", "fp32", [])
     assert [f"{name}: {text}" for name, text in record["protocol"].items()] == protocol.splitlines()
     for row, line in zip(record["rows"], lines, strict=True):
         assert line.startswith(row["hole"])
         assert row["name"] in line
-        written = [str(row["pictures"]), f"{row['psnr']:.2f}", f"{row['ssim']:.4f}", f"{row['delta-e']:.2f}"]
+        written = [str(row["images"]), f"{row['psnr']:.2f}", f"{row['ssim']:.4f}", f"{row['delta-e']:.2f}"]
         assert line.split()[-4:] == written
 
 
@@ -136,7 +136,7 @@ def test_colorize_by_its_scores(within: Command, colorizer: Path, tmp_path: Path
     photos(tmp_path / "photos")
     result = within("evaluate", colorizer, "--data", "photos", "--metrics", "colorfulness, psnr")
     head, gray, model = result.stdout.split("\n\n")[0].splitlines()
-    assert head.split() == ["pictures", "PSNR", "dB", "colorfulness", "of", "truth's"]
+    assert head.split() == ["images", "PSNR", "dB", "colorfulness", "of", "truth's"]
     assert gray.split()[:2] == ["gray", "2"]
     assert model.split()[:2] == ["model", "2"]
     assert model.endswith("%")
@@ -146,12 +146,12 @@ def test_pix2pix_and_cyclegan_by_theirs(within: Command, tmp_path: Path, feature
     pairs(tmp_path / "data")
     save(tmp_path / "paired", paired=True)
     lines = within("evaluate", "paired", "--data", "data").stdout.splitlines()
-    assert lines[0].split() == ["pictures", "PSNR", "dB", "SSIM", "CIEDE2000", "Frechet"]
+    assert lines[0].split() == ["images", "PSNR", "dB", "SSIM", "CIEDE2000", "Frechet"]
     assert lines[2].split() == ["model", "2", "100.00", "1.0000", "0.00", "0.00"]
     save(tmp_path / "both", "AtoB", "BtoA", paired=False)
     lines = within("evaluate", "both", "--data", "data", "--json", "a.json").stdout.splitlines()
     assert [line.split() for line in lines[:5]] == [
-        ["direction", "pictures", "Frechet"],
+        ["direction", "images", "Frechet"],
         ["A", "to", "B", "untranslated", "2", "0.00"],
         ["A", "to", "B", "model", "2", "0.00"],
         ["B", "to", "A", "untranslated", "2", "0.00"],
@@ -173,13 +173,13 @@ def test_an_imported_model_is_scored_as_the_data_allows(
     pairs(tmp_path / "pairs")
     save(tmp_path / "imported", paired=None)
     lines = within("evaluate", "imported", "--data", "pairs", "--json", "a.json").stdout.splitlines()
-    assert lines[0].split() == ["pictures", "PSNR", "dB", "SSIM", "CIEDE2000", "Frechet"]
+    assert lines[0].split() == ["images", "PSNR", "dB", "SSIM", "CIEDE2000", "Frechet"]
     assert lines[2].split() == ["model", "2", "100.00", "1.0000", "0.00", "0.00"]
     assert json.loads((tmp_path / "a.json").read_text())["suite"] == "paired"
     for name in ("trainA/1.png", "trainA/2.png", "trainB/3.png", "trainB/4.png"):
         noise(tmp_path / "domains" / name, seed=len(name))
     lines = within("evaluate", "imported", "--data", "domains", "--json", "a.json").stdout.splitlines()
-    assert lines[0].split() == ["direction", "pictures", "Frechet"]
+    assert lines[0].split() == ["direction", "images", "Frechet"]
     assert [line.split()[:4] for line in lines[1:3]] == [
         ["A", "to", "B", "untranslated"],
         ["A", "to", "B", "model"],
@@ -207,7 +207,7 @@ def test_from_python_the_figures_are_those_of_the_command_line(
             evaluation = evaluate(given, tmp_path / data)
             for row, expected in zip(evaluation.rows, record["rows"], strict=True):
                 group = {evaluation.group: row.group} if row.group else {}
-                assert {**group, "name": row.name, "pictures": row.images, **row.values} == expected
+                assert {**group, "name": row.name, "images": row.images, **row.values} == expected
             assert evaluation.protocol.keys() == record["protocol"].keys()
             assert evaluation.fingerprint == record["fingerprint"]
             assert (evaluation.kind, evaluation.suite) == (record["kind"], record["suite"])
@@ -246,7 +246,7 @@ def test_a_model_from_noise_by_its_samples_over_its_run(
     few = ("--steps", "3", "--checkpoint-every", "1", "--keep-checkpoints", "3", *TINY)
     within("train", "dcgan", "--data", "covers", "-o", "run", *few)
     lines = within("evaluate", "run", "--data", "covers", "--json", "a.json").stdout.splitlines()
-    assert lines[0].split() == ["pictures", "Frechet", "of", "untrained's"]
+    assert lines[0].split() == ["images", "Frechet", "of", "untrained's"]
     rows = [line.split()[:-2] for line in lines[1:5]]
     assert rows == [["untrained", "4"], ["step", "1", "4"], ["step", "2", "4"], ["model", "4"]]
     assert lines[1].endswith("-")
@@ -283,12 +283,12 @@ def test_what_could_not_be_scored_is_listed_and_the_rest_is_told(
     within: Command, colorizer: Path, tmp_path: Path
 ) -> None:
     photos(tmp_path / "photos")
-    (tmp_path / "photos" / "broken\n.png").write_bytes(b"no picture")
+    (tmp_path / "photos" / "broken\n.png").write_bytes(b"no image")
     result = within("evaluate", colorizer, "--data", "photos", *NO_WEIGHTS, "--json", "a.json", code=3)
-    assert result.stdout.splitlines()[2].startswith("model         2")
+    assert result.stdout.splitlines()[2].startswith("model       2")
     left_out, error = result.stderr.splitlines()
-    assert left_out.startswith("left out: photos/broken\\n.png: not a picture of a known format")
-    assert error == "error: 1 of 3 pictures could not be scored"
+    assert left_out.startswith("left out: photos/broken\\n.png: not an image of a known format")
+    assert error == "error: 1 of 3 images could not be scored"
     assert json.loads((tmp_path / "a.json").read_text())["left_out"] == [left_out.removeprefix("left out: ")]
 
 
@@ -302,7 +302,7 @@ def test_a_real_distance(within: Command, real_data: Path, tmp_path: Path, monke
         noise(data / "valB" / f"{seed}.png", 24, 32, seed=seed)
     lines = within("evaluate", "paired", "--data", "data", "--metrics", "frechet").stdout.splitlines()
     a, b = (
-        PictureFeatures()([read_rgb(path) for path in sorted((data / kind).iterdir())])
+        ImageFeatures()([read_rgb(path) for path in sorted((data / kind).iterdir())])
         for kind in ("valA", "valB")
     )
     expected = f"{frechet_distance(a, b):.2f}"
@@ -331,7 +331,7 @@ def test_mistakes_are_one_line(within: Command, inpainter: Path, tmp_path: Path)
             "are for inpainting: leave them out for a model of paired",
         ),
         ((inpainter, *NO_WEIGHTS, "--masks", "empty"), 2, "no masks in 'empty': give a folder of them"),
-        ((inpainter, *NO_WEIGHTS, "--data", "empty"), 2, "empty holds no pictures"),
+        ((inpainter, *NO_WEIGHTS, "--data", "empty"), 2, "empty holds no images"),
         ((inpainter, *NO_WEIGHTS, "--data", "photo"), 2, "no folder 'photo', here or under datasets/"),
         (("nowhere",), 2, "nowhere"),
         ((inpainter, "--json", "empty"), 1, "cannot write empty: Is a directory: give another path"),
@@ -365,9 +365,9 @@ def test_progress_is_one_line_of_a_terminal_and_rare_in_a_log(
         assert told.endswith("\r\x1b[K")
     else:
         assert told.splitlines() == [
-            "29/200  0.98 pictures/s  2:53 left",
-            "59/200  0.99 pictures/s  2:21 left",
-            "89/200  0.99 pictures/s  1:51 left",
+            "29/200  0.98 images/s  2:53 left",
+            "59/200  0.99 images/s  2:21 left",
+            "89/200  0.99 images/s  1:51 left",
         ]
 
 

@@ -14,7 +14,7 @@ def test_a_model_becomes_an_onnx_file(translate: Command, model: Path, tmp_path:
         pytest.importorskip(package)
     result = translate("export", model, "-o", "model.onnx", "--direction", "BtoA")
     assert "model.onnx: greatest difference from torch " in result.stdout
-    assert "over 4 random pictures (tolerance 0.001)" in result.stdout
+    assert "over 4 random images (tolerance 0.001)" in result.stdout
     assert result.stdout.count("\n") == 1
     assert result.stderr == ""
     assert (tmp_path / "model.onnx").stat().st_size > 10_000

@@ -22,7 +22,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TOOL = str(ROOT / "tools/fetch_dataset.py")
 PART = "datasets/facades.download"
-PICTURES = {f"facades/train/{i}.jpg": os.urandom(20_000) for i in range(3)}
+IMAGES = {f"facades/train/{i}.jpg": os.urandom(20_000) for i in range(3)}
 
 
 Done = subprocess.CompletedProcess[str]
@@ -154,10 +154,10 @@ def keep_download(server: Server, content: bytes) -> None:
 
 @pytest.mark.parametrize("make", [make_tar, make_zip])
 def test_downloads_and_unpacks(server: Server, make: Callable[..., bytes]) -> None:
-    server.body = make(PICTURES)
+    server.body = make(IMAGES)
     done = server.fetch()
     assert done.returncode == 0, done.stderr
-    assert files(server.folder / "datasets") == PICTURES
+    assert files(server.folder / "datasets") == IMAGES
     assert "MB/s" in done.stderr
     assert hashlib.sha256(server.body).hexdigest() in done.stdout
     assert done.stdout.endswith("try: translate train configs/facades.yaml\n")
@@ -171,31 +171,31 @@ def test_unpacks_an_archive_without_a_folder_of_its_own(server: Server) -> None:
 
 
 def test_goes_on_after_a_cut(server: Server) -> None:
-    server.body = make_tar(PICTURES)
+    server.body = make_tar(IMAGES)
     server.cut_first = half = len(server.body) // 2
     assert "run the same command again to go on" in error_line(server.fetch())
     assert (server.folder / PART).read_bytes() == server.body[:half]
     assert server.fetch().returncode == 0
     assert server.ranges == [None, f"bytes={half}-"]
-    assert files(server.folder / "datasets") == PICTURES
+    assert files(server.folder / "datasets") == IMAGES
 
 
 def test_starts_anew_where_the_server_ignores_range(server: Server) -> None:
-    server.body, server.knows_range = make_tar(PICTURES), False
+    server.body, server.knows_range = make_tar(IMAGES), False
     keep_download(server, b"something else")
     assert server.fetch().returncode == 0
-    assert files(server.folder / "datasets") == PICTURES
+    assert files(server.folder / "datasets") == IMAGES
 
 
 def test_takes_a_download_that_was_whole(server: Server) -> None:
-    server.body = make_tar(PICTURES)
+    server.body = make_tar(IMAGES)
     keep_download(server, server.body)
     assert server.fetch().returncode == 0
-    assert files(server.folder / "datasets") == PICTURES
+    assert files(server.folder / "datasets") == IMAGES
 
 
 def test_ctrl_c_keeps_what_came(server: Server) -> None:
-    server.body, server.stall = make_tar(PICTURES), True
+    server.body, server.stall = make_tar(IMAGES), True
     server.cut_first = len(server.body) // 2
     tool = server.start()
     while not (server.folder / PART).exists():
@@ -215,9 +215,9 @@ def broken(archive: bytes) -> bytes:
 
 
 BAD = {
-    "a damaged tar": (broken(make_tar(PICTURES)), "damaged"),
-    "a damaged zip": (broken(make_zip(PICTURES)), "damaged"),
-    "half a tar": (make_tar(PICTURES)[:30_000], "damaged"),
+    "a damaged tar": (broken(make_tar(IMAGES)), "damaged"),
+    "a damaged zip": (broken(make_zip(IMAGES)), "damaged"),
+    "half a tar": (make_tar(IMAGES)[:30_000], "damaged"),
     "a web page": (b"<html>moved</html>", "damaged"),
     "an empty archive": (make_zip({}), "empty"),
     "a tar that climbs": (make_tar({"../evil": b"x"}), "outside"),
@@ -225,10 +225,10 @@ BAD = {
     "a zip that climbs by backslashes": (make_zip({"..\\evil": b"x"}), "outside"),
     "a tar with an absolute path": (make_tar({"/tmp/evil-translate": b"x"}), "outside"),
     "a zip with an absolute path": (make_zip({"/tmp/evil-translate": b"x"}), "outside"),
-    "a tar with a symlink": (make_tar(PICTURES, tar_link(tarfile.SYMTYPE)), "link"),
-    "a tar with a hard link": (make_tar(PICTURES, tar_link(tarfile.LNKTYPE)), "link"),
-    "a tar with a device": (make_tar(PICTURES, tar_link(tarfile.CHRTYPE)), "device"),
-    "a zip with a symlink": (make_zip(PICTURES, zip_link()), "link"),
+    "a tar with a symlink": (make_tar(IMAGES, tar_link(tarfile.SYMTYPE)), "link"),
+    "a tar with a hard link": (make_tar(IMAGES, tar_link(tarfile.LNKTYPE)), "link"),
+    "a tar with a device": (make_tar(IMAGES, tar_link(tarfile.CHRTYPE)), "device"),
+    "a zip with a symlink": (make_zip(IMAGES, zip_link()), "link"),
     "a zip bomb": (make_zip({"facades/1.jpg": bytes(10**6)}), "200 times its own size"),
     "a gzip bomb": (gzip.compress(bytes(10**6)), "200 times its own size"),
 }

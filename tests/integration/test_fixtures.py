@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 import translate
 from tests.integration.conftest import Command
-from tests.pictures import demo
+from tests.images import demo
 from translate.data.demo import write_demo
 
 V1 = Path(__file__).parents[1] / "fixtures" / "v1"

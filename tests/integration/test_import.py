@@ -52,7 +52,7 @@ def test_only_a_model_is_replaced_and_only_when_told(tmp_path: Path, monkeypatch
     printed = run("latest_net_G.pth", "-o", "model", "--overwrite", "--statistics", "picture")
     assert (
         printed
-        == "U-Net, 5 levels, 4 channels, batch norm, 3 -> 3 channels, each picture's statistics: model/\n"
+        == "U-Net, 5 levels, 4 channels, batch norm, 3 -> 3 channels, each image's statistics: model/\n"
     )
     with pytest.raises(UsageError, match=r"latest_net_G\.pth is a file"):
         run("latest_net_G.pth", "-o", "latest_net_G.pth")

@@ -12,7 +12,7 @@ MISTAKES = {
     "wrong folder": (["--data", "nowhere"], "no folder 'nowhere'"),
     "no data": ([], "give --data DIR, or --domainA DIR and --domainB DIR"),
     "a file for a folder": (["--data", "text.jpg"], "text.jpg is a file"),
-    "an empty folder": (["--data", "empty"], "empty holds no pictures"),
+    "an empty folder": (["--data", "empty"], "empty holds no images"),
     "the same folder twice": (["--domainA", "data/trainA", "--domainB", "data/trainA/"], "the same folder"),
     "one domain": (["--domainA", "data/trainA"], "only --domainA is given"),
     "unknown flag": (["--data", "data", "--bach-size", "2"], "--batch-size"),
@@ -33,7 +33,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_training_mistakes(mistake: str, translate: Command, data: Path, tmp_path: Path) -> None:
-    (tmp_path / "text.jpg").write_text("no picture")
+    (tmp_path / "text.jpg").write_text("no image")
     (tmp_path / "empty").mkdir()
     (tmp_path / "typo.yaml").write_text("epoch: 3\n")
     (tmp_path / "broken.yaml").write_text("a: [1\n")
@@ -70,21 +70,21 @@ def test_an_unknown_recipe_and_command_name_the_nearest(translate: Command) -> N
     assert "did you mean 'train'?" in translate("trian", code=2).stderr
 
 
-def test_bad_pictures_are_told_by_name_before_training(translate: Command, data: Path) -> None:
-    (data / "trainA" / "0003.png").write_text("no picture")
+def test_bad_images_are_told_by_name_before_training(translate: Command, data: Path) -> None:
+    (data / "trainA" / "0003.png").write_text("no image")
     (data / "trainB" / "0004.png").unlink()
     result = translate("train", "pix2pix", "--data", "data", "--steps", "1", *TINY_TRANSLATION)
     assert "no partner in data/trainB, left out: data/trainA/0004.png" in result.stderr
-    assert "left out, data/trainA/0003.png: not a picture" in result.stderr
+    assert "left out, data/trainA/0003.png: not an image" in result.stderr
     assert "10 pairs to train on" in result.stderr
     check = translate("data", "check", "data", code=3)
-    assert "data/trainA/0003.png: not a picture" in check.stdout
+    assert "data/trainA/0003.png: not an image" in check.stdout
 
 
 def test_a_dry_run_tells_all_and_leaves_nothing(translate: Command, data: Path, tmp_path: Path) -> None:
     result = translate("train", "cyclegan", "--data", "data", *TINY_TRANSLATION, "--dry-run")
     assert "lambda_identity: 0.5  # weight of the identity loss" in result.stdout
-    assert "12 + 12 pictures to train on, 2 + 2 held out" in result.stdout
+    assert "12 + 12 images to train on, 2 + 2 held out" in result.stdout
     assert "memory: about" in result.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 

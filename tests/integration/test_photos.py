@@ -50,7 +50,7 @@ def test_a_gray_photo_gets_colours_and_keeps_its_lightness(
     translate: Command, camera: Path, tmp_path: Path
 ) -> None:
     result = translate("colorize", "camera.png", "-o", "out")
-    assert result.stdout == "1 picture in out\n"
+    assert result.stdout == "1 image in out\n"
     colored = read_rgb(tmp_path / "out" / "camera.png")
     before, after = rgb2lab(read_rgb(camera)), rgb2lab(colored)
     assert np.abs(after[..., 0] - before[..., 0]).max() < 0.5
@@ -100,10 +100,10 @@ def test_masks_that_are_wrong_are_told_in_a_line(
     assert told("--mask", "empty.png", code=0) == "note: cat.png: the mask is empty"
     assert np.array_equal(read_rgb(tmp_path / "out" / "cat.png"), read_rgb(cat))
     assert told("--mask", "full.png", code=3) == (
-        "failed: cat.png: all of the picture is hole: leave black what is to be kept (--invert swaps the two)"
+        "failed: cat.png: all of the image is hole: leave black what is to be kept (--invert swaps the two)"
     )
     assert told("--mask", "flat.png", code=3) == (
-        "failed: cat.png: flat.png: a mask of 451x99 for a picture of 451x300: give it the picture's size"
+        "failed: cat.png: flat.png: a mask of 451x99 for an image of 451x300: give it the image's size"
     )
     assert told("--mask", "masks", code=3) == (
         "failed: cat.png: no mask of the stem 'cat' in masks: add one (all black fills nothing)"

@@ -33,7 +33,7 @@ class ToyConfig(TranslationConfig):
     "toy/task.py": '''
 import torch.nn.functional as F
 
-from translate.methods.building import adam, new_generator
+from translate.methods.building import create_adam, new_generator
 from translate.methods.data import paired_data
 from translate.methods.models import translation_model
 from translate.methods.task import BestScore, Task
@@ -48,7 +48,7 @@ class Toy(Trainer):
     def __init__(self, c):
         super().__init__()
         self.g, self.weight = new_generator(c), c.lambda_l1
-        self.optimizers = {"g": adam(c, "g", self.g)}
+        self.optimizers = {"g": create_adam(c, "g", self.g)}
         self.generators = {c.direction: self.g}
 
     def step(self, batch, update, progress):

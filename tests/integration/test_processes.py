@@ -25,7 +25,7 @@ import torch
 from safetensors.torch import save_file
 from translate.methods.cyclegan.config import CycleGANConfig
 from translate.methods.pix2pix.config import Pix2PixConfig
-from translate.training.step.distributed import Group
+from translate.training.step.distributed import ProcessGroup
 from translate.training.step.stepper import Stepper
 from translate.methods.cyclegan.trainer import CycleGAN
 from translate.methods.pix2pix.trainer import Pix2Pix
@@ -39,7 +39,7 @@ if method == "cyclegan":
 else:
     c = Pix2PixConfig(**small, dropout=False, sync_norm=True)
     trainer = Pix2Pix(c)
-group = Group()
+group = ProcessGroup()
 with group.joined(torch.device("cpu")):
     stepper = Stepper(trainer.double(), c, group)
     random = torch.Generator().manual_seed(1)
@@ -100,7 +100,7 @@ def test_a_killed_process_is_started_again_and_the_run_ends_equal(data: Path, tm
     )
     assert whole.returncode == 0, whole.stderr
     assert "in each of 2 processes" in whole.stderr
-    assert whole.stderr.count("looking at the pictures") == 1
+    assert whole.stderr.count("looking at the images") == 1
     assert whole.stdout.count("the model is in whole") == 1
 
     run = tmp_path / "killed"
@@ -118,12 +118,12 @@ def test_a_killed_process_is_started_again_and_the_run_ends_equal(data: Path, tm
     assert [key for key in one if not one[key].equal(other[key])] == []
 
 
-def test_two_processes_translate_each_picture_once_and_report_together(
+def test_two_processes_translate_each_image_once_and_report_together(
     data: Path, model: Path, tmp_path: Path
 ) -> None:
     folder = data / "trainA"
     names = sorted(path.name for path in folder.iterdir())
-    (folder / "broken.png").write_bytes(b"no picture")
+    (folder / "broken.png").write_bytes(b"no image")
     apply = ["apply", str(model), str(folder), "-o", "out", "--engine", "torch"]
 
     def run(command: list[str]) -> subprocess.CompletedProcess[str]:
@@ -131,9 +131,9 @@ def test_two_processes_translate_each_picture_once_and_report_together(
         return subprocess.run(command, capture_output=True, check=False, **around)
 
     done = run(torchrun(*apply, "--report", "r.json"))
-    assert done.returncode, "one picture failed"
-    assert done.stdout.count(f"{len(names)} pictures in out") == 1, done.stdout + done.stderr
-    assert done.stderr.count("broken.png: not a picture") == 1, done.stderr
+    assert done.returncode, "one image failed"
+    assert done.stdout.count(f"{len(names)} images in out") == 1, done.stdout + done.stderr
+    assert done.stderr.count("broken.png: not an image") == 1, done.stderr
     records = json.loads((tmp_path / "r.json").read_text())
     assert sorted(Path(record["in"]).name for record in records) == sorted([*names, "broken.png"])
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names

@@ -20,7 +20,7 @@ from tests.integration import warm
 from tests.integration.conftest import TINY, TINY_TRANSLATION, Command, command, environment
 
 STEPS = "12"
-# The pool is small so that it is full and gives pictures back within these few steps.
+# The pool is small so that it is full and gives images back within these few steps.
 OWN = {
     "pix2pix": TINY_TRANSLATION,
     "cyclegan": [*TINY_TRANSLATION, "--pool-size", "3"],
@@ -93,7 +93,7 @@ def test_a_killed_worker_is_told_in_one_line_and_the_run_goes_on(
     assert process.exitcode == 1
     *_, last = (tmp_path / "err").read_text().splitlines()
     assert last == (
-        "error: a process that reads pictures was killed, perhaps for lack of memory:"
+        "error: a process that reads images was killed, perhaps for lack of memory:"
         " go on with --resume and --workers 1"
     )
     at = str(newest_step(tmp_path / "run") + 1)
@@ -104,10 +104,10 @@ def test_a_killed_worker_is_told_in_one_line_and_the_run_goes_on(
 def test_steps_are_saved_where_a_training_image_is_gone(
     translate: Command, data: Path, tmp_path: Path
 ) -> None:
-    pictures = shutil.copytree(data, tmp_path / "going")
+    images = shutil.copytree(data, tmp_path / "going")
     arguments = [*train("pix2pix", "run", "--cache-size", "0", "--workers", "0"), "--data", "going"]
     process = started([*arguments, "--steps", "100000", "--checkpoint-every", "7"], tmp_path, 7)
-    for path in (pictures / "trainA").iterdir():
+    for path in (images / "trainA").iterdir():
         path.unlink()
     process.join(60)
     assert process.exitcode == 1
@@ -118,10 +118,10 @@ def test_steps_are_saved_where_a_training_image_is_gone(
 
 
 def test_a_run_goes_on_where_a_held_out_image_is_gone(translate: Command, data: Path, tmp_path: Path) -> None:
-    pictures = shutil.copytree(data, tmp_path / "going")
+    images = shutil.copytree(data, tmp_path / "going")
     arguments = [*train("pix2pix", "run", "--workers", "0"), "--data", "going"]
     process = started([*arguments, "--steps", "100000"], tmp_path, 4)
-    for path in (pictures / "testA").iterdir():
+    for path in (images / "testA").iterdir():
         path.unlink()
     wait_for("not validated", process, tmp_path)
     assert process.pid is not None
@@ -180,11 +180,11 @@ def test_a_run_is_not_overwritten_unasked_nor_resumed_as_another(
     assert (tmp_path / "runs" / "pix2pix" / "model" / "config.json").is_file()
 
 
-def test_other_pictures_than_the_runs_are_refused(translate: Command, data: Path) -> None:
+def test_other_images_than_the_runs_are_refused(translate: Command, data: Path) -> None:
     translate("train", "pix2pix", "--data", "data", "--steps", "1", *TINY_TRANSLATION)
     (data / "trainA" / "0000.png").unlink()
     error = translate("train", "pix2pix", "--resume", "--steps", "2", code=1).stderr
-    assert "the pictures are not those that runs/pix2pix was started with (28 files" in error
+    assert "the images are not those that runs/pix2pix was started with (28 files" in error
 
 
 def test_a_full_disk_at_a_checkpoint_leaves_the_earlier_one_whole(
@@ -249,8 +249,8 @@ def test_memory_does_not_drift(recipe: str, data: Path, tmp_path: Path) -> None:
 def test_a_run_with_labels_goes_on_where_its_data_was_moved(
     translate: Command, data: Path, tmp_path: Path
 ) -> None:
-    pictures = sorted(path.name for path in (data / "trainA").iterdir())
-    (data / "trainA" / "labels.csv").write_text("".join(f"{n},{i % 2}\n" for i, n in enumerate(pictures)))
+    images = sorted(path.name for path in (data / "trainA").iterdir())
+    (data / "trainA" / "labels.csv").write_text("".join(f"{n},{i % 2}\n" for i, n in enumerate(images)))
     train = ["train", "cgan", "--steps", "1", "--image-size", "16", "--channels", "3", *TINY[2:]]
     translate(*train, "--data", "data/trainA", "--labels", "data/trainA/labels.csv")
     data.rename(tmp_path / "moved")

@@ -1,4 +1,4 @@
-"""Pictures from noise by the command line: trained, sampled, walked through, exported."""
+"""Images from noise by the command line: trained, sampled, walked through, exported."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.images import demo
 from tests.integration import warm
 from tests.integration.conftest import TINY, Command, environment
-from tests.pictures import demo
 from translate.images import read_rgb
 
 
@@ -26,7 +26,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
-def test_the_same_seed_gives_the_same_pictures(within: Command, run: Path, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_images(within: Command, run: Path, tmp_path: Path) -> None:
     within("sample", run, "-o", "few", "-n", "2", "--seed", "7")
     within("sample", run, "-o", "more", "-n", "5", "--seed", "7")
     within("sample", run, "-o", "other", "-n", "1", "--seed", "8")
@@ -72,7 +72,7 @@ def test_grids_walks_codes_and_the_weights_as_they_are(within: Command, run: Pat
         (["train", "cgan", "--data", "data", "--classes", "9"], "the data has 4: leave --classes out"),
         (["apply", "RUN", "data", "-o", "x"], "use translate sample"),
         (["train", "dcgan", "--data", "data", "--image-size", "48"], "use --image-size 32 or 64"),
-        (["train", "cgan", "--data", "data/trainA", *TINY], "put its pictures into sub-folders by class"),
+        (["train", "cgan", "--data", "data/trainA", *TINY], "put its images into sub-folders by class"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(

@@ -8,24 +8,24 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
+from tests.images import noise
 from tests.integration.conftest import TINY, TINY_TRANSLATION, Command
-from tests.pictures import noise
 
 SIDES = ["--domainA", "a-{0..1}.tar", "--domainB", "b-*.tar"]
 
 
 @pytest.fixture
 def shards(tmp_path: Path) -> None:
-    """Two tar files of seven pictures for each of two kinds, one of them no picture; and pairs in one."""
+    """Two tar files of seven images for each of two kinds, one of them no image; and pairs in one."""
     for number in range(14):
-        picture = noise(tmp_path / f"{number:02}.png", 40, 40, seed=number)
+        image = noise(tmp_path / f"{number:02}.png", 40, 40, seed=number)
         for kind in "ab":
             with tarfile.open(tmp_path / f"{kind}-{number // 7}.tar", "a") as file:
-                file.add(picture, picture.name)
+                file.add(image, image.name)
         with tarfile.open(tmp_path / "pairs.tar", "a") as file:
-            file.add(picture, f"{number}.in.png")
-            file.add(picture, f"{number}.out.png")
-    (tmp_path / "bad.png").write_bytes(b"no picture")
+            file.add(image, f"{number}.in.png")
+            file.add(image, f"{number}.out.png")
+    (tmp_path / "bad.png").write_bytes(b"no image")
     with tarfile.open(tmp_path / "a-0.tar", "a") as file:
         file.add(tmp_path / "bad.png", "bad.png")
 
@@ -58,6 +58,6 @@ def test_what_is_bad_in_a_tar_file_is_told_and_left_out(translate: Command, shar
     told = translate(
         "train", "colorize", "--data", "a-0.tar", "--steps", "9", "-o", "run", *TINY_TRANSLATION
     ).stderr
-    assert "left out, a-0.tar/bad.png: not a picture of a known format" in told
+    assert "left out, a-0.tar/bad.png: not an image of a known format" in told
     checked = translate("data", "check", "a-0.tar", code=3)
-    assert "a-0.tar/bad.png: not a picture of a known format" in checked.stdout
+    assert "a-0.tar/bad.png: not an image of a known format" in checked.stdout

@@ -74,5 +74,5 @@ def test_the_built_in_set_is_written_and_checked(translate: Command, tmp_path: P
     lines = translate("data", "check", "demo").stdout.splitlines()
     assert lines == [
         "for pix2pix: 200 pairs to train on, 40 held out",
-        "for cyclegan: 200 + 200 pictures to train on, 40 + 40 held out",
+        "for cyclegan: 200 + 200 images to train on, 40 + 40 held out",
     ]

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
+from tests.images import demo
 from tests.integration.conftest import environment
-from tests.pictures import demo
 from translate.images import read_rgb
 from translate.training.step.stepper import Stepper
 
@@ -85,7 +85,7 @@ def test_the_plain_recipe_takes_the_same_step(recipe: str, monkeypatch: pytest.M
 
     monkeypatch.setattr(plain, "trainable", remembered)
     step = plain.STEPS[recipe](stepper.trainer, c)
-    batch = {name: pictures.double() / 127.5 - 1 for name, pictures in case.batch().items()}
+    batch = {name: images.double() / 127.5 - 1 for name, images in case.batch().items()}
     before = [weight.detach().clone() for weight in stepper.trainer.parameters()]
     torch.set_default_dtype(torch.float64)  # of the noise
     try:
@@ -164,4 +164,4 @@ def test_times_the_loaders_side_by_side(tmp_path: Path) -> None:
     )
     told = json.loads((tmp_path / "t.json").read_text())
     assert [row["way"] for row in told["rows"]] == ["plain loader", "ours, --cache-size 0", "ours"]
-    assert all(f"| {row['way']} | {row['pictures_a_second']:.0f} |" in done.stdout for row in told["rows"])
+    assert all(f"| {row['way']} | {row['images_a_second']:.0f} |" in done.stdout for row in told["rows"])

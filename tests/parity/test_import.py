@@ -1,4 +1,4 @@
-"""The reference's files, imported, give the reference's pictures."""
+"""The reference's files, imported, give the reference's images."""
 
 from __future__ import annotations
 
@@ -49,14 +49,12 @@ def test_an_imported_generator_gives_the_references_output(
     assert (output - tensors["output_eval"]).norm() <= 1e-5 * tensors["output_eval"].norm()
 
 
-def test_the_pictures_own_statistics_are_those_of_the_references_test(
-    real_data: Path, tmp_path: Path
-) -> None:
-    """Without `--eval` it normalises as in training, one picture at a time."""
+def test_the_images_own_statistics_are_those_of_the_references_test(real_data: Path, tmp_path: Path) -> None:
+    """Without `--eval` it normalises as in training, one image at a time."""
     tensors = golden(real_data, "unet_128_batch")
     path = checkpoint(tensors, tmp_path / "latest_net_G.pth")
     own, running = (import_reference(path, statistics=kind).generator() for kind in ("picture", "running"))
-    picture = tensors["input"][:1]
-    expected = running.train()(picture)
-    assert (own(picture) - expected).norm() <= 1e-5 * expected.norm()
-    assert not torch.allclose(own(picture), tensors["output_eval"][:1], atol=1e-5)
+    image = tensors["input"][:1]
+    expected = running.train()(image)
+    assert (own(image) - expected).norm() <= 1e-5 * expected.norm()
+    assert not torch.allclose(own(image), tensors["output_eval"][:1], atol=1e-5)

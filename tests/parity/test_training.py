@@ -15,7 +15,7 @@ from translate.methods.cyclegan.config import CycleGANConfig
 from translate.methods.cyclegan.trainer import CycleGAN
 from translate.methods.pix2pix.config import Pix2PixConfig
 from translate.methods.pix2pix.trainer import Pix2Pix
-from translate.methods.trainer import Progress
+from translate.methods.trainer import StepProgress
 
 SMALL = {"ngf": 4, "ndf": 4, "image_size": 128, "dropout": False}
 
@@ -48,7 +48,7 @@ def test_three_steps(real_data: Path, method) -> None:
 
     for step in range(3):
         batch = {"a": tensors[f"input/{step}/A"], "b": tensors[f"input/{step}/B"]}
-        losses = trainer.step(batch, plain_updates(trainer), Progress())
+        losses = trainer.step(batch, plain_updates(trainer), StepProgress())
         for theirs, ours in loss_names.items():
             expected = expected_losses[step][theirs] / (100 if theirs == "G_L1" else 1)
             # The reference's labels are float32, in which torch then takes the whole cross entropy.

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.pictures import demo
-from translate.config import explicit, load_yaml
+from tests.images import demo
+from translate.config import collect_settings, load_yaml
 from translate.methods.registry import find_method
 from translate.training.session import Session
 
@@ -21,14 +21,14 @@ TOOL = runpy.run_path(str(ROOT / "tools/fetch_dataset.py"))
 def test_loads_and_says_only_what_differs(path: Path) -> None:
     given = load_yaml(path)
     kind = find_method(given.pop("recipe")).config_class()
-    config, default = kind(**explicit(kind, {}, files=(path,))), kind()
+    config, default = kind(**collect_settings(kind, {}, files=(path,))), kind()
     assert path.read_text().startswith("# ")
     assert {name for name in given if getattr(config, name) == getattr(default, name)} == set()
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures for the largest batch of all."""
+    """Images for the largest batch of all."""
     return demo(tmp_path_factory.mktemp("configs") / "data", train=72)
 
 
@@ -36,7 +36,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_runs_dry(path: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     recipe = load_yaml(path)["recipe"]
-    given = explicit(find_method(recipe).config_class(), {"data": str(data)}, files=(path,))
+    given = collect_settings(find_method(recipe).config_class(), {"data": str(data)}, files=(path,))
     said = Session(recipe, given).describe()
     assert f"recipe: {recipe}\n" in said
     assert "memory: about" in said
@@ -44,7 +44,7 @@ def test_runs_dry(path: Path, data: Path, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_its_data_can_be_fetched_or_is_any_folder_of_pictures(path: Path) -> None:
+def test_its_data_can_be_fetched_or_is_any_folder_of_images(path: Path) -> None:
     given = load_yaml(path)
     if given["recipe"] not in ("pix2pix", "cyclegan"):
         assert "data" not in given

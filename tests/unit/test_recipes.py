@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 import translate
-from tests.pictures import demo
+from tests.images import demo
 from translate.api import Translator
 from translate.images import Pixels
 from translate.inference import Sampler
@@ -35,13 +35,13 @@ def train(recipe: str, data: Path, out: Path, **settings: Any) -> Translator | S
     return translate.train(recipe, data=str(data), out=str(out), **small, **settings)
 
 
-def applied(model: Translator | Sampler, picture: Pixels) -> Pixels:
-    """The picture translated, or its left half repaired; or one from noise."""
+def applied(model: Translator | Sampler, image: Pixels) -> Pixels:
+    """The image translated, or its left half repaired; or one from noise."""
     if isinstance(model, Sampler):
         return model(model.draw(1, seed=0))[0]
-    mask = np.zeros(picture.shape[:2], np.uint8)
+    mask = np.zeros(image.shape[:2], np.uint8)
     mask[:, : mask.shape[1] // 2] = 255
-    answer: Pixels = model(picture, mask if model.predictor.needs_mask else None)
+    answer: Pixels = model(image, mask if model.predictor.needs_mask else None)
     return answer
 
 
@@ -51,8 +51,8 @@ def test_trains_two_steps_and_applies(recipe: str, gan_loss: str, tmp_path: Path
     data, out = demo(tmp_path / "data"), tmp_path / "run"
     adversary = {"lambda_gan": 0.1} if recipe in ("colorize", "inpaint") else {}  # which have none otherwise
     translator = train(recipe, data, out, steps=2, gan_loss=gan_loss, norm="instance", **adversary)
-    picture = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
-    assert applied(translator, picture).shape == picture.shape
+    image = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    assert applied(translator, image).shape == image.shape
     assert translator.config.method == recipe
     assert [p.name for p in (out / "checkpoints").iterdir()] == ["step-00000002.safetensors"]
 
@@ -71,7 +71,7 @@ NETWORKS = {
 def test_trains_two_steps_and_samples(recipe: str, networks: dict[str, Any], tmp_path: Path) -> None:
     data, out = demo(tmp_path / "data"), tmp_path / "run"
     sampler = train(recipe, data, out, steps=2, **networks)
-    assert [picture.shape for picture in sampler(sampler.draw(3, seed=1))] == 3 * [(32, 32, 3)]
+    assert [image.shape for image in sampler(sampler.draw(3, seed=1))] == 3 * [(32, 32, 3)]
     assert sampler.config.method == recipe
     assert [p.name for p in (out / "samples").iterdir()] == ["step-00000002.png"]
 
@@ -134,8 +134,8 @@ def test_fine_tunes_from_a_model(recipe: str, tmp_path: Path) -> None:
     data, still = demo(tmp_path / "data"), {"steps": 1, "lr": 0, "ema": 0}
     first = train(recipe, data, tmp_path / "1", **still)
     second = train(recipe, data, tmp_path / "2", seed=9, init=str(tmp_path / "1"), **still)
-    picture = np.zeros((32, 32, 3), np.uint8)
+    image = np.zeros((32, 32, 3), np.uint8)
     moving = ("pix2pix", "colorize", *FROM_NOISE)  # batch norm's averages move
-    assert np.array_equal(applied(first, picture), applied(second, picture)) or recipe in moving
+    assert np.array_equal(applied(first, image), applied(second, image)) or recipe in moving
     for old, new in zip(first.generator.parameters(), second.generator.parameters(), strict=True):
         assert old.equal(new)

@@ -1,4 +1,4 @@
-"""A folder of pictures through a network, each way in turn."""
+"""A folder of images through a network, each way in turn."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from PIL import Image
 from timing import plain
 from translate.api import Translator
 from translate.config import GeneratorSpec, ModelConfig
-from translate.images import find_pictures, read_rgb
+from translate.images import find_images, read_rgb
 from translate.inference import load_predictor
 from translate.models import Model
 from translate.networks import create_generator, initialize
@@ -38,8 +38,8 @@ def random_model(network: str) -> Model:
 
 
 def write_jpegs(folder: Path, photos: Path, count: int, side: int) -> list[Path]:
-    """`count` square JPEGs of the pictures in a folder."""
-    found = find_pictures(photos)
+    """`count` square JPEGs of the images in a folder."""
+    found = find_images(photos)
     folder.mkdir()
     files = []
     for number in range(count):
@@ -53,15 +53,15 @@ Way = Callable[[list[Path], Path], None]
 
 
 def the_ways(model: Model, compiled: bool) -> dict[str, tuple[Way, Callable[[Path], Any]]]:
-    """Each way: what translates a folder, and what translates one picture to pixels."""
+    """Each way: what translates a folder, and what translates one image to pixels."""
     network = plain.plain(model.generator())
 
     def loop(files: list[Path], out: Path) -> None:
         for path in files:
-            plain.picture(network, path).save(out / path.name, quality=90)
+            plain.image(network, path).save(out / path.name, quality=90)
 
     ways: dict[str, tuple[Way, Callable[[Path], Any]]] = {
-        "plain loop, float32": (loop, lambda path: plain.picture(network, path))
+        "plain loop, float32": (loop, lambda path: plain.image(network, path))
     }
     for name, about, settings in (
         ("torch", "ours, torch eager", {}),
@@ -103,7 +103,7 @@ def timed(
     return [
         {
             "way": name,
-            "ms_a_picture": 1000 * statistics.median(seconds[name]) / len(files),
+            "ms_a_image": 1000 * statistics.median(seconds[name]) / len(files),
             "ratio": base / statistics.median(seconds[name]),
             "psnr": psnr(exact, one, files[:8]),
         }
@@ -112,7 +112,7 @@ def timed(
 
 
 def psnr(exact: Callable[[Path], Any], one: Callable[[Path], Any], files: list[Path]) -> float:
-    """Of a way's pixels against those in float32, in dB, over some pictures."""
+    """Of a way's pixels against those in float32, in dB, over some images."""
     errors = [
         np.mean(np.square(np.asarray(exact(path), np.float64) - np.asarray(one(path), np.float64)))
         for path in files

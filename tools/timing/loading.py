@@ -1,4 +1,4 @@
-"""Pictures from a folder to the device, without a network behind them.
+"""Images from a folder to the device, without a network behind them.
 
 The process that asks for them computes by one thread: the workers are measured, not who gets the cores.
 """
@@ -14,10 +14,10 @@ import torch
 
 from timing import plain
 from timing.measure import Build, Run, keep_heap, timed
-from translate.data.datasets.loader import EndlessBatches, load
+from translate.data.datasets.loader import InfiniteBatchSampler, load
 from translate.data.datasets.reader import training_cache
-from translate.data.datasets.samples import PhotoSet
-from translate.images import find_pictures, to_tensor
+from translate.data.datasets.samples import PhotoDataset
+from translate.images import find_images, to_tensor
 from translate.methods.cyclegan.config import CycleGANConfig
 
 LOAD_SIZE, SIDE, BATCH, WORKERS = 286, 256, 8, 2
@@ -28,16 +28,16 @@ def ours(photos: Path, batches: int, *, cached: bool) -> Run:
     torch.set_num_threads(1)
     keep_heap()
     c = CycleGANConfig(image_size=SIDE, load_size=LOAD_SIZE, batch_size=BATCH)
-    files = find_pictures(photos)
-    photo_set = PhotoSet(files, c, training=True, cache=training_cache(files, c) if cached else None)
-    loaded = load(photo_set, EndlessBatches(len(files), BATCH, 0), WORKERS)
+    files = find_images(photos)
+    photo_set = PhotoDataset(files, c, training=True, cache=training_cache(files, c) if cached else None)
+    loaded = load(photo_set, InfiniteBatchSampler(len(files), BATCH, 0), WORKERS)
     return partial(_take, (to_tensor(batch["photo"]) for batch in loaded), batches)
 
 
 def theirs(photos: Path, batches: int) -> Run:
     """The same by the plain loader."""
     torch.set_num_threads(1)
-    photo_set = plain.PlainPhotos(find_pictures(photos), LOAD_SIZE, SIDE)
+    photo_set = plain.PlainPhotos(find_images(photos), LOAD_SIZE, SIDE)
     return partial(_take, plain.loader(photo_set, BATCH, WORKERS), batches)
 
 
@@ -48,7 +48,7 @@ def _take(loaded: Iterator[torch.Tensor], batches: int) -> None:
 
 
 def rows(photos: Path, rounds: int, batches: int) -> list[dict[str, Any]]:
-    """Pictures a second of each way, the plain loader first."""
+    """Images a second of each way, the plain loader first."""
     ways: dict[str, Build] = {
         "plain loader": partial(theirs, photos, batches),
         "ours, --cache-size 0": partial(ours, photos, batches, cached=False),
@@ -56,18 +56,18 @@ def rows(photos: Path, rounds: int, batches: int) -> list[dict[str, Any]]:
     }
     found = timed(ways, rounds)
     base = found["plain loader"].seconds
-    pictures = batches * BATCH
+    images = batches * BATCH
     return [
-        {"way": name, "pictures_a_second": pictures / figures.seconds, "ratio": base / figures.seconds}
+        {"way": name, "images_a_second": images / figures.seconds, "ratio": base / figures.seconds}
         for name, figures in found.items()
     ]
 
 
 def write_photos(folder: Path, source: Path, side: int, number: int) -> None:
-    """JPEGs of photographs' usual proportions, of the pictures in a folder."""
+    """JPEGs of photographs' usual proportions, of the images in a folder."""
     from PIL import Image
 
-    found = find_pictures(source)
+    found = find_images(source)
     folder.mkdir(parents=True)
     for name in range(number):
         image = Image.open(found[name % len(found)]).convert("RGB")

@@ -164,7 +164,7 @@ class _Products:
         return lambda: a @ a
 
 
-def in_words(told: Mapping[str, Any]) -> str:
+def describe_error(told: Mapping[str, Any]) -> str:
     """A machine, and its rates where they were measured."""
     words = f"{told['processor']}, torch {told['torch']}"
     if "threads" in told:

@@ -121,7 +121,7 @@ def dcgan(trainer: Trainer, c: DCGANConfig, adam: MakeOptimizer = Adam) -> Step:
         return F.binary_cross_entropy_with_logits(scores, torch.full_like(scores, target))
 
     def step(batch: dict[str, Tensor]) -> None:
-        x = batch["picture"]
+        x = batch["image"]
         adam_d.zero_grad()
         fake = g(torch.randn(len(x), c.latent, device=x.device)).detach()
         (towards(d(x), 1) + towards(d(fake), 0)).backward()  # type: ignore[no-untyped-call]
@@ -177,8 +177,8 @@ def loader(photos: PlainPhotos, batch_size: int, workers: int) -> Any:
         yield from batches
 
 
-def picture(network: nn.Module, path: Path) -> Image.Image:
-    """One picture through a network: float32, eager, batch 1, PIL."""
+def image(network: nn.Module, path: Path) -> Image.Image:
+    """One image through a network: float32, eager, batch 1, PIL."""
     pixels = np.asarray(Image.open(path).convert("RGB"))
     x = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
     with torch.no_grad():

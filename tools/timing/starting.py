@@ -16,9 +16,9 @@ WHAT = {
 }
 
 
-def rows(model: Path, picture: Path, work: Path, rounds: int) -> list[dict[str, Any]]:
+def rows(model: Path, image: Path, work: Path, rounds: int) -> list[dict[str, Any]]:
     """Seconds of each command, the commands in turn; the first round warms up and does not count."""
-    one = [str(model), str(picture)]
+    one = [str(model), str(image)]
     ours = ["-m", "translate", "apply", *one, "-o", str(work / "cold"), "--overwrite"]
     by_hand = str(Path(__file__).parents[1] / "benchmark.py")
     commands = {

@@ -42,8 +42,8 @@ class Case:
         return find_method(self.recipe).load_task().trainer(c)
 
     def batch(self) -> dict[str, Tensor]:
-        """Random pictures, (N, 3, H, W) uint8."""
-        names = ["picture"] if self.recipe == "dcgan" else ["a", "b"]
+        """Random images, (N, 3, H, W) uint8."""
+        names = ["image"] if self.recipe == "dcgan" else ["a", "b"]
         random = torch.Generator().manual_seed(1)
         shape = (self.batch_size, 3, self.image_size, self.image_size)
         return {name: torch.randint(256, shape, generator=random, dtype=torch.uint8) for name in names}
@@ -83,7 +83,7 @@ def theirs(case: Case, device: torch.device) -> Run:
     """A step of the plain recipe."""
     c = case.config()
     step = plain.STEPS[case.recipe](case.trainer(c).to(device), c)
-    batch = {name: pictures.float() / 127.5 - 1 for name, pictures in case.batch().items()}
+    batch = {name: images.float() / 127.5 - 1 for name, images in case.batch().items()}
     return lambda: step({name: part.to(device) for name, part in batch.items()})
 
 
@@ -113,11 +113,11 @@ def reference(case: Case, folder: Path, device: torch.device) -> Run:
     options = TrainOptions().parse()
     options.device = device
     made = create_model(options)
-    pictures = {name.upper(): part.float() / 127.5 - 1 for name, part in case.batch().items()}
+    images = {name.upper(): part.float() / 127.5 - 1 for name, part in case.batch().items()}
     paths: dict[str, list[str]] = {"A_paths": [], "B_paths": []}
 
     def step() -> None:
-        made.set_input({**pictures, **paths})
+        made.set_input({**images, **paths})
         made.optimize_parameters()
 
     return step

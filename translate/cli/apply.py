@@ -19,23 +19,21 @@ from translate.cli.options import FILES, HELP, INPUT_AND_OUT, MASK, SATURATION
     metavar="AtoB|BtoA",
     help="for a model that goes both ways [default: its first]",
 )
-@click.option(
-    "--tile", default="auto", metavar="auto|off|N", help="cut large pictures into tiles of N pixels"
-)
+@click.option("--tile", default="auto", metavar="auto|off|N", help="cut large images into tiles of N pixels")
 @click.option(
     "--engine",
     type=click.Choice(["auto", "torch", "openvino", "onnxruntime"]),
     default="auto",
     help="auto is the quickest that is installed",
 )
-@click.option("--compile", is_flag=True, help="compile the network: for hundreds of pictures of one size")
+@click.option("--compile", is_flag=True, help="compile the network: for hundreds of images of one size")
 @SATURATION
 @MASK
 @FILES
 def apply(model: str, inputs: tuple[Path, ...], out: Path, **settings: Any) -> None:
-    """Translate pictures and folders with a trained model.
+    """Translate images and folders with a trained model.
 
-    MODEL is a run, a model folder, or the name of an installed model. Each picture keeps its size,
+    MODEL is a run, a model folder, or the name of an installed model. Each image keeps its size,
     name, place in the tree, format, depth, transparency and colour profile. A second run goes on where
     the first one stopped. What cannot be read is listed at the end, and the exit code is then 3.
     """

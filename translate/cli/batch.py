@@ -99,9 +99,9 @@ def _gathered(outcomes: list[Outcome]) -> Iterator[None]:
         return
     import torch
 
-    from translate.training.step.distributed import Group
+    from translate.training.step.distributed import ProcessGroup
 
-    group = Group()
+    group = ProcessGroup()
     with group.joined(torch.device("cpu")):
         yield
         parts = group.gather(list(outcomes))
@@ -138,7 +138,7 @@ class Progress:
         left = (self.total - self.done - share) / max(rate, 1e-9)
         more = f" and {share:.0%} of a large one" if 0 < share < 1 else ""
         clock = f"{int(left // 60)}:{int(left % 60):02d} left" if rate else "looking for what is left"
-        text = f"{self.done}/{self.total}{more}  {rate:.2g} pictures/s  {clock}"
+        text = f"{self.done}/{self.total}{more}  {rate:.2g} images/s  {clock}"
         sys.stderr.write(f"\r{text} " if sys.stderr.isatty() else f"{text}\n")
         sys.stderr.flush()
 
@@ -168,7 +168,7 @@ def _record(outcome: Outcome) -> dict[str, Any]:
 
 
 def _print_summary(outcomes: list[Outcome], out: Path) -> None:
-    from translate.images import picture_name
+    from translate.images import printable_path
     from translate.inference.batch.folder import DONE_BEFORE
 
     failed = [outcome for outcome in outcomes if outcome.failure]
@@ -176,14 +176,14 @@ def _print_summary(outcomes: list[Outcome], out: Path) -> None:
     written = len(outcomes) - skipped.total() - len(failed)
     left = "".join(f", {count} {reason}" for reason, count in skipped.items())
     hint = " (--overwrite translates them again)" if skipped else ""
-    pictures = "1 picture" if written == 1 else f"{written} pictures"
-    click.echo(f"{pictures} in {picture_name(out)}{left}{hint}")
+    images = "1 image" if written == 1 else f"{written} images"
+    click.echo(f"{images} in {printable_path(out)}{left}{hint}")
     for outcome in outcomes:
         if outcome.skipped and outcome.skipped != DONE_BEFORE:
-            click.echo(f"left alone: {picture_name(outcome.target)}: {outcome.skipped}", err=True)
+            click.echo(f"left alone: {printable_path(outcome.target)}: {outcome.skipped}", err=True)
         if outcome.note:
-            click.echo(f"note: {picture_name(outcome.source)}: {outcome.note}", err=True)
+            click.echo(f"note: {printable_path(outcome.source)}: {outcome.note}", err=True)
     for outcome in failed:
         click.echo(f"failed: {outcome.failure}", err=True)
     if failed:
-        raise SomeFilesFailedError(f"{len(failed)} of {len(outcomes)} pictures could not be translated")
+        raise SomeFilesFailedError(f"{len(failed)} of {len(outcomes)} images could not be translated")

@@ -34,7 +34,7 @@ def demo(folder: Path, size: int) -> None:
 def check(folder: str) -> None:
     """Look at the data set in DIR: what it can train, and what is wrong with it.
 
-    Every picture is decoded. Exit code 3 if something has to be left out.
+    Every image is decoded. Exit code 3 if something has to be left out.
     """
     from translate.data.discovery.check import inspect
     from translate.errors import SomeFilesFailedError

@@ -19,9 +19,7 @@ from translate.evaluation.protocols import SCORES, refuse_unknown_scores
 
 @click.command(context_settings=HELP)
 @click.argument("model")
-@click.option(
-    "--data", required=True, metavar="DIR", help="pictures, as for training: what is held out counts"
-)
+@click.option("--data", required=True, metavar="DIR", help="images, as for training: what is held out counts")
 @click.option("--masks", metavar="DIR", type=PATH, help="holes for a model of inpaint [default: drawn]")
 @click.option("--baselines", is_flag=True, help="for a model of inpaint: score what needs no model, too")
 @click.option("--metrics", metavar="NAMES", help=f"of {','.join(SCORES)} [default: all that there are]")
@@ -29,12 +27,12 @@ from translate.evaluation.protocols import SCORES, refuse_unknown_scores
 @click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
 @click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), default="auto")
 def evaluate(model: str, data: str, metrics: str | None, report: Path | None, **options: Any) -> None:
-    """Score a model on pictures, each score with its protocol.
+    """Score a model on images, each score with its protocol.
 
     A model of colorize or inpaint is scored on photos, one of pix2pix on pairs, one of cyclegan on two
-    kinds of pictures, in the layouts that training takes; one that was imported on pairs where the data
+    kinds of images, in the layouts that training takes; one that was imported on pairs where the data
     has them. Scored is what training holds out; of a flat folder of photos it is all. Samples of a model
-    from noise are compared with the pictures that it was trained on, at all checkpoints that its run
+    from noise are compared with the images that it was trained on, at all checkpoints that its run
     keeps. What cannot be scored is listed at the end, and the exit code is then 3.
     """
     names = None if metrics is None else [name.strip() for name in metrics.split(",")]
@@ -60,7 +58,7 @@ def evaluate(model: str, data: str, metrics: str | None, report: Path | None, **
     if evaluation.left_out:
         count = len(evaluation.left_out)
         total = count + evaluation.images
-        raise SomeFilesFailedError(f"{count} of {total} pictures could not be scored")
+        raise SomeFilesFailedError(f"{count} of {total} images could not be scored")
 
 
 def _refuse_place(path: Path) -> None:
@@ -103,7 +101,7 @@ class Progress:
         self.last_line = now
         rate = done / (now - self.start)
         left = (total - done) / rate
-        text = f"{int(done)}/{total}  {rate:.2g} pictures/s  {int(left // 60)}:{int(left % 60):02d} left"
+        text = f"{int(done)}/{total}  {rate:.2g} images/s  {int(left // 60)}:{int(left % 60):02d} left"
         sys.stderr.write(f"\r\x1b[K{text}" if self.terminal else f"{text}\n")
         sys.stderr.flush()
 

@@ -29,7 +29,7 @@ import click
 def export(model: str, out: Path, format: str | None, direction: str | None, overwrite: bool) -> None:
     """Write a model as a file that other programs run.
 
-    MODEL is a run or a model folder. The file takes pictures as float32 (N, C, H, W) in [-1, 1],
+    MODEL is a run or a model folder. The file takes images as float32 (N, C, H, W) in [-1, 1],
     any number and any size that is a multiple of the model's; that of a model from noise takes noise,
     (N, inputs), as its metadata tells. It is run and compared with torch before it is written.
     """
@@ -39,5 +39,5 @@ def export(model: str, out: Path, format: str | None, direction: str | None, ove
     done = export(Model.from_pretrained(model), out, format=format, direction=direction, overwrite=overwrite)
     click.echo(
         f"{done.path}: greatest difference from torch {done.difference:.1e} "
-        f"over {done.pictures} random pictures (tolerance {TOLERANCE:g})"
+        f"over {done.images} random images (tolerance {TOLERANCE:g})"
     )

@@ -24,7 +24,7 @@ PATH = click.Path(path_type=Path)
     type=click.Choice(["running", "picture"]),
     default="running",
     help="what batch norm uses: those of the training, as the reference's test --eval, "
-    "or each picture's own, as its test without [default: running]",
+    "or each image's own, as its test without [default: running]",
 )
 @click.option("--overwrite", is_flag=True, help="replace a model in MODEL")
 def importing(checkpoint: Path, out: Path, direction: str | None, statistics: str, overwrite: bool) -> None:

@@ -19,7 +19,7 @@ from translate.cli.options import FILES, HELP, INPUT_AND_OUT, MASK
 def inpaint(model: str, inputs: tuple[Path, ...], out: Path, **settings: Any) -> None:
     """Fill holes in photos: scratches, spots, what is not wanted.
 
-    MASK is white where the photo is to be filled: one picture for all, or a folder that holds one for
+    MASK is white where the photo is to be filled: one image for all, or a folder that holds one for
     each photo, by stem. Strokes on a transparent layer count, whatever their colour. Without a mask,
     what is transparent in the photo is filled. All other pixels stay as they are, to the bit where the
     format is lossless (--format png, for a JPEG). What cannot be read is listed at the end, and the exit

@@ -18,12 +18,12 @@ from translate.errors import TranslateError, UsageError, nearest
 from translate.version import __version__
 
 COMMANDS = {  # name: the module that holds it, under its own name, and its help line
-    "train": ("train", "Train a model on your pictures."),
-    "apply": ("apply", "Translate pictures and folders with a trained model."),
+    "train": ("train", "Train a model on your images."),
+    "apply": ("apply", "Translate images and folders with a trained model."),
     "colorize": ("colorize", "Give gray photos colour."),
     "inpaint": ("inpaint", "Fill holes in photos."),
-    "sample": ("sample", "Make pictures from noise."),
-    "evaluate": ("evaluate", "Score a model on pictures."),
+    "sample": ("sample", "Make images from noise."),
+    "evaluate": ("evaluate", "Score a model on images."),
     "models": ("models", "List the models that come installed."),
     "data": ("data", "Look at a data set, or write the built-in one."),
     "import": ("importing", "Read a generator of CycleGAN or pix2pix in PyTorch."),
@@ -31,7 +31,7 @@ COMMANDS = {  # name: the module that holds it, under its own name, and its help
 }
 
 
-class Lazy(click.Group):
+class LazyGroup(click.Group):
     """Imports a command's module when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -56,10 +56,10 @@ class Lazy(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
 
-@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="translate")
 def translate() -> None:
-    """Turn one kind of picture into another.
+    """Turn one kind of image into another.
 
     \b
     translate data demo datasets/demo

@@ -20,19 +20,19 @@ ROWS = 8  # samples that each code is shown on
     required=True,
     metavar="OUT",
     type=click.Path(path_type=Path),
-    help="a folder for single pictures; a .png, .jpg or .webp for a grid; a .gif, .webp or .mp4 for a walk",
+    help="a folder for single images; a .png, .jpg or .webp for a grid; a .gif, .webp or .mp4 for a walk",
 )
-@click.option("-n", "count", type=click.IntRange(1, 1_000_000), help="pictures  [default: 64]")
+@click.option("-n", "count", type=click.IntRange(1, 1_000_000), help="images  [default: 64]")
 @click.option(
-    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="which pictures they are"
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="which images they are"
 )
-@click.option("--class", "asked", metavar="NAME", help="make pictures of this class only (cgan)")
+@click.option("--class", "asked", metavar="NAME", help="make images of this class only (cgan)")
 @click.option("--truncation", type=float, help="draw noise beyond this anew, from 0.1; try 1.5")
 @click.option(
     "--interpolate",
     type=click.IntRange(2, 1000),
     metavar="N",
-    help="walk through N pictures and back",
+    help="walk through N images and back",
 )
 @click.option("--traverse", is_flag=True, help="a grid for each code, into the folder OUT (infogan)")
 @click.option("--ema/--no-ema", default=True, help="the averaged generator, or a run's latest as it is")
@@ -51,26 +51,26 @@ def sample(
     device: str,
     overwrite: bool,
 ) -> None:
-    """Make pictures from noise.
+    """Make images from noise.
 
     MODEL is a run or a model folder of gan, dcgan, cgan, wgan, wgan-gp or infogan. The same number of
-    the same seed is the same picture, however many are made.
+    the same seed is the same image, however many are made.
     """
     if traverse and interpolate:
         raise UsageError("--traverse and --interpolate are two things to make: give one of them")
     if count and (traverse or interpolate):
         other = "--traverse" if traverse else "--interpolate"
-        raise UsageError(f"{other} says how many pictures there are: leave -n {count} out")
+        raise UsageError(f"{other} says how many images there are: leave -n {count} out")
     if traverse and (asked or truncation):
         raise UsageError("--traverse shows codes as they are: leave --class and --truncation out")
     from translate.inference.predictors.gallery import save_samples, save_traversals, save_walk
     from translate.inference.predictors.generation import Sampler, traversals
     from translate.models import Model
-    from translate.training.runs.stages import as_trained
+    from translate.training.runs.checkpoint_models import load_without_ema
 
     sampler = Sampler(Model.from_pretrained(model), device=device)
     if not ema:
-        sampler = Sampler(as_trained(Path(model)), device=device)
+        sampler = Sampler(load_without_ema(Path(model)), device=device)
     if traverse:
         told = save_traversals(sampler, traversals(sampler.config, ROWS, seed), out, overwrite=overwrite)
     else:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from translate import distributed
-from translate.config import TrainConfig, explicit, flag_name, load_yaml, settings_of
+from translate.config import TrainConfig, collect_settings, flag_name, load_yaml, setting_fields
 from translate.config.schema import plain_type, range_text
 from translate.errors import UsageError, nearest
 from translate.methods.registry import find_method, method_names
@@ -64,11 +64,11 @@ def recipe_of(file: Path) -> str:
 @click.command(
     cls=Recipes,
     subcommand_metavar="RECIPE [OPTIONS]",
-    short_help="Train a model on your pictures.",
+    short_help="Train a model on your images.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 def train() -> None:
-    """Train a model on your pictures.
+    """Train a model on your images.
 
     RECIPE is a name below, or a YAML file that names one (configs/facades.yaml).
     'translate train RECIPE --help' lists its settings.
@@ -93,7 +93,7 @@ def recipe_command(name: str, file: Path | None = None) -> click.Command:
             given.setdefault("out", f"runs/{file.stem}")
         _train(name, given, files, resume=resume, overwrite=overwrite, dry_run=dry_run)
 
-    options = [*own, *(_option(settings, field) for field in settings_of(settings))]
+    options = [*own, *(_option(settings, field) for field in setting_fields(settings))]
     return click.Command(name, params=list(options), callback=run, help=f"Train {method.about}.")
 
 
@@ -108,7 +108,7 @@ def _option(kind: type[TrainConfig], field: dataclasses.Field[Any]) -> click.Opt
     text = "; ".join(notes[:-1]) + " " + notes[-1] if field.default is not None else "; ".join(notes)
     if plain is bool:
         return click.Option([f"{flag}/--no-{flag[2:]}", field.name], default=None, help=text)
-    short = ["-o"] if field.name == "out" else []  # as the commands that write pictures call it
+    short = ["-o"] if field.name == "out" else []  # as the commands that write images call it
     return click.Option([*short, flag, field.name], default=None, metavar=plain.__name__.upper(), help=text)
 
 
@@ -118,13 +118,13 @@ def _train(
     for file in files:
         if (of := load_yaml(file).get("recipe", name)) != name:
             raise UsageError(f"{file} is for the recipe {of}, not for {name}")
-    given = explicit(find_method(name).config_class(), flags, files=files, environ=os.environ)
+    given = collect_settings(find_method(name).config_class(), flags, files=files, environ=os.environ)
 
     from translate.training.session import Session
 
     first = distributed.rank() == 0
     if first:
-        click.echo("looking at the pictures", err=True)
+        click.echo("looking at the images", err=True)
     session = Session(name, given, resume=resume, overwrite=overwrite)
     if dry_run:
         if first:
@@ -144,7 +144,7 @@ def _print_summary(name: str, folder: str, session: Session, *, ended: bool) -> 
         command = f"translate train {name} --out {folder} --resume"
         click.echo(f"stopped and saved; go on with: {command}", err=True)
         return
-    samples = f", pictures of it in {session.run.samples}" if session.run.samples.is_dir() else ""
+    samples = f", images of it in {session.run.samples}" if session.run.samples.is_dir() else ""
     click.echo(f"the model is in {session.run.model}{samples}")
     from translate.models import read_model_config
 

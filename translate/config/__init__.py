@@ -13,8 +13,8 @@ from translate.config.model import (
     TrainingScale,
     parse_model_config,
 )
-from translate.config.resolve import dump_yaml, explicit, load_yaml, override
-from translate.config.schema import Config, flag_name, from_mapping, setting, settings_of, with_default
+from translate.config.resolve import collect_settings, dump_yaml, load_yaml, merge_settings
+from translate.config.schema import Config, flag_name, from_mapping, setting, setting_fields, with_default
 from translate.config.training import TrainConfig
 
 __all__ = [
@@ -29,14 +29,14 @@ __all__ = [
     "TrainConfig",
     "TrainingScale",
     "TranslationConfig",
+    "collect_settings",
     "dump_yaml",
-    "explicit",
     "flag_name",
     "from_mapping",
     "load_yaml",
-    "override",
+    "merge_settings",
     "parse_model_config",
     "setting",
-    "settings_of",
+    "setting_fields",
     "with_default",
 ]

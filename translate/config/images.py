@@ -22,7 +22,7 @@ RESIZE_MARGIN = 286 / 256  # the reference resizes to 286 and crops 256
 class ImageTrainConfig(TrainConfig):
     """Settings that the image-to-image recipes share."""
 
-    preprocess: str = setting("resize_and_crop", "how a picture becomes a crop", choices=PREPROCESSING)
+    preprocess: str = setting("resize_and_crop", "how an image becomes a crop", choices=PREPROCESSING)
     load_size: int | None = setting(
         None, "side before the crop, in pixels [default: image size x 286/256]", low=8, high=8192
     )
@@ -77,14 +77,14 @@ class ImageTrainConfig(TrainConfig):
     def _check_penalty(self) -> None:
         if self.gan_loss == "wgan-gp" and self.norm == "batch":
             raise UsageError(
-                "gan_loss wgan-gp penalises each picture alone, norm batch mixes them: use --norm instance"
+                "gan_loss wgan-gp penalises each image alone, norm batch mixes them: use --norm instance"
             )
 
     def _check_size(self) -> None:
         size = self.image_size
-        if size < self.least_size:
+        if size < self.min_image_size:
             raise UsageError(
-                f"image_size {size} is under {self.least_size}, the least that a PatchGAN of"
+                f"image_size {size} is under {self.min_image_size}, the least that a PatchGAN of"
                 f" {self.d_layers} layers can judge: use a larger --image-size or fewer --d-layers"
             )
         multiple = self.size_multiple
@@ -112,17 +112,17 @@ class ImageTrainConfig(TrainConfig):
 
     @property
     def size_multiple(self) -> int:
-        """Each side of a picture must be a multiple of this, in pixels."""
+        """Each side of an image must be a multiple of this, in pixels."""
         return 4 if self.generator == "resnet" else 2**self.depth
 
     @property
-    def least_size(self) -> int:
+    def min_image_size(self) -> int:
         """The smallest side that the networks can take while training, in pixels."""
         return 3 * 2**self.d_layers if self.discriminator == "patch" else 8
 
     @property
     def resize_to(self) -> int:
-        """Side to which a picture is resized before the crop, in pixels."""
+        """Side to which an image is resized before the crop, in pixels."""
         return self.load_size or round(self.image_size * RESIZE_MARGIN)
 
     @property
@@ -135,7 +135,7 @@ class ImageTrainConfig(TrainConfig):
 
 @dataclass(kw_only=True)
 class TranslationConfig(ImageTrainConfig):
-    """Settings of the recipes that turn pictures of one kind into the other."""
+    """Settings of the recipes that turn images of one kind into the other."""
 
     domain_a: str | None = setting(
         None, "folder of images of kind A, or tar files", flag="--domainA", resumable=True

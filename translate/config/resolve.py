@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from translate.config.schema import Config, refuse_unknown, settings_of
+from translate.config.schema import Config, refuse_unknown, setting_fields
 from translate.errors import UsageError
 
 PREFIX = "TRANSLATE_"
 LENGTHS = ("epochs", "steps", "minutes")  # of a run: one of them counts
 
 
-def explicit(
+def collect_settings(
     kind: type[Config],
     flags: Mapping[str, Any],
     *,
@@ -34,13 +34,13 @@ def explicit(
     for file in files:
         layer = {name: value for name, value in load_yaml(file).items() if name != "recipe"}
         refuse_unknown(kind, layer, str(file))
-        values = override(values, layer)
-    values = override(values, _from_environment(kind, environ or {}))
+        values = merge_settings(values, layer)
+    values = merge_settings(values, _from_environment(kind, environ or {}))
     refuse_unknown(kind, flags, "settings")
-    return override(values, flags)
+    return merge_settings(values, flags)
 
 
-def override(values: Mapping[str, Any], stronger: Mapping[str, Any]) -> dict[str, Any]:
+def merge_settings(values: Mapping[str, Any], stronger: Mapping[str, Any]) -> dict[str, Any]:
     """Values with stronger ones over them; a stronger length takes the place of any other length."""
     gone = LENGTHS if any(name in stronger for name in LENGTHS) else ()
     return {name: value for name, value in values.items() if name not in gone} | dict(stronger)
@@ -84,7 +84,7 @@ def dump_yaml(config: Config, recipe: str) -> str:
     import yaml
 
     lines = [f"recipe: {recipe}"]
-    for field in settings_of(type(config)):
+    for field in setting_fields(type(config)):
         value = yaml.safe_dump({field.name: getattr(config, field.name)}, allow_unicode=True).strip("\n")
         lines.append(f"{value}  # {field.metadata['help']}")
     return "\n".join(lines) + "\n"

@@ -54,7 +54,7 @@ class Config:
 
     def __post_init__(self) -> None:
         hints = typing.get_type_hints(type(self))
-        for field in settings_of(type(self)):
+        for field in setting_fields(type(self)):
             value = convert(field, hints[field.name], getattr(self, field.name))
             setattr(self, field.name, value)
         self.check()
@@ -74,7 +74,7 @@ class Config:
 C = TypeVar("C", bound=Config)
 
 
-def settings_of(kind: type[Config]) -> tuple[dataclasses.Field[Any], ...]:
+def setting_fields(kind: type[Config]) -> tuple[dataclasses.Field[Any], ...]:
     """The fields of a config class that are settings, in the order of their definition."""
     return tuple(f for f in dataclasses.fields(kind) if "help" in f.metadata)
 

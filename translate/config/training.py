@@ -32,11 +32,11 @@ class TrainConfig(Config):
     )
     compile: str = setting("auto", "compile the networks with torch.compile", choices=("auto", "on", "off"))
     workers: int = setting(
-        2, "processes that decode pictures; 0: a thread of the main one", low=0, resumable=True
+        2, "processes that decode images; 0: a thread of the main one", low=0, resumable=True
     )
     cache_size: float = setting(
         10.0,
-        "gigabytes of decoded pictures in the cache folder, and as many of tar files from elsewhere; 0: none",
+        "gigabytes of decoded images in the cache folder, and as many of tar files from elsewhere; 0: none",
         low=0,
         resumable=True,
     )
@@ -52,7 +52,7 @@ class TrainConfig(Config):
     recompute: bool = setting(
         False, "forget a generator's layers and compute them again for the gradient: less memory, more time"
     )
-    sync_norm: bool = setting(False, "under torchrun: batch norm over the pictures of all processes")
+    sync_norm: bool = setting(False, "under torchrun: batch norm over the images of all processes")
     lr: float = setting(2e-4, "learning rate of Adam", low=0, resumable=True)
     lr_g: float | None = setting(None, "that of the generators [default: lr]", low=0, resumable=True)
     lr_d: float | None = setting(None, "that of the discriminators [default: lr]", low=0, resumable=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from translate.data.discovery.place import Source
+from translate.data.discovery.location import ImageSource
 from translate.evaluation.photos import CROP, RowScores, crop, photos_to_score, rows_of, score_each
 from translate.evaluation.scoring import Request, SuiteResult, share_of
 from translate.images import Pixels, read_rgb
@@ -23,7 +23,7 @@ def evaluate_colorization(predictors: Mapping[str, Predictor], r: Request) -> Su
     predictor, *_ = predictors.values()
     files, which = photos_to_score(r.data)
 
-    def score(number: int, path: Source) -> RowScores:
+    def score(number: int, path: ImageSource) -> RowScores:
         truth = crop(read_rgb(path))
         images = {"gray": gray(truth), "model": predictor(truth)}
         return {("", name): r.scorer(image, truth) for name, image in images.items()}
@@ -32,7 +32,7 @@ def evaluate_colorization(predictors: Mapping[str, Predictor], r: Request) -> Su
     rows = rows_of(image_scores)
     for row in rows if "frechet" in rows[0].values else []:
         row.values["frechet-share"] = share_of(row.values["frechet"], rows[0].values["frechet"])
-    protocol = {"pictures": f"{which}; {CROP}"}
+    protocol = {"images": f"{which}; {CROP}"}
     return SuiteResult(rows=rows, protocol=protocol, images=len(image_scores), left_out=left_out)
 
 

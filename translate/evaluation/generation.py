@@ -19,7 +19,7 @@ from translate.metrics.classifier import Classifier, Labels
 from translate.metrics.frechet import Features
 from translate.models import Model
 from translate.networks.initialization import initial_generator
-from translate.training.runs.stages import stages
+from translate.training.runs.checkpoint_models import load_checkpoint_models
 
 MAX_SAMPLES = 2000  # of a row, and images of the data that they are compared with
 MIN_LABELED, MAX_LABELED = 100, 20_000  # images that teach the classifier
@@ -35,7 +35,9 @@ def load_samplers(model: Model, folder: Path | None, *, device: str, precision: 
     Args:
         folder: where the model was read from, if it was: a run has checkpoints.
     """
-    checkpoints = {f"step {step}": stage for step, stage in stages(folder).items()} if folder else {}
+    checkpoints = (
+        {f"step {step}": stage for step, stage in load_checkpoint_models(folder).items()} if folder else {}
+    )
     checkpoints.pop(f"step {model.config.trained_on.get('steps')}", None)  # it is the model itself
     rows = {UNTRAINED: untrained(model), **checkpoints, "model": model}
     return {name: Sampler(row, device=device, precision=precision) for name, row in rows.items()}
@@ -75,7 +77,7 @@ def evaluate_samples(samplers: Mapping[str, Sampler], r: Request) -> SuiteResult
         true.append(r.scorer.features(image))
         advance(index / count)
     if len(true) < 2:
-        raise DataError(f"{r.data} has fewer than 2 pictures that can be read: give more")
+        raise DataError(f"{r.data} has fewer than 2 images that can be read: give more")
     classifier, class_protocol, notes = _classifier(r, config, advance_from(1))
     rows: list[Row] = []
     for number, (name, sampler) in enumerate(samplers.items(), 2):
@@ -88,8 +90,8 @@ def evaluate_samples(samplers: Mapping[str, Sampler], r: Request) -> SuiteResult
         if classifier:
             values["class"] = share_of_class(classifier(samples), config)
         rows.append(Row("", name, len(true), values))
-    which = f"{len(true)} of {len(dataset.images)} pictures of {r.data}, as in training"
-    protocol = {"pictures": f"{which}; as many samples of seed {SEED}", **class_protocol}
+    which = f"{len(true)} of {len(dataset.images)} images of {r.data}, as in training"
+    protocol = {"images": f"{which}; as many samples of seed {SEED}", **class_protocol}
     return SuiteResult(rows=rows, protocol=protocol, images=len(true), left_out=left_out, notes=notes)
 
 
@@ -159,7 +161,7 @@ def _train_classifier(
     if config.classes not in ([], dataset.classes):
         raise UsageError(f"{data} has other classes than the model")
     if len(dataset.classes) < 2 or len(dataset.images) < MIN_LABELED:
-        raise UsageError(f"{data} has {dataset.summary}: 2 classes and {MIN_LABELED} pictures at least")
+        raise UsageError(f"{data} has {dataset.summary}: 2 classes and {MIN_LABELED} images at least")
     indices, images = zip(*_read_images(dataset, config, MAX_LABELED, []), strict=True)
     classifier = Classifier(
         images,
@@ -169,7 +171,7 @@ def _train_classifier(
     )
     wanted = "the class asked for" if config.classes else "the class that goes best with their category"
     protocol = (
-        f"share of samples that are of {wanted}, to a small network taught by {len(images)} pictures of the"
+        f"share of samples that are of {wanted}, to a small network taught by {len(images)} images of the"
         f" data but one in ten, of which it is right on {classifier.accuracy:.0%}"
     )
     return classifier, {"class": protocol}

@@ -10,7 +10,7 @@ import numpy as np
 
 from translate.data.datasets.masks import HOLE_SIZES, draw_mask
 from translate.errors import DataError, UsageError
-from translate.images import Hole, Pixels, find_pictures, picture_name, read_hole, read_own_hole
+from translate.images import Hole, Pixels, find_images, printable_path, read_hole, read_mask_hole
 
 SEED = 0  # of the holes that are drawn
 MIN_SIDE = 16  # pixels of the shorter side, of a photo that masks are laid on
@@ -42,9 +42,9 @@ def holes_from_files(folder: Path, notes: list[str]) -> Holes:
         UsageError: there is no such folder, or no image in it.
         DataError: no mask is of use.
     """
-    files = find_pictures(folder) if folder.is_dir() else []
+    files = find_images(folder) if folder.is_dir() else []
     if not files:
-        raise UsageError(f"no masks in {picture_name(folder)!r}: give a folder of them, white in the hole")
+        raise UsageError(f"no masks in {printable_path(folder)!r}: give a folder of them, white in the hole")
     by_size: dict[str, list[Path]] = {}
     for path in files:
         name, useless = _class_or_fault(path)
@@ -53,7 +53,7 @@ def holes_from_files(folder: Path, notes: list[str]) -> Holes:
         else:
             by_size.setdefault(name, []).append(path)
     if not by_size:
-        raise DataError(f"no mask of {picture_name(folder)} is of use; {notes[0]}")
+        raise DataError(f"no mask of {printable_path(folder)} is of use; {notes[0]}")
 
     def holes(number: int, shape: tuple[int, ...]) -> list[tuple[str, Hole]]:
         if min(shape[:2]) < MIN_SIDE:
@@ -72,11 +72,11 @@ def holes_from_files(folder: Path, notes: list[str]) -> Holes:
 def _class_or_fault(path: Path) -> tuple[str, str]:
     """Return the class of a mask's size, or why it is of no use."""
     try:
-        hole = read_own_hole(path)
+        hole = read_mask_hole(path)
     except DataError as error:
         return "", f"{error}: left out"
     if hole.all() or not hole.any():
-        return "", f"{picture_name(path)} is left out: {'all' if hole.any() else 'nothing'} is hole"
+        return "", f"{printable_path(path)} is left out: {'all' if hole.any() else 'nothing'} is hole"
     return size_class(float(hole.mean())), ""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from translate.data.discovery.place import Source
+from translate.data.discovery.location import ImageSource
 from translate.evaluation.holes import (
     ALL,
     BASELINES,
@@ -21,7 +21,7 @@ from translate.evaluation.holes import (
 )
 from translate.evaluation.photos import CROP, RowScores, crop, photos_to_score, rows_of, score_each
 from translate.evaluation.scoring import Request, SuiteResult
-from translate.images import picture_name, read_rgb
+from translate.images import printable_path, read_rgb
 from translate.inference import Predictor
 
 
@@ -36,10 +36,10 @@ def evaluate_inpainting(predictors: Mapping[str, Predictor], r: Request) -> Suit
     files, which = photos_to_score(r.data)
     notes: list[str] = []
     holes = holes_from_files(r.masks, notes) if r.masks else draw_holes
-    origin = f"{FROM_FILES} {picture_name(r.masks)}" if r.masks else DRAWN
+    origin = f"{FROM_FILES} {printable_path(r.masks)}" if r.masks else DRAWN
     fillers: dict[str, Filler] = {"model": predictor, **(BASELINES if r.baselines else {})}
 
-    def score(number: int, path: Source) -> RowScores:
+    def score(number: int, path: ImageSource) -> RowScores:
         truth = crop(read_rgb(path))
         fills = [(*hole, name) for hole in holes(number, truth.shape[:2]) for name in fillers]
         scores: RowScores = {}
@@ -52,5 +52,5 @@ def evaluate_inpainting(predictors: Mapping[str, Predictor], r: Request) -> Suit
     image_scores, left_out = score_each(r, files, score)
     of_all_sizes = [{(ALL, name): one} for scores in image_scores for (_, name), one in scores.items()]
     rows = rows_of(image_scores + of_all_sizes, (UNDER, *SIZE_CLASSES, OVER, ALL))
-    protocol = {"pictures": f"{which}; {CROP}", "holes": origin}
+    protocol = {"images": f"{which}; {CROP}", "holes": origin}
     return SuiteResult(rows=rows, protocol=protocol, images=len(image_scores), left_out=left_out, notes=notes)

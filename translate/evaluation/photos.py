@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from translate.data.discovery.find import find_photos
-from translate.data.discovery.place import Source, place_of
+from translate.data.discovery.location import ImageSource, locate_data
 from translate.data.discovery.split import VALIDATION_NAMES
 from translate.errors import DataError
 from translate.evaluation.scoring import (
@@ -23,7 +23,7 @@ from translate.evaluation.scoring import (
     distance,
     share_of,
 )
-from translate.images import Pixels, picture_name
+from translate.images import Pixels, printable_path
 from translate.inference import Predictor, load_predictor
 from translate.models import Model
 
@@ -50,14 +50,14 @@ def load_predictors(
     }
 
 
-def photos_to_score(data: str) -> tuple[list[Source], str]:
+def photos_to_score(data: str) -> tuple[list[ImageSource], str]:
     """Find the photos to score by, of a flat folder all of them; and say which they are.
 
     Raises:
         UsageError: the folder is missing or empty.
     """
     dataset = find_photos(data)
-    root = place_of(data)
+    root = locate_data(data)
     parts = ("train", *VALIDATION_NAMES)
     if dataset.validation and isinstance(root, Path) and any((root / part).is_dir() for part in parts):
         return dataset.validation, f"held-out photos of {data}"
@@ -65,7 +65,7 @@ def photos_to_score(data: str) -> tuple[list[Source], str]:
 
 
 def score_each(
-    r: Request, files: Sequence[Source], score: Callable[[int, Source], Item]
+    r: Request, files: Sequence[ImageSource], score: Callable[[int, ImageSource], Item]
 ) -> tuple[list[Item], list[str]]:
     """Return what `score` gives for each file, by its number; and why it gave nothing for the others.
 
@@ -79,10 +79,10 @@ def score_each(
         try:
             items.append(score(number, path))
         except DataError as error:
-            name = picture_name(str(path))
+            name = printable_path(str(path))
             left_out.append(str(error) if str(error).startswith(name) else f"{name}: {error}")
     if not items:
-        raise DataError(f"none of {len(files)} pictures can be scored; the first: {left_out[0]}")
+        raise DataError(f"none of {len(files)} images can be scored; the first: {left_out[0]}")
     return items, left_out
 
 

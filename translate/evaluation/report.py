@@ -7,7 +7,7 @@ from typing import Any
 
 from translate.evaluation.protocols import COLUMNS
 from translate.evaluation.scoring import Evaluation
-from translate.images import picture_name
+from translate.images import printable_path
 
 
 def report_lines(evaluation: Evaluation) -> Iterator[str]:
@@ -15,14 +15,14 @@ def report_lines(evaluation: Evaluation) -> Iterator[str]:
     yield from table_lines(evaluation)
     yield ""
     for name, protocol in evaluation.protocol.items():
-        yield picture_name(f"{name}: {protocol}")
+        yield printable_path(f"{name}: {protocol}")
 
 
 def table_lines(evaluation: Evaluation) -> list[str]:
     """Return lines of equal columns: words to the left, numbers to the right, a dash where there is none."""
     rows = evaluation.rows
     names = [name for name in COLUMNS if name in rows[0].values]
-    lines = [[evaluation.group, "", "pictures", *(COLUMNS[name].heading for name in names)]]
+    lines = [[evaluation.group, "", "images", *(COLUMNS[name].heading for name in names)]]
     for row in rows:
         values = [_text(name, row.values[name]) for name in names]
         lines.append([row.group, row.name, str(row.images), *values])
@@ -50,7 +50,7 @@ def to_json(evaluation: Evaluation, model: str) -> dict[str, Any]:
         "precision": evaluation.precision,
         "kind": evaluation.kind,
         "suite": evaluation.suite,
-        "pictures": evaluation.images,
+        "images": evaluation.images,
         "left_out": evaluation.left_out,
         "notes": evaluation.notes,
         "protocol": evaluation.protocol,
@@ -58,7 +58,7 @@ def to_json(evaluation: Evaluation, model: str) -> dict[str, Any]:
             {
                 **({evaluation.group: row.group} if row.group else {}),
                 "name": row.name,
-                "pictures": row.images,
+                "images": row.images,
                 **row.values,
             }
             for row in evaluation.rows

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from translate.images import Hole, Pixels
-from translate.metrics import PictureFeatures, colorfulness, delta_e, frechet_distance, picture_psnr, ssim
+from translate.metrics import ImageFeatures, colorfulness, delta_e, frechet_distance, image_psnr, ssim
 from translate.metrics.frechet import FEATURES, Features
 
 ROUNDING = 1e-6  # a distance below it is rounding: nothing is a share of it
@@ -106,7 +106,7 @@ class ImageScores:
 
 
 MEASURES: dict[str, Callable[[Pixels, Pixels, Hole | None], float]] = {
-    "psnr": lambda image, truth, where: min(MAX_PSNR, picture_psnr(image, truth, where)),
+    "psnr": lambda image, truth, where: min(MAX_PSNR, image_psnr(image, truth, where)),
     "ssim": lambda image, truth, where: ssim(image, truth),
     "delta-e": delta_e,
     "colorfulness": lambda image, truth, where: colorfulness(image),
@@ -121,7 +121,7 @@ class ImageScorer:
         network: gives the features that the Frechet distance takes; None is without that.
     """
 
-    def __init__(self, scores: Sequence[str], network: PictureFeatures | None = None) -> None:
+    def __init__(self, scores: Sequence[str], network: ImageFeatures | None = None) -> None:
         self.measures = {score: MEASURES[score] for score in MEASURES if score in scores}
         self._network = network
         self._truth: tuple[Pixels | None, Features] = (None, np.empty((0, FEATURES)))

@@ -16,7 +16,7 @@ from translate.evaluation.photos import load_predictors
 from translate.evaluation.protocols import COLUMNS, refuse_unknown_scores
 from translate.evaluation.scoring import Evaluation, ImageScorer, Progress, Request, SuiteResult
 from translate.evaluation.translation import evaluate_pairs, evaluate_unpaired, fits_pairs
-from translate.metrics import PictureFeatures
+from translate.metrics import ImageFeatures
 from translate.models import Model, pick_device, pick_precision
 from translate.version import __version__
 
@@ -42,7 +42,7 @@ class Suite:
     run: Callable[[Any, Request], SuiteResult]
     load: Callable[..., Any] = load_predictors
     group: str = ""
-    where: str = "the picture"
+    where: str = "the image"
     masks: bool = False
     fits: Callable[[ModelConfig, str], bool] = lambda config, data: True
 
@@ -200,7 +200,7 @@ def _create_scorer(suite: Suite, metrics: Sequence[str] | None) -> tuple[ImageSc
     if "frechet" not in scores:
         return ImageScorer(scores), scores, []
     try:
-        return ImageScorer(scores, PictureFeatures()), scores, []
+        return ImageScorer(scores, ImageFeatures()), scores, []
     except TranslateError as error:
         if metrics or scores == ["frechet"]:
             raise

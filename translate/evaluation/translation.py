@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from translate.config import ModelConfig
 from translate.data.discovery.find import find_paired, find_unpaired
+from translate.data.discovery.location import ImageSource
 from translate.data.discovery.pair import Pair
-from translate.data.discovery.place import Source
 from translate.errors import UsageError
 from translate.evaluation.photos import RowScores, rows_of, score_each, to_rgb
 from translate.evaluation.scoring import Request, Row, SuiteResult, distance
-from translate.images import Pixels, read_rgb, resized
+from translate.images import Pixels, read_rgb, resize
 from translate.inference import Predictor
 from translate.metrics.frechet import Features
 
@@ -46,7 +46,7 @@ def evaluate_pairs(predictors: Mapping[str, Predictor], r: Request) -> SuiteResu
         name: _group(one.config, name) if len(predictors) > 1 else "" for name, one in predictors.items()
     }
 
-    def score(number: int, path: Source) -> RowScores:
+    def score(number: int, path: ImageSource) -> RowScores:
         sides = read_pair(pairs[number])
         scores: RowScores = {}
         for direction, predictor in predictors.items():
@@ -57,7 +57,7 @@ def evaluate_pairs(predictors: Mapping[str, Predictor], r: Request) -> SuiteResu
 
     image_scores, left_out = score_each(r, [pair.a for pair in pairs], score)
     which = "held-out" if dataset.validation else "all"
-    protocol = {"pictures": f"{which} pairs of {r.data}, at their own size"}
+    protocol = {"images": f"{which} pairs of {r.data}, at their own size"}
     rows = rows_of(image_scores, list(groups.values()))
     notes = list(dataset.notes)
     # Single photos are cut in half like joined pairs, and no score shows it: the person must know.
@@ -79,7 +79,7 @@ def evaluate_unpaired(predictors: Mapping[str, Predictor], r: Request) -> SuiteR
     translations: dict[str, list[Features]] = {direction: [] for direction in predictors}
     ends = {direction: _ends(predictor.config, direction) for direction, predictor in predictors.items()}
 
-    def take_features(number: int, path: Source) -> None:
+    def take_features(number: int, path: ImageSource) -> None:
         image, side = read_rgb(path), 0 if number < len(a) else 1
         for direction, predictor in predictors.items():
             if ends[direction][0] == side:
@@ -93,7 +93,7 @@ def evaluate_unpaired(predictors: Mapping[str, Predictor], r: Request) -> SuiteR
         for name, features in (("untranslated", truth[source]), ("model", answers)):
             values = {"frechet": distance(features, truth[target])}
             rows.append(Row(_group(predictors[direction].config, direction), name, len(features), values))
-    protocol = {"pictures": f"held-out pictures of {r.data}, at their own size"}
+    protocol = {"images": f"held-out images of {r.data}, at their own size"}
     return SuiteResult(
         rows=rows, protocol=protocol, images=len(images), left_out=left_out, notes=dataset.notes
     )
@@ -126,4 +126,4 @@ def read_pair(pair: Pair) -> tuple[Pixels, Pixels]:
     a = read_rgb(pair.a)
     half = a.shape[1] // 2
     a, b = (a[:, :half], a[:, half : 2 * half]) if pair.b is None else (a, read_rgb(pair.b))
-    return a, resized(b, *a.shape[:2])
+    return a, resize(b, *a.shape[:2])

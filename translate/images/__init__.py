@@ -2,14 +2,14 @@
 
 from translate.images.codecs.formats import FORMATS
 from translate.images.codecs.limit import MAX_PIXELS
-from translate.images.codecs.reading import Enclosed, from_image, pixels_of, read, read_rgb
-from translate.images.codecs.writing import to_image, write, write_rgb
-from translate.images.files import SUFFIXES, find_pictures, picture_name, real
-from translate.images.masks import Hole, hole_of, read_hole, read_own_hole
-from translate.images.picture import Array, Picture, Pixels, from_pil, to_pil
-from translate.images.picture_file import PictureFile
-from translate.images.resizing import resized
-from translate.images.sheet import contact_sheet, picture_grid
+from translate.images.codecs.reading import EmbeddedFile, count_pixels, image_file_from_pil, read, read_rgb
+from translate.images.codecs.writing import image_file_to_pil, write, write_rgb
+from translate.images.files import SUFFIXES, find_images, printable_path, resolve_links
+from translate.images.frame import Array, Frame, Pixels, from_pil, to_pil
+from translate.images.image_file import ImageFile
+from translate.images.masks import Hole, hole_from_mask, read_hole, read_mask_hole
+from translate.images.resizing import resize
+from translate.images.sheet import contact_sheet, image_grid
 from translate.images.tensors import levels, to_pixels, to_tensor
 
 __all__ = [
@@ -17,27 +17,27 @@ __all__ = [
     "MAX_PIXELS",
     "SUFFIXES",
     "Array",
-    "Enclosed",
+    "EmbeddedFile",
+    "Frame",
     "Hole",
-    "Picture",
-    "PictureFile",
+    "ImageFile",
     "Pixels",
     "contact_sheet",
-    "find_pictures",
-    "from_image",
+    "count_pixels",
+    "find_images",
     "from_pil",
-    "hole_of",
+    "hole_from_mask",
+    "image_file_from_pil",
+    "image_file_to_pil",
+    "image_grid",
     "levels",
-    "picture_grid",
-    "picture_name",
-    "pixels_of",
+    "printable_path",
     "read",
     "read_hole",
-    "read_own_hole",
+    "read_mask_hole",
     "read_rgb",
-    "real",
-    "resized",
-    "to_image",
+    "resize",
+    "resolve_links",
     "to_pil",
     "to_pixels",
     "to_tensor",

@@ -28,9 +28,7 @@ FOREIGN = frozenset(
 )
 
 
-def find_pictures(
-    folder: Path, *, skip: Path | None = None, suffixes: frozenset[str] = SUFFIXES
-) -> list[Path]:
+def find_images(folder: Path, *, skip: Path | None = None, suffixes: frozenset[str] = SUFFIXES) -> list[Path]:
     """Find all files below `folder` that are images by their suffix, sorted, hidden ones left out.
 
     Links to folders are not followed, because they may lead in a circle.
@@ -45,22 +43,23 @@ def find_pictures(
         folders[:] = [
             name
             for name in folders
-            if not name.startswith(".") and (skip is None or real(here / name) != real(skip))
+            if not name.startswith(".")
+            and (skip is None or resolve_links(here / name) != resolve_links(skip))
         ]
-        found += [here / name for name in names if _is_picture_name(name, suffixes)]
+        found += [here / name for name in names if _is_image_name(name, suffixes)]
     return sorted(found)
 
 
-def _is_picture_name(name: str, suffixes: frozenset[str]) -> bool:
+def _is_image_name(name: str, suffixes: frozenset[str]) -> bool:
     """Return whether a file name is that of an image, by its suffix, and not hidden."""
     return not name.startswith(".") and Path(name).suffix.lower() in suffixes
 
 
-def real(path: Path) -> Path:
+def resolve_links(path: Path) -> Path:
     """Resolve the links of a path; one that leads to itself stays as it is."""
     return Path(os.path.realpath(path))
 
 
-def picture_name(path: Path | str) -> str:
+def printable_path(path: Path | str) -> str:
     """Return a path for messages: line breaks and other control characters are escaped."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(path))

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from translate.errors import DataError
 from translate.images.codecs.reading import read
-from translate.images.files import picture_name
-from translate.images.picture import Picture
+from translate.images.files import printable_path
+from translate.images.frame import Frame
 
 Hole = npt.NDArray[np.bool_]
 
@@ -37,13 +37,13 @@ def read_hole(path: Path, size: tuple[int, int], *, invert: bool = False, dilate
         DataError: the file is no image, or of another aspect.
     """
     try:
-        return hole_of(read(path, first_only=True).frames[0], size, invert=invert, dilate=dilate)
+        return hole_from_mask(read(path, first_only=True).frames[0], size, invert=invert, dilate=dilate)
     except DataError as error:
-        name = picture_name(path)
+        name = printable_path(path)
         raise DataError(str(error) if str(error).startswith(name) else f"{name}: {error}") from None
 
 
-def read_own_hole(path: Path) -> Hole:
+def read_mask_hole(path: Path) -> Hole:
     """Read the hole that a mask file describes, at the mask's own size.
 
     Raises:
@@ -52,12 +52,12 @@ def read_own_hole(path: Path) -> Hole:
     return _shown(read(path, first_only=True).frames[0], LEVEL)
 
 
-def hole_of(mask: Picture, size: tuple[int, int], *, invert: bool = False, dilate: int = 0) -> Hole:
+def hole_from_mask(mask: Frame, size: tuple[int, int], *, invert: bool = False, dilate: int = 0) -> Hole:
     """Return the hole as `read_hole` does, of a mask that is read already."""
     width, height = mask.size
     if abs(np.log(width / height * size[1] / size[0])) > ASPECT and mask.size != size:
         raise DataError(
-            f"a mask of {width}x{height} for a picture of {size[0]}x{size[1]}: give it the picture's size"
+            f"a mask of {width}x{height} for an image of {size[0]}x{size[1]}: give it the image's size"
         )
     hole = _shown(mask, LEVEL if width >= size[0] else PARTLY)
     if mask.size != size:
@@ -71,7 +71,7 @@ def hole_of(mask: Picture, size: tuple[int, int], *, invert: bool = False, dilat
     return hole
 
 
-def _shown(mask: Picture, level: float) -> Hole:
+def _shown(mask: Frame, level: float) -> Hole:
     """Return the bright pixels of a mask; on a transparent layer the strokes, in a cut photo the cut."""
     bright: Hole = mask.pixels.max(axis=2) >= level * mask.white
     if mask.alpha is None or (opaque := mask.alpha >= level * mask.white).all():

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from translate.images.picture import Pixels
+from translate.images.frame import Pixels
 
 
-def resized(pixels: Pixels, height: int, width: int) -> Pixels:
+def resize(pixels: Pixels, height: int, width: int) -> Pixels:
     """Resize images by the bicubic filter that Pillow has, which covers more pixels where they shrink.
 
     Args:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from translate.images.picture import WHITE, Array
+from translate.images.frame import WHITE, Array
 
 
 def to_tensor(pixels: Array | Tensor) -> Tensor:

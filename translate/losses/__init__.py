@@ -1,4 +1,4 @@
-"""What networks are trained for: adversarial pairs, penalties and the pool of generated pictures."""
+"""What networks are trained for: adversarial pairs, penalties and the pool of generated images."""
 
 from translate.losses.adversarial import GAN_LOSSES, GANLoss, gradient_penalty, vanilla
 from translate.losses.color import ColorClasses

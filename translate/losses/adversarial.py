@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from translate.compiling import uncompiled
+from translate.compiling import run_eagerly
 
 
 def _full(scores: Tensor) -> Tensor:
@@ -22,7 +22,7 @@ class GANLoss:
     """A pair of losses over scores of shape (N, 1, h, w), unbounded, high for real.
 
     Each side is a sum over its judgements: `discriminator(real=..., fake=...)` adds what real
-    and generated pictures cost, `generator(fake)` is the cost of not being taken for real.
+    and generated images cost, `generator(fake)` is the cost of not being taken for real.
     """
 
     real: Callable[[Tensor], Tensor]
@@ -31,14 +31,14 @@ class GANLoss:
 
     def discriminator(self, *, real: Tensor, fake: Tensor) -> Tensor:
         """The discriminator's loss, a scalar."""
-        return self.of_real(real) + self.of_fake(fake)
+        return self.real_loss(real) + self.fake_loss(fake)
 
-    def of_real(self, scores: Tensor) -> Tensor:
-        """What real pictures cost the discriminator, a scalar."""
+    def real_loss(self, scores: Tensor) -> Tensor:
+        """What real images cost the discriminator, a scalar."""
         return self.real(_full(scores))
 
-    def of_fake(self, scores: Tensor) -> Tensor:
-        """What generated pictures cost the discriminator, a scalar."""
+    def fake_loss(self, scores: Tensor) -> Tensor:
+        """What generated images cost the discriminator, a scalar."""
         return self.fake(_full(scores))
 
     def generator(self, fake: Tensor) -> Tensor:
@@ -61,7 +61,7 @@ def vanilla(smoothing: float = 0.0) -> GANLoss:
     """arXiv:1406.2661, eq. 1, in the non-saturating form of section 3.
 
     Args:
-        smoothing: how far under 1 real pictures are to score (arXiv:1606.03498, section 3.4).
+        smoothing: how far under 1 real images are to score (arXiv:1606.03498, section 3.4).
     """
     real, fake, generator_loss = (_towards(_bce, target) for target in (1 - smoothing, 0, 1))
     return GANLoss(real=real, fake=fake, generator_loss=generator_loss)
@@ -90,7 +90,7 @@ def gradient_penalty(
     """E[(|grad of critic at x| - 1)^2] on random points between real and fake (arXiv:1704.00028, eq. 3).
 
     Args:
-        critic: scores (N, C, H, W) pictures; called on the mixture, after `condition` if given.
+        critic: scores (N, C, H, W) images; called on the mixture, after `condition` if given.
         real, fake: (N, C, H, W), no gradient needed.
         condition: (N, K, H, W), put before the mixture's channels and not differentiated.
 
@@ -99,7 +99,7 @@ def gradient_penalty(
     """
     share = torch.rand(len(real), 1, 1, 1, device=real.device, dtype=real.dtype)
     mixed = torch.lerp(real.detach(), fake.detach().to(real.dtype), share).requires_grad_()
-    with uncompiled("the gradient penalty, which torch.compile cannot differentiate"):
+    with run_eagerly("the gradient penalty, which torch.compile cannot differentiate"):
         scores = critic(mixed if condition is None else torch.cat([condition, mixed], dim=1))
     (slope,) = torch.autograd.grad(_full(scores).sum(), mixed, create_graph=True)
     norm: Tensor = torch.linalg.vector_norm(slope.flatten(1), dim=1)

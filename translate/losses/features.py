@@ -15,7 +15,7 @@ class FeatureLoss(nn.Module):
 
     def __init__(self, backbone: nn.Module) -> None:
         super().__init__()
-        self.backbone = freeze(backbone).eval()
+        self.backbone = convert_to_buffers(backbone).eval()
 
     def train(self, mode: bool = True) -> FeatureLoss:
         """Stay as it is: the backbone's batch norms use what they learnt."""
@@ -28,7 +28,7 @@ class FeatureLoss(nn.Module):
         return sum(shares, image.new_zeros(())) / len(shares)
 
 
-def freeze(network: nn.Module) -> nn.Module:
+def convert_to_buffers(network: nn.Module) -> nn.Module:
     """Make a network's weights constants, in place: they are neither trained, averaged nor checkpointed."""
     for module in network.modules():
         for name, weight in list(module.named_parameters(recurse=False)):

@@ -42,7 +42,7 @@ def _initialized(network: Network, c: ImageTrainConfig) -> Network:
     return network
 
 
-def adam(c: TrainConfig, role: str, *networks: nn.Module) -> torch.optim.Adam:
+def create_adam(c: TrainConfig, role: str, *networks: nn.Module) -> torch.optim.Adam:
     """Create one Adam over the weights of all `networks`.
 
     Args:

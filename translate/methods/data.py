@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from translate.config import PhotoTrainConfig, TranslationConfig
 from translate.data.datasets.reader import file_errors, training_cache
-from translate.data.datasets.samples import PairedSet, SampleSet, UnpairedSet
+from translate.data.datasets.samples import PairedDataset, SampleDataset, UnpairedDataset
 from translate.data.discovery.check import without_unreadable
 from translate.data.discovery.find import find_paired, find_photos, find_unpaired
 from translate.data.discovery.split import fingerprint
@@ -20,8 +20,8 @@ def paired_data(c: TranslationConfig) -> TaskData:
     found = without_unreadable(found, file_errors(cache))
     swap = c.direction == "BtoA"
     return TaskData(
-        train=PairedSet(found.train, c, training=True, swap=swap, cache=cache),
-        validation=PairedSet(found.validation or found.train, c, training=False, swap=swap),
+        train=PairedDataset(found.train, c, training=True, swap=swap, cache=cache),
+        validation=PairedDataset(found.validation or found.train, c, training=False, swap=swap),
         summary=found.summary,
         notes=found.notes,
         fingerprint=fingerprint(found),
@@ -35,16 +35,16 @@ def unpaired_data(c: TranslationConfig) -> TaskData:
     found = without_unreadable(found, file_errors(cache))
     (a, b), (validation_a, validation_b) = found.train, found.validation
     return TaskData(
-        train=UnpairedSet((a, b), c, training=True, cache=cache),
-        validation=UnpairedSet((validation_a or a, validation_b or b), c, training=False),
+        train=UnpairedDataset((a, b), c, training=True, cache=cache),
+        validation=UnpairedDataset((validation_a or a, validation_b or b), c, training=False),
         summary=found.summary,
         notes=found.notes,
         fingerprint=fingerprint(found),
     )
 
 
-def photo_data(c: PhotoTrainConfig, dataset: Callable[..., SampleSet]) -> TaskData:
-    """Find photos; the samples are those of `dataset`, a `PhotoSet` or one with more in it."""
+def photo_data(c: PhotoTrainConfig, dataset: Callable[..., SampleDataset]) -> TaskData:
+    """Find photos; the samples are those of `dataset`, a `PhotoDataset` or one with more in it."""
     found = find_photos(c.data, cache_size=c.cache_size)
     cache = training_cache(found.train, c)
     found = without_unreadable(found, file_errors(cache))

@@ -22,13 +22,17 @@ def translation_model(paired: bool) -> Any:
             for name in generators
         }
         return ModelConfig(
-            kind="translation", domains=["A", "B"], routes=routes, paired=paired, **trained(c, generators)
+            kind="translation",
+            domains=["A", "B"],
+            routes=routes,
+            paired=paired,
+            **common_model_fields(c, generators),
         )
 
     return build
 
 
-def trained(c: ImageTrainConfig, generators: Mapping[str, Generator]) -> dict[str, Any]:
+def common_model_fields(c: ImageTrainConfig, generators: Mapping[str, Generator]) -> dict[str, Any]:
     """Return what models of all kinds know of their generator and of their training."""
     generator = next(iter(generators.values()))
     resize_to = c.resize_to if c.preprocess in RESIZED else None

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from translate.config import ModelConfig
-from translate.data.datasets.samples import SampleSet
+from translate.data.datasets.samples import SampleDataset
 from translate.images import Pixels
-from translate.methods.trainer import Progress, Trainer
+from translate.methods.trainer import StepProgress, Trainer
 from translate.models import Model, Precision
 from translate.networks import Generator
 
@@ -24,8 +24,8 @@ class TaskData:
         facts: what a model should know of it.
     """
 
-    train: SampleSet
-    validation: SampleSet
+    train: SampleDataset
+    validation: SampleDataset
     summary: str
     notes: list[str]
     fingerprint: str
@@ -62,7 +62,7 @@ def no_remarks(history: History) -> list[str]:
     return []
 
 
-def same_settings(c: Any, progress: Progress) -> Mapping[str, Any]:
+def same_settings(c: Any, progress: StepProgress) -> Mapping[str, Any]:
     """Return no settings that change during a run."""
     return {}
 
@@ -84,8 +84,8 @@ class Task:
 
     trainer: Callable[[Any], Trainer]
     data: Callable[[Any], TaskData]
-    validate: Callable[[Model, SampleSet, Precision], ValidationResult]
+    validate: Callable[[Model, SampleDataset, Precision], ValidationResult]
     model: BuildModel
     best: BestScore | None = None
     remarks: Callable[[History], list[str]] = no_remarks
-    settings_at: Callable[[Any, Progress], Mapping[str, Any]] = same_settings
+    settings_at: Callable[[Any, StepProgress], Mapping[str, Any]] = same_settings

@@ -14,7 +14,7 @@ from translate.networks import Generator
 
 
 @dataclass(frozen=True)
-class Progress:
+class StepProgress:
     """Where a run stands before a step.
 
     Python numbers choose the kind of a step (`Trainer.variant`); what enters its arithmetic is taken from
@@ -40,8 +40,9 @@ class Update(Protocol):
     def __call__(self, name: str, loss: Tensor, *, when: Tensor | None = None) -> None:
         """Take one step of the optimizer `name` down `loss`, with the gradients accumulated before.
 
-        The loss moves the weights of this optimizer only, whichever networks it went through; `frozen` spares
-        the others' gradients. Of a step in parts (`--accumulate`) all optimizers step at the end.
+        The loss moves the weights of this optimizer only, whichever networks it went through;
+        `freeze_weights` spares the others' gradients. With `--accumulate`, all optimizers step after the
+        last microbatch.
 
         Args:
             when: () bool; where it is false, weights and optimizer state stay as they were.
@@ -74,11 +75,11 @@ class Trainer(nn.Module):
         """The networks that are trained, by name; frozen backbones (`losses.freeze`) have no parameters."""
         return {name: child for name, child in self.named_children() if any(True for _ in child.parameters())}
 
-    def step(self, batch: dict[str, Tensor], update: Update, progress: Progress) -> dict[str, Tensor]:
+    def step(self, batch: dict[str, Tensor], update: Update, progress: StepProgress) -> dict[str, Tensor]:
         """Train on a batch of (N, C, H, W) in [-1, 1]; return the losses, scalars by name."""
         raise NotImplementedError
 
-    def variant(self, progress: Progress) -> Hashable:
+    def variant(self, progress: StepProgress) -> Hashable:
         """Return the kind of the next step, where steps differ (a new level, a regularisation now and then).
 
         Of each kind the engine keeps one graph or compiled program.
@@ -87,7 +88,7 @@ class Trainer(nn.Module):
 
 
 @contextmanager
-def frozen(*networks: nn.Module) -> Iterator[None]:
+def freeze_weights(*networks: nn.Module) -> Iterator[None]:
     """Let the networks pass gradients through and gather none; afterwards they have the flags of before."""
     flags = [(weight, weight.requires_grad) for network in networks for weight in network.parameters()]
     for weight, _ in flags:

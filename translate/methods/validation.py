@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from translate.data.datasets.samples import Sample, SampleKey, SampleSet
+from translate.data.datasets.samples import Sample, SampleDataset, SampleKey
 from translate.images import Pixels, contact_sheet, to_pixels, to_tensor
 from translate.methods.task import ValidationResult
 from translate.models import Model, Precision
@@ -35,7 +35,7 @@ class Validation:
     count: int = SHOWN
 
     @torch.no_grad()
-    def __call__(self, model: Model, data: SampleSet, precision: Precision) -> ValidationResult:
+    def __call__(self, model: Model, data: SampleDataset, precision: Precision) -> ValidationResult:
         columns: dict[str, list[Pixels]] = defaultdict(list)
         totals: dict[str, float] = defaultdict(float)
         generators = dict(model.generators.items())

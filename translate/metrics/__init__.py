@@ -1,16 +1,16 @@
-"""How near a picture is to the truth, each score with its protocol."""
+"""How near an image is to the truth, each score with its protocol."""
 
 from translate.metrics.fidelity import l1, psnr
-from translate.metrics.frechet import PictureFeatures, frechet_distance
-from translate.metrics.pictures import colorfulness, delta_e, picture_psnr, ssim
+from translate.metrics.frechet import ImageFeatures, frechet_distance
+from translate.metrics.images import colorfulness, delta_e, image_psnr, ssim
 
 __all__ = [
-    "PictureFeatures",
+    "ImageFeatures",
     "colorfulness",
     "delta_e",
     "frechet_distance",
+    "image_psnr",
     "l1",
-    "picture_psnr",
     "psnr",
     "ssim",
 ]

@@ -1,4 +1,4 @@
-"""A small network that tells the classes of small pictures, trained here on the pictures themselves."""
+"""A small network that tells the classes of small images, trained here on the images themselves."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from translate.metrics.pictures import Pixels
+from translate.metrics.images import Pixels
 
 SIDE = 32  # pixels that it looks at
-HELD_OUT = 10  # one picture in so many
+HELD_OUT = 10  # one image in so many
 WIDTHS = (16, 32, 64)
 STEPS, BATCH, LR = 1500, 128, 3e-3
 
@@ -22,26 +22,26 @@ Labels = npt.NDArray[np.int64]
 
 
 class Classifier:
-    """Learns on construction, from nine pictures in ten; equal pictures give an equal classifier.
+    """Learns on construction, from nine images in ten; equal images give an equal classifier.
 
     Args:
-        pictures: (H, W, 3) uint8 each, 10 at least, brought to 32 x 32 pixels.
+        images: (H, W, 3) uint8 each, 10 at least, brought to 32 x 32 pixels.
         labels: the number of each one's class.
         classes: how many there are.
         progress: is told how many steps are done, of how many.
 
     Attributes:
-        accuracy: share of the tenth picture of ten, which it did not learn from, that it is right on.
+        accuracy: share of the tenth image of ten, which it did not learn from, that it is right on.
     """
 
     def __init__(
         self,
-        pictures: Sequence[Pixels],
+        images: Sequence[Pixels],
         labels: Sequence[int],
         classes: int,
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
-        x, y = _batch(pictures), torch.tensor(labels)
+        x, y = _batch(images), torch.tensor(labels)
         validation = torch.arange(len(y)) % HELD_OUT == HELD_OUT - 1
         with torch.random.fork_rng(devices=[]), torch.enable_grad():
             torch.manual_seed(0)
@@ -64,9 +64,9 @@ class Classifier:
             schedule.step()
             progress(step + 1, STEPS)
 
-    def __call__(self, pictures: Sequence[Pixels]) -> Labels:
-        """The number of each picture's class, (N,)."""
-        return self._classes(_batch(pictures))
+    def __call__(self, images: Sequence[Pixels]) -> Labels:
+        """The number of each image's class, (N,)."""
+        return self._classes(_batch(images))
 
     @torch.inference_mode()
     def _classes(self, x: Tensor) -> Labels:
@@ -84,9 +84,9 @@ def _network(channels: int, classes: int) -> nn.Module:
     return nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.3), nn.LazyLinear(classes))
 
 
-def _batch(pictures: Sequence[Pixels]) -> Tensor:
+def _batch(images: Sequence[Pixels]) -> Tensor:
     """(N, 3, 32, 32) uint8."""
-    small = [cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for picture in pictures]
+    small = [cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for image in images]
     return torch.from_numpy(np.stack(small)).permute(0, 3, 1, 2)
 
 

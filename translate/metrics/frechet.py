@@ -1,12 +1,12 @@
-"""How alike two sets of pictures are, as sets: the Frechet distance of a network's features.
+"""How alike two sets of images are, as sets: the Frechet distance of a network's features.
 
 The network is torchvision's MobileNetV2 with the weights IMAGENET1K_V1: the 1280 features before its
-classifier, averaged over the picture, in float32 on the CPU. Each picture is first resized, bilinear and
+classifier, averaged over the image, in float32 on the CPU. Each image is first resized, bilinear and
 antialiased, to a short side of 256, of which the central 224 x 224 are taken: the weights' own
 `transforms()`.
 
 The number is not the FID, which takes the features of an Inception network, and can be compared only
-with others that were made in this way, from the same inputs: fewer pictures give a larger number, and
+with others that were made in this way, from the same inputs: fewer images give a larger number, and
 sets of the same scenes a smaller one.
 """
 
@@ -25,7 +25,7 @@ import torch
 from PIL import Image
 
 from translate.errors import DataError, TranslateError
-from translate.metrics.pictures import Pixels
+from translate.metrics.images import Pixels
 
 Features = npt.NDArray[np.float64]
 
@@ -33,8 +33,8 @@ FEATURES = 1280
 BATCH = 16
 
 
-class PictureFeatures:
-    """MobileNetV2 without its classifier: what it sees in pictures.
+class ImageFeatures:
+    """MobileNetV2 without its classifier: what it sees in images.
 
     The weights are torchvision's file in TORCH_HOME (see `torch.hub`), downloaded if they are not there.
 
@@ -54,17 +54,17 @@ class PictureFeatures:
         self._prepare = weights.transforms()
         self._network = network.features.eval()
 
-    def __call__(self, pictures: Iterable[Pixels]) -> Features:
-        """Pictures (H, W, 3) RGB, each of any size -> (N, 1280) features, in [0, 6]."""
-        pictures = iter(pictures)
+    def __call__(self, images: Iterable[Pixels]) -> Features:
+        """Images (H, W, 3) RGB, each of any size -> (N, 1280) features, in [0, 6]."""
+        images = iter(images)
         features = [np.empty((0, FEATURES))]
-        while batch := list(islice(pictures, BATCH)):
+        while batch := list(islice(images, BATCH)):
             features.append(self._of_batch(batch))
         return np.concatenate(features)
 
     @torch.inference_mode()
-    def _of_batch(self, pictures: list[Pixels]) -> Features:
-        batch = torch.stack([self._prepare(Image.fromarray(picture)) for picture in pictures])
+    def _of_batch(self, images: list[Pixels]) -> Features:
+        batch = torch.stack([self._prepare(Image.fromarray(image)) for image in images])
         features: Features = self._network(batch).mean(dim=(2, 3)).double().numpy()
         return features
 
@@ -98,18 +98,16 @@ def frechet_distance(features: Features, others: Features) -> float:
         features, others: (N, D) and (M, D).
 
     Raises:
-        DataError: a set has fewer than 2 pictures.
+        DataError: a set has fewer than 2 images.
     """
     for count in (len(features), len(others)):
         if count < 2:
-            raise DataError(
-                f"a set of {count}: the Frechet distance compares spreads, give 2 pictures or more"
-            )
+            raise DataError(f"a set of {count}: the Frechet distance compares spreads, give 2 images or more")
     features, others = features.astype(np.float64), others.astype(np.float64)
     means = np.square(features.mean(axis=0) - others.mean(axis=0)).sum()
     # With C1 = A'A and C2 = B'B, C1 C2 has the eigenvalues of (AB')(AB')', so that Tr sqrt(C1 C2) is the
     # sum of the singular values of AB'. A matrix square root fails, or turns complex, where there are
-    # fewer pictures than features: C1 C2 is singular then. This is exact, and never forms a covariance.
+    # fewer images than features: C1 C2 is singular then. This is exact, and never forms a covariance.
     a, b = _factor(features), _factor(others)
     together = np.linalg.svd(a @ b.T, compute_uv=False).sum()
     distance = means + np.square(a).sum() + np.square(b).sum() - 2 * together

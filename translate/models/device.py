@@ -55,7 +55,7 @@ class Precision:
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
 
     def weights(self, network: nn.Module) -> nn.Module:
-        """A copy whose convolutions keep their weights in `dtype`: not cast anew for each picture.
+        """A copy whose convolutions keep their weights in `dtype`: not cast anew for each image.
 
         In channels_last, which makes the whole network run in it: a tenth quicker on a CPU with bf16.
         """

@@ -41,7 +41,7 @@ class Model(nn.Module):
         self.generators = nn.ModuleDict(dict(generators))
         for module in self.modules():
             if isinstance(module, BatchNorm):
-                module.per_picture = config.statistics == "picture"
+                module.per_image = config.statistics == "picture"
         self.eval()
 
     def check_size_multiple(self, path: Path) -> None:

@@ -41,7 +41,7 @@ WORDS = {
     "instance": "instance norm",
     "none": "no norm",
     "running": "running statistics",
-    "picture": "each picture's statistics",
+    "picture": "each image's statistics",
 }
 
 
@@ -53,7 +53,7 @@ def import_reference(path: Path | str, *, statistics: str = "running", direction
 
     Args:
         statistics: what batch norm uses when applied: `running`, the training run's, as the
-            reference's test with `--eval`, or `picture`, the picture's own, as without.
+            reference's test with `--eval`, or `picture`, the image's own, as without.
         direction: `AtoB` or `BtoA`; None is as the file's name says, `*_net_G_B.pth` being `BtoA`.
 
     Raises:

@@ -6,14 +6,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-SHIFT = 1 / 8  # of the side: the farthest that a picture is moved
+SHIFT = 1 / 8  # of the side: the farthest that an image is moved
 HOLE = 1 / 2  # of the side: the square that is cut out
 
 
 class DiffAugment(nn.Module):
-    """Recolours, moves and cuts each picture anew: a small set then teaches less by heart.
+    """Recolours, moves and cuts each image anew: a small set then teaches less by heart.
 
-    Real and generated pictures must both pass through it (section 3.2).
+    Real and generated images must both pass through it (section 3.2).
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -36,8 +36,8 @@ def _moved(x: Tensor) -> Tensor:
     padded = F.pad(x, (reach_x, reach_x, reach_y, reach_y))
     rows = torch.randint(2 * reach_y + 1, (count, 1, 1), device=x.device) + _places(height, x)[:, None]
     columns = torch.randint(2 * reach_x + 1, (count, 1, 1), device=x.device) + _places(width, x)
-    pictures = torch.arange(count, device=x.device)[:, None, None]
-    return padded[pictures, :, rows, columns].permute(0, 3, 1, 2)
+    images = torch.arange(count, device=x.device)[:, None, None]
+    return padded[images, :, rows, columns].permute(0, 3, 1, 2)
 
 
 def _cut(x: Tensor) -> Tensor:

@@ -12,11 +12,11 @@ from translate.errors import UsageError, nearest
 
 
 class InstanceNorm(nn.Module):
-    """Each channel of each picture to mean 0 and variance 1 (arXiv:1607.08022).
+    """Each channel of each image to mean 0 and variance 1 (arXiv:1607.08022).
 
     Computed as a group norm of one channel a group: the same function, which stays in the
     tensor's memory format. `F.instance_norm` returns wrong gradients for a channels_last
-    picture on the CPU (torch 2.13 and 2.15).
+    image on the CPU (torch 2.13 and 2.15).
 
     Args:
         channels: C, with a weight and a bias for each; None is without.
@@ -36,20 +36,20 @@ class InstanceNorm(nn.Module):
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """Batch norm that can also normalise each picture by its own statistics when applied.
+    """Batch norm that can also normalise each image by its own statistics when applied.
 
-    With `per_picture` set, `eval()` gives what a training forward of that picture alone gives,
+    With `per_image` set, `eval()` gives what a training forward of that image alone gives,
     so that a network trained with batch size 1 is applied as it was trained.
     """
 
-    per_picture = False
+    per_image = False
     synchronized = False
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> the same shape."""
         if self.training and self.synchronized:
             return normalize_over_processes(self, x)
-        return normalize(self, x) if self.per_picture and not self.training else super().forward(x)
+        return normalize(self, x) if self.per_image and not self.training else super().forward(x)
 
 
 def normalize(norm: InstanceNorm | BatchNorm, x: Tensor) -> Tensor:
@@ -58,8 +58,8 @@ def normalize(norm: InstanceNorm | BatchNorm, x: Tensor) -> Tensor:
 
 
 def normalize_over_processes(norm: BatchNorm, x: Tensor) -> Tensor:
-    """Batch norm of (N, C, H, W) by the mean and the variance over all processes' pictures, as if they
-    were one batch; gradients go through both. Each process must hold as many pictures.
+    """Batch norm of (N, C, H, W) by the mean and the variance over all processes' images, as if they
+    were one batch; gradients go through both. Each process must hold as many images.
     """
     kind = torch.promote_types(x.dtype, torch.float32)
     mean = _mean_over_processes(x.to(kind))
@@ -90,10 +90,10 @@ def _mean_over_processes(x: Tensor) -> Tensor:
     return total / dist.get_world_size()
 
 
-def picture_norms(network: nn.Module) -> list[InstanceNorm | BatchNorm]:
-    """The norms of a network in `eval()` whose statistics are those of the picture at hand."""
+def per_image_norms(network: nn.Module) -> list[InstanceNorm | BatchNorm]:
+    """The norms of a network in `eval()` whose statistics are those of the image at hand."""
     kinds = (InstanceNorm, BatchNorm)
-    return [m for m in network.modules() if isinstance(m, kinds) and getattr(m, "per_picture", True)]
+    return [m for m in network.modules() if isinstance(m, kinds) and getattr(m, "per_image", True)]
 
 
 def make_norm(kind: str, channels: int) -> nn.Module:

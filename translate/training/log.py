@@ -112,7 +112,7 @@ class Log:
         left = _clock(self.budget.seconds_left(at, rate / self.images_per_step))
         known = {**dict(list(means.items())[2:]), **self.scores}
         losses = "  ".join(f"{name} {value:.3f}" for name, value in known.items())
-        pace = f"{rate:.1f} pictures/s  {left} left  waiting {waiting:.0%}"
+        pace = f"{rate:.1f} images/s  {left} left  waiting {waiting:.0%}"
         return f"epoch {epoch}  step {at.step}  {pace}  {losses}"
 
     def _print(self, line: str) -> None:
@@ -153,7 +153,7 @@ class Log:
             file.write(line + "\n")
 
 
-class Silent:
+class NullLog:
     """The log of a process that is not the first of its group: the first logs what it would."""
 
     images_per_step = 0

@@ -9,22 +9,22 @@ from typing import Any
 
 from translate import allocator
 from translate.config import TrainConfig
-from translate.data.datasets.loader import EndlessBatches, load, lost_process
+from translate.data.datasets.loader import InfiniteBatchSampler, is_lost_worker, load
 from translate.data.datasets.samples import Sample
 from translate.errors import TranslateError
 from translate.images import write_rgb
 from translate.methods.task import Task, TaskData
-from translate.methods.trainer import Progress
+from translate.methods.trainer import StepProgress
 from translate.models import Model, pick_device
 from translate.training.interrupt import Interrupt
-from translate.training.log import Log, Silent
+from translate.training.log import Log, NullLog
 from translate.training.runs import checkpoint
 from translate.training.runs.folder import Run
 from translate.training.runs.migrate import FORMAT_VERSION, migrate_checkpoint
 from translate.training.schedule import TrainingBudget, TrainingProgress
 from translate.training.start import new_trainer
 from translate.training.step.compile import set_determinism
-from translate.training.step.distributed import Group
+from translate.training.step.distributed import ProcessGroup
 from translate.training.step.stepper import Stepper
 
 CHECKPOINT_SECONDS = 180.0
@@ -53,14 +53,14 @@ class Loop:
         data: TaskData,
         run: Run,
         state: checkpoint.State | None,
-        group: Group,
+        group: ProcessGroup,
     ) -> None:
         self.method, self.task, self.c, self.data, self.run, self.group = method, task, c, data, run, group
         set_determinism(c, pick_device(c.device))
         self.remarks: list[str] = []
         self.batches = batches(c, data, group)
         self.budget = TrainingBudget(c, self.batches.steps_per_epoch)
-        self.output: Log | Silent = Silent()
+        self.output: Log | NullLog = NullLog()
         trainer = new_trainer(task, c, fresh=state is None)
         self.stepper = Stepper(trainer, c, group, lambda line: self.output.log(line))
         self.best: dict[str, Any] = {}
@@ -94,10 +94,10 @@ class Loop:
                 with allocator.retain_freed_memory():
                     self._steps(interrupt)
             except RuntimeError as error:
-                if not lost_process(error):
+                if not is_lost_worker(error):
                     raise
                 raise TranslateError(
-                    "a process that reads pictures was killed, perhaps for lack of memory:"
+                    "a process that reads images was killed, perhaps for lack of memory:"
                     f" go on with --resume and --workers {max(0, self.c.workers - 1)}"
                 ) from None
             finally:
@@ -146,7 +146,7 @@ class Loop:
 
     def _enter_stage(self) -> bool:
         """Find the data anew where the task gives it other settings from here on; return whether it does."""
-        settings = dict(self.task.settings_at(self.c, Progress(**self._position())))
+        settings = dict(self.task.settings_at(self.c, StepProgress(**self._position())))
         if settings == self.stage:
             return False
         self.stage, self.stage_start = settings, self.at.step
@@ -258,7 +258,7 @@ class Loop:
         self.remarks += notes
         if state["data"] != self.data.fingerprint:
             raise TranslateError(
-                f"the pictures are not those that {self.run.folder} was started with"
+                f"the images are not those that {self.run.folder} was started with"
                 f" ({state['data']}, now {self.data.fingerprint}):"
                 " bring them back, or start another run with --init and this run's model"
             )
@@ -271,9 +271,9 @@ class Loop:
         self.stepper.restore(state)
 
 
-def batches(c: TrainConfig, data: TaskData, group: Group) -> EndlessBatches:
+def batches(c: TrainConfig, data: TaskData, group: ProcessGroup) -> InfiniteBatchSampler:
     """Return the order of a run's images, and of them what this process takes."""
-    return EndlessBatches(
+    return InfiniteBatchSampler(
         len(data.train),
         c.batch_size,
         c.seed,

@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 
 from translate.config import ImageTrainConfig, TrainConfig
 from translate.data.datasets.samples import Sample
-from translate.methods.trainer import Progress, Trainer
+from translate.methods.trainer import StepProgress, Trainer
 from translate.training.step.recompute import recompute_generators
 
 
@@ -35,7 +35,7 @@ def estimate(trainer: Trainer, c: TrainConfig, sample: Sample, half: bool) -> in
         recompute_generators(trainer)
     count = c.batch_size * c.batches_per_step // c.accumulation_steps
     batch = {name: _meta_batch(part, count) for name, part in sample.items()}
-    progress = Progress(
+    progress = StepProgress(
         step_tensor=torch.zeros((), device="meta"), fraction_tensor=torch.zeros((), device="meta")
     )
     with _LiveMemory() as memory:

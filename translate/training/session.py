@@ -20,7 +20,7 @@ from translate.training.memory import estimate, free_memory, remedies
 from translate.training.runs import checkpoint
 from translate.training.runs.folder import Run, resume_config
 from translate.training.start import new_trainer
-from translate.training.step.distributed import Group
+from translate.training.step.distributed import ProcessGroup
 
 
 class Session:
@@ -45,7 +45,7 @@ class Session:
             raise UsageError("--resume goes on with a run and --overwrite replaces it: give one of them")
         if distributed.restart_count():  # torchrun repeats the command, which a person would end by --resume
             resume, overwrite = True, False
-        self.method, self.group, self.signal = method, Group(), 0
+        self.method, self.group, self.signal = method, ProcessGroup(), 0
         kind = find_method(method).config_class()
         self.run = Run(Path(kind(**given).out or f"runs/{method}"))
         self.continues = resume and self.run.exists()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from translate.config import dump_yaml, explicit, load_yaml, settings_of
+from translate.config import collect_settings, dump_yaml, load_yaml, setting_fields
 from translate.errors import UsageError
 from translate.methods.pix2pix.config import Pix2PixConfig
 from translate.methods.registry import METHODS
@@ -30,7 +30,7 @@ def test_each_source_is_stronger_than_the_one_before(yaml) -> None:
     one = yaml("one.yaml", "recipe: pix2pix\nseed: 1\nbatch_size: 1\nepochs: 1\nlr: 1e-1\n")
     two = yaml("two.yaml", "seed: 2\nbatch_size: 2\nepochs: 2\n")
     environ = {"TRANSLATE_SEED": "3", "TRANSLATE_BATCH_SIZE": "3", "PATH": "/bin"}
-    values = explicit(Pix2PixConfig, {"seed": "4"}, files=(one, two), environ=environ)
+    values = collect_settings(Pix2PixConfig, {"seed": "4"}, files=(one, two), environ=environ)
     assert values == {"seed": "4", "batch_size": "3", "epochs": 2, "lr": "1e-1"}
     config = Pix2PixConfig(**values)
     assert (config.seed, config.batch_size, config.epochs, config.lr) == (4, 3, 2, 0.1)
@@ -38,22 +38,22 @@ def test_each_source_is_stronger_than_the_one_before(yaml) -> None:
 
 
 def test_what_nobody_said_is_not_explicit() -> None:
-    assert explicit(Pix2PixConfig, {}) == {}
+    assert collect_settings(Pix2PixConfig, {}) == {}
 
 
 def test_the_environment_of_the_tests_is_no_setting() -> None:
-    assert explicit(Pix2PixConfig, {}, environ={"TRANSLATE_TEST_DATA": "/data"}) == {}
+    assert collect_settings(Pix2PixConfig, {}, environ={"TRANSLATE_TEST_DATA": "/data"}) == {}
 
 
 @pytest.mark.parametrize("recipe", METHODS)
 def test_unknown_names_are_refused_wherever_they_stand(recipe: str, yaml) -> None:
     kind = METHODS[recipe].config_class()
     with pytest.raises(UsageError, match=r"TRANSLATE_.*'bach_size'; did you mean 'batch_size'\?"):
-        explicit(kind, {}, environ={"TRANSLATE_BACH_SIZE": "2"})
+        collect_settings(kind, {}, environ={"TRANSLATE_BACH_SIZE": "2"})
     with pytest.raises(UsageError, match=r"a\.yaml: .*'epoch'; did you mean 'epochs'\?"):
-        explicit(kind, {}, files=(yaml("a.yaml", "epoch: 2\n"),))
+        collect_settings(kind, {}, files=(yaml("a.yaml", "epoch: 2\n"),))
     with pytest.raises(UsageError, match=r"'ngff'; did you mean 'ngf'\?"):
-        explicit(kind, {"ngff": 2})
+        collect_settings(kind, {"ngff": 2})
 
 
 def test_an_empty_file_says_nothing(yaml) -> None:
@@ -98,7 +98,7 @@ CHANGES: list[dict[str, Any]] = [
 @pytest.mark.parametrize("recipe", METHODS)
 def test_a_config_comes_back_from_its_yaml(recipe: str, changes: dict[str, Any], yaml) -> None:
     kind = METHODS[recipe].config_class()
-    known = {field.name for field in settings_of(kind)}
+    known = {field.name for field in setting_fields(kind)}
     config = kind(**{name: value for name, value in changes.items() if name in known})
     values = load_yaml(yaml("config.yaml", dump_yaml(config, recipe)))
     assert values.pop("recipe") == recipe

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from translate.config import flag_name, from_mapping, settings_of
+from translate.config import flag_name, from_mapping, setting_fields
 from translate.errors import UsageError
 from translate.methods.cyclegan.config import CycleGANConfig
 from translate.methods.pix2pix.config import Pix2PixConfig
@@ -105,7 +105,7 @@ def test_a_setting_of_another_recipe_is_unknown() -> None:
 
 @pytest.mark.parametrize("recipe", METHODS)
 def test_each_setting_has_a_help_line_and_a_flag_of_its_own(recipe: str) -> None:
-    fields = settings_of(METHODS[recipe].config_class())
+    fields = setting_fields(METHODS[recipe].config_class())
     assert all(field.metadata["help"] and "\n" not in field.metadata["help"] for field in fields)
     assert len({flag_name(field) for field in fields}) == len(fields)
 
@@ -113,7 +113,7 @@ def test_each_setting_has_a_help_line_and_a_flag_of_its_own(recipe: str) -> None
 @pytest.mark.parametrize("recipe", METHODS)
 def test_each_setting_may_be_given_its_own_default(recipe: str) -> None:
     kind = METHODS[recipe].config_class()
-    assert kind(**{field.name: field.default for field in settings_of(kind)}) == kind()
+    assert kind(**{field.name: field.default for field in setting_fields(kind)}) == kind()
 
 
 def test_a_copy_with_changes_is_checked_too() -> None:
@@ -125,6 +125,6 @@ def test_a_copy_with_changes_is_checked_too() -> None:
 
 
 def test_flags_are_named_after_the_settings() -> None:
-    flags = {field.name: flag_name(field) for field in settings_of(CycleGANConfig)}
+    flags = {field.name: flag_name(field) for field in setting_fields(CycleGANConfig)}
     assert flags["batch_size"] == "--batch-size"
     assert flags["domain_a"] == "--domainA"

@@ -19,7 +19,7 @@ def test_steps_and_minutes_exclude_each_other() -> None:
         Pix2PixConfig(steps=10, minutes=2)
 
 
-def test_the_gradient_penalty_needs_a_norm_that_keeps_pictures_apart() -> None:
+def test_the_gradient_penalty_needs_a_norm_that_keeps_images_apart() -> None:
     with pytest.raises(UsageError, match="use --norm instance"):
         Pix2PixConfig(gan_loss="wgan-gp")
     assert Pix2PixConfig(gan_loss="wgan-gp", norm="instance").norm == "instance"
@@ -56,12 +56,12 @@ def test_the_least_size_of_a_patchgan_is_the_least_that_it_can_judge(layers: int
     size = max(least, 8)
     assert CycleGANConfig(image_size=size, d_layers=layers).image_size == size
     assert discriminator(torch.zeros(1, 3, least, least)).shape == (1, 1, 1, 1)
-    if least > 8:  # no picture is smaller
+    if least > 8:  # no image is smaller
         with pytest.raises(UsageError, match=f"under {least}, the least"):
             CycleGANConfig(image_size=least - 4, d_layers=layers)
 
 
-def test_a_pixel_discriminator_takes_the_smallest_pictures() -> None:
+def test_a_pixel_discriminator_takes_the_smallest_images() -> None:
     assert CycleGANConfig(image_size=8, discriminator="pixel").image_size == 8
 
 
@@ -72,7 +72,7 @@ def test_a_unet_has_log2_of_the_size_levels_at_most_8(size: int, levels: int) ->
     assert config.size_multiple == 2**levels
 
 
-def test_pictures_are_resized_by_the_papers_margin() -> None:
+def test_images_are_resized_by_the_papers_margin() -> None:
     assert Pix2PixConfig().resize_to == 286
     assert Pix2PixConfig(image_size=128).resize_to == 143
     assert Pix2PixConfig(load_size=300).resize_to == 300

@@ -6,7 +6,7 @@ import io
 import tarfile
 from pathlib import Path
 
-from tests.pictures import noise
+from tests.images import noise
 from translate.data.discovery.shards import Shards, find_shards
 
 

@@ -11,12 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.pictures import noise
+from tests.images import noise
 from translate.data import progress
 from translate.data.datasets.cache import DecodedCache, open_cache
-from translate.data.datasets.loader import EndlessBatches, load
+from translate.data.datasets.loader import InfiniteBatchSampler, load
 from translate.data.datasets.reader import file_errors, training_cache
-from translate.data.datasets.samples import HoledSet, PairedSet, PhotoSet, SampleKey, UnpairedSet
+from translate.data.datasets.samples import (
+    InpaintingDataset,
+    PairedDataset,
+    PhotoDataset,
+    SampleKey,
+    UnpairedDataset,
+)
 from translate.data.discovery.pair import Pair
 from translate.images import Pixels, read_rgb
 from translate.methods.cyclegan.config import CycleGANConfig
@@ -74,11 +80,11 @@ def test_another_content_is_another_cache_and_another_name_is_not(files: list[Pa
 
 
 def test_a_bad_image_is_remembered_with_its_reason(files: list[Path]) -> None:
-    files[2].write_bytes(b"no picture")
+    files[2].write_bytes(b"no image")
     for _ in range(2):
         errors = cache(files, reader := Reader()).errors()
         assert [path for path, reason in errors.items() if reason] == [files[2]]
-        assert "2.png: not a picture of a known format" in errors[files[2]]
+        assert "2.png: not an image of a known format" in errors[files[2]]
     assert reader.read == []
 
 
@@ -89,7 +95,7 @@ def test_what_finds_no_room_is_left_to_be_decoded(
     two = (20 * 30 + 21 * 30) * 3 / 1e9
     found = cache(files, Reader(), gigabytes=two)
     assert [found.find(path) is not None for path in files] == [True, True, False, False, False]
-    message = "3 of 5 find no room among the decoded pictures: --cache-size 0.1 would hold them all"
+    message = "3 of 5 find no room among the decoded images: --cache-size 0.1 would hold them all"
     assert message in caplog.text
     caplog.clear()
     cache(files, reader := Reader(), gigabytes=two)
@@ -145,7 +151,7 @@ def test_a_folder_that_cannot_be_written_costs_only_time(
     cache_files.parent.write_bytes(b"a file where the folder should be")
     found = cache(files, Reader())
     assert all(found.find(path) is None for path in files)
-    assert "decoded pictures cannot be kept in" in caplog.text
+    assert "decoded images cannot be kept in" in caplog.text
 
 
 def test_a_lock_of_a_process_that_is_no_more_is_taken(files: list[Path], cache_files: Path) -> None:
@@ -169,14 +175,17 @@ def test_a_loading_process_maps_the_file_itself(files: list[Path]) -> None:
 def test_samples_are_the_same_with_a_cache_and_without(files: list[Path]) -> None:
     c = CycleGANConfig(image_size=32, affine=5, color_jitter=0.3)
     sides = (files[:2], files[2:])
-    plain = UnpairedSet(sides, c, training=True)
-    cached = UnpairedSet(sides, c, training=True, cache=training_cache(files, c))
+    plain = UnpairedDataset(sides, c, training=True)
+    cached = UnpairedDataset(sides, c, training=True, cache=training_cache(files, c))
     pairs = [Pair(files[0], files[1]), Pair(files[2])]
     p = Pix2PixConfig(image_size=32)
     cache_of_pairs = training_cache(pairs, p)
     for one, other in (
         (plain, cached),
-        (PairedSet(pairs, p, training=True), PairedSet(pairs, p, training=True, cache=cache_of_pairs)),
+        (
+            PairedDataset(pairs, p, training=True),
+            PairedDataset(pairs, p, training=True, cache=cache_of_pairs),
+        ),
     ):
         for key in (SampleKey(0, 0), SampleKey(1, 1)):
             assert all(one[key][name].equal(other[key][name]) for name in "ab")
@@ -185,8 +194,10 @@ def test_samples_are_the_same_with_a_cache_and_without(files: list[Path]) -> Non
 
 def test_a_decoded_set_comes_from_a_thread_with_the_same_samples(files: list[Path]) -> None:
     c = CycleGANConfig(image_size=32)
-    plain, cached = (PhotoSet(files, c, training=True, cache=one) for one in (None, training_cache(files, c)))
-    batches = EndlessBatches(5, 2, 0)
+    plain, cached = (
+        PhotoDataset(files, c, training=True, cache=one) for one in (None, training_cache(files, c))
+    )
+    batches = InfiniteBatchSampler(5, 2, 0)
     decoding, ready = load(plain, batches, 1), load(cached, batches, 1)
     for _ in range(4):
         assert next(ready)["photo"].equal(next(decoding)["photo"])
@@ -194,7 +205,7 @@ def test_a_decoded_set_comes_from_a_thread_with_the_same_samples(files: list[Pat
 
 
 def test_a_set_is_ready_where_only_crops_and_flips_are_left(files: list[Path]) -> None:
-    def ready(kind: type[PhotoSet] = PhotoSet, **settings: Any) -> bool:
+    def ready(kind: type[PhotoDataset] = PhotoDataset, **settings: Any) -> bool:
         c = InpaintConfig(**{"image_size": 64, "preprocess": "resize_and_crop", **settings})
         return kind(files, c, training=True, cache=training_cache(files, c)).ready
 
@@ -204,7 +215,7 @@ def test_a_set_is_ready_where_only_crops_and_flips_are_left(files: list[Path]) -
     assert not ready(affine=5)
     assert not ready(color_jitter=0.3)
     assert not ready(preprocess="random_resized_crop")
-    assert not ready(HoledSet)
+    assert not ready(InpaintingDataset)
 
 
 def test_a_cache_size_of_0_is_no_cache(files: list[Path]) -> None:
@@ -218,4 +229,4 @@ def test_long_decoding_is_logged(
     caplog.set_level("INFO")
     monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)
     cache(files, Reader())
-    assert "decoded 4 of 5 pictures, once for all runs" in caplog.text
+    assert "decoded 4 of 5 images, once for all runs" in caplog.text

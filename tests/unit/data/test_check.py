@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.pictures import noise
+from tests.images import noise
 from translate.data.discovery.check import inspect, without_unreadable
-from translate.data.discovery.find import Paired, Unpaired
+from translate.data.discovery.find import PairedImages, UnpairedImages
 from translate.data.discovery.pair import Pair
 from translate.errors import DataError, UsageError
 
@@ -27,7 +27,7 @@ def bad(tmp_path: Path) -> Path:
 
 
 def test_a_pair_with_a_bad_half_is_left_out_by_name(good: list[Path], bad: Path) -> None:
-    found = Paired([Pair(good[0], good[1]), Pair(good[2], bad)], [Pair(bad)], ["a note"])
+    found = PairedImages([Pair(good[0], good[1]), Pair(good[2], bad)], [Pair(bad)], ["a note"])
     rest = without_unreadable(found)
     assert rest.train == [Pair(good[0], good[1])]
     assert rest.validation == []
@@ -35,28 +35,30 @@ def test_a_pair_with_a_bad_half_is_left_out_by_name(good: list[Path], bad: Path)
 
 
 def test_a_bad_image_of_one_kind_is_left_out_by_name(good: list[Path], bad: Path) -> None:
-    rest = without_unreadable(Unpaired(([good[0], bad], [good[1]]), ([bad], [good[2]])))
+    rest = without_unreadable(UnpairedImages(([good[0], bad], [good[1]]), ([bad], [good[2]])))
     assert rest.train == ([good[0]], [good[1]])
     assert rest.validation == ([], [good[2]])
     assert len(rest.notes) == 1
 
 
 def test_good_images_all_stay(good: list[Path]) -> None:
-    found = Paired([Pair(path) for path in good], [])
+    found = PairedImages([Pair(path) for path in good], [])
     assert without_unreadable(found) == found
 
 
 @pytest.mark.parametrize("unpaired", [True, False])
 def test_a_set_without_any_good_image_is_refused(unpaired: bool, good: list[Path], bad: Path) -> None:
-    found = Unpaired((good, [bad]), ([], [])) if unpaired else Paired([Pair(bad)], [Pair(good[0])])
-    with pytest.raises(DataError, match=r"no picture is left to train on.*bad\.png: the file is empty"):
+    found = (
+        UnpairedImages((good, [bad]), ([], [])) if unpaired else PairedImages([Pair(bad)], [Pair(good[0])])
+    )
+    with pytest.raises(DataError, match=r"no image is left to train on.*bad\.png: the file is empty"):
         without_unreadable(found)
 
 
 def test_a_truncated_jpeg_is_bad(tmp_path: Path, good: list[Path]) -> None:
     path = noise(tmp_path / "cut.jpg", 64, 64)
     path.write_bytes(path.read_bytes()[:-400])
-    rest = without_unreadable(Paired([Pair(good[0]), Pair(path)], []))
+    rest = without_unreadable(PairedImages([Pair(good[0]), Pair(path)], []))
     assert rest.train == [Pair(good[0])]
     assert "cut.jpg" in rest.notes[0]
 
@@ -65,11 +67,11 @@ def test_an_inspection_says_what_can_be_trained_and_what_is_wrong(tmp_path: Path
     for side, names in {"A": "123", "B": "124"}.items():
         for name in names:
             noise(tmp_path / side / f"{name}.png")
-    (tmp_path / "A" / "1.png").write_bytes(b"no picture")
+    (tmp_path / "A" / "1.png").write_bytes(b"no image")
     report = inspect(str(tmp_path))
     assert report.lines[:2] == [
         "for pix2pix: 0 pairs to train on, 1 held out",
-        "for cyclegan: 1 + 2 pictures to train on, 1 + 1 held out",
+        "for cyclegan: 1 + 2 images to train on, 1 + 1 held out",
     ]
     assert len(report.problems) == 3
     assert set(report.problems) <= set(report.lines)
@@ -88,5 +90,5 @@ def test_what_is_wrong_for_all_kinds_is_said_once(tmp_path: Path) -> None:
 
 
 def test_an_inspection_of_no_data_set_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="holds no pictures"):
+    with pytest.raises(UsageError, match="holds no images"):
         inspect(str(tmp_path))

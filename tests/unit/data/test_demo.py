@@ -102,7 +102,7 @@ def test_coats_are_brown_and_black_and_white(scenes: list[Scene]) -> None:
 
 
 @pytest.mark.parametrize(("size", "count"), [(64, 24), (256, 4)])
-def test_stripes_are_an_eighth_of_the_picture_apart_or_more(size: int, count: int) -> None:
+def test_stripes_are_an_eighth_of_the_image_apart_or_more(size: int, count: int) -> None:
     for index in range(count):
         scene = draw_scene(0, index, size)
         rows, columns = body_box(scene)
@@ -150,16 +150,16 @@ def test_write_demo_lays_out_pairs_under_one_name(tmp_path: Path) -> None:
     assert found == expected
 
 
-def test_written_pictures_are_the_scenes(tmp_path: Path) -> None:
+def test_written_images_are_the_scenes(tmp_path: Path) -> None:
     write_demo(tmp_path, size=32, train=1, test=1, seed=5)
     for part, index in (("train", 0), ("test", 1)):
         scene = draw_scene(5, index, 32)
-        for side, picture in (("A", scene.horse), ("B", scene.zebra)):
-            with Image.open(tmp_path / f"{part}{side}" / f"{index:04d}.png") as image:
-                np.testing.assert_array_equal(np.asarray(image), picture)
+        for side, image in (("A", scene.horse), ("B", scene.zebra)):
+            with Image.open(tmp_path / f"{part}{side}" / f"{index:04d}.png") as file:
+                np.testing.assert_array_equal(np.asarray(file), image)
 
 
-def test_train_and_test_share_no_picture(tmp_path: Path) -> None:
+def test_train_and_test_share_no_image(tmp_path: Path) -> None:
     write_demo(tmp_path, size=32, train=12, test=6)
     assert len(set(files(tmp_path).values())) == 2 * (12 + 6)
 

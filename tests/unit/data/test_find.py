@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from translate.data.discovery.find import Paired, Unpaired, find_paired, find_photos, find_unpaired
+from translate.data.discovery.find import (
+    PairedImages,
+    UnpairedImages,
+    find_paired,
+    find_photos,
+    find_unpaired,
+)
 from translate.data.discovery.pair import Pair
 from translate.data.discovery.split import fingerprint
 from translate.errors import UsageError
@@ -37,7 +43,7 @@ def names(root: Path, pairs: list[Pair]) -> list[str]:
     return ["+".join(str(file.relative_to(root)) for file in pair.files) for pair in pairs]
 
 
-def all_of(found: Paired) -> list[Pair]:
+def all_of(found: PairedImages) -> list[Pair]:
     return sorted(found.train + found.validation, key=lambda pair: pair.a)
 
 
@@ -164,7 +170,7 @@ class TestRefused:
     def test_an_empty_folder(self, find, empty: str, tree: Tree) -> None:
         root = tree("A/1.jpg", "B/1.jpg")
         (root / empty / "1.jpg").unlink()
-        with pytest.raises(UsageError, match=f"{empty} holds no pictures"):
+        with pytest.raises(UsageError, match=f"{empty} holds no images"):
             find(str(root), None, None)
 
     def test_the_same_folder_twice(self, find, tree: Tree) -> None:
@@ -212,6 +218,8 @@ def test_a_folder_of_that_name_here_comes_first(tree: Tree, monkeypatch: pytest.
 def test_the_fingerprint_knows_the_images_and_not_where_they_lie(tree: Tree) -> None:
     a, b, c = Path("a.jpg"), Path("b.jpg"), Path("c.jpg")
     moved = Pair(Path("elsewhere/a.jpg"), Path("elsewhere/b.jpg"))
-    assert fingerprint(Paired([Pair(a, b)], [])) == fingerprint(Paired([moved], [], ["a note"]))
-    assert fingerprint(Paired([Pair(a, b)], [])) != fingerprint(Paired([Pair(a, c)], []))
-    assert fingerprint(Unpaired(([a], [b]), ([], []))) != fingerprint(Unpaired(([a], [c]), ([], [])))
+    assert fingerprint(PairedImages([Pair(a, b)], [])) == fingerprint(PairedImages([moved], [], ["a note"]))
+    assert fingerprint(PairedImages([Pair(a, b)], [])) != fingerprint(PairedImages([Pair(a, c)], []))
+    assert fingerprint(UnpairedImages(([a], [b]), ([], []))) != fingerprint(
+        UnpairedImages(([a], [c]), ([], []))
+    )

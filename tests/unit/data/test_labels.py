@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.pictures import noise
+from tests.images import noise
 from translate.data.datasets.in_memory import InMemoryDataset, center_square
 from translate.data.datasets.samples import SampleKey
 from translate.data.discovery.labels import LabeledImages, find_labeled
@@ -35,22 +35,22 @@ def idx(path: Path, array: np.ndarray, *, claimed: tuple[int, ...] | None = None
 
 
 def digits(root: Path, ending: str = "") -> np.ndarray:
-    pictures = np.random.default_rng(0).integers(0, 256, (5, 28, 28))
-    idx(root / f"train-images-idx3-ubyte{ending}", pictures)
+    images = np.random.default_rng(0).integers(0, 256, (5, 28, 28))
+    idx(root / f"train-images-idx3-ubyte{ending}", images)
     idx(root / f"train-labels-idx1-ubyte{ending}", np.array([3, 0, 1, 1, 2]))
-    idx(root / f"t10k-images-idx3-ubyte{ending}", pictures[:2])
-    return pictures
+    idx(root / f"t10k-images-idx3-ubyte{ending}", images[:2])
+    return images
 
 
 def test_a_sub_folder_is_a_class(tmp_path: Path) -> None:
     found = find_labeled(str(folder_of_classes(tmp_path)), with_classes=True)
     assert (found.classes, found.labels) == (["cats", "dogs"], [0, 0, 1])
-    assert found.summary == "3 pictures of 2 classes to train on"
+    assert found.summary == "3 images of 2 classes to train on"
 
 
 def test_without_classes_all_images_are_taken_wherever_they_lie(tmp_path: Path) -> None:
     noise(folder_of_classes(tmp_path) / "loose.png")
-    assert find_labeled(str(tmp_path), with_classes=False).summary == "4 pictures to train on"
+    assert find_labeled(str(tmp_path), with_classes=False).summary == "4 images to train on"
 
 
 def test_what_lies_in_no_class_is_left_out_and_named(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_table_gives_the_classes(header: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("other.png,x\n", "names no picture"),
+        ("other.png,x\n", "names no image"),
         ("cats/1.png\n", "row 1: 'cats/1.png' has no class"),
         ("cats/1.png, \n", "row 1: 'cats/1.png' has no class"),
         ("cats/1.png,a\ncats/1.png,b\n", "has 'cats/1.png' twice"),
@@ -96,9 +96,9 @@ def test_a_table_of_no_use(content: str, said: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ending", ["", ".gz"])
 def test_idx_files_are_read_those_for_training_alone(ending: str, tmp_path: Path) -> None:
-    pictures = digits(tmp_path, ending)
+    images = digits(tmp_path, ending)
     found = find_labeled(str(tmp_path), with_classes=True)
-    assert np.array_equal(found.images, pictures)
+    assert np.array_equal(found.images, images)
     assert found.labels == [3, 0, 1, 1, 2]
     assert found.classes == ["0", "1", "2", "3"]
     assert found.pixels(1, 28).shape == (28, 28, 3)
@@ -130,21 +130,21 @@ def test_images_of_any_size_and_alpha_become_squares(tmp_path: Path) -> None:
     noise(tmp_path / "tiny.png", 3, 5)
     Image.new("RGBA", (40, 90), (255, 0, 0, 0)).save(tmp_path / "clear.png")
     dataset = squares(find_labeled(str(tmp_path), with_classes=False))
-    assert [dataset[SampleKey(0, index)]["picture"].shape for index in range(3)] == 3 * [(3, 16, 16)]
-    assert (dataset[SampleKey(0, 0)]["picture"] == 255).all()  # transparent, on white
+    assert [dataset[SampleKey(0, index)]["image"].shape for index in range(3)] == 3 * [(3, 16, 16)]
+    assert (dataset[SampleKey(0, 0)]["image"] == 255).all()  # transparent, on white
 
 
 def test_a_bad_file_is_left_out_with_its_label(tmp_path: Path) -> None:
     folder_of_classes(tmp_path)
-    (tmp_path / "cats" / "0.png").write_bytes(b"no picture")
+    (tmp_path / "cats" / "0.png").write_bytes(b"no image")
     dataset = squares(find_labeled(str(tmp_path), with_classes=True))
     assert [int(dataset[SampleKey(0, index)]["label"]) for index in range(len(dataset))] == [0, 0, 1]
     assert "0.png" in dataset.found.notes[0]
 
 
 def test_only_bad_files(tmp_path: Path) -> None:
-    (tmp_path / "0.png").write_bytes(b"no picture")
-    with pytest.raises(DataError, match="no picture is left to train on"):
+    (tmp_path / "0.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match="no image is left to train on"):
         squares(find_labeled(str(tmp_path), with_classes=False))
 
 
@@ -152,7 +152,7 @@ def test_gray_images_have_one_channel_unless_it_is_said(tmp_path: Path) -> None:
     write_rgb(np.full((16, 16, 3), 80, np.uint8), tmp_path / "gray.png")
     found = find_labeled(str(tmp_path), with_classes=False)
     assert squares(found).channels == 1
-    assert squares(found, channels=3)[SampleKey(0, 0)]["picture"].shape == (3, 16, 16)
+    assert squares(found, channels=3)[SampleKey(0, 0)]["image"].shape == (3, 16, 16)
 
 
 def alike(some: InMemoryDataset, others: InMemoryDataset) -> bool:
@@ -162,7 +162,7 @@ def alike(some: InMemoryDataset, others: InMemoryDataset) -> bool:
 
 
 def test_a_folder_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (folder_of_classes(tmp_path) / "cats" / "bad.png").write_bytes(b"no picture")
+    (folder_of_classes(tmp_path) / "cats" / "bad.png").write_bytes(b"no image")
     found = find_labeled(str(tmp_path), with_classes=True)
     fresh = squares(found, cache_size=0)
     first = squares(found)
@@ -191,7 +191,7 @@ def test_without_room_in_the_cache_a_set_is_held_in_memory(cache_size: float, tm
 def test_without_room_anywhere_a_set_is_read_as_it_goes(
     cache_size: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (folder_of_classes(tmp_path) / "dogs" / "bad.png").write_bytes(b"no picture")
+    (folder_of_classes(tmp_path) / "dogs" / "bad.png").write_bytes(b"no image")
     found = find_labeled(str(tmp_path), with_classes=True)
     whole = squares(found, cache_size=0)
     monkeypatch.setattr("translate.data.datasets.in_memory.MAX_BYTES", 10)
@@ -209,15 +209,15 @@ def test_gray_and_colour_of_one_set(tmp_path: Path) -> None:
     for settings in ({}, {"channels": 1}):
         assert alike(squares(found, **settings), squares(found, cache_size=0, **settings))
     assert squares(found).channels == 3
-    assert (squares(found)[SampleKey(0, 0)]["picture"] == 80).all()
+    assert (squares(found)[SampleKey(0, 0)]["image"] == 80).all()
 
 
 def test_flips_follow_from_the_key(tmp_path: Path) -> None:
     noise(tmp_path / "1.png")
     dataset = squares(find_labeled(str(tmp_path), with_classes=False), flip=True)
-    images = [dataset[SampleKey(epoch, 0)]["picture"] for epoch in range(20)]
+    images = [dataset[SampleKey(epoch, 0)]["image"] for epoch in range(20)]
     assert {bool(x.equal(images[0])) for x in images} == {True, False}
-    assert all(x.equal(dataset[SampleKey(epoch, 0)]["picture"]) for epoch, x in enumerate(images))
+    assert all(x.equal(dataset[SampleKey(epoch, 0)]["image"]) for epoch, x in enumerate(images))
 
 
 def test_the_center_is_cropped() -> None:

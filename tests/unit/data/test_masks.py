@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from tests.pictures import noise
+from tests.images import noise
 from translate.data.datasets.masks import HOLE_SIZES, KINDS, LARGEST_SIZE, Mask, draw_mask
-from translate.data.datasets.samples import HoledSet, PhotoSet, SampleKey
+from translate.data.datasets.samples import InpaintingDataset, PhotoDataset, SampleKey
 from translate.methods.inpaint.config import HOLES, InpaintConfig
 
 
@@ -53,7 +53,7 @@ def test_a_mask_follows_from_its_generator_alone() -> None:
 
 @pytest.mark.parametrize("size", [*HOLE_SIZES, LARGEST_SIZE], ids=str)
 def test_a_hole_is_never_over_its_class_and_hardly_ever_under(size: tuple[float, float]) -> None:
-    """Of 2100 draws at 64 px all lay within their class; at 128 px one was short, by 1 % of the picture."""
+    """Of 2100 draws at 64 px all lay within their class; at 128 px one was short, by 1 % of the image."""
     for kind in ((), *((kind,) for kind in KINDS)):
         found = shares(draw_masks(12, kinds=kind, size=size))
         assert found.max() <= size[1]
@@ -100,8 +100,8 @@ def files(tmp_path: Path) -> list[Path]:
     return [noise(tmp_path / f"{number}.png", 40, 40, seed=number) for number in range(3)]
 
 
-def photos(files: list[Path], *, holes: str = "all", seed: int = 0) -> HoledSet:
-    return HoledSet(files, InpaintConfig(image_size=32, seed=seed), training=True, holes=holes)
+def photos(files: list[Path], *, holes: str = "all", seed: int = 0) -> InpaintingDataset:
+    return InpaintingDataset(files, InpaintConfig(image_size=32, seed=seed), training=True, holes=holes)
 
 
 def test_a_sample_is_a_photo_and_a_mask_of_its_size(files: list[Path]) -> None:
@@ -134,7 +134,7 @@ def test_another_seed_has_another_mask(files: list[Path]) -> None:
 
 def test_holes_leave_the_photo_as_it_is_without_them(files: list[Path]) -> None:
     c = InpaintConfig(image_size=32)
-    plain = PhotoSet(files, c, training=True)[SampleKey(5, 1)]["photo"]
+    plain = PhotoDataset(files, c, training=True)[SampleKey(5, 1)]["photo"]
     for holes in HOLES:
         assert torch.equal(photos(files, holes=holes)[SampleKey(5, 1)]["photo"], plain)
 

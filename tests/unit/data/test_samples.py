@@ -9,8 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from tests.pictures import noise
-from translate.data.datasets.samples import PairedSet, PhotoSet, SampleKey, SampleSet, UnpairedSet
+from tests.images import noise
+from translate.data.datasets.samples import (
+    PairedDataset,
+    PhotoDataset,
+    SampleDataset,
+    SampleKey,
+    UnpairedDataset,
+)
 from translate.data.discovery.pair import Pair
 from translate.images import read_rgb, write_rgb
 from translate.methods.cyclegan.config import CycleGANConfig
@@ -28,14 +34,14 @@ def pixels(sample: torch.Tensor) -> np.ndarray:
     return sample.permute(1, 2, 0).numpy()
 
 
-def paired(files: list[Path], **settings: Any) -> PairedSet:
+def paired(files: list[Path], **settings: Any) -> PairedDataset:
     config = Pix2PixConfig(**{"image_size": 32, **settings})
-    return PairedSet([Pair(files[0], files[1]), Pair(files[2], files[3])], config, training=True)
+    return PairedDataset([Pair(files[0], files[1]), Pair(files[2], files[3])], config, training=True)
 
 
-def unpaired(files: list[Path], *, training: bool = True, **settings: Any) -> UnpairedSet:
+def unpaired(files: list[Path], *, training: bool = True, **settings: Any) -> UnpairedDataset:
     config = CycleGANConfig(**{"image_size": 32, **settings})
-    return UnpairedSet((files[:2], files[2:]), config, training=training)
+    return UnpairedDataset((files[:2], files[2:]), config, training=training)
 
 
 def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
@@ -59,7 +65,7 @@ def test_a_pair_is_the_two_files(files: list[Path]) -> None:
 def test_the_pair_is_swapped_where_b_is_translated(training: bool, files: list[Path]) -> None:
     pairs = [Pair(files[0], files[1])]
     forward, backward = (
-        PairedSet(pairs, Pix2PixConfig(image_size=32), training=training, swap=swap)[SampleKey(3, 0)]
+        PairedDataset(pairs, Pix2PixConfig(image_size=32), training=training, swap=swap)[SampleKey(3, 0)]
         for swap in (False, True)
     )
     assert torch.equal(forward["a"], backward["b"])
@@ -70,7 +76,7 @@ def test_the_pair_is_swapped_where_b_is_translated(training: bool, files: list[P
 def test_a_joined_file_is_cut_at_half_its_width(width: int, tmp_path: Path) -> None:
     path = noise(tmp_path / "joined.png", 32, width)
     whole = read_rgb(path)
-    sample = PairedSet([Pair(path)], Pix2PixConfig(**EXACT), training=True)[SampleKey(0, 0)]
+    sample = PairedDataset([Pair(path)], Pix2PixConfig(**EXACT), training=True)[SampleKey(0, 0)]
     assert np.array_equal(pixels(sample["a"]), whole[:, :32])
     assert np.array_equal(pixels(sample["b"]), whole[:, 32:64])
 
@@ -79,7 +85,7 @@ def test_a_partner_of_another_size_is_brought_to_its_pairs(tmp_path: Path) -> No
     gray = np.full((50, 80, 3), 90, np.uint8)
     write_rgb(gray, tmp_path / "b.png")
     pair = Pair(noise(tmp_path / "a.png", 32, 32), tmp_path / "b.png")
-    sample = PairedSet([pair], Pix2PixConfig(**EXACT), training=True)[SampleKey(0, 0)]
+    sample = PairedDataset([pair], Pix2PixConfig(**EXACT), training=True)[SampleKey(0, 0)]
     assert sample["a"].shape == sample["b"].shape == (3, 32, 32)
     assert (sample["b"] == 90).all()
 
@@ -96,7 +102,7 @@ def test_the_same_key_is_the_same_sample_whatever_was_drawn_before(make, files: 
 @pytest.mark.parametrize("make", [paired, unpaired])
 @pytest.mark.parametrize("other", [SampleKey(6, 1), SampleKey(5, 0)])
 def test_another_epoch_or_index_is_another_sample(make, other: SampleKey, files: list[Path]) -> None:
-    dataset: SampleSet = make(files)
+    dataset: SampleDataset = make(files)
     assert not equal(dataset[SampleKey(5, 1)], dataset[other])
 
 
@@ -113,12 +119,12 @@ def test_scoring_draws_the_same_sample_in_every_epoch(files: list[Path]) -> None
 def test_an_unpaired_set_is_as_long_as_its_longer_side(files: list[Path]) -> None:
     config = CycleGANConfig(image_size=32)
     for sides in ((files[:2], files[2:]), (files[2:], files[:2])):
-        assert len(UnpairedSet(sides, config, training=True)) == 4
-    assert len(UnpairedSet((files, []), config, training=True)) == 0
+        assert len(UnpairedDataset(sides, config, training=True)) == 4
+    assert len(UnpairedDataset((files, []), config, training=True)) == 0
     assert len(paired(files)) == 2
 
 
-def chosen(dataset: UnpairedSet, name: str, keys: list[SampleKey], files: list[Path]) -> list[int]:
+def chosen(dataset: UnpairedDataset, name: str, keys: list[SampleKey], files: list[Path]) -> list[int]:
     known = {read_rgb(path).tobytes(): number for number, path in enumerate(files)}
     return [known[pixels(dataset[key][name]).tobytes()] for key in keys]
 
@@ -139,7 +145,7 @@ def test_scoring_takes_b_in_its_order(files: list[Path]) -> None:
 
 def test_a_photo_is_drawn_by_epoch_and_index(tmp_path: Path) -> None:
     c = Pix2PixConfig(image_size=32, preprocess="crop")
-    photos = PhotoSet([noise(tmp_path / "a.png", 64, 64)], c, training=True)
+    photos = PhotoDataset([noise(tmp_path / "a.png", 64, 64)], c, training=True)
     first, again, later = (photos[SampleKey(epoch, 0)]["photo"] for epoch in (0, 0, 1))
     assert first.shape == (3, 32, 32)
     assert first.dtype == torch.uint8

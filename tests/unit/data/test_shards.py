@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.pictures import noise
+from tests.images import noise
 from tests.unit.data.making import find_tars, image_bytes, write_photos, write_tar
 from translate.data.datasets.in_memory import InMemoryDataset
-from translate.data.datasets.loader import SHUFFLED_SHARDS, EndlessBatches, load
+from translate.data.datasets.loader import SHUFFLED_SHARDS, InfiniteBatchSampler, load
 from translate.data.datasets.reader import training_cache
-from translate.data.datasets.samples import PhotoSet, SampleKey, UnpairedSet
+from translate.data.datasets.samples import PhotoDataset, SampleKey, UnpairedDataset
 from translate.data.discovery import tar_index
 from translate.data.discovery.check import find_unreadable
 from translate.data.discovery.find import find_paired, find_photos, find_unpaired
@@ -78,7 +78,7 @@ def test_two_images_of_a_name_are_a_pair_and_one_is_joined(tmp_path: Path) -> No
     assert all(pair.b is None for pair in joined.train + joined.validation)
     three = dict.fromkeys(["1.a.png", "1.b.png", "1.c.png"], b"")
     with pytest.raises(
-        UsageError, match=r"more than two pictures of one name: 1\.a\.png, 1\.b\.png, 1\.c\.png"
+        UsageError, match=r"more than two images of one name: 1\.a\.png, 1\.b\.png, 1\.c\.png"
     ):
         find_paired(str(write_tar(tmp_path / "x.tar", three)), None, None)
 
@@ -119,8 +119,8 @@ def test_a_damaged_shard_is_noted_and_the_rest_is_used(photos: Path) -> None:
     assert 4 <= len(shards.members) < 8
     assert find_unreadable(shards.members) == {}
     assert len(shards.notes) == 2
-    assert shards.notes[0].endswith("pictures: make it anew")
-    assert "damaged or no plain tar file, 0 pictures" in shards.notes[1]
+    assert shards.notes[0].endswith("images: make it anew")
+    assert "damaged or no plain tar file, 0 images" in shards.notes[1]
 
 
 def test_a_tar_file_is_read_as_it_would_be_unpacked(tmp_path: Path, image: Callable[[int], bytes]) -> None:
@@ -163,36 +163,38 @@ def test_nothing_of_a_shard_is_decoded_beforehand(photos: Path) -> None:
 def test_what_cannot_be_read_is_replaced_and_logged_once(
     tmp_path: Path, image: Callable[[int], bytes], caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = write_tar(tmp_path / "a.tar", {"1.png": image(1), "2.png": b"no picture", "3.png": image(3)})
-    dataset = PhotoSet(find_tars(path).members, ColorizeConfig(image_size=32), training=True)
+    path = write_tar(tmp_path / "a.tar", {"1.png": image(1), "2.png": b"no image", "3.png": image(3)})
+    dataset = PhotoDataset(find_tars(path).members, ColorizeConfig(image_size=32), training=True)
     with caplog.at_level(logging.INFO, "translate"):
-        batches = list(islice(load(dataset, EndlessBatches(3, 3, 0, shard_sizes=dataset.shard_sizes), 0), 4))
+        batches = list(
+            islice(load(dataset, InfiniteBatchSampler(3, 3, 0, shard_sizes=dataset.shard_sizes), 0), 4)
+        )
     assert all(batch["photo"].shape == (3, 3, 32, 32) for batch in batches)
     assert dataset[SampleKey(0, 1)]["photo"].shape == (3, 32, 32)
     assert [record.getMessage() for record in caplog.records] == [
-        f"left out, {path}/2.png: not a picture of a known format (BMP, GIF, JPEG, PNG, PPM, TIFF, WEBP)"
+        f"left out, {path}/2.png: not an image of a known format (BMP, GIF, JPEG, PNG, PPM, TIFF, WEBP)"
     ]
 
 
 def test_where_nothing_can_be_read_it_is_an_error(tmp_path: Path) -> None:
     members = find_tars(write_tar(tmp_path / "a.tar", {f"{n}.png": b"" for n in range(30)})).members
-    dataset = PhotoSet(members, ColorizeConfig(image_size=32), training=True)
-    with pytest.raises(DataError, match=r"20 pictures in a row .* the last: .*\.png: the file is empty"):
-        next(load(dataset, EndlessBatches(30, 2, 0, shard_sizes=dataset.shard_sizes), 0))
+    dataset = PhotoDataset(members, ColorizeConfig(image_size=32), training=True)
+    with pytest.raises(DataError, match=r"20 images in a row .* the last: .*\.png: the file is empty"):
+        next(load(dataset, InfiniteBatchSampler(30, 2, 0, shard_sizes=dataset.shard_sizes), 0))
 
 
 def test_an_epoch_takes_every_image_once_and_a_few_shards_at_a_time() -> None:
     sizes = [3, 5, 2] * SHUFFLED_SHARDS
     order = [
         key.index
-        for batch in islice(EndlessBatches(sum(sizes), 2, 4, shard_sizes=sizes), sum(sizes) // 2)
+        for batch in islice(InfiniteBatchSampler(sum(sizes), 2, 4, shard_sizes=sizes), sum(sizes) // 2)
         for key in batch
     ]
     assert sorted(order) == list(range(sum(sizes)))
     of_shard = np.repeat(np.arange(len(sizes)), sizes)[order]
     first = set(of_shard[: sum(sizes) // 4].tolist())
     assert len(first) <= 2 * SHUFFLED_SHARDS
-    again = EndlessBatches(sum(sizes), 2, 4, start=5, shard_sizes=sizes)
+    again = InfiniteBatchSampler(sum(sizes), 2, 4, start=5, shard_sizes=sizes)
     assert [key.index for batch in islice(again, 3) for key in batch] == order[10:16]
 
 
@@ -206,7 +208,7 @@ def test_a_partner_comes_from_one_shard_of_b_for_each_of_a(photos: Path, tmp_pat
     ]
     c = CycleGANConfig(image_size=32)
     members = [m for path in b for m in find_tars(path).members]
-    dataset = UnpairedSet((find_tars(photos).members, members), c, training=True)
+    dataset = UnpairedDataset((find_tars(photos).members, members), c, training=True)
     assert dataset.shard_sizes == [4, 4, 4]
     partners = {
         epoch: [
@@ -216,7 +218,7 @@ def test_a_partner_comes_from_one_shard_of_b_for_each_of_a(photos: Path, tmp_pat
     }
     assert all(len(set(some[first : first + 4])) == 1 for some in partners.values() for first in (0, 4, 8))
     assert {some[0] for some in partners.values()} == {0, 1}
-    longer = UnpairedSet((members, find_tars(photos).members), c, training=True)
+    longer = UnpairedDataset((members, find_tars(photos).members), c, training=True)
     assert longer.shard_sizes == [3, 3, 3, 3]
 
 
@@ -251,7 +253,7 @@ def test_a_folder_of_images_with_a_tar_file_is_a_folder(photos: Path) -> None:
 def test_a_set_from_noise_beyond_memory_is_read_as_it_is_needed(
     tmp_path: Path, image: Callable[[int], bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    content = {f"{n}.png": image(n) for n in range(4)} | {"2.png": b"no picture", "1.cls": b"owl"}
+    content = {f"{n}.png": image(n) for n in range(4)} | {"2.png": b"no image", "1.cls": b"owl"}
     found = find_labeled(str(write_tar(tmp_path / "a.tar", content)), with_classes=False)
     settings: dict[str, Any] = {"image_size": 8, "channels": 3, "flip": False, "seed": 0, "cache_size": 10.0}
     held = InMemoryDataset(found, **settings)
@@ -260,4 +262,4 @@ def test_a_set_from_noise_beyond_memory_is_read_as_it_is_needed(
     monkeypatch.setattr("translate.data.datasets.in_memory.GRAY_CHECKS", 2)
     streamed = InMemoryDataset(found, **settings)
     assert (len(streamed), streamed.shard_sizes) == (4, [4])
-    assert streamed[SampleKey(0, 2)]["picture"].equal(held[SampleKey(0, 2)]["picture"])
+    assert streamed[SampleKey(0, 2)]["image"].equal(held[SampleKey(0, 2)]["image"])

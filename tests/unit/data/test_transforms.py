@@ -11,7 +11,7 @@ import torch
 from translate.config import ImageTrainConfig
 from translate.config.images import PREPROCESSING
 from translate.data.datasets.transforms import evaluation_transform, training_transform, whole_size
-from translate.images import resized, to_tensor
+from translate.images import resize, to_tensor
 from translate.methods.cyclegan.config import CycleGANConfig
 from translate.methods.pix2pix.config import Pix2PixConfig
 from translate.networks import PatchGAN, create_generator, generator_spec
@@ -35,7 +35,7 @@ def random_crops(c: Pix2PixConfig, a: np.ndarray, b: np.ndarray, seed: int) -> t
 
 
 def whole(c: ImageTrainConfig, pixels: np.ndarray, *, training: bool) -> np.ndarray:
-    return resized(pixels, *whole_size(c, *pixels.shape[:2], training=training))
+    return resize(pixels, *whole_size(c, *pixels.shape[:2], training=training))
 
 
 def for_training(c: ImageTrainConfig, **images: np.ndarray) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from translate.evaluation.scoring import MEASURES, ImageScorer, Request, Row, Su
 from translate.images import write_rgb
 from translate.inference import Predictor, load_predictor
 from translate.metrics.frechet import FEATURES, Features
-from translate.metrics.pictures import Pixels
+from translate.metrics.images import Pixels
 from translate.models import Model
 from translate.networks import create_generator, initialize
 

@@ -15,7 +15,7 @@ from translate.evaluation.scoring import ImageScorer
 from translate.images import read_rgb, write_rgb
 from translate.images.color.lab import split_lab
 from translate.images.tensors import to_tensor
-from translate.metrics import frechet_distance, picture_psnr, ssim
+from translate.metrics import frechet_distance, image_psnr, ssim
 
 
 def test_gray_keeps_the_lightness_and_nothing_else() -> None:
@@ -51,7 +51,7 @@ def test_the_scores_are_means_of_the_images(tmp_path: Path) -> None:
     files = sorted(photos(tmp_path).iterdir())
     done = colorize(tmp_path, Stub(lambda photo: 255 - photo))
     true = [crop(read_rgb(path)) for path in files]
-    expected = [picture_psnr(255 - one, one) for one in true]
+    expected = [image_psnr(255 - one, one) for one in true]
     assert row(done, "model").values["psnr"] == pytest.approx(sum(expected) / 3)
     expected = [ssim(gray(one), one) for one in true]
     assert row(done, "gray").values["ssim"] == pytest.approx(sum(expected) / 3)
@@ -62,7 +62,7 @@ def test_the_scores_are_means_of_the_images(tmp_path: Path) -> None:
 
 def test_of_a_flat_folder_all_photos_count_and_else_those_held_out(tmp_path: Path) -> None:
     flat = colorize(photos(tmp_path / "flat", 21), Stub(lambda photo: photo), scores=["psnr"])
-    assert (flat.images, flat.protocol["pictures"].split(";")[0]) == (
+    assert (flat.images, flat.protocol["images"].split(";")[0]) == (
         21,
         f"all photos of {tmp_path / 'flat'}",
     )
@@ -71,7 +71,7 @@ def test_of_a_flat_folder_all_photos_count_and_else_those_held_out(tmp_path: Pat
         photos(tmp_path / name / name, 21)
         apart = colorize(tmp_path / name, Stub(lambda photo: photo), scores=["psnr"])
         assert apart.images == expected
-        assert apart.protocol["pictures"].startswith("held-out photos of")
+        assert apart.protocol["images"].startswith("held-out photos of")
 
 
 def test_gray_photos_have_no_colour_to_have_a_share_of(tmp_path: Path) -> None:

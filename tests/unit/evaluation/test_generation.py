@@ -99,8 +99,7 @@ def test_the_class_asked_for_counts(data: Path) -> None:
     assert [row.values["untrained-share"] for row in done.rows] == [None, half / first, model / first]
     assert "right on 100%" in done.protocol["class"]
     assert (
-        done.protocol["pictures"]
-        == f"120 of 120 pictures of {data}, as in training; as many samples of seed 0"
+        done.protocol["images"] == f"120 of 120 images of {data}, as in training; as many samples of seed 0"
     )
 
 
@@ -145,7 +144,7 @@ def test_gray_models_are_compared_with_gray_images(data: Path) -> None:
     ("settings", "reason"),
     [
         ({"classes": ["blue", "green"]}, "has other classes than the model"),
-        ({"classes": ["only"]}, "of 1 class to train on: 2 classes and 100 pictures at least"),
+        ({"classes": ["only"]}, "of 1 class to train on: 2 classes and 100 images at least"),
     ],
 )
 def test_a_class_that_cannot_be_told_is_left_out_with_the_reason(
@@ -164,13 +163,13 @@ def test_a_class_that_cannot_be_told_is_left_out_with_the_reason(
 
 
 def test_bad_images_are_left_out_and_one_alone_is_too_few(data: Path) -> None:
-    (data / "blue" / "bad.png").write_bytes(b"no picture")
+    (data / "blue" / "bad.png").write_bytes(b"no image")
     done = scored(data, known(), ["frechet"], model=KINDS)
     assert done.images == 120
     assert "bad.png" in done.left_out[0]
     for path in sorted(data.rglob("*.png"))[1:]:
         path.unlink()
-    with pytest.raises(DataError, match="fewer than 2 pictures"):
+    with pytest.raises(DataError, match="fewer than 2 images"):
         scored(data, known(), ["frechet"], model=KINDS)
 
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.pictures import noise
+from tests.images import noise
 from tests.unit.evaluation.making import Network, Stub, inpaint, inpainter, off_by, photos, predictor_of, row
 from tests.unit.inference.making import scene
 from translate.data.datasets.masks import HOLE_SIZES, draw_mask
@@ -16,7 +16,7 @@ from translate.errors import DataError, UsageError
 from translate.evaluation.holes import BASELINES, SIZE_CLASSES, draw_holes, holes_from_files, size_class
 from translate.evaluation.scoring import ImageScorer
 from translate.images import write_rgb
-from translate.metrics import picture_psnr
+from translate.metrics import image_psnr
 
 
 def flat_photos(folder: Path, count: int = 2) -> Path:
@@ -89,7 +89,7 @@ def test_each_photo_gets_a_mask_of_each_size_and_those_of_no_use_are_named(tmp_p
     folder = tmp_path / "masks"
     for number, share in enumerate((0.25, 1.0, 0.5, 0.0, 0.75, 0.28125)):
         mask(folder / f"{number}.png", share, side=64 if number == 2 else 32)
-    (folder / "6.png").write_bytes(b"no picture")
+    (folder / "6.png").write_bytes(b"no image")
     photos = flat_photos(tmp_path / "photos", 3)
     done = inpaint(photos, predictor := off_by(5), masks=folder)
     shares = [float(hole.mean()) for _, hole in predictor.given]
@@ -104,7 +104,7 @@ def test_each_photo_gets_a_mask_of_each_size_and_those_of_no_use_are_named(tmp_p
         f"mask {folder / '1.png'} is left out: all is hole",
         f"mask {folder / '3.png'} is left out: nothing is hole",
     ]
-    assert done.notes[2].startswith(f"mask {folder / '6.png'}: not a picture")
+    assert done.notes[2].startswith(f"mask {folder / '6.png'}: not an image")
     assert done.notes[2].endswith("left out")
     assert done.protocol["holes"].startswith("in each photo one of each size that there is")
     assert done.protocol["holes"].endswith(f"of the masks of {folder}")
@@ -139,7 +139,7 @@ def test_the_baselines_fill_holes_and_touch_nothing_else() -> None:
         filled = BASELINES[name](holed, hole)
         assert filled.dtype == np.uint8
         assert np.array_equal(filled[~hole], truth[~hole])
-        assert picture_psnr(filled, truth, hole) > least, name
+        assert image_psnr(filled, truth, hole) > least, name
 
 
 def test_opencvs_two_ways_look_3_px_around() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.pictures import noise
+from tests.images import noise
 from tests.unit.evaluation.making import Network, Stub, colorize, inpaint, off_by, photos
 from translate.errors import DataError
 from translate.evaluation.photos import crop
@@ -43,7 +43,7 @@ def test_a_photo_that_is_a_little_larger_is_scaled_and_not_cut() -> None:
 
 def test_what_cannot_be_scored_is_left_out_of_every_row_and_named(tmp_path: Path) -> None:
     photos(tmp_path, 2)
-    (tmp_path / "broken.png").write_bytes(b"no picture")
+    (tmp_path / "broken.png").write_bytes(b"no image")
     noise(tmp_path / "small.png", 8, 40)
     done = colorize(tmp_path, Stub(lambda photo: photo))
     assert {one.images for one in done.rows} == {done.images} == {2}
@@ -56,9 +56,9 @@ def test_what_cannot_be_scored_is_left_out_of_every_row_and_named(tmp_path: Path
 
 
 def test_nothing_that_can_be_scored(tmp_path: Path) -> None:
-    (tmp_path / "broken.png").write_bytes(b"no picture")
+    (tmp_path / "broken.png").write_bytes(b"no image")
     with pytest.raises(
-        DataError, match=r"none of 1 pictures can be scored; the first: .*broken\.png: not a pic"
+        DataError, match=r"none of 1 images can be scored; the first: .*broken\.png: not an image"
     ):
         colorize(tmp_path, Stub(lambda photo: photo))
 

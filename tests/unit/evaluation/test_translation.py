@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.pictures import noise
+from tests.images import noise
 from tests.unit.evaluation.making import Network, Stub, request, row
 from tests.unit.inference.making import scene
 from translate.config import ModelConfig
-from translate.data.datasets.samples import PairedSet, SampleKey
+from translate.data.datasets.samples import PairedDataset, SampleKey
 from translate.data.discovery.find import find_paired
 from translate.evaluation.scoring import SuiteResult
 from translate.evaluation.translation import HALVES, evaluate_pairs, evaluate_unpaired, fits_pairs
@@ -49,7 +49,7 @@ def test_held_out_pairs_are_translated_and_compared(tmp_path: Path, direction: s
     half = 0 if direction == "AtoB" else 20
     expected = read_rgb(folder / "val" / "0.png")[:, half : half + 20]
     assert np.array_equal(predictor.given[0][0], expected)
-    assert done.protocol["pictures"] == f"held-out pairs of {folder}, at their own size"
+    assert done.protocol["images"] == f"held-out pairs of {folder}, at their own size"
 
 
 @pytest.mark.parametrize("size", [(32, 32), (64, 96), (16, 20), (16, 60)])
@@ -60,10 +60,10 @@ def test_a_partner_of_another_size_is_brought_to_as_it_is_in_training(
     noise(tmp_path / "B" / "1.png", *size, seed=1)
     c = Pix2PixConfig(generator="resnet", preprocess="none", image_size=32)
     pairs = find_paired(str(tmp_path), None, None).train
-    in_training = PairedSet(pairs, c, training=False)[SampleKey(0, 0)]["b"].permute(1, 2, 0).numpy()
+    in_training = PairedDataset(pairs, c, training=False)[SampleKey(0, 0)]["b"].permute(1, 2, 0).numpy()
     done = paired(tmp_path, Stub(lambda image: in_training), scores=["psnr"])
     assert row(done, "model").values["psnr"] == 100
-    assert done.protocol["pictures"].startswith("all pairs")
+    assert done.protocol["images"].startswith("all pairs")
 
 
 def test_a_gray_answer_is_compared_in_colour(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the tests of pictures share: pixels, files and colour profiles made by hand."""
+"""What the tests of images share: pixels, files and colour profiles made by hand."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from translate.images import PictureFile, read, write
+from translate.images import ImageFile, read, write
 
 ORIENTATION = 0x0112
-# How a camera that notes this orientation has stored an upright picture, (H, W) or (H, W, C).
+# How a camera that notes this orientation has stored an upright image, (H, W) or (H, W, C).
 STORED = {
     1: lambda a: a,
     2: lambda a: a[:, ::-1],
@@ -31,7 +31,7 @@ def noise(height: int = 6, width: int = 9, channels: int = 3, seed: int = 0) -> 
 
 
 def smooth(height: int = 40, width: int = 60) -> np.ndarray:
-    """A smooth RGB picture, which lossy formats keep well."""
+    """A smooth RGB image, which lossy formats keep well."""
     rows, columns = np.mgrid[:height, :width]
     return np.dstack([rows * 4 % 256, columns * 3 % 256, (rows + columns) * 2 % 256]).astype(np.uint8)
 
@@ -53,7 +53,7 @@ def image_of(planes: np.ndarray) -> Image.Image:
     return Image.fromarray(planes[..., 0] if planes.shape[2] == 1 else planes)
 
 
-def through(path: Path, **settings: Any) -> tuple[PictureFile, PictureFile, Path]:
+def through(path: Path, **settings: Any) -> tuple[ImageFile, ImageFile, Path]:
     """What is read, what is read of it after it was written unchanged, and where that was."""
     file = read(path, **settings)
     out = path.parent / "out" / path.name
@@ -61,7 +61,7 @@ def through(path: Path, **settings: Any) -> tuple[PictureFile, PictureFile, Path
     return file, read(out, keep_metadata=True), out
 
 
-def planes_of(file: PictureFile, number: int = 0) -> np.ndarray:
+def planes_of(file: ImageFile, number: int = 0) -> np.ndarray:
     """(H, W, C) with alpha as the last."""
     frame = file.frames[number]
     return frame.pixels if frame.alpha is None else np.dstack([frame.pixels, frame.alpha])

@@ -28,7 +28,7 @@ from tests.unit.images.making import (
     smooth,
     through,
 )
-from translate.images import Picture, PictureFile, from_image, read, read_rgb, to_image, write
+from translate.images import Frame, ImageFile, image_file_from_pil, image_file_to_pil, read, read_rgb, write
 from translate.images.color.profiles import deep_from_srgb, deep_to_srgb
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
@@ -260,7 +260,7 @@ def test_deep_gray_keeps_its_numbers_and_its_profile(suffix: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_picture_that_changed_its_kind_loses_the_profile(channels: int, tmp_path: Path) -> None:
+def test_an_image_that_changed_its_kind_loses_the_profile(channels: int, tmp_path: Path) -> None:
     """A network may make gray of colours, or colours of gray: the profile fits no more."""
     other = 4 - channels
     for deep in (False, True):
@@ -272,7 +272,7 @@ def test_a_picture_that_changed_its_kind_loses_the_profile(channels: int, tmp_pa
             planes = noise(channels=channels)
             file = read(saved(image_of(planes), tmp_path / "a.png", icc_profile=icc))
             pixels = noise(channels=other)
-        write(replace(file, frames=[Picture(pixels=pixels)]), tmp_path / "b.png")
+        write(replace(file, frames=[Frame(pixels=pixels)]), tmp_path / "b.png")
         again = read(tmp_path / "b.png")
         assert again.icc is None
         assert np.array_equal(again.frames[0].pixels, pixels)
@@ -293,7 +293,7 @@ def test_cmyk_stays_cmyk(icc: bytes | None, name: str, tmp_path: Path) -> None:
     assert np.abs(again.frames[0].pixels.astype(int) - file.frames[0].pixels).mean() <= limit
 
 
-def test_a_real_cmyk_picture_keeps_its_profile_and_looks(real_data: Path, tmp_path: Path) -> None:
+def test_a_real_cmyk_image_keeps_its_profile_and_looks(real_data: Path, tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes((real_data / "odd" / "pillow_pil_sample_cmyk.jpg").read_bytes())
     file, again, _ = through(path)
@@ -331,19 +331,19 @@ def test_an_image_comes_back_in_its_own_colours() -> None:
     inside = by_littlecms(smooth() // 2 + 64, WIDE, back=True)
     image = Image.fromarray(inside)
     image.info["icc_profile"] = WIDE
-    back = to_image(from_image(image))
+    back = image_file_to_pil(image_file_from_pil(image))
     assert back.info["icc_profile"] == WIDE
     assert difference(np.asarray(back), inside) <= 2
-    assert "icc_profile" not in to_image(from_image(Image.fromarray(inside))).info
+    assert "icc_profile" not in image_file_to_pil(image_file_from_pil(Image.fromarray(inside))).info
 
 
 def test_an_image_of_cmyk_comes_back_as_cmyk() -> None:
-    back = to_image(from_image(Image.fromarray(smooth()).convert("CMYK")))
+    back = image_file_to_pil(image_file_from_pil(Image.fromarray(smooth()).convert("CMYK")))
     assert back.mode == "CMYK"
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
 def test_no_profile_is_invented(kind: str, tmp_path: Path) -> None:
-    write(PictureFile(format=kind, frames=[Picture(pixels=smooth())]), tmp_path / "a")
+    write(ImageFile(format=kind, frames=[Frame(pixels=smooth())]), tmp_path / "a")
     with Image.open(tmp_path / "a") as written:
         assert "icc_profile" not in written.info

@@ -1,4 +1,4 @@
-"""Pictures of 16 bits and of floats come out as they went in: every level, every channel."""
+"""Images of 16 bits and of floats come out as they went in: every level, every channel."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.unit.images.making import (
     through,
 )
 from translate.errors import DataError
-from translate.images import Picture, PictureFile, read, write
+from translate.images import Frame, ImageFile, read, write
 
 OPENCV_LZW = [cv2.IMWRITE_TIFF_COMPRESSION, 5]
 
@@ -190,10 +190,10 @@ def test_colours_that_were_multiplied_by_alpha_are_divided(white: float, tmp_pat
     alpha = np.array([[0, 0.2, 0.6, 1]]) * white
     stored = np.dstack([alpha * part for part in (1, 0.5, 0)] + [alpha]).astype(kind)
     path = tiff(tmp_path / "a.tif", stored, extrasamples=["assocalpha"])
-    (picture,) = read(path).frames
-    assert picture.alpha is not None
-    assert picture.alpha[0] == pytest.approx(alpha[0], abs=1e-6)
-    for pixel in picture.pixels[0, 1:]:
+    (frame,) = read(path).frames
+    assert frame.alpha is not None
+    assert frame.alpha[0] == pytest.approx(alpha[0], abs=1e-6)
+    for pixel in frame.pixels[0, 1:]:
         assert pixel / white == pytest.approx([1, 0.5, 0], abs=1e-4)
     assert planes_of(through(path)[1]) == pytest.approx(planes_of(read(path)), abs=1)
 
@@ -255,7 +255,7 @@ def test_wider_numbers_that_fit_are_read_as_16_bits(kind: type, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(("photometric", "channels"), [("separated", 4), ("cielab", 3)])
-def test_deep_pictures_of_other_colours_are_refused(photometric: str, channels: int, tmp_path: Path) -> None:
+def test_deep_images_of_other_colours_are_refused(photometric: str, channels: int, tmp_path: Path) -> None:
     path = tiff(tmp_path / "a.tif", ramps(channels), photometric=photometric, extrasamples=())
     with pytest.raises(DataError, match=rf"a deep TIFF of {photometric.upper()} colours: convert it to RGB"):
         read(path)
@@ -289,7 +289,7 @@ def turned_lzw(path: Path, planes: np.ndarray, orientation: int) -> Path:
     ("turned", "channels"),
     [(turned_png, 1), (turned_png, 2), (turned_png, 4), (turned_tiff, 1), (turned_tiff, 4), (turned_lzw, 1)],
 )
-def test_a_deep_picture_is_turned_upright_once(
+def test_a_deep_image_is_turned_upright_once(
     turned: Callable[[Path, np.ndarray, int], Path], channels: int, orientation: int, tmp_path: Path
 ) -> None:
     planes = ramps(channels)[:5, :7]
@@ -379,7 +379,7 @@ def test_floats_become_16_bits_where_there_are_none(kind: str, tmp_path: Path) -
 def test_pixels_of_ones_own_are_written_as_they_are(tmp_path: Path) -> None:
     for kind, white in ((np.uint16, 65535), (np.float32, 1)):
         pixels = (ramps(3) / 65535 * white).astype(kind)
-        write(PictureFile(format="TIFF", frames=[Picture(pixels=pixels)]), tmp_path / "a.tif")
+        write(ImageFile(format="TIFF", frames=[Frame(pixels=pixels)]), tmp_path / "a.tif")
         assert np.array_equal(stored(tmp_path / "a.tif"), pixels)
 
 

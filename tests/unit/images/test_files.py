@@ -1,4 +1,4 @@
-"""Which files of a folder are pictures."""
+"""Which files of a folder are images."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from translate.images import SUFFIXES, find_pictures, picture_name
+from translate.images import SUFFIXES, find_images, printable_path
 
 
 @pytest.fixture
@@ -19,10 +19,10 @@ def root(tmp_path: Path) -> Path:
 
 
 def found(root: Path, **settings) -> list[str]:
-    return [str(path.relative_to(root)) for path in find_pictures(root, **settings)]
+    return [str(path.relative_to(root)) for path in find_images(root, **settings)]
 
 
-def test_pictures_are_found_below_a_folder_in_order_without_hidden_ones(root: Path) -> None:
+def test_images_are_found_below_a_folder_in_order_without_hidden_ones(root: Path) -> None:
     assert found(root) == ["a.JPG", "b.png", "out/e.png", "sub/deep/c.webp"]
 
 
@@ -35,12 +35,12 @@ def test_a_loop_of_links_is_not_walked(root: Path) -> None:
     assert found(root) == ["a.JPG", "b.png", "out/e.png", "sub/deep/c.webp"]
 
 
-def test_a_link_to_a_picture_is_one(root: Path) -> None:
+def test_a_link_to_an_image_is_one(root: Path) -> None:
     (root / "link.png").symlink_to(root / "b.png")
     assert "link.png" in found(root)
 
 
-def test_a_folder_that_is_called_like_a_picture_is_none(root: Path) -> None:
+def test_a_folder_that_is_called_like_an_image_is_none(root: Path) -> None:
     (root / "folder.png").mkdir()
     assert "folder.png" not in found(root)
 
@@ -60,4 +60,4 @@ def test_suffixes_count_in_any_case(suffix: str, tmp_path: Path) -> None:
     ],
 )
 def test_names_in_messages_have_no_control_characters(name: str, told: str) -> None:
-    assert picture_name(Path(name)) == told
+    assert printable_path(Path(name)) == told

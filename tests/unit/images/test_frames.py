@@ -23,7 +23,7 @@ from tests.unit.images.making import (
     through,
 )
 from translate.errors import DataError
-from translate.images import Picture, PictureFile, read, to_image, write
+from translate.images import Frame, ImageFile, image_file_to_pil, read, write
 
 LOSSLESS = {"PNG": {}, "WEBP": {"lossless": True, "exact": True}}
 TIMES = [100, 40, 30, 250]
@@ -39,7 +39,7 @@ def animation(path: Path, kind: str, frames: list[Image.Image], **settings: Any)
     return saved(frames[0], path, format=kind, save_all=True, append_images=frames[1:], **settings)
 
 
-def check_same(one: PictureFile, other: PictureFile) -> None:
+def check_same(one: ImageFile, other: ImageFile) -> None:
     """What is not to be seen may have any colour."""
     assert len(one.frames) == len(other.frames)
     for number, (first, second) in enumerate(zip(one.frames, other.frames, strict=True)):
@@ -92,8 +92,8 @@ def test_a_gif_keeps_its_frames_its_times_and_its_loop(transparent: int | None, 
 
 def test_a_gif_of_gray_keeps_every_level(tmp_path: Path) -> None:
     levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
-    frames = [Picture(pixels=np.ascontiguousarray(turned)[..., None]) for turned in (levels, levels.T)]
-    write(PictureFile(format="GIF", frames=frames, mode="L"), tmp_path / "a.gif")
+    frames = [Frame(pixels=np.ascontiguousarray(turned)[..., None]) for turned in (levels, levels.T)]
+    write(ImageFile(format="GIF", frames=frames, mode="L"), tmp_path / "a.gif")
     again = read(tmp_path / "a.gif")
     assert again.mode == "L"
     for number, frame in enumerate(frames):
@@ -101,7 +101,7 @@ def test_a_gif_of_gray_keeps_every_level(tmp_path: Path) -> None:
 
 
 def test_a_gif_of_many_colours_gets_256_that_are_near(tmp_path: Path) -> None:
-    write(PictureFile(format="GIF", frames=[Picture(pixels=smooth())]), tmp_path / "a.gif")
+    write(ImageFile(format="GIF", frames=[Frame(pixels=smooth())]), tmp_path / "a.gif")
     assert np.abs(read(tmp_path / "a.gif").frames[0].pixels.astype(int) - smooth()).mean() < 8
 
 
@@ -117,8 +117,8 @@ def test_a_gif_plays_as_often_as_before(loop: int | None, tmp_path: Path) -> Non
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF"])
 def test_frames_of_ones_own_need_no_times(kind: str, tmp_path: Path) -> None:
     alphas = [np.where(plane[..., 0] > 99, 255, 0).astype(np.uint8) for plane in moving()]
-    frames = [Picture(pixels=smooth(20, 30) // 64 * 64, alpha=alpha) for alpha in alphas]
-    file = PictureFile(format=kind, frames=frames, settings={"lossless": True})
+    frames = [Frame(pixels=smooth(20, 30) // 64 * 64, alpha=alpha) for alpha in alphas]
+    file = ImageFile(format=kind, frames=frames, settings={"lossless": True})
     write(file, tmp_path / "a")
     check_same(read(tmp_path / "a"), file)
 
@@ -140,16 +140,16 @@ def test_frames_that_show_through_are_whole(tmp_path: Path) -> None:
 def test_a_png_keeps_frames_that_are_like_the_one_before(channels: int, tmp_path: Path) -> None:
     planes = moving(2, channels)
     alphas = [plane[..., 3] if channels == 4 else None for plane in planes]
-    first, second = (Picture(pixels=planes[n][..., :3], alpha=alphas[n]) for n in (0, 1))
+    first, second = (Frame(pixels=planes[n][..., :3], alpha=alphas[n]) for n in (0, 1))
     frames = [first, first, first, second, second, first]
     times = [50, 60, 70, 80, 90, 100]
-    write(PictureFile(format="PNG", frames=frames, settings={"duration": times}), tmp_path / "a.png")
+    write(ImageFile(format="PNG", frames=frames, settings={"duration": times}), tmp_path / "a.png")
     again = read(tmp_path / "a.png")
     assert again.settings["duration"] == times
-    check_same(again, PictureFile(format="PNG", frames=frames))
+    check_same(again, ImageFile(format="PNG", frames=frames))
 
 
-def test_a_picture_for_those_that_know_no_animations_stays_one(tmp_path: Path) -> None:
+def test_an_image_for_those_that_know_no_animations_stays_one(tmp_path: Path) -> None:
     frames = [Image.fromarray(plane) for plane in moving()]
     path = animation(tmp_path / "a.png", "PNG", frames, default_image=True, duration=[100, 200, 50])
     file, again, _ = through(path)
@@ -187,9 +187,9 @@ def test_an_animation_goes_into_another_container(kind: str, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("kind", ["JPEG", "BMP", "PPM"])
 def test_frames_that_a_format_cannot_hold_are_refused(kind: str, tmp_path: Path) -> None:
-    frames = [Picture(pixels=plane) for plane in moving()]
+    frames = [Frame(pixels=plane) for plane in moving()]
     with pytest.raises(DataError, match=f"4 frames, of which {kind} holds one: use --format png or webp"):
-        write(PictureFile(format=kind, frames=frames), tmp_path / "a")
+        write(ImageFile(format=kind, frames=frames), tmp_path / "a")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -248,9 +248,9 @@ def test_metadata_is_kept_with_pages(tmp_path: Path) -> None:
     assert b"A. B." in again.metadata["exif"]
 
 
-def test_of_a_multi_picture_jpeg_the_first_is_read_and_written(tmp_path: Path) -> None:
-    pictures = [Image.fromarray(smooth()), Image.fromarray(smooth()[::2, ::2].copy())]
-    pictures[0].save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=pictures[1:], quality=90)
+def test_of_a_multi_image_jpeg_the_first_is_read_and_written(tmp_path: Path) -> None:
+    frames = [Image.fromarray(smooth()), Image.fromarray(smooth()[::2, ::2].copy())]
+    frames[0].save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=frames[1:], quality=90)
     with Image.open(tmp_path / "a.jpg") as image:
         assert (image.format, image.n_frames) == ("MPO", 2)
     file, again, out = through(tmp_path / "a.jpg")
@@ -291,15 +291,15 @@ def test_of_which_no_part_can_be_found_it_is_refused(kind: str, tmp_path: Path) 
 def test_the_first_of_several_is_an_image(tmp_path: Path) -> None:
     frames = [Image.fromarray(plane) for plane in moving()]
     file = read(animation(tmp_path / "a.png", "PNG", frames))
-    assert np.array_equal(np.asarray(to_image(file)), moving()[0])
+    assert np.array_equal(np.asarray(image_file_to_pil(file)), moving()[0])
 
 
 def test_a_deep_first_page_is_an_image_of_8_bits() -> None:
-    file = PictureFile(format="TIFF", frames=[Picture(pixels=ramps(3))])
-    assert np.array_equal(np.asarray(to_image(file)), np.rint(ramps(3) / 257).astype(np.uint8))
+    file = ImageFile(format="TIFF", frames=[Frame(pixels=ramps(3))])
+    assert np.array_equal(np.asarray(image_file_to_pil(file)), np.rint(ramps(3) / 257).astype(np.uint8))
 
 
-def test_an_animation_of_one_frame_is_a_picture(tmp_path: Path) -> None:
+def test_an_animation_of_one_frame_is_an_image(tmp_path: Path) -> None:
     stream = io.BytesIO()
     Image.fromarray(noise()).save(stream, "PNG", save_all=True, duration=100)
     (tmp_path / "a.png").write_bytes(stream.getvalue())

@@ -76,7 +76,7 @@ def test_what_is_joined_is_not_clipped() -> None:
     assert rgb_to_lab(vivid).flatten().tolist() == pytest.approx([50, 110, 110], abs=0.01)
 
 
-def test_pictures_of_a_batch_are_converted_each_by_itself() -> None:
+def test_images_of_a_batch_are_converted_each_by_itself() -> None:
     batch = torch.rand(3, 3, 5, 6, generator=torch.Generator().manual_seed(0)) * 2 - 1
     for convert, values in ((rgb_to_lab, batch), (lab_to_rgb, rgb_to_lab(batch))):
         alone = torch.cat([convert(one[None]) for one in values])

@@ -1,4 +1,4 @@
-"""A picture of too many pixels is refused by its header, and told what to do."""
+"""An image of too many pixels is refused by its header, and told what to do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.unit.images.making import chunk, deep_png, image_of, noise, ramps, saved
 from translate.errors import DataError
-from translate.images import MAX_PIXELS, from_image, pixels_of, read, read_rgb
+from translate.images import MAX_PIXELS, count_pixels, image_file_from_pil, read, read_rgb
 from translate.images.codecs.limit import check_size
 
 
@@ -24,7 +24,7 @@ def test_the_limit_is_250_megapixels_whatever_pillow_thinks(
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     assert read(path).frames[0].size == (20, 20)
     assert read_rgb(path).shape == (20, 20, 3)
-    assert pixels_of(path) == 400
+    assert count_pixels(path) == 400
     assert Image.MAX_IMAGE_PIXELS == 100
 
 
@@ -56,7 +56,7 @@ def test_the_limit_itself_is_allowed(suffix: str, limit: int, fits: bool, tmp_pa
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_deep_pictures_have_the_same_limit(suffix: str, tmp_path: Path) -> None:
+def test_deep_images_have_the_same_limit(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"a.{suffix}"
     if suffix == "png":
         deep_png(path, ramps(3))
@@ -116,7 +116,7 @@ def test_a_gif_that_grows_is_refused_when_it_does(tmp_path: Path) -> None:
 
 
 def test_an_image_that_is_there_already_has_no_limit() -> None:
-    assert from_image(Image.fromarray(noise(20, 30))).frames[0].size == (30, 20)
+    assert image_file_from_pil(Image.fromarray(noise(20, 30))).frames[0].size == (30, 20)
 
 
 @pytest.mark.parametrize(("limit", "raised"), [(1_000_000, 2), (1_999_999, 2), (500_000, 2)])

@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.unit.images.making import ORIENTATION, STORED, deep_png, image_of, noise, saved, smooth
 from translate.errors import DataError
-from translate.images import Hole, Picture, hole_of, read_hole
+from translate.images import Frame, Hole, hole_from_mask, read_hole
 
 SIZE = 60, 40  # width and height of the photo
 KINDS = {
@@ -51,8 +51,8 @@ def test_what_is_nearer_to_white_than_to_black_is_hole(tmp_path: Path) -> None:
     assert np.array_equal(hole, levels >= 128)
     deep = deep_png(tmp_path / "deep.png", (levels[..., None] * np.uint16(257)))
     assert np.array_equal(read_hole(deep, (256, 1)), levels >= 128)
-    floats = Picture(pixels=(levels[..., None] / np.float32(255)).astype(np.float32))
-    assert np.array_equal(hole_of(floats, (256, 1)), levels >= 128)
+    floats = Frame(pixels=(levels[..., None] / np.float32(255)).astype(np.float32))
+    assert np.array_equal(hole_from_mask(floats, (256, 1)), levels >= 128)
 
 
 @pytest.mark.parametrize("color", [(255, 255, 255), (255, 0, 0), (0, 0, 255), (0, 200, 0), (128, 128, 128)])
@@ -179,13 +179,13 @@ def test_another_aspect_is_refused_with_both_sizes_and_the_files_name(
         read_back(Image.new("L", size), tmp_path)
     width, height = size
     assert str(refusal.value) == (
-        f"{tmp_path / 'm.png'}: a mask of {width}x{height} for a picture of 60x40: give it the picture's size"
+        f"{tmp_path / 'm.png'}: a mask of {width}x{height} for an image of 60x40: give it the image's size"
     )
 
 
 def test_a_mask_that_cannot_be_read_is_told_by_its_name(tmp_path: Path) -> None:
-    (tmp_path / "text.png").write_text("no picture")
-    for name, reason in (("none.png", "No such file or directory"), ("text.png", "not a picture of a known")):
+    (tmp_path / "text.png").write_text("no image")
+    for name, reason in (("none.png", "No such file or directory"), ("text.png", "not an image of a known")):
         with pytest.raises(DataError) as refusal:
             read_hole(tmp_path / name, SIZE)
         assert str(refusal.value).startswith(f"{tmp_path / name}: {reason}")

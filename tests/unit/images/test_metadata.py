@@ -26,7 +26,7 @@ from tests.unit.images.making import (
     smooth,
     through,
 )
-from translate.images import from_image, read, read_rgb, write
+from translate.images import image_file_from_pil, read, read_rgb, write
 from translate.images.codecs.metadata import add_directories
 
 MAKER, MODEL, ARTIST, SOFTWARE, THUMBNAIL = 0x010F, 0x0110, 0x013B, 0x0131, 0x0201
@@ -80,7 +80,7 @@ def written_exif(path: Path) -> Image.Exif:
 
 
 def deep_file(suffix: str, folder: Path, exif: Image.Exif, xmp: bytes = b"") -> Path:
-    """A picture of 16 bits a channel with EXIF."""
+    """An image of 16 bits a channel with EXIF."""
     if suffix == "png":
         chunks = [chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))]
         if xmp:
@@ -94,7 +94,7 @@ def deep_file(suffix: str, folder: Path, exif: Image.Exif, xmp: bytes = b"") -> 
 @pytest.mark.parametrize("orientation", STORED)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_picture_is_turned_upright_once(channels: int, kind: str, orientation: int, tmp_path: Path) -> None:
+def test_an_image_is_turned_upright_once(channels: int, kind: str, orientation: int, tmp_path: Path) -> None:
     upright = smooth(16, 32)[..., :channels]
     exif = exif_of(Orientation=orientation)
     file, again, out = through(file_of(kind, tmp_path, STORED[orientation](upright).copy(), exif))
@@ -123,7 +123,7 @@ def test_a_tiff_of_any_mode_is_turned_upright(
         image.putpalette(upright.getpalette() or [])
     tags = {ORIENTATION: orientation}
     (frame,) = read(saved(image, tmp_path / "a.tif", compression=compression, tiffinfo=tags)).frames
-    (expected,) = from_image(upright).frames
+    (expected,) = image_file_from_pil(upright).frames
     assert np.array_equal(frame.pixels, expected.pixels)
     if expected.alpha is not None:
         assert np.array_equal(frame.alpha, expected.alpha)
@@ -132,13 +132,15 @@ def test_a_tiff_of_any_mode_is_turned_upright(
 @pytest.mark.parametrize("orientation", STORED)
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF, LZW"])
 @pytest.mark.parametrize("loaded", [True, False])
-def test_an_image_is_turned_upright_once(loaded: bool, kind: str, orientation: int, tmp_path: Path) -> None:
+def test_a_pil_image_is_turned_upright_once(
+    loaded: bool, kind: str, orientation: int, tmp_path: Path
+) -> None:
     upright = smooth(16, 32)
     exif = exif_of(Orientation=orientation)
     with Image.open(file_of(kind, tmp_path, STORED[orientation](upright).copy(), exif)) as image:
         if loaded:
             image.load()
-        (frame,) = from_image(image).frames
+        (frame,) = image_file_from_pil(image).frames
     assert frame.pixels.shape == upright.shape
     assert np.abs(frame.pixels.astype(int) - upright).mean() < 5
 
@@ -183,7 +185,7 @@ def test_the_place_is_kept_if_asked(kind: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
 @pytest.mark.parametrize("place", [True, False])
-def test_a_deep_picture_keeps_as_much(place: bool, suffix: str, tmp_path: Path) -> None:
+def test_a_deep_image_keeps_as_much(place: bool, suffix: str, tmp_path: Path) -> None:
     _, again, out = through(deep_file(suffix, tmp_path, exif_of()), keep_metadata=place)
     assert again.frames[0].deep
     check_exif(out, place=place)
@@ -209,7 +211,7 @@ def test_letters_beyond_ascii_are_kept(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_letters_beyond_ascii_are_kept_in_deep_pictures(suffix: str, tmp_path: Path) -> None:
+def test_letters_beyond_ascii_are_kept_in_deep_images(suffix: str, tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[ARTIST] = "Jürgen Groß".encode()
     _, _, out = through(deep_file(suffix, tmp_path, exif))
@@ -217,7 +219,7 @@ def test_letters_beyond_ascii_are_kept_in_deep_pictures(suffix: str, tmp_path: P
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_xmp_is_kept_if_asked_and_does_not_turn_the_picture(kind: str, tmp_path: Path) -> None:
+def test_xmp_is_kept_if_asked_and_does_not_turn_the_image(kind: str, tmp_path: Path) -> None:
     if kind == "PNG":
         path = file_of(kind, tmp_path, smooth(), exif_of(Orientation=6))
         content = path.read_bytes()
@@ -233,7 +235,7 @@ def test_xmp_is_kept_if_asked_and_does_not_turn_the_picture(kind: str, tmp_path:
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_xmp_of_a_deep_picture_is_kept_if_asked(suffix: str, tmp_path: Path) -> None:
+def test_xmp_of_a_deep_image_is_kept_if_asked(suffix: str, tmp_path: Path) -> None:
     check_xmp(deep_file(suffix, tmp_path, exif_of(Orientation=6), XMP))
 
 
@@ -248,14 +250,14 @@ def check_xmp(path: Path) -> None:
 
 
 def with_thumbnail(small: bytes) -> bytes:
-    """An EXIF block of an artist and of a second directory with a small picture."""
+    """An EXIF block of an artist and of a second directory with a small image."""
     artist = struct.pack("<HHHI4sI", 1, ARTIST, 2, 4, b"A.B\0", 26)
     second = struct.pack("<HHHIIHHIII", 2, THUMBNAIL, 4, 1, 56, THUMBNAIL + 1, 4, 1, len(small), 0)
     return b"Exif\0\0" + b"II*\0\x08\0\0\0" + artist + second + small
 
 
 @pytest.mark.parametrize("everything", [True, False])
-def test_the_small_picture_of_the_original_is_not_kept(everything: bool, tmp_path: Path) -> None:
+def test_the_small_image_of_the_original_is_not_kept(everything: bool, tmp_path: Path) -> None:
     small = b"\xff\xd8\xff what the original looked like \xff\xd9"
     exif = with_thumbnail(small)
     path = saved(Image.fromarray(smooth()), tmp_path / "a.jpg", exif=exif)
@@ -286,7 +288,7 @@ def test_the_resolution_is_kept(dpi: tuple[int, int], kind: str, tmp_path: Path)
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_the_resolution_of_a_deep_picture_is_kept(suffix: str, tmp_path: Path) -> None:
+def test_the_resolution_of_a_deep_image_is_kept(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"a.{suffix}"
     if suffix == "png":
         deep_png(path, ramps(1)[:9], chunk(b"pHYs", struct.pack(">IIB", 11811, 3780, 1)))
@@ -315,7 +317,7 @@ def test_damaged_exif_does_not_matter(kind: str, block: bytes, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_metadata_goes_with_a_picture_into_another_format(suffix: str, tmp_path: Path) -> None:
+def test_metadata_goes_with_an_image_into_another_format(suffix: str, tmp_path: Path) -> None:
     file = read(deep_file(suffix, tmp_path, exif_of(), XMP), keep_metadata=True)
     for kind in ("JPEG", "PNG", "TIFF", "WEBP"):
         write(replace(file, format=kind), tmp_path / "out")
@@ -332,7 +334,7 @@ def test_what_is_too_long_for_a_jpeg_is_left_behind(tmp_path: Path) -> None:
     assert again.metadata["dpi"] == (300, 300)
 
 
-def test_a_picture_without_metadata_gets_none(tmp_path: Path) -> None:
+def test_an_image_without_metadata_gets_none(tmp_path: Path) -> None:
     for kind, options in KINDS.items():
         name = kind.partition(",")[0]
         _, again, out = through(

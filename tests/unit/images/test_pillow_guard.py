@@ -14,7 +14,7 @@ from PIL import Image
 
 from tests.unit.images.making import noise, saved
 from translate.errors import DataError
-from translate.images import Picture, PictureFile, pixels_of, read, read_rgb, write
+from translate.images import Frame, ImageFile, count_pixels, read, read_rgb, write
 
 MODEL, ARTIST = 0x0110, 0x013B
 
@@ -75,10 +75,10 @@ def read_in_progress(path: Path) -> Iterator[None]:
         thread.join(10)
 
 
-def read_in_threads(path: Path, count: int = 8, times: int = 10) -> list[PictureFile | Exception]:
+def read_in_threads(path: Path, count: int = 8, times: int = 10) -> list[ImageFile | Exception]:
     """Read a file in several threads at once; return what each read gave or raised."""
     start = threading.Barrier(count)
-    results: list[PictureFile | Exception] = []
+    results: list[ImageFile | Exception] = []
 
     def work() -> None:
         start.wait(10)
@@ -102,7 +102,7 @@ def test_small_damage_is_read_around_although_warnings_are_errors(path: Path) ->
         warnings.simplefilter("error")
         assert b"a model" in read(path).metadata["exif"]
         assert read_rgb(path).shape == (20, 30, 3)
-        assert pixels_of(path) == 600
+        assert count_pixels(path) == 600
 
 
 def test_small_damage_is_read_around_in_many_threads_at_once(path: Path) -> None:
@@ -115,10 +115,10 @@ def test_small_damage_is_read_around_in_many_threads_at_once(path: Path) -> None
 
 @pytest.mark.parametrize("kind", ["uint8", "uint16"])
 def test_damaged_metadata_is_written_although_warnings_are_errors(kind: str, tmp_path: Path) -> None:
-    frame, metadata = Picture(pixels=noise().astype(kind)), {"exif": damage(tags().tobytes())}
+    frame, metadata = Frame(pixels=noise().astype(kind)), {"exif": damage(tags().tobytes())}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        write(PictureFile(format="TIFF", frames=[frame], metadata=metadata), tmp_path / "b.tif")
+        write(ImageFile(format="TIFF", frames=[frame], metadata=metadata), tmp_path / "b.tif")
         assert b"a model" in read(tmp_path / "b.tif").metadata["exif"]
 
 
@@ -160,7 +160,7 @@ def test_the_filters_are_afterwards_what_they_were(path: Path, tmp_path: Path) -
         warnings.filterwarnings("ignore", module=r"PIL\.")  # a caller's own, which is to stay
         before = list(warnings.filters)
         write(read(path), tmp_path / "b.tif")
-        pixels_of(path)
+        count_pixels(path)
         with pytest.raises(DataError):
             read(tmp_path / "none")
         read_in_threads(path, count=4, times=3)

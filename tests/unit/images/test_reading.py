@@ -1,4 +1,4 @@
-"""Every kind of picture is read upright, in sRGB and at its depth; what is none is told in one line."""
+"""Every kind of image is read upright, in sRGB and at its depth; what is none is told in one line."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from tests.pictures import noise as noise_file
+from tests.images import noise as noise_file
 from tests.unit.images.making import chunk, image_of, noise, saved
 from translate.errors import DataError
-from translate.images import Picture, from_image, pixels_of, read, read_rgb, write
+from translate.images import Frame, count_pixels, image_file_from_pil, read, read_rgb, write
 from translate.images.codecs.metadata import ORIENTATION
 from translate.images.files import FOREIGN
-from translate.images.picture import from_pil, to_pil
+from translate.images.frame import from_pil, to_pil
 
 
 def test_rgb_is_read_as_it_is(tmp_path: Path) -> None:
     file = read(saved(Image.fromarray(noise()), tmp_path / "a.png"))
-    (picture,) = file.frames
+    (frame,) = file.frames
     assert (file.format, file.mode, file.icc, file.damage) == ("PNG", "RGB", None, "")
-    assert np.array_equal(picture.pixels, noise())
-    assert picture.pixels.dtype == np.uint8
-    assert picture.alpha is None
-    assert picture.size == (9, 6)
-    assert not picture.deep
+    assert np.array_equal(frame.pixels, noise())
+    assert frame.pixels.dtype == np.uint8
+    assert frame.alpha is None
+    assert frame.size == (9, 6)
+    assert not frame.deep
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif", "bmp", "pgm"])
@@ -36,10 +36,10 @@ def test_rgb_is_read_as_it_is(tmp_path: Path) -> None:
 def test_gray_has_one_channel(mode: str, suffix: str, tmp_path: Path) -> None:
     image = Image.fromarray(noise()[..., 0]).convert(mode)
     file = read(saved(image, tmp_path / f"a.{suffix}"))
-    (picture,) = file.frames
-    assert np.array_equal(picture.pixels[..., 0], np.asarray(image.convert("L")))
-    assert picture.pixels.shape == (6, 9, 1)
-    assert picture.alpha is None
+    (frame,) = file.frames
+    assert np.array_equal(frame.pixels[..., 0], np.asarray(image.convert("L")))
+    assert frame.pixels.shape == (6, 9, 1)
+    assert frame.alpha is None
     assert file.mode == "L"
 
 
@@ -47,9 +47,9 @@ def test_gray_has_one_channel(mode: str, suffix: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("channels", [2, 4])
 def test_alpha_is_kept_apart(channels: int, suffix: str, tmp_path: Path) -> None:
     planes = noise(channels=channels)
-    (picture,) = read(saved(Image.fromarray(planes), tmp_path / f"a.{suffix}")).frames
-    assert np.array_equal(picture.alpha, planes[..., -1])
-    assert np.array_equal(picture.pixels, planes[..., :-1])
+    (frame,) = read(saved(Image.fromarray(planes), tmp_path / f"a.{suffix}")).frames
+    assert np.array_equal(frame.alpha, planes[..., -1])
+    assert np.array_equal(frame.pixels, planes[..., :-1])
 
 
 def palette() -> Image.Image:
@@ -69,34 +69,34 @@ def test_a_palette_becomes_colours(suffix: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["png", "gif"])
 def test_a_palettes_transparent_colour_becomes_alpha(suffix: str, tmp_path: Path) -> None:
-    (picture,) = read(saved(palette(), tmp_path / f"a.{suffix}", transparency=1)).frames
-    assert picture.alpha is not None
-    assert picture.alpha.tolist() == [[255, 0]]
-    assert picture.pixels[0, 0].tolist() == [255, 0, 0]
+    (frame,) = read(saved(palette(), tmp_path / f"a.{suffix}", transparency=1)).frames
+    assert frame.alpha is not None
+    assert frame.alpha.tolist() == [[255, 0]]
+    assert frame.pixels[0, 0].tolist() == [255, 0, 0]
 
 
 def test_a_palette_may_have_an_alpha_for_each_colour(tmp_path: Path) -> None:
-    (picture,) = read(saved(palette(), tmp_path / "a.png", transparency=b"\x11\x99")).frames
-    assert picture.alpha is not None
-    assert picture.alpha.tolist() == [[0x11, 0x99]]
-    assert picture.pixels.tolist() == [[[255, 0, 0], [0, 0, 255]]]
+    (frame,) = read(saved(palette(), tmp_path / "a.png", transparency=b"\x11\x99")).frames
+    assert frame.alpha is not None
+    assert frame.alpha.tolist() == [[0x11, 0x99]]
+    assert frame.pixels.tolist() == [[[255, 0, 0], [0, 0, 255]]]
 
 
 @pytest.mark.parametrize(("mode", "transparent"), [("L", 255), ("1", 1)])
 def test_a_transparent_gray_stays_gray(mode: str, transparent: int, tmp_path: Path) -> None:
     image = Image.fromarray(np.array([[0, 255]], np.uint8)).convert(mode)
-    (picture,) = read(saved(image, tmp_path / "a.png", transparency=transparent)).frames
-    assert picture.pixels.tolist() == [[[0], [255]]]
-    assert picture.alpha is not None
-    assert picture.alpha.tolist() == [[255, 0]]
+    (frame,) = read(saved(image, tmp_path / "a.png", transparency=transparent)).frames
+    assert frame.pixels.tolist() == [[[0], [255]]]
+    assert frame.alpha is not None
+    assert frame.alpha.tolist() == [[255, 0]]
 
 
 def test_a_transparent_colour_becomes_alpha(tmp_path: Path) -> None:
     image = Image.fromarray(np.array([[[1, 2, 3], [4, 5, 6]]], np.uint8))
-    (picture,) = read(saved(image, tmp_path / "a.png", transparency=(4, 5, 6))).frames
-    assert picture.pixels.tolist() == [[[1, 2, 3], [4, 5, 6]]]
-    assert picture.alpha is not None
-    assert picture.alpha.tolist() == [[255, 0]]
+    (frame,) = read(saved(image, tmp_path / "a.png", transparency=(4, 5, 6))).frames
+    assert frame.pixels.tolist() == [[[1, 2, 3], [4, 5, 6]]]
+    assert frame.alpha is not None
+    assert frame.alpha.tolist() == [[255, 0]]
 
 
 @pytest.mark.parametrize(("name", "quality"), [("a.jpg", {"quality": 100}), ("a.tif", {})])
@@ -138,12 +138,12 @@ def test_for_training_16_bits_are_scaled_and_not_clipped(suffix: str, tmp_path: 
 
 def test_the_pixels_are_counted_by_the_header(tmp_path: Path) -> None:
     path = noise_file(tmp_path / "a.png", 20, 30)
-    assert pixels_of(path) == 600
+    assert count_pixels(path) == 600
     path.write_bytes(path.read_bytes()[:60])
-    assert pixels_of(path) == 600
+    assert count_pixels(path) == 600
     path.write_bytes(b"")
-    assert pixels_of(path) == 0
-    assert pixels_of(tmp_path / "none.png") == 0
+    assert count_pixels(path) == 0
+    assert count_pixels(tmp_path / "none.png") == 0
 
 
 @pytest.mark.parametrize("name", ["short.jpg", "line\nbreak.jpg"])
@@ -162,8 +162,8 @@ def test_a_cut_off_file_is_told_in_one_line(size: int, name: str, tmp_path: Path
     ("content", "reason"),
     [
         (b"", "the file is empty"),
-        (b"just words\n", "not a picture of a known format"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a picture of a known format"),
+        (b"just words\n", "not an image of a known format"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image of a known format"),
         (b"\x89PNG\r\n\x1a\n" + b"\xff" * 40, ""),
         (b"GIF89a" + b"\xff" * 9, ""),
         (b"P6 99999 99999 255\n", "99999x99999 are 9999.8 megapixels, over the limit of 250"),
@@ -173,7 +173,7 @@ def test_a_cut_off_file_is_told_in_one_line(size: int, name: str, tmp_path: Path
         (b"RIFF\xff\xff\xff\xffWEBPVP8 ", ""),
     ],
 )
-def test_a_file_that_is_no_picture_is_told_by_name(content: bytes, reason: str, tmp_path: Path) -> None:
+def test_a_file_that_is_no_image_is_told_by_name(content: bytes, reason: str, tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(content)
     with pytest.raises(DataError) as refusal:
@@ -183,7 +183,7 @@ def test_a_file_that_is_no_picture_is_told_by_name(content: bytes, reason: str, 
 
 
 @pytest.mark.parametrize("suffix", [".heic", ".avif", ".psd"])
-def test_a_picture_that_is_not_read_is_told_what_to_do(suffix: str, tmp_path: Path) -> None:
+def test_an_image_that_is_not_read_is_told_what_to_do(suffix: str, tmp_path: Path) -> None:
     assert suffix in FOREIGN
     path = tmp_path / f"a{suffix.upper()}"
     path.write_bytes(b"whatever it holds")
@@ -193,7 +193,7 @@ def test_a_picture_that_is_not_read_is_told_what_to_do(suffix: str, tmp_path: Pa
 
 def test_a_format_that_pillow_could_read_but_nobody_asked_for_is_refused(tmp_path: Path) -> None:
     path = saved(Image.fromarray(noise()), tmp_path / "a.png", format="TGA")
-    with pytest.raises(DataError, match="not a picture of a known format"):
+    with pytest.raises(DataError, match="not an image of a known format"):
         read(path)
 
 
@@ -202,7 +202,7 @@ def test_a_missing_file_is_told_by_name(tmp_path: Path) -> None:
         read(tmp_path / "none.png")
 
 
-def test_a_folder_is_no_picture(tmp_path: Path) -> None:
+def test_a_folder_is_no_image(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="Is a directory"):
         read(tmp_path)
 
@@ -220,11 +220,11 @@ def test_a_profile_that_cannot_be_unpacked_is_left_behind(tmp_path: Path) -> Non
 def test_an_image_of_any_mode_is_taken(mode: str) -> None:
     whole = Image.fromarray(noise())
     image = Image.fromarray(noise()[..., 0].astype(np.uint16)) if mode == "I;16" else whole.convert(mode)
-    file = from_image(image)
-    (picture,) = file.frames
-    assert picture.size == (9, 6)
-    assert picture.pixels.shape[2] == (1 if mode in ("1", "L", "LA", "I;16") else 3)
-    assert (picture.alpha is not None) == (mode in ("LA", "RGBA"))
+    file = image_file_from_pil(image)
+    (frame,) = file.frames
+    assert frame.size == (9, 6)
+    assert frame.pixels.shape[2] == (1 if mode in ("1", "L", "LA", "I;16") else 3)
+    assert (frame.alpha is not None) == (mode in ("LA", "RGBA"))
     assert file.format == "PNG"
 
 
@@ -232,7 +232,7 @@ def test_an_image_of_any_mode_is_taken(mode: str) -> None:
 def test_an_image_of_a_file_can_be_written_again(kind: str, tmp_path: Path) -> None:
     second = {"save_all": True, "append_images": [Image.fromarray(noise())]} if kind == "MPO" else {}
     with Image.open(saved(Image.fromarray(noise()), tmp_path / "a", format=kind, **second)) as image:
-        file = from_image(image)
+        file = image_file_from_pil(image)
     assert file.format == (kind if kind in ("JPEG", "PNG") else "PNG")
     write(file, tmp_path / "b")
     assert read(tmp_path / "b").format == file.format
@@ -240,9 +240,9 @@ def test_an_image_of_a_file_can_be_written_again(kind: str, tmp_path: Path) -> N
 
 def test_an_image_without_an_agreed_range_is_refused() -> None:
     with pytest.raises(DataError, match="32-bit float pixels have no agreed range"):
-        from_image(Image.fromarray(np.zeros((2, 2), np.float32)))
+        image_file_from_pil(Image.fromarray(np.zeros((2, 2), np.float32)))
     with pytest.raises(DataError, match=r"outside 0\.\.65535"):
-        from_image(Image.fromarray(np.full((2, 2), 65536, np.int32)))
+        image_file_from_pil(Image.fromarray(np.full((2, 2), 65536, np.int32)))
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
@@ -250,38 +250,38 @@ def test_an_image_is_not_changed(channels: int) -> None:
     planes = noise(channels=channels)
     image = image_of(planes)
     from_pil(image).pixels[:] = 0
-    from_image(image).frames[0].pixels[:] = 0
+    image_file_from_pil(image).frames[0].pixels[:] = 0
     assert np.array_equal(np.asarray(image).reshape(planes.shape), planes)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
-def test_a_picture_becomes_an_image_and_comes_back(channels: int) -> None:
+def test_an_image_becomes_an_image_and_comes_back(channels: int) -> None:
     planes = noise(channels=channels)
-    picture = from_pil(to_pil(from_pil(image_of(planes))))
-    assert np.array_equal(picture.pixels, planes[..., : channels - (channels in (2, 4))])
-    assert (picture.alpha is None) == (channels in (1, 3))
+    frame = from_pil(to_pil(from_pil(image_of(planes))))
+    assert np.array_equal(frame.pixels, planes[..., : channels - (channels in (2, 4))])
+    assert (frame.alpha is None) == (channels in (1, 3))
 
 
 def test_bits_are_changed_without_a_shift() -> None:
     levels = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
-    deep = Picture(pixels=levels, alpha=levels[..., 0]).in_bits(np.uint16)
+    deep = Frame(pixels=levels, alpha=levels[..., 0]).to_bit_depth(np.uint16)
     assert (deep.pixels.min(), deep.pixels.max()) == (0, 65535)
     assert deep.alpha is not None
     assert deep.alpha.dtype == np.uint16
-    assert np.array_equal(deep.in_bits(np.uint8).pixels, levels)
+    assert np.array_equal(deep.to_bit_depth(np.uint8).pixels, levels)
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
 def test_half_transparent_black_on_white_is_gray(kind: type) -> None:
     white = {np.uint8: 255, np.uint16: 65535, np.float32: 1}[kind]
     alpha = np.full((1, 1), white / 5, kind)
-    blended = Picture(pixels=np.zeros((1, 1, 3), kind), alpha=alpha).on_white()
+    blended = Frame(pixels=np.zeros((1, 1, 3), kind), alpha=alpha).flatten_on_white()
     assert blended.alpha is None
     assert blended.pixels.dtype == kind
     assert blended.pixels[0, 0] == pytest.approx([white * 0.8] * 3, rel=1e-4)
 
 
-def test_every_odd_picture_is_read_or_refused_in_one_line(real_data: Path) -> None:
+def test_every_odd_image_is_read_or_refused_in_one_line(real_data: Path) -> None:
     refused = {}
     for path in sorted((real_data / "odd").iterdir()):
         try:
@@ -311,10 +311,10 @@ def test_a_large_jpeg_is_decoded_no_larger_than_is_needed(tmp_path: Path, orient
     path = tmp_path / "cat.jpg"
     photo.save(path, quality=95, exif=exif)
     whole = read_rgb(path)
-    assert read_rgb(path, least=(200, 151)).shape == whole.shape
-    half = read_rgb(path, least=(150, 150))
+    assert read_rgb(path, min_size=(200, 151)).shape == whole.shape
+    half = read_rgb(path, min_size=(150, 150))
     assert half.shape[:2] == tuple((side + 1) // 2 for side in whole.shape[:2])
     mean = cv2.resize(whole, half.shape[1::-1], interpolation=cv2.INTER_AREA)
     assert np.abs(half.astype(float) - mean).mean() < 3
     photo.save(tmp_path / "cat.png")
-    assert read_rgb(tmp_path / "cat.png", least=(8, 8)).shape == (300, 451, 3)
+    assert read_rgb(tmp_path / "cat.png", min_size=(8, 8)).shape == (300, 451, 3)

@@ -1,4 +1,4 @@
-"""Pictures are resized as the reference resizes them: by Pillow's cubic filter."""
+"""Images are resized as the reference resizes them: by Pillow's cubic filter."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from translate.images import resized
+from translate.images import resize
 
 Y, X = np.mgrid[:60, :80]
 WAVES = [np.sin(X / 3) * np.cos(Y / 4), np.cos((X + Y) / 5), np.sin(X * Y / 300)]
@@ -16,17 +16,17 @@ PIXELS = np.rint(127.5 + 100 * np.dstack(WAVES)).astype(np.uint8)
 @pytest.mark.parametrize(("height", "width"), [(30, 30), (59, 81), (7, 200), (120, 160), (1, 1)])
 def test_it_is_pillows_filter_to_a_level(height: int, width: int) -> None:
     pillow = np.asarray(Image.fromarray(PIXELS).resize((width, height), Image.Resampling.BICUBIC))
-    done = resized(PIXELS, height, width)
+    done = resize(PIXELS, height, width)
     assert done.shape == (height, width, 3)
     assert np.abs(done.astype(int) - pillow).max() <= 1
 
 
-def test_pictures_of_a_stack_are_resized_one_by_one() -> None:
+def test_images_of_a_stack_are_resized_one_by_one() -> None:
     stack = np.stack([PIXELS, PIXELS[::-1].copy()])
-    one, other = resized(stack, 20, 50)
-    assert np.array_equal(one, resized(stack[0], 20, 50))
-    assert np.array_equal(other, resized(stack[1], 20, 50))
+    one, other = resize(stack, 20, 50)
+    assert np.array_equal(one, resize(stack[0], 20, 50))
+    assert np.array_equal(other, resize(stack[1], 20, 50))
 
 
-def test_a_picture_of_that_size_is_left_as_it_is() -> None:
-    assert resized(PIXELS, 60, 80) is PIXELS
+def test_an_image_of_that_size_is_left_as_it_is() -> None:
+    assert resize(PIXELS, 60, 80) is PIXELS

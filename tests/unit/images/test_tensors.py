@@ -19,7 +19,7 @@ def test_all_256_levels_come_back_exactly() -> None:
     assert np.array_equal(to_pixels(tensor[0]), LEVELS)
 
 
-def test_a_batch_of_uint8_is_the_same_as_its_pictures() -> None:
+def test_a_batch_of_uint8_is_the_same_as_its_images() -> None:
     batch = torch.from_numpy(LEVELS.copy()).permute(2, 0, 1).repeat(2, 1, 1, 1)
     assert torch.equal(to_tensor(batch), to_tensor(LEVELS).repeat(2, 1, 1, 1))
     assert batch.dtype == torch.uint8
@@ -45,7 +45,7 @@ def test_any_precision_becomes_pixels(dtype: torch.dtype) -> None:
     assert to_pixels(torch.full((3, 2, 2), 0.0, dtype=dtype)).tolist() == [[[128] * 3] * 2] * 2
 
 
-def test_a_sheet_has_a_column_a_name_and_a_row_a_picture() -> None:
+def test_a_sheet_has_a_column_a_name_and_a_row_an_image() -> None:
     red = np.zeros((10, 20, 3), np.uint8)
     red[..., 0] = 255
     one = contact_sheet({"input": [red], "translated": [red]}, side=40)
@@ -59,10 +59,10 @@ def test_a_sheet_has_a_column_a_name_and_a_row_a_picture() -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (500, 3), (64, 64)])
-def test_a_sheet_fits_pictures_of_any_shape(shape: tuple[int, int]) -> None:
+def test_a_sheet_fits_images_of_any_shape(shape: tuple[int, int]) -> None:
     sheet = contact_sheet({"a": [np.zeros((*shape, 3), np.uint8)]}, side=32)
     assert sheet.shape == contact_sheet({"a": [np.zeros((32, 32, 3), np.uint8)]}, side=32).shape
 
 
-def test_a_sheet_of_nothing_is_a_picture() -> None:
+def test_a_sheet_of_nothing_is_an_image() -> None:
     assert contact_sheet({}).ndim == 3

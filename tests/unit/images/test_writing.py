@@ -1,4 +1,4 @@
-"""A picture is written whole or not at all, and encoded as it was."""
+"""An image is written whole or not at all, and encoded as it was."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ import cv2
 import numpy as np
 import psutil
 import pytest
-from PIL import Image, ImageChops, ImageFile, JpegImagePlugin
+from PIL import Image, ImageChops, JpegImagePlugin
+from PIL import ImageFile as PillowImageFile
 
 from tests.unit.images.making import image_of, noise, planes_of, saved, smooth, through
 from translate.errors import DataError
-from translate.images import FORMATS, SUFFIXES, Picture, PictureFile, read, read_rgb, write, write_rgb
+from translate.images import FORMATS, SUFFIXES, Frame, ImageFile, read, read_rgb, write, write_rgb
 from translate.images.codecs.writing import remove_stale_parts
 
 LOSSY = (".jpg", ".jpeg", ".jfif", ".webp", ".gif")
 
 
-def picture_file(kind: str = "PNG", *, alpha: bool = False, pixels: np.ndarray | None = None) -> PictureFile:
+def picture_file(kind: str = "PNG", *, alpha: bool = False, pixels: np.ndarray | None = None) -> ImageFile:
     pixels = smooth() if pixels is None else pixels
-    return PictureFile(format=kind, frames=[Picture(pixels=pixels, alpha=pixels[..., 0] if alpha else None)])
+    return ImageFile(format=kind, frames=[Frame(pixels=pixels, alpha=pixels[..., 0] if alpha else None)])
 
 
 @pytest.mark.parametrize("suffix", sorted(FORMATS))
@@ -80,8 +81,8 @@ def test_each_format_takes_gray_and_colours_with_alpha_and_without(
 
 @pytest.mark.parametrize("kind", ["JPEG", "PPM"])
 def test_what_is_transparent_is_white_where_there_is_no_alpha(kind: str, tmp_path: Path) -> None:
-    picture = Picture(pixels=np.zeros((16, 16, 3), np.uint8), alpha=np.zeros((16, 16), np.uint8))
-    write(PictureFile(format=kind, frames=[picture]), tmp_path / "a")
+    frame = Frame(pixels=np.zeros((16, 16, 3), np.uint8), alpha=np.zeros((16, 16), np.uint8))
+    write(ImageFile(format=kind, frames=[frame]), tmp_path / "a")
     assert (read(tmp_path / "a").frames[0].pixels == 255).all()
 
 
@@ -144,14 +145,14 @@ def test_a_jpeg_of_gray_keeps_its_quality(tmp_path: Path) -> None:
 
 def test_colours_made_of_a_gray_jpeg_are_written(tmp_path: Path) -> None:
     file = read(saved(Image.fromarray(texture()[..., 0]), tmp_path / "a.jpg", quality=90))
-    write(replace(file, frames=[Picture(pixels=texture())]), tmp_path / "b.jpg")
+    write(replace(file, frames=[Frame(pixels=texture())]), tmp_path / "b.jpg")
     assert np.abs(read_rgb(tmp_path / "b.jpg").astype(int) - texture()).mean() < 6
 
 
 def test_gray_made_of_a_jpeg_of_colours_is_written(tmp_path: Path) -> None:
     file = read(saved(Image.fromarray(texture()), tmp_path / "a.jpg", quality=90))
     gray = texture()[..., :1]
-    write(replace(file, frames=[Picture(pixels=gray)]), tmp_path / "b.jpg")
+    write(replace(file, frames=[Frame(pixels=gray)]), tmp_path / "b.jpg")
     again = read(tmp_path / "b.jpg")
     assert again.mode == "L"
     assert np.abs(planes_of(again).astype(int) - gray).mean() < 6
@@ -165,10 +166,10 @@ def test_a_jpeg_of_pure_noise_at_the_best_quality_is_written(progressive: int, t
     file, again, out = through(path)
     assert np.abs(planes_of(file).astype(int) - planes_of(again)).mean() < 1
     assert abs(out.stat().st_size / path.stat().st_size - 1) < 0.1
-    assert ImageFile.MAXBLOCK == 65536
+    assert PillowImageFile.MAXBLOCK == 65536
 
 
-def test_the_codes_of_a_small_picture_inside_do_not_count(tmp_path: Path) -> None:
+def test_the_codes_of_a_small_image_inside_do_not_count(tmp_path: Path) -> None:
     """A preview in the EXIF is a JPEG of its own, with codes of its own."""
     preview = saved(Image.fromarray(smooth()), tmp_path / "preview.jpg").read_bytes()
     exif = b"Exif\0\0II*\0" + struct.pack("<IHI", 8, 0, 0) + preview
@@ -268,7 +269,7 @@ def test_a_full_disk_leaves_the_earlier_file_whole(
     assert [file.name for file in tmp_path.iterdir()] == ["a.png"]
 
 
-def test_memory_that_runs_out_is_not_taken_for_a_bad_picture(
+def test_memory_that_runs_out_is_not_taken_for_a_bad_image(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
@@ -298,7 +299,7 @@ def test_a_file_in_the_place_of_the_folder_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["WEBP", "JPEG", "GIF"])
-def test_a_picture_too_long_for_its_format_is_told(kind: str, tmp_path: Path) -> None:
+def test_an_image_too_long_for_its_format_is_told(kind: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be written") as refusal:
         write(picture_file(kind, pixels=np.zeros((1, 65536, 3), np.uint8)), tmp_path / "a")
     assert "\n" not in str(refusal.value)
@@ -320,7 +321,7 @@ def test_what_dead_processes_left_is_removed_and_nothing_else(tmp_path: Path) ->
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])
 
 
-def test_every_odd_picture_is_as_it_was(real_data: Path, tmp_path: Path) -> None:
+def test_every_odd_image_is_as_it_was(real_data: Path, tmp_path: Path) -> None:
     """Read and written unchanged: the same pixels where the format has no loss, near ones elsewhere."""
     for source in sorted((real_data / "odd").iterdir()):
         if source.stat().st_size > 200_000:

@@ -25,7 +25,7 @@ class Backbone(nn.Module):
 
 
 class Scaled(nn.Module):
-    """The picture itself at several magnitudes."""
+    """The image itself at several magnitudes."""
 
     def __init__(self, *scales: float) -> None:
         super().__init__()
@@ -41,23 +41,23 @@ def backbone() -> Backbone:
     return Backbone()
 
 
-def picture(seed: int = 0) -> Tensor:
+def image(seed: int = 0) -> Tensor:
     return torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(seed)) * 2 - 1
 
 
-def test_equal_pictures_cost_nothing_and_others_the_more_the_less_alike(backbone: Backbone) -> None:
-    loss, truth = FeatureLoss(backbone), picture()
+def test_equal_images_cost_nothing_and_others_the_more_the_less_alike(backbone: Backbone) -> None:
+    loss, truth = FeatureLoss(backbone), image()
     assert loss(truth.clone(), truth) == 0
-    near, far = (loss(truth + change * picture(1), truth) for change in (0.1, 1.0))
+    near, far = (loss(truth + change * image(1), truth) for change in (0.1, 1.0))
     assert near.shape == ()
     assert 0 < near < far
 
 
-def test_a_gradient_reaches_the_picture_and_not_the_backbone(backbone: Backbone) -> None:
-    image = picture(1).requires_grad_()
-    FeatureLoss(backbone)(image, picture()).backward()
-    assert image.grad is not None
-    assert image.grad.abs().max() > 0
+def test_a_gradient_reaches_the_image_and_not_the_backbone(backbone: Backbone) -> None:
+    x = image(1).requires_grad_()
+    FeatureLoss(backbone)(x, image()).backward()
+    assert x.grad is not None
+    assert x.grad.abs().max() > 0
     assert all(weight.grad is None and not weight.requires_grad for weight in backbone.parameters())
 
 
@@ -65,18 +65,18 @@ def test_training_what_is_around_it_leaves_the_backbone_as_it_is(backbone: Backb
     loss = FeatureLoss(backbone)
     around = nn.ModuleDict({"features": loss}).train()
     before = {key: value.clone() for key, value in around.state_dict().items()}
-    values = [float(loss.train()(picture(1), picture())) for _ in range(3)]
+    values = [float(loss.train()(image(1), image())) for _ in range(3)]
     assert len(set(values)) == 1  # no dropout
     assert not any(module.training for module in backbone.modules())
     assert all(torch.equal(before[key], value) for key, value in around.state_dict().items())
 
 
 def test_each_size_counts_by_its_own_magnitude() -> None:
-    truth, other = picture(), picture(1)
+    truth, other = image(), image(1)
     share = float((other - truth).abs().mean() / truth.abs().mean())
     for scales in ((1.0,), (1.0, 1000.0), (0.01, 1.0, 7.0)):
         assert float(FeatureLoss(Scaled(*scales))(other, truth)) == pytest.approx(share, rel=1e-5)
 
 
 def test_a_truth_without_features_costs_no_infinity() -> None:
-    assert FeatureLoss(Scaled(1.0))(picture(), torch.zeros(2, 1, 16, 16)).isfinite()
+    assert FeatureLoss(Scaled(1.0))(image(), torch.zeros(2, 1, 16, 16)).isfinite()

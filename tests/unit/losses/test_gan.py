@@ -87,15 +87,15 @@ class Linear(nn.Module):
         return (x * self.weights).sum(dim=(1, 2, 3)).view(-1, 1, 1, 1)
 
 
-def pictures(count: int = 3, seed: int = 0) -> Tensor:
+def images(count: int = 3, seed: int = 0) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(count, 3, 4, 4, generator=generator, dtype=torch.float64)
 
 
 def test_the_penalty_of_a_linear_critic_and_its_gradient_are_exact() -> None:
-    critic = Linear(pictures(1, seed=5))
+    critic = Linear(images(1, seed=5))
     length = critic.weights.detach().norm()
-    penalty = gradient_penalty(critic, pictures(seed=1), pictures(seed=2))
+    penalty = gradient_penalty(critic, images(seed=1), images(seed=2))
     penalty.backward()
     torch.testing.assert_close(penalty.detach(), (length - 1) ** 2)
     torch.testing.assert_close(critic.weights.grad, 2 * (length - 1) * critic.weights.detach() / length)
@@ -103,15 +103,15 @@ def test_the_penalty_of_a_linear_critic_and_its_gradient_are_exact() -> None:
 
 @pytest.mark.parametrize(("slope", "penalty"), [(1.0, 0.0), (2.0, 1.0), (0.5, 0.25), (0.0, 1.0)])
 def test_any_slope_but_one_is_penalised(slope: float, penalty: float) -> None:
-    weights = pictures(1, seed=5)
+    weights = images(1, seed=5)
     critic = Linear(slope * weights / weights.norm())
-    value = gradient_penalty(critic, pictures(seed=1), pictures(seed=2))
+    value = gradient_penalty(critic, images(seed=1), images(seed=2))
     assert value.item() == pytest.approx(penalty, abs=1e-12)
 
 
-def test_the_penalty_of_a_curved_critic_and_its_gradient_are_each_pictures_own() -> None:
-    weights = nn.Parameter(pictures(1, seed=5))
-    x = pictures(seed=1)  # real and fake alike, so that every mixture is x
+def test_the_penalty_of_a_curved_critic_and_its_gradient_are_each_images_own() -> None:
+    weights = nn.Parameter(images(1, seed=5))
+    x = images(seed=1)  # real and fake alike, so that every mixture is x
     penalty = gradient_penalty(lambda mixed: (weights * mixed**2 / 2).sum((1, 2, 3)), x, x)
     penalty.backward()
     w = weights.detach()
@@ -121,7 +121,7 @@ def test_the_penalty_of_a_curved_critic_and_its_gradient_are_each_pictures_own()
     torch.testing.assert_close(weights.grad, (factor * w * x**2).mean(0, keepdim=True))
 
 
-def test_each_picture_is_mixed_by_a_share_of_its_own() -> None:
+def test_each_image_is_mixed_by_a_share_of_its_own() -> None:
     seen = []
 
     def critic(x: Tensor) -> Tensor:
@@ -136,15 +136,15 @@ def test_each_picture_is_mixed_by_a_share_of_its_own() -> None:
 
 
 def test_the_condition_comes_first_and_is_not_differentiated() -> None:
-    weights = torch.cat([100 * pictures(1, seed=4), pictures(1, seed=5)], dim=1)
+    weights = torch.cat([100 * images(1, seed=4), images(1, seed=5)], dim=1)
     critic = Linear(weights)
-    penalty = gradient_penalty(critic, pictures(seed=1), pictures(seed=2), condition=pictures(seed=3))
+    penalty = gradient_penalty(critic, images(seed=1), images(seed=2), condition=images(seed=3))
     torch.testing.assert_close(penalty.detach(), (weights[:, 3:].norm() - 1) ** 2)
 
 
-def test_the_penalty_leaves_no_gradient_at_the_pictures() -> None:
-    real, fake = pictures(seed=1).requires_grad_(), pictures(seed=2).requires_grad_()
-    gradient_penalty(Linear(pictures(1, seed=5)), real, fake).backward()
+def test_the_penalty_leaves_no_gradient_at_the_images() -> None:
+    real, fake = images(seed=1).requires_grad_(), images(seed=2).requires_grad_()
+    gradient_penalty(Linear(images(1, seed=5)), real, fake).backward()
     assert real.grad is None
     assert fake.grad is None
 

@@ -1,4 +1,4 @@
-"""The pool of generated pictures."""
+"""The pool of generated images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from translate.losses import ImagePool
 
 
 def numbered(*numbers: int) -> Tensor:
-    """A batch of pictures told apart by their pixel."""
+    """A batch of images told apart by their pixel."""
     return torch.tensor(numbers, dtype=torch.float32).view(-1, 1, 1, 1)
 
 
@@ -20,13 +20,13 @@ def shown(pool: ImagePool, count: int, first: int = 0, seed: int = 0) -> list[in
     return [int(pool(numbered(first + number), draws[[number]])) for number in range(count)]
 
 
-def test_a_pool_fills_first_and_shows_new_pictures_meanwhile() -> None:
+def test_a_pool_fills_first_and_shows_new_images_meanwhile() -> None:
     pool = ImagePool(10)
     assert shown(pool, 10) == list(range(10))
     assert [int(image) for image in pool.images] == list(range(10))
 
 
-def test_a_full_pool_shows_a_stored_picture_half_of_the_time() -> None:
+def test_a_full_pool_shows_a_stored_image_half_of_the_time() -> None:
     pool = ImagePool(10)
     shown(pool, 10)
     answers = shown(pool, 2000, first=10)
@@ -35,7 +35,7 @@ def test_a_full_pool_shows_a_stored_picture_half_of_the_time() -> None:
     assert all(answer <= number for number, answer in enumerate(answers, start=10))
 
 
-def test_a_stored_picture_that_was_shown_gives_its_place_to_the_new_one() -> None:
+def test_a_stored_image_that_was_shown_gives_its_place_to_the_new_one() -> None:
     pool = ImagePool(5)
     shown(pool, 5)
     answers = shown(pool, 500, first=5)
@@ -59,13 +59,13 @@ def test_no_gradient_goes_through_a_pool(size: int) -> None:
         assert not pool(images, torch.rand(1, 2)).requires_grad
 
 
-def test_a_pool_of_size_0_hands_every_picture_through() -> None:
+def test_a_pool_of_size_0_hands_every_image_through() -> None:
     pool = ImagePool(0)
     assert shown(pool, 50) == list(range(50))
     assert not len(pool.images)
 
 
-def test_stored_pictures_do_not_change_with_what_was_given() -> None:
+def test_stored_images_do_not_change_with_what_was_given() -> None:
     pool = ImagePool(1)
     given = numbered(1)
     pool(given, torch.rand(1, 2))

@@ -12,13 +12,13 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from tests.pictures import demo
+from tests.images import demo
 from translate.config import TrainConfig
 from translate.data.datasets.samples import SampleKey
 from translate.images import to_tensor
 from translate.methods.registry import METHODS, find_method
 from translate.methods.task import Task, TaskData
-from translate.methods.trainer import Progress
+from translate.methods.trainer import StepProgress
 from translate.training.memory import estimate
 from translate.training.step.stepper import Stepper
 
@@ -130,7 +130,7 @@ def test_no_variant_of_a_step_reads_a_tensor_on_the_host(name: str, data: Path) 
     stepper, batch = new_stepper(name, data)
     variants = {}
     for step in reversed(range(STEPS)):
-        progress = Progress(step, 0, step / STEPS)
+        progress = StepProgress(step, 0, step / STEPS)
         variants[stepper.trainer.variant(progress)] = step
     for step in variants.values():
         prepare(stepper, step)

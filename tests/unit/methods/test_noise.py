@@ -1,4 +1,4 @@
-"""The methods that make pictures from noise."""
+"""The methods that make images from noise."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from translate.methods.gan.config import GANConfig, NoiseTrainConfig, WGANGPConf
 from translate.methods.gan.trainer import GAN
 from translate.methods.gan.wgan import WGANGP
 from translate.methods.registry import METHODS
-from translate.methods.trainer import Progress, Trainer
+from translate.methods.trainer import StepProgress, Trainer
 
 NAMES = ["gan", "dcgan", "cgan", "wgan", "wgan-gp", "infogan"]
 SMALL = {"image_size": 16, "ngf": 4, "ndf": 4, "channels": 3, "batch_size": 6}
@@ -29,8 +29,8 @@ def new(method: str, **settings: Any) -> Trainer:
 
 def batch(steps: int = 1) -> dict[str, Tensor]:
     random = torch.Generator().manual_seed(1)
-    pictures = torch.rand(6 * steps, 3, 16, 16, generator=random) * 2 - 1
-    return {"picture": pictures, "label": torch.arange(6 * steps) % 3}
+    images = torch.rand(6 * steps, 3, 16, 16, generator=random) * 2 - 1
+    return {"image": images, "label": torch.arange(6 * steps) % 3}
 
 
 def take(trainer: Trainer, given: dict[str, Tensor]) -> list[str]:
@@ -45,7 +45,7 @@ def take(trainer: Trainer, given: dict[str, Tensor]) -> list[str]:
         optimizer.step()
         acted.append(name)
 
-    trainer.step(given, Updates(handle), Progress())
+    trainer.step(given, Updates(handle), StepProgress())
     return acted
 
 
@@ -56,11 +56,11 @@ def test_k_steps_of_the_discriminator_are_k(method: str, steps: int) -> None:
 
 
 @pytest.mark.parametrize("method", NAMES)
-def test_each_step_of_the_discriminator_sees_other_pictures(method: str) -> None:
+def test_each_step_of_the_discriminator_sees_other_images(method: str) -> None:
     trainer, given, seen = new(method, d_steps=3), batch(3), []
     trainer.augment.register_forward_hook(lambda module, args, out: seen.append(args[0].detach()))
     take(trainer, given)
-    for part in given["picture"].chunk(3):
+    for part in given["image"].chunk(3):
         assert sum(len(x) == 6 and x.equal(part) for x in seen) == 1
 
 
@@ -78,7 +78,7 @@ def test_an_update_moves_its_own_networks_only(method: str) -> None:
         for weight in trainer.parameters():
             weight.grad = None
 
-    trainer.step(batch(trainer.d_steps), Updates(handle), Progress())
+    trainer.step(batch(trainer.d_steps), Updates(handle), StepProgress())
     assert moved["g"] == {"g"}
     assert moved["d"] == {"d"} | {"cgan": {"fit"}, "infogan": {"q"}}.get(method, set())
 
@@ -93,7 +93,7 @@ def test_clipping_bounds_all_weights_of_the_critic_and_none_of_the_generator() -
 def test_spectral_norm_leaves_no_layer_a_singular_value_over_one() -> None:
     trainer = new("dcgan", spectral=True, d_norm="none").train()
     for _ in range(30):
-        trainer.d(batch()["picture"])
+        trainer.d(batch()["image"])
     for layer in trainer.d.modules():
         if isinstance(layer, nn.Conv2d):
             assert float(torch.linalg.svdvals(layer.weight.detach().flatten(1))[0]) == pytest.approx(
@@ -146,7 +146,7 @@ def covered(kind: type[GAN] | type[WGANGP], c: NoiseTrainConfig, steps: int) -> 
         for name, network in (("d", trainer.d), ("g", trainer.g))
     }
     for _ in range(steps):
-        take(trainer, {"picture": points(128 * c.d_steps)})
+        take(trainer, {"image": points(128 * c.d_steps)})
     with torch.no_grad():
         made = trainer.g(torch.randn(1000, c.latent))[:, :, 0, 0]
     distances, nearest = torch.cdist(made, PLACES).min(dim=1)

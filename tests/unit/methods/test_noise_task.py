@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.pictures import noise
+from tests.images import noise
 from translate.config import GenerationModelConfig, GeneratorSpec, Route
 from translate.errors import DataError
 from translate.methods.gan.config import DCGANConfig
@@ -76,7 +76,7 @@ def test_nothing_is_said_where_all_is_well_or_nothing_is_learnt_yet() -> None:
     assert told(0.1, steps=10) == told(1.0, 0.1, steps=200) == []
 
 
-def test_one_picture_is_too_few_and_the_data_settles_the_channels(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="holds one picture"):
+def test_one_image_is_too_few_and_the_data_settles_the_channels(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="holds one image"):
         data(tmp_path / "one", count=1)
     assert data(tmp_path / "three", count=3).settings == {"channels": 3}

@@ -15,7 +15,7 @@ from translate.methods.cyclegan.config import CycleGANConfig
 from translate.methods.cyclegan.trainer import CycleGAN
 from translate.methods.pix2pix.config import Pix2PixConfig
 from translate.methods.pix2pix.trainer import Pix2Pix
-from translate.methods.trainer import Progress, Trainer
+from translate.methods.trainer import StepProgress, Trainer
 
 SMALL = {"ngf": 4, "ndf": 4, "image_size": 32, "norm": "instance", "blocks": 1}
 METHODS = {"pix2pix": (Pix2Pix, Pix2PixConfig), "cyclegan": (CycleGAN, CycleGANConfig)}
@@ -41,20 +41,20 @@ def handed_to_update(trainer: Trainer) -> dict[str, float]:
     def add(name: str, loss: Tensor, step: bool) -> None:
         losses[name] += loss.item()
 
-    trainer.step(batch(), Updates(add), Progress())
+    trainer.step(batch(), Updates(add), StepProgress())
     return losses
 
 
 @pytest.mark.parametrize("norm", ["instance", "batch"])
 def test_the_two_kinds_of_cyclegan_may_differ_in_size(norm: str) -> None:
     trainer = new("cyclegan", norm=norm, preprocess="none")
-    pictures = {"a": torch.rand(1, 3, 32, 48) * 2 - 1, "b": torch.rand(1, 3, 40, 32) * 2 - 1}
-    losses = trainer.step(pictures, Updates(lambda name, loss, step: loss.backward()), Progress())
+    images = {"a": torch.rand(1, 3, 32, 48) * 2 - 1, "b": torch.rand(1, 3, 40, 32) * 2 - 1}
+    losses = trainer.step(images, Updates(lambda name, loss, step: loss.backward()), StepProgress())
     assert all(loss.isfinite() for loss in losses.values())
     assert all(weight.grad is not None for weight in trainer.parameters())
 
 
-def test_a_gradient_penalty_wants_pictures_of_one_size() -> None:
+def test_a_gradient_penalty_wants_images_of_one_size() -> None:
     with pytest.raises(UsageError, match=r"wgan-gp .* scale_width .*: use --preprocess resize_and_crop"):
         CycleGANConfig(gan_loss="wgan-gp", preprocess="scale_width")
 
@@ -80,7 +80,7 @@ def test_the_gradient_penalty_reaches_the_discriminators_weights(method: str) ->
                 loss.backward()
 
         torch.manual_seed(2)
-        trainer.step(batch(), Updates(backward), Progress())
+        trainer.step(batch(), Updates(backward), StepProgress())
         assert first.grad is not None
         return first.grad
 
@@ -106,7 +106,7 @@ def test_each_update_moves_its_own_networks_and_gathers_no_other_gradient(method
             trainer.optimizers[name].step()
             trainer.zero_grad()
 
-    losses = trainer.step(batch(), Updates(backward), Progress())
+    losses = trainer.step(batch(), Updates(backward), StepProgress())
     assert all(torch.isfinite(loss) and loss.shape == () for loss in losses.values())
 
 
@@ -138,7 +138,7 @@ def test_cyclegan_holds_what_one_way_needs_at_a_time() -> None:
         loss.backward()
 
     with torch.autograd.graph.saved_tensors_hooks(lambda x: _Held(held, x), lambda saved: saved.tensor):
-        trainer.step(batch(), Updates(backward), Progress())
+        trainer.step(batch(), Updates(backward), StepProgress())
     for first, second in most.values():
         assert 0 < second <= first
 

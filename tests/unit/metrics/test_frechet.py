@@ -11,9 +11,9 @@ import torch
 from scipy.linalg import sqrtm
 
 from translate.errors import DataError, TranslateError
-from translate.metrics import PictureFeatures, frechet_distance
+from translate.metrics import ImageFeatures, frechet_distance
 from translate.metrics.frechet import Features
-from translate.metrics.pictures import Pixels
+from translate.metrics.images import Pixels
 
 FILE = "hub/checkpoints/mobilenet_v2-b0353104.pth"
 
@@ -51,7 +51,7 @@ def test_gaussians_with_a_known_answer() -> None:
 
 
 @pytest.mark.parametrize("count", [2, 5, 40])
-def test_few_pictures_of_many_features(count: int) -> None:
+def test_few_images_of_many_features(count: int) -> None:
     """The covariances are singular; those of x and of a multiple of x still have a known distance."""
     x, shift = normal(count, 30, 0), np.linspace(-1, 1, 30)
     spread = np.trace(np.cov(x, rowvar=False))
@@ -83,9 +83,9 @@ def test_single_precision_is_measured_in_double() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_one_picture_is_no_set(count: int) -> None:
+def test_one_image_is_no_set(count: int) -> None:
     for sets in [(normal(count, 4, 0), normal(5, 4, 1)), (normal(5, 4, 1), normal(count, 4, 0))]:
-        with pytest.raises(DataError, match=f"a set of {count}: .*2 pictures or more"):
+        with pytest.raises(DataError, match=f"a set of {count}: .*2 images or more"):
             frechet_distance(*sets)
 
 
@@ -94,28 +94,28 @@ def noise(height: int, width: int, seed: int = 0) -> Pixels:
 
 
 @pytest.fixture
-def network(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> PictureFeatures:
+def network(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> ImageFeatures:
     if not (real_data / "torch" / FILE).is_file():
         pytest.skip(f"no weights at {real_data / 'torch' / FILE}: torchvision's MobileNetV2, of ImageNet")
     monkeypatch.setenv("TORCH_HOME", str(real_data / "torch"))
-    return PictureFeatures()
+    return ImageFeatures()
 
 
-def test_features_are_what_the_classifier_sees(network: PictureFeatures) -> None:
+def test_features_are_what_the_classifier_sees(network: ImageFeatures) -> None:
     from torchvision.models import MobileNet_V2_Weights, mobilenet_v2
     from torchvision.transforms import functional as transforms
 
-    picture = noise(300, 280)
-    resized = transforms.resize(torch.from_numpy(picture).permute(2, 0, 1) / 255, [256], antialias=True)
+    image = noise(300, 280)
+    resized = transforms.resize(torch.from_numpy(image).permute(2, 0, 1) / 255, [256], antialias=True)
     middle = transforms.center_crop(resized, [224])
     x = transforms.normalize(middle, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
     whole = mobilenet_v2(weights=MobileNet_V2_Weights.IMAGENET1K_V1).eval()
-    features = torch.from_numpy(network([picture])).float()
+    features = torch.from_numpy(network([image])).float()
     with torch.no_grad():
         assert torch.allclose(whole.classifier(features), whole(x[None]), atol=0.05)  # 8 bits are rounded
 
 
-def test_features_know_a_cat(network: PictureFeatures) -> None:
+def test_features_know_a_cat(network: ImageFeatures) -> None:
     from skimage.data import chelsea
     from torchvision.models import MobileNet_V2_Weights, mobilenet_v2
 
@@ -124,32 +124,32 @@ def test_features_know_a_cat(network: PictureFeatures) -> None:
     assert weights.meta["categories"][scores.argmax()] in ("Egyptian cat", "tabby", "tiger cat")
 
 
-def test_pictures_of_all_sizes_in_batches(network: PictureFeatures) -> None:
+def test_images_of_all_sizes_in_batches(network: ImageFeatures) -> None:
     sizes = [(256, 256), (40, 300), (300, 40), (1, 1), *[(60 + n, 50) for n in range(14)]]
-    pictures = [noise(*size, seed=number) for number, size in enumerate(sizes)]
-    features = network(iter(pictures))
+    images = [noise(*size, seed=number) for number, size in enumerate(sizes)]
+    features = network(iter(images))
     assert features.dtype == np.float64
     assert features.shape == (18, 1280)
     for number in (0, 15, 16, 17):
-        assert np.allclose(features[number], network([pictures[number]])[0], atol=1e-5)
+        assert np.allclose(features[number], network([images[number]])[0], atol=1e-5)
 
 
-def test_features_of_nothing(network: PictureFeatures) -> None:
+def test_features_of_nothing(network: ImageFeatures) -> None:
     assert network([]).shape == (0, 1280)
 
 
-def test_building_the_network_leaves_the_random_numbers_alone(network: PictureFeatures) -> None:
+def test_building_the_network_leaves_the_random_numbers_alone(network: ImageFeatures) -> None:
     state = torch.get_rng_state()
-    PictureFeatures()
+    ImageFeatures()
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_only_tensors_are_read(network: PictureFeatures, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_tensors_are_read(network: ImageFeatures, monkeypatch: pytest.MonkeyPatch) -> None:
     asked, load = [], torch.load
     monkeypatch.setattr(
         torch, "load", lambda *args, **settings: asked.append(settings) or load(*args, **settings)
     )
-    PictureFeatures()
+    ImageFeatures()
     assert [settings["weights_only"] for settings in asked] == [True]
 
 
@@ -160,7 +160,7 @@ def test_no_weights_and_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(torch.hub, "urlopen", unreachable)
     with pytest.raises(TranslateError) as caught:
-        PictureFeatures()
+        ImageFeatures()
     message = str(caught.value)
     assert "https://download.pytorch.org/models/mobilenet_v2-b0353104.pth" in message
     assert "Name or service not known" in message
@@ -175,7 +175,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / FILE).parent.mkdir(parents=True)
     (tmp_path / FILE).write_bytes(content)
     with pytest.raises(DataError, match=r"mobilenet_v2-b0353104\.pth: delete the file"):
-        PictureFeatures()
+        ImageFeatures()
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,4 +183,4 @@ def test_weights_of_another_network_are_refused(tmp_path: Path, monkeypatch: pyt
     (tmp_path / FILE).parent.mkdir(parents=True)
     torch.save({"weight": torch.zeros(3)}, tmp_path / FILE)
     with pytest.raises(DataError, match="cannot read the weights"):
-        PictureFeatures()
+        ImageFeatures()

@@ -77,7 +77,7 @@ def test_the_config_decides_what_batch_norm_uses(statistics: str, tiny_model: Ma
     )
     norms = [module for module in Model.from_pretrained(tmp_path).modules() if isinstance(module, BatchNorm)]
     assert norms
-    assert {norm.per_picture for norm in norms} == {statistics == "picture"}
+    assert {norm.per_image for norm in norms} == {statistics == "picture"}
 
 
 def test_the_first_direction_is_the_default_and_others_are_refused(tiny_model: Make) -> None:

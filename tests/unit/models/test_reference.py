@@ -126,8 +126,8 @@ def test_the_config_says_how_to_apply_it(tmp_path: Path) -> None:
 def test_batch_norm_uses_the_statistics_that_are_asked_for(tmp_path: Path) -> None:
     path = saved(unet().state_dict(), tmp_path / "latest_net_G.pth")
     model = import_reference(path, statistics="picture")
-    assert describe(model.config).endswith("3 -> 3 channels, each picture's statistics")
-    assert all(norm.per_picture for norm in model.modules() if isinstance(norm, BatchNorm))
+    assert describe(model.config).endswith("3 -> 3 channels, each image's statistics")
+    assert all(norm.per_image for norm in model.modules() if isinstance(norm, BatchNorm))
 
 
 @pytest.mark.parametrize(

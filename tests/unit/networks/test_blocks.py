@@ -1,4 +1,4 @@
-"""Norms: values, gradients in both memory formats, and pictures kept apart."""
+"""Norms: values, gradients in both memory formats, and images kept apart."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EPS = 1e-5
 
 
 def normalised(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Each channel of each picture by hand, and what it was divided by."""
+    """Each channel of each image by hand, and what it was divided by."""
     mean = x.mean(dim=(2, 3), keepdim=True)
     deviation = ((x - mean).square().mean(dim=(2, 3), keepdim=True) + EPS).sqrt()
     return (x - mean) / deviation, deviation
@@ -72,10 +72,10 @@ def trained_batch_norm(channels: int) -> BatchNorm:
     return norm
 
 
-def test_batch_norm_per_picture_gives_a_training_forward_of_each_picture_alone() -> None:
+def test_batch_norm_per_image_gives_a_training_forward_of_each_image_alone() -> None:
     norm = trained_batch_norm(4)
     x = torch.randn(3, 4, 6, 6) * 5 - 2
-    norm.per_picture = True
+    norm.per_image = True
     together = norm.eval()(x)
     for index in range(3):
         torch.testing.assert_close(together[index : index + 1], norm(x[index : index + 1]))
@@ -89,16 +89,16 @@ def test_batch_norm_uses_the_running_statistics_unless_told_otherwise() -> None:
     x = torch.randn(2, 4, 6, 6)
     expected = F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias)
     torch.testing.assert_close(norm(x), expected)
-    norm.per_picture = True
+    norm.per_image = True
     assert not torch.allclose(norm(x), expected, atol=1e-2)
 
 
-def test_batch_norm_per_picture_trains_on_the_batch_as_ever() -> None:
+def test_batch_norm_per_image_trains_on_the_batch_as_ever() -> None:
     x = torch.randn(3, 4, 6, 6)
-    plain, per_picture = trained_batch_norm(4), trained_batch_norm(4)
-    per_picture.per_picture = True
-    torch.testing.assert_close(per_picture(x), plain(x))
-    torch.testing.assert_close(per_picture.running_mean, plain.running_mean)
+    plain, per_image = trained_batch_norm(4), trained_batch_norm(4)
+    per_image.per_image = True
+    torch.testing.assert_close(per_image(x), plain(x))
+    torch.testing.assert_close(per_image.running_mean, plain.running_mean)
 
 
 @pytest.mark.parametrize("kernel", [3, 4])

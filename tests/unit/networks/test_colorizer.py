@@ -30,13 +30,13 @@ def colorizer() -> Colorizer:
     return network
 
 
-def pictures(count: int, height: int, width: int, channels: int = 1) -> Tensor:
+def images(count: int, height: int, width: int, channels: int = 1) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     return torch.rand(count, channels, height, width, generator=generator) * 2 - 1
 
 
 def test_the_backbone_gives_features_at_five_sizes(backbone: nn.Module) -> None:
-    features = backbone(pictures(2, 64, 96, 3))
+    features = backbone(images(2, 64, 96, 3))
     sizes = [(32, 48), (16, 24), (8, 12), (4, 6), (2, 3)]
     assert [f.shape for f in features] == [(2, c, *size) for c, size in zip(CHANNELS, sizes, strict=True)]
 
@@ -57,8 +57,8 @@ def test_a_block_of_equal_shapes_adds_to_its_input(backbone: nn.Module) -> None:
 
 
 @pytest.mark.parametrize("size", [(32, 32), (64, 96), (160, 32)])
-def test_a_picture_gets_a_and_b_of_its_own_size(size: tuple[int, int], colorizer: Colorizer) -> None:
-    x = pictures(2, *size)
+def test_an_image_gets_a_and_b_of_its_own_size(size: tuple[int, int], colorizer: Colorizer) -> None:
+    x = images(2, *size)
     with torch.no_grad():
         scores, chroma = colorizer(x, logits=True), colorizer(x)
     assert scores.shape == (2, SIDE**2, size[0] // 4, size[1] // 4)
@@ -67,8 +67,8 @@ def test_a_picture_gets_a_and_b_of_its_own_size(size: tuple[int, int], colorizer
     assert chroma.std(dim=(0, 2, 3)).min() > 0.01
 
 
-def test_pictures_together_are_coloured_as_alone(colorizer: Colorizer) -> None:
-    x = pictures(3, 64, 32)
+def test_images_together_are_coloured_as_alone(colorizer: Colorizer) -> None:
+    x = images(3, 64, 32)
     with torch.no_grad():
         together, alone = colorizer(x), torch.cat([colorizer(one[None]) for one in x])
     torch.testing.assert_close(together, alone, atol=1e-4, rtol=0)
@@ -78,7 +78,7 @@ def test_pictures_together_are_coloured_as_alone(colorizer: Colorizer) -> None:
 def test_every_weight_learns() -> None:
     torch.manual_seed(0)
     network = Colorizer(width=4)
-    network(pictures(2, 64, 64)).square().sum().backward()
+    network(images(2, 64, 64)).square().sum().backward()
     assert all(weight.grad is not None and weight.grad.abs().max() > 0 for weight in network.parameters())
 
 
@@ -91,7 +91,7 @@ def test_a_certain_choice_is_the_colour_of_its_class() -> None:
 
 
 def test_classes_and_colours_are_one_another_s_inverse() -> None:
-    chroma = pictures(2, 5, 6, 2)
+    chroma = images(2, 5, 6, 2)
     classes, shares = soft_classes(chroma, SIDE)
     choice = torch.zeros(2, SIDE**2, 5, 6).scatter_add_(1, classes, shares)
     torch.testing.assert_close(annealed_mean(choice.log(), temperature=1), chroma, atol=1e-4, rtol=0)

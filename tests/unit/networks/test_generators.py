@@ -29,7 +29,7 @@ def small(name: str, depth: int, **settings) -> torch.nn.Module:
     ],
 )
 @pytest.mark.parametrize("upsample", UPSAMPLINGS)
-def test_the_output_has_the_inputs_size_and_a_pictures_range(
+def test_the_output_has_the_inputs_size_and_an_images_range(
     name: str, depth: int, size: tuple[int, int], upsample: str
 ) -> None:
     generator = small(name, depth, norm="instance", upsample=upsample).eval()
@@ -86,7 +86,7 @@ def test_a_unet_drops_out_between_the_innermost_and_the_four_outermost_levels(
 
 @pytest.mark.parametrize("size", [(64, 96), (68, 60)])
 def test_a_resnet_is_translation_equivariant_inside(size: tuple[int, int]) -> None:
-    """A shift of the picture by the network's stride shifts the output: no level is lost or doubled."""
+    """A shift of the image by the network's stride shifts the output: no level is lost or doubled."""
     torch.manual_seed(0)
     generator = initialize(ResNet(width=4, depth=1, norm="none"), gain=0.1).eval()
     wide = torch.randn(1, 3, size[0] + 4, size[1] + 4)

@@ -53,24 +53,24 @@ def lively(name: str) -> nn.Module:
 
 @given(height=SIDES, width=SIDES, seed=st.integers(0, 99), share=st.sampled_from([0.01, 0.5, 0.99]))
 @settings(max_examples=40)
-def test_the_guess_is_the_picture_outside_and_between_its_extremes_inside(
+def test_the_guess_is_the_image_outside_and_between_its_extremes_inside(
     height: int, width: int, seed: int, share: float
 ) -> None:
-    picture, hole = noise(2, 3, height, width, seed=seed), some_hole(height, width, seed, share)
-    guess = fill_smoothly(picture, hole.expand(2, -1, -1, -1))
+    image, hole = noise(2, 3, height, width, seed=seed), some_hole(height, width, seed, share)
+    guess = fill_smoothly(image, hole.expand(2, -1, -1, -1))
     known = (hole == 0).expand_as(guess)
-    assert torch.equal(guess[known], picture[known])
-    for one, colours in zip(guess.flatten(0, 1), picture.flatten(0, 1), strict=True):
+    assert torch.equal(guess[known], image[known])
+    for one, colours in zip(guess.flatten(0, 1), image.flatten(0, 1), strict=True):
         seen = colours[hole[0, 0] == 0]
         assert seen.min() - 1e-5 <= one.min() <= one.max() <= seen.max() + 1e-5
 
 
 @given(height=SIDES, width=SIDES, seed=st.integers(0, 99), level=st.floats(-1, 1, width=32))
 @settings(max_examples=40)
-def test_a_picture_of_one_colour_stays_so(height: int, width: int, seed: int, level: float) -> None:
-    picture = torch.full((1, 3, height, width), level)
-    guess = fill_smoothly(picture, some_hole(height, width, seed, 0.9))
-    assert (guess - picture).abs().max() < 1e-5
+def test_an_image_of_one_colour_stays_so(height: int, width: int, seed: int, level: float) -> None:
+    image = torch.full((1, 3, height, width), level)
+    guess = fill_smoothly(image, some_hole(height, width, seed, 0.9))
+    assert (guess - image).abs().max() < 1e-5
 
 
 def test_where_all_is_hole_the_guess_is_0() -> None:
@@ -98,10 +98,10 @@ def test_a_ramp_is_filled_from_one_end_to_the_other(width: int) -> None:
 
 
 def test_each_side_of_a_hole_takes_after_its_own_border() -> None:
-    picture, hole = torch.ones(1, 1, 32, 64), torch.zeros(1, 1, 32, 64)
-    picture[..., :32] = -1
+    image, hole = torch.ones(1, 1, 32, 64), torch.zeros(1, 1, 32, 64)
+    image[..., :32] = -1
     hole[..., 16:48] = 1
-    guess = fill_smoothly(picture, hole)[0, 0, 16]
+    guess = fill_smoothly(image, hole)[0, 0, 16]
     assert guess[16:20].max() < -0.4
     assert guess[44:48].min() > 0.4
 
@@ -159,7 +159,7 @@ def test_every_weight_learns(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_pictures_together_are_filled_as_alone(name: str) -> None:
+def test_images_together_are_filled_as_alone(name: str) -> None:
     network, x = lively(name).eval(), holed(64, 32, count=3)
     with torch.no_grad():
         together, alone = network(x), torch.cat([network(one[None]) for one in x])

@@ -26,7 +26,7 @@ LAST, FIRST = torch.channels_last, torch.contiguous_format
         ("dcgan", 64, {"channels": 3}, torch.float32, LAST),
     ],
 )
-def test_pictures_lie_in_memory_as_is_quickest_on_a_cpu(
+def test_images_lie_in_memory_as_is_quickest_on_a_cpu(
     method: str,
     batch_size: int,
     settings: dict[str, Any],

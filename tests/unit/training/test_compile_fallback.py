@@ -58,7 +58,7 @@ def stepped(name: str, count: int = 3, **settings: Any) -> tuple[dict[str, Tenso
     torch.manual_seed(1)
     for step in range(count):
         images = torch.randint(256, (4 * c.batches_per_step, 3, 16, 16), dtype=torch.uint8)
-        stepper.step({"picture": images}, step=step)
+        stepper.step({"image": images}, step=step)
     return stepper.trainer.state_dict() | stepper.ema.state_dict(), lines
 
 

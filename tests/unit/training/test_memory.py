@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.pictures import demo
+from tests.images import demo
 from translate.methods.cyclegan.config import CycleGANConfig
 from translate.methods.cyclegan.trainer import CycleGAN
 from translate.methods.pix2pix.config import Pix2PixConfig
@@ -26,8 +26,8 @@ def estimated(method: str, *, half: bool = False, **settings: Any) -> tuple[int,
     c = config(**{"ngf": 4, "ndf": 4, "blocks": 1, "image_size": 64, "batch_size": 1, **own, **settings})
     trainer = kind(c)
     weights = sum(weight.numel() * weight.element_size() for weight in trainer.parameters())
-    picture = torch.zeros(3, c.image_size, c.image_size, dtype=torch.uint8)
-    return estimate(trainer, c, {"a": picture, "b": picture}, half), weights
+    image = torch.zeros(3, c.image_size, c.image_size, dtype=torch.uint8)
+    return estimate(trainer, c, {"a": image, "b": image}, half), weights
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -37,17 +37,17 @@ def test_weights_count_with_gradient_and_two_averages(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_what_a_step_keeps_grows_with_the_pictures(method: str) -> None:
+def test_what_a_step_keeps_grows_with_the_images(method: str) -> None:
     one, _ = estimated(method)
     four, _ = estimated(method, batch_size=4)
     larger, _ = estimated(method, image_size=128, **({"levels": 6} if method == "pix2pix" else {}))
-    per_picture = (four - one) / 3
-    assert per_picture > 3 * 64 * 64 * 4  # more than the picture itself, in float32
-    assert larger - one == pytest.approx(3 * per_picture, rel=0.1)
+    per_image = (four - one) / 3
+    assert per_image > 3 * 64 * 64 * 4  # more than the image itself, in float32
+    assert larger - one == pytest.approx(3 * per_image, rel=0.1)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_half_precision_halves_the_pictures_share(method: str) -> None:
+def test_half_precision_halves_the_images_share(method: str) -> None:
     batches = [estimated(method, batch_size=n)[0] for n in (1, 5)]
     halves = [estimated(method, batch_size=n, half=True)[0] for n in (1, 5)]
     assert halves[1] - halves[0] == pytest.approx((batches[1] - batches[0]) / 2, rel=0.01)

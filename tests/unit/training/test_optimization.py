@@ -10,7 +10,7 @@ from torch import Tensor
 
 from translate.methods.gan.rmsprop import RMSprop
 from translate.methods.registry import find_method
-from translate.methods.trainer import Progress, Trainer, Update, frozen
+from translate.methods.trainer import StepProgress, Trainer, Update, freeze_weights
 from translate.training.step.stepper import Stepper
 
 OPTIMIZERS = {
@@ -30,7 +30,7 @@ class Line(Trainer):
         self.optimizers = {"w": OPTIMIZERS[optimizer](self.w.parameters())}
         self.generators = {}
 
-    def step(self, batch: dict[str, Tensor], update: Update, progress: Progress) -> dict[str, Tensor]:
+    def step(self, batch: dict[str, Tensor], update: Update, progress: StepProgress) -> dict[str, Tensor]:
         loss = (self.w(batch["x"]) - batch["y"]).square().mean()
         update("w", loss, when=torch.tensor(self.flags[progress.step]))
         return {"loss": loss}
@@ -99,7 +99,7 @@ def test_the_rate_reaches_the_optimizer() -> None:
     c = method.config_class()(image_size=16, ngf=4, ndf=4, channels=3, device="cpu", lr=1e-3)
     stepper = Stepper(method.load_task().trainer(c), c)
     before = {name: value.clone() for name, value in stepper.trainer.named_parameters()}
-    batch = {"picture": torch.randint(256, (4, 3, 16, 16), dtype=torch.uint8)}
+    batch = {"image": torch.randint(256, (4, 3, 16, 16), dtype=torch.uint8)}
     stepper.step(batch, rate=0.0)
     assert all(value.equal(before[name]) for name, value in stepper.trainer.named_parameters())
     stepper.step(batch, rate=1.0)
@@ -116,8 +116,8 @@ class Two(Trainer):
         self.optimizers = {n: torch.optim.SGD(getattr(self, n).parameters(), lr=0.1) for n in ("g", "d")}
         self.generators = {}
 
-    def step(self, batch: dict[str, Tensor], update: Update, progress: Progress) -> dict[str, Tensor]:
-        with frozen(*[self.d] * self.spared):
+    def step(self, batch: dict[str, Tensor], update: Update, progress: StepProgress) -> dict[str, Tensor]:
+        with freeze_weights(*[self.d] * self.spared):
             loss = self.d(self.g(batch["x"])).mean()
         update("g", loss)
         update("d", self.d(batch["x"]).square().mean())
@@ -141,6 +141,6 @@ def test_a_loss_moves_the_weights_of_its_optimizer_only(settings: dict[str, Any]
 def test_frozen_networks_get_back_the_flags_they_had() -> None:
     network = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))
     network[0].requires_grad_(False)
-    with frozen(network):
+    with freeze_weights(network):
         assert not any(weight.requires_grad for weight in network.parameters())
     assert [weight.requires_grad for weight in network.parameters()] == [False, False, True, True]

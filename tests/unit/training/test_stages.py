@@ -8,10 +8,10 @@ import pytest
 import torch
 
 import translate
-from tests.pictures import noise
+from tests.images import noise
 from translate.errors import UsageError
 from translate.models import Model
-from translate.training.runs.stages import as_trained, stages
+from translate.training.runs.checkpoint_models import load_checkpoint_models, load_without_ema
 
 FEW = {"image_size": 16, "ngf": 4, "ndf": 4, "batch_size": 2, "checkpoint_every": 1, "keep_checkpoints": 2}
 
@@ -30,17 +30,17 @@ def equal(a: Model, b: Model) -> bool:
 
 
 def test_a_run_has_the_averaged_model_of_each_checkpoint_that_it_keeps(run: Path) -> None:
-    found = stages(run)
+    found = load_checkpoint_models(run)
     assert list(found) == [2, 3]
     assert equal(found[3], Model.from_pretrained(run))
     assert not equal(found[2], found[3])
 
 
 def test_the_newest_is_there_as_it_was_trained_too(run: Path) -> None:
-    assert not equal(as_trained(run), Model.from_pretrained(run))
+    assert not equal(load_without_ema(run), Model.from_pretrained(run))
 
 
 def test_a_models_folder_has_no_stages(run: Path) -> None:
-    assert stages(run / "model") == {}
+    assert load_checkpoint_models(run / "model") == {}
     with pytest.raises(UsageError, match="is no run with a checkpoint"):
-        as_trained(run / "model")
+        load_without_ema(run / "model")

@@ -12,16 +12,16 @@ import torch
 from safetensors.torch import load_file
 
 import translate
-from tests.pictures import demo
+from tests.images import demo
 from translate.config import ImageTrainConfig
 from translate.methods.cyclegan.task import TASK
 from translate.methods.registry import METHODS, Method
-from translate.methods.trainer import Progress
+from translate.methods.trainer import StepProgress
 
 SIZES: list[tuple[int, int]] = []  # batch size and image size of each step
 
 
-def settings_at(c: ImageTrainConfig, progress: Progress) -> Mapping[str, Any]:
+def settings_at(c: ImageTrainConfig, progress: StepProgress) -> Mapping[str, Any]:
     """Small images in large batches for the first half."""
     return {"image_size": 16, "batch_size": 4} if progress.fraction < 0.5 else {}
 

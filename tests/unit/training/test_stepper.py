@@ -28,7 +28,7 @@ def config(method: str, **settings: Any) -> ImageTrainConfig:
 
 
 def stepped(c: ImageTrainConfig, method: str) -> dict[str, Tensor]:
-    """Weights and running statistics after three steps in float64: the same start, the same pictures."""
+    """Weights and running statistics after three steps in float64: the same start, the same images."""
     torch.manual_seed(0)
     made = Stepper(find_method(method).load_task().trainer(c).double(), c)
     for number in range(3):
@@ -53,7 +53,7 @@ def test_a_batch_in_parts_is_the_same_step() -> None:
 
 @pytest.mark.parametrize("method", CONFIGS)
 def test_layers_computed_again_change_nothing(method: str) -> None:
-    """Dropout draws the same again, and batch norm counts each picture once."""
+    """Dropout draws the same again, and batch norm counts each image once."""
     assert farthest(stepped(config(method), method), stepped(config(method, recompute=True), method)) < 1e-9
 
 

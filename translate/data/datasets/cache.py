@@ -25,7 +25,7 @@ import numpy as np
 
 from translate.data.progress import log_progress
 from translate.errors import DataError
-from translate.images import Enclosed, Pixels
+from translate.images import EmbeddedFile, Pixels
 from translate.storage import atomic_write, cache_folder, file_lock
 
 FORMAT = 4  # Raise it when the file changes, so that all caches are made again.
@@ -93,7 +93,7 @@ class DecodedCache(Generic[Unit]):
 
 def open_cache(
     units: Sequence[Unit],
-    files: Callable[[Unit], Iterable[Enclosed]],
+    files: Callable[[Unit], Iterable[EmbeddedFile]],
     decode: Callable[[Unit], Pixels],
     settings: Mapping[str, Any],
     gigabytes: float,
@@ -118,7 +118,7 @@ def open_cache(
     if index.without_room and file.exists():  # Where no file could be written, that was logged already.
         remedy = f"--cache-size {_round_up(index.needed)}" if room == limit else "a disk with more room"
         share = f"{index.without_room} of {len(units)}"
-        log.info(f"{share} find no room among the decoded pictures: {remedy} would hold them all")
+        log.info(f"{share} find no room among the decoded images: {remedy} would hold them all")
     _make_room(folder, file, limit)
     return DecodedCache(file, dict(zip(units, index.places, strict=True)))
 
@@ -129,7 +129,7 @@ def _round_up(size: int) -> float:
 
 
 def _digest_of_all(
-    units: Sequence[Unit], files: Callable[[Unit], Iterable[Enclosed]], settings: Mapping[str, Any]
+    units: Sequence[Unit], files: Callable[[Unit], Iterable[EmbeddedFile]], settings: Mapping[str, Any]
 ) -> str:
     """Return a digest of all that decides the content of a cache."""
     digest = hashlib.blake2b(json.dumps([FORMAT, dict(settings)], sort_keys=True).encode(), digest_size=16)
@@ -139,7 +139,7 @@ def _digest_of_all(
     return digest.hexdigest()
 
 
-def _digest(files: list[Enclosed]) -> bytes:
+def _digest(files: list[EmbeddedFile]) -> bytes:
     digest = hashlib.blake2b(digest_size=16)
     for path in files:
         with suppress(OSError):  # Decoding fails for the same reason, and reports it.
@@ -169,7 +169,7 @@ def _write(file: Path, units: Sequence[Unit], decode: Callable[[Unit], Pixels], 
     needed = 0
     with _open_to_write(file) as out:
         images = _decode_all(units, decode)
-        for pixels in log_progress(images, len(units), "decoded %d of %d pictures, once for all runs"):
+        for pixels in log_progress(images, len(units), "decoded %d of %d images, once for all runs"):
             needed += 0 if isinstance(pixels, str) else pixels.nbytes
             places.append(pixels if isinstance(pixels, str) else _append(out, pixels, room))
     index = Index(places, needed)
@@ -200,7 +200,7 @@ def _open_to_write(file: Path) -> Iterator[IO[bytes] | None]:
             file.parent.mkdir(parents=True, exist_ok=True)
             out = stack.enter_context(part.open("wb"))
         except OSError as error:
-            log.info("decoded pictures cannot be kept in %s: %s", file.parent, error.strerror)
+            log.info("decoded images cannot be kept in %s: %s", file.parent, error.strerror)
             yield None
             return
         yield out

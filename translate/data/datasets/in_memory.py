@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from translate.data.datasets.cache import DecodedCache, open_cache
-from translate.data.datasets.samples import Sample, SampleKey, SampleSet, sample_rng
+from translate.data.datasets.samples import Sample, SampleDataset, SampleKey, sample_rng
 from translate.data.discovery.check import find_unreadable
 from translate.data.discovery.labels import LabeledImages
-from translate.data.discovery.place import Source
+from translate.data.discovery.location import ImageSource
 from translate.data.discovery.shards import shard_sizes
 from translate.data.progress import log_progress
 from translate.errors import DataError
@@ -26,7 +26,7 @@ GRAY_CHECKS = 256  # images that decide whether a data set is gray, where not al
 THREADS = 4
 
 
-class InMemoryDataset(SampleSet):
+class InMemoryDataset(SampleDataset):
     """Images as `picture`, (C, S, S) uint8, and, with classes, `label`, () int64.
 
     An image is resized until its shorter side is S = `image_size`, and its center is cropped. Files come from
@@ -63,14 +63,14 @@ class InMemoryDataset(SampleSet):
         images, errors = self._read(in_cache=in_cache, in_memory=in_memory)
         if not images:
             first = next(iter(errors.values()))
-            raise DataError(f"no picture is left to train on; the first bad one: {first}")
-        self.found = found.without(errors, [f"left out, {reason}" for reason in errors.values()])
+            raise DataError(f"no image is left to train on; the first bad one: {first}")
+        self.found = found.exclude(errors, [f"left out, {reason}" for reason in errors.values()])
         self.channels = channels or (1 if all(_is_gray(image) for image in images) else 3)
         self.shard_sizes = [] if in_memory else shard_sizes(self.found.files())
         self.images = np.stack([self._with_channels(image) for image in images]) if in_memory else None
         self.ready = in_cache or in_memory
 
-    def _read(self, *, in_cache: bool, in_memory: bool) -> tuple[list[Pixels], dict[Source, str]]:
+    def _read(self, *, in_cache: bool, in_memory: bool) -> tuple[list[Pixels], dict[ImageSource, str]]:
         """Read the images, or only the first few where they are neither in the cache nor held in memory.
 
         Returns:
@@ -94,7 +94,7 @@ class InMemoryDataset(SampleSet):
         indices = range(min(count, len(self.found.images)))
         with ThreadPoolExecutor(THREADS) as pool:
             read = pool.map(partial(_square_or_reason, self.found, self.image_size), indices)
-            yield from log_progress(read, len(indices), "read %d of %d pictures")
+            yield from log_progress(read, len(indices), "read %d of %d images")
 
     def _with_channels(self, image: Pixels) -> Pixels:
         if image.shape[2] == self.channels:
@@ -111,7 +111,7 @@ class InMemoryDataset(SampleSet):
         if self.flip and sample_rng(self.seed, key).random() < 0.5:
             image = image[:, ::-1]
         writable = np.require(image, requirements=["C", "W"])
-        sample = {"picture": torch.from_numpy(writable).permute(2, 0, 1)}
+        sample = {"image": torch.from_numpy(writable).permute(2, 0, 1)}
         if self.found.labels:
             sample["label"] = torch.tensor(self.found.labels[key.index])
         return sample
@@ -128,7 +128,7 @@ class InMemoryDataset(SampleSet):
         return center_square(self.found.pixels(index, self.image_size), self.image_size)
 
 
-def _open_cache(found: LabeledImages, side: int, gigabytes: float) -> DecodedCache[Source] | None:
+def _open_cache(found: LabeledImages, side: int, gigabytes: float) -> DecodedCache[ImageSource] | None:
     """Open the cache of a folder's images; None for IDX and tar files, and without gigabytes for it."""
     files = found.files()
     if not gigabytes or found.idx_files or shard_sizes(files):
@@ -137,9 +137,9 @@ def _open_cache(found: LabeledImages, side: int, gigabytes: float) -> DecodedCac
     return open_cache(files, lambda file: (file,), decode, {"squared": side}, gigabytes)
 
 
-def _decode_square(side: int, file: Source) -> Pixels:
+def _decode_square(side: int, file: ImageSource) -> Pixels:
     """Read what a cache holds of a file: (S, S, 3), or (S, S, 1) of a gray image."""
-    pixels = center_square(read_rgb(file, least=(side, side)), side)
+    pixels = center_square(read_rgb(file, min_size=(side, side)), side)
     return pixels[..., :1] if _is_gray(pixels) else pixels
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Sampler, get_worker_info
 
 from translate import distributed
-from translate.data.datasets.samples import Sample, SampleKey, SampleSet
+from translate.data.datasets.samples import Sample, SampleDataset, SampleKey
 from translate.errors import DataError, UsageError
 
 SHUFFLED_SHARDS = 8  # tar files whose images are shuffled at a time
@@ -24,7 +24,7 @@ THREAD_PREFETCH = 3  # batches that a thread makes before they are asked for
 WORKER_PREFETCH = 2  # batches that each worker process makes before they are asked for
 
 
-class EndlessBatches(Sampler[list[SampleKey]]):
+class InfiniteBatchSampler(Sampler[list[SampleKey]]):
     """A sampler of batches of sample keys, epoch after epoch, each in an order of its own.
 
     An epoch is a whole number of full batches; what is left over sits out until the next epoch.
@@ -56,7 +56,7 @@ class EndlessBatches(Sampler[list[SampleKey]]):
         if batch_size * count > length:
             each = f" in each of {count} processes" if count > 1 else ""
             raise UsageError(
-                f"batch_size {batch_size}{each} is more than the {length} training pictures:"
+                f"batch_size {batch_size}{each} is more than the {length} training images:"
                 f" use --batch-size {max(1, length // count)}"
             )
         self.length, self.batch_size, self.seed, self.start = length, batch_size * count, seed, start
@@ -99,7 +99,7 @@ class EndlessBatches(Sampler[list[SampleKey]]):
 
 
 def load(
-    dataset: SampleSet, batches: EndlessBatches, workers: int, *, pin_memory: bool = False
+    dataset: SampleDataset, batches: InfiniteBatchSampler, workers: int, *, pin_memory: bool = False
 ) -> Iterator[Sample]:
     """Yield batches of uint8 samples without end, made while the ones before are used.
 
@@ -118,7 +118,9 @@ def load(
         yield from _load_in_workers(dataset, batches, workers, pin_memory)
 
 
-def _load_in_thread(dataset: SampleSet, batches: EndlessBatches, pin_memory: bool) -> Iterator[Sample]:
+def _load_in_thread(
+    dataset: SampleDataset, batches: InfiniteBatchSampler, pin_memory: bool
+) -> Iterator[Sample]:
     def make_batch(keys: list[SampleKey]) -> Sample:
         batch = _stack([dataset[key] for key in keys])
         return {name: tensor.pin_memory() for name, tensor in batch.items()} if pin_memory else batch
@@ -134,7 +136,7 @@ def _load_in_thread(dataset: SampleSet, batches: EndlessBatches, pin_memory: boo
 
 
 def _load_in_workers(
-    dataset: SampleSet, batches: EndlessBatches, workers: int, pin_memory: bool
+    dataset: SampleDataset, batches: InfiniteBatchSampler, workers: int, pin_memory: bool
 ) -> Iterator[Sample]:
     slots = None if pin_memory else _Slots(dataset, next(iter(batches)), workers)
     with warnings.catch_warnings():
@@ -161,7 +163,7 @@ def _load_in_workers(
         ) from None
 
 
-def lost_process(error: RuntimeError) -> bool:
+def is_lost_worker(error: RuntimeError) -> bool:
     """Return whether torch says that a worker process was killed, an error that any line may raise."""
     return str(error).startswith("DataLoader worker")
 
@@ -175,7 +177,7 @@ class _Slots:
         keys: of a batch; most batches are as large.
     """
 
-    def __init__(self, dataset: SampleSet, keys: list[SampleKey], workers: int) -> None:
+    def __init__(self, dataset: SampleDataset, keys: list[SampleKey], workers: int) -> None:
         sizes = (workers, WORKER_PREFETCH + 1, len(keys))  # The batch in use takes one slot more.
         self.tensors = {name: _shared_memory(sizes, tensor) for name, tensor in dataset[keys[0]].items()}
         self.count = 0
@@ -215,7 +217,7 @@ def _stack(samples: list[Sample]) -> Sample:
         if len(sizes) > 1:
             shown = " and ".join(f"{width}x{height}" for height, width in sorted(sizes)[:2])
             raise DataError(
-                f"a batch would hold pictures of {shown}: use --batch-size 1, or a --preprocess that crops"
+                f"a batch would hold images of {shown}: use --batch-size 1, or a --preprocess that crops"
             )
     return {name: _stack_tensors([sample[name] for sample in samples]) for name in samples[0]}
 

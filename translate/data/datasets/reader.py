@@ -11,12 +11,12 @@ import numpy as np
 from translate.config import ImageTrainConfig
 from translate.data.datasets.cache import DecodedCache, open_cache
 from translate.data.datasets.transforms import whole_size
+from translate.data.discovery.location import ImageSource
 from translate.data.discovery.pair import Pair
-from translate.data.discovery.place import Source
 from translate.data.discovery.shards import shard_sizes
-from translate.images import Pixels, read_rgb, resized
+from translate.images import Pixels, read_rgb, resize
 
-Unit = TypeVar("Unit", Pair, Source)
+Unit = TypeVar("Unit", Pair, ImageSource)
 Size = tuple[int, int]  # width and height
 RESIZE_MODES = ("resize_and_crop", "scale_width", "scale_width_and_crop")  # that resize before they crop
 
@@ -36,7 +36,7 @@ class ImageReader(Generic[Unit]):
     ) -> None:
         self.size = partial(whole_size, c, training=training)
         shrinks = training and c.preprocess in RESIZE_MODES
-        self.least: Size | None = (c.resize_to, c.resize_to) if shrinks else None
+        self.min_size: Size | None = (c.resize_to, c.resize_to) if shrinks else None
         self.cache: DecodedCache[Unit] | None = cache
         slow = c.affine or c.color_jitter or c.preprocess == "random_resized_crop"
         self.ready = cache is not None and cache.complete and not slow
@@ -49,10 +49,10 @@ class ImageReader(Generic[Unit]):
     def read(self, unit: Unit) -> Pixels:
         """Return the same, read from the files whatever the cache holds."""
         if isinstance(unit, Pair):
-            pixels = np.stack(_read_pair(unit, self.least))
+            pixels = np.stack(_read_pair(unit, self.min_size))
         else:
-            pixels = read_rgb(unit, least=self.least)
-        return resized(pixels, *self.size(*pixels.shape[-3:-1]))
+            pixels = read_rgb(unit, min_size=self.min_size)
+        return resize(pixels, *self.size(*pixels.shape[-3:-1]))
 
 
 def training_cache(units: Sequence[Unit], c: ImageTrainConfig) -> DecodedCache[Unit] | None:
@@ -64,26 +64,26 @@ def training_cache(units: Sequence[Unit], c: ImageTrainConfig) -> DecodedCache[U
     return open_cache(units, _files, reader.read, settings, c.cache_size)
 
 
-def file_errors(cache: DecodedCache[Unit] | None) -> dict[Source, str]:
+def file_errors(cache: DecodedCache[Unit] | None) -> dict[ImageSource, str]:
     """Return for each file that a cache was made from why it cannot be read, or nothing."""
     if cache is None:
         return {}
     return {file: reason for unit, reason in cache.errors().items() for file in _files(unit)}
 
 
-def _files(unit: Pair | Source) -> tuple[Source, ...]:
+def _files(unit: Pair | ImageSource) -> tuple[ImageSource, ...]:
     return unit.files if isinstance(unit, Pair) else (unit,)
 
 
-def _read_pair(pair: Pair, least: Size | None) -> tuple[Pixels, Pixels]:
+def _read_pair(pair: Pair, min_size: Size | None) -> tuple[Pixels, Pixels]:
     """Read two images of one size; a joined file is cut at half its width.
 
     Args:
         least: a width and height that are enough for each.
     """
     if pair.b is None:
-        joined = read_rgb(pair.a, least=least and (2 * least[0], least[1]))
+        joined = read_rgb(pair.a, min_size=min_size and (2 * min_size[0], min_size[1]))
         half = joined.shape[1] // 2
         return joined[:, :half], joined[:, half : 2 * half]
-    a, b = (read_rgb(file, least=least) for file in (pair.a, pair.b))
-    return a, resized(b, *a.shape[:2])  # Both must have one size, so that they can be cropped alike.
+    a, b = (read_rgb(file, min_size=min_size) for file in (pair.a, pair.b))
+    return a, resize(b, *a.shape[:2])  # Both must have one size, so that they can be cropped alike.

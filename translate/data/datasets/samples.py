@@ -20,8 +20,8 @@ from translate.data.datasets.cache import DecodedCache
 from translate.data.datasets.masks import draw_mask
 from translate.data.datasets.reader import ImageReader
 from translate.data.datasets.transforms import evaluation_transform, training_transform
+from translate.data.discovery.location import ImageSource
 from translate.data.discovery.pair import Pair
-from translate.data.discovery.place import Source
 from translate.data.discovery.shards import shard_sizes
 from translate.errors import DataError
 from translate.images import Pixels
@@ -41,7 +41,7 @@ class SampleKey:
     index: int
 
 
-class SampleSet(Dataset[Sample]):
+class SampleDataset(Dataset[Sample]):
     """A set of known length whose samples are named images, (C, H, W) uint8.
 
     Attributes:
@@ -71,7 +71,7 @@ class SampleSet(Dataset[Sample]):
                 last = error
                 _log_once(f"left out, {error}")
         raise DataError(
-            f"{tries} pictures in a row cannot be read, the last: {last}; translate data check tells of all"
+            f"{tries} images in a row cannot be read, the last: {last}; translate data check tells of all"
         )
 
     def sample(self, key: SampleKey) -> Sample:
@@ -79,7 +79,7 @@ class SampleSet(Dataset[Sample]):
         raise NotImplementedError
 
 
-class PairedSet(SampleSet):
+class PairedDataset(SampleDataset):
     """Pairs as `a` and `b`, (3, H, W) uint8, `a` being what is translated.
 
     Args:
@@ -114,7 +114,7 @@ class PairedSet(SampleSet):
         return {"a": _to_tensor(a), "b": _to_tensor(b)}
 
 
-class UnpairedSet(SampleSet):
+class UnpairedDataset(SampleDataset):
     """Images of two domains as `a` and `b`, (3, H, W) uint8; as long as the longer of the two.
 
     A is taken in turn by the index; B is drawn at random in training, and by the index otherwise.
@@ -126,11 +126,11 @@ class UnpairedSet(SampleSet):
 
     def __init__(
         self,
-        files: tuple[Sequence[Source], Sequence[Source]],
+        files: tuple[Sequence[ImageSource], Sequence[ImageSource]],
         c: ImageTrainConfig,
         *,
         training: bool,
-        cache: DecodedCache[Source] | None = None,
+        cache: DecodedCache[ImageSource] | None = None,
     ) -> None:
         self.a, self.b = files
         self.seed, self.training = c.seed, training
@@ -165,7 +165,7 @@ class UnpairedSet(SampleSet):
         return int(rng.integers(self.shard_ends_b[shard - 1] if shard else 0, self.shard_ends_b[shard]))
 
 
-class PhotoSet(SampleSet):
+class PhotoDataset(SampleDataset):
     """Photos as `photo`, (3, H, W) uint8.
 
     Args:
@@ -175,11 +175,11 @@ class PhotoSet(SampleSet):
 
     def __init__(
         self,
-        files: Sequence[Source],
+        files: Sequence[ImageSource],
         c: ImageTrainConfig,
         *,
         training: bool,
-        cache: DecodedCache[Source] | None = None,
+        cache: DecodedCache[ImageSource] | None = None,
     ) -> None:
         self.files, self.seed = files, c.seed
         self.shard_sizes = shard_sizes(files)
@@ -195,7 +195,7 @@ class PhotoSet(SampleSet):
         return {"photo": _to_tensor(_apply(self.transform, photo, sample_rng(self.seed, key)))}
 
 
-class HoledSet(PhotoSet):
+class InpaintingDataset(PhotoDataset):
     """Photos as `photo`, (3, H, W) uint8, and holes in them as `mask`, (1, H, W) uint8, 255 in the hole.
 
     Args:
@@ -204,12 +204,12 @@ class HoledSet(PhotoSet):
 
     def __init__(
         self,
-        files: Sequence[Source],
+        files: Sequence[ImageSource],
         c: ImageTrainConfig,
         *,
         training: bool,
         holes: str = "all",
-        cache: DecodedCache[Source] | None = None,
+        cache: DecodedCache[ImageSource] | None = None,
     ) -> None:
         super().__init__(files, c, training=training, cache=cache)
         self.training = training

@@ -55,7 +55,7 @@ def _crop(c: ImageTrainConfig, crop: type[A.BasicTransform]) -> list[A.BasicTran
     border = cv2.BORDER_REFLECT_101
     if c.preprocess.endswith("crop"):
         return [crop(c.image_size, c.image_size, pad_if_needed=True, border_mode=border)]
-    least, multiple = c.least_size, c.size_multiple
+    least, multiple = c.min_image_size, c.size_multiple
     divisors = {"pad_height_divisor": multiple, "pad_width_divisor": multiple}
     return [
         A.PadIfNeeded(least, least, border_mode=border),

@@ -9,22 +9,22 @@ from pathlib import Path
 from typing import TypeVar
 
 from translate.data.discovery.find import (
-    Found,
-    Paired,
+    ImageCollection,
+    PairedImages,
     Photos,
-    Unpaired,
+    UnpairedImages,
     find_paired,
     find_photos,
     find_unpaired,
 )
-from translate.data.discovery.place import Source
+from translate.data.discovery.location import ImageSource
 from translate.errors import DataError, UsageError
 from translate.images import read_rgb
 
 THREADS = 4
 
 
-def find_unreadable(files: Iterable[Source]) -> dict[Source, str]:
+def find_unreadable(files: Iterable[ImageSource]) -> dict[ImageSource, str]:
     """Decode every file, and return those that cannot be read, with the reason."""
     unique = sorted(set(files), key=str)
     with ThreadPoolExecutor(THREADS) as pool:
@@ -32,7 +32,7 @@ def find_unreadable(files: Iterable[Source]) -> dict[Source, str]:
         return {path: reason for path, reason in zip(unique, reasons, strict=True) if reason}
 
 
-def _read_error(source: Source) -> str:
+def _read_error(source: ImageSource) -> str:
     try:
         read_rgb(source)
     except DataError as error:
@@ -40,10 +40,10 @@ def _read_error(source: Source) -> str:
     return ""
 
 
-FoundT = TypeVar("FoundT", Paired, Unpaired, Photos)
+FoundT = TypeVar("FoundT", PairedImages, UnpairedImages, Photos)
 
 
-def without_unreadable(found: FoundT, errors: Mapping[Source, str] | None = None) -> FoundT:
+def without_unreadable(found: FoundT, errors: Mapping[ImageSource, str] | None = None) -> FoundT:
     """Return the same data set without the images that cannot be read, each named in its notes.
 
     Of tar files only the validation set is checked, because the rest may be too much to read beforehand.
@@ -58,9 +58,9 @@ def without_unreadable(found: FoundT, errors: Mapping[Source, str] | None = None
     files = [file for file in found.files() if isinstance(file, Path)] + found.validation_files()
     reasons = {**known, **find_unreadable(file for file in files if file not in known)}
     bad = {path: reason for path, reason in reasons.items() if reason}
-    good = found.without(bad, [f"left out, {reason}" for reason in dict.fromkeys(bad.values())])
+    good = found.exclude(bad, [f"left out, {reason}" for reason in dict.fromkeys(bad.values())])
     if not good.train or not all(good.train):
-        raise DataError(f"no picture is left to train on; the first bad one: {next(iter(bad.values()))}")
+        raise DataError(f"no image is left to train on; the first bad one: {next(iter(bad.values()))}")
     return good
 
 
@@ -78,8 +78,8 @@ def inspect(folder: str) -> Inspection:
     Raises:
         UsageError: there is no image in it.
     """
-    finders: dict[str, Callable[..., Found]] = {"pix2pix": find_paired, "cyclegan": find_unpaired}
-    found: dict[str, Found] = {}
+    finders: dict[str, Callable[..., ImageCollection]] = {"pix2pix": find_paired, "cyclegan": find_unpaired}
+    found: dict[str, ImageCollection] = {}
     refusals = []
     for recipe, find in finders.items():
         try:
@@ -87,14 +87,14 @@ def inspect(folder: str) -> Inspection:
         except UsageError as error:
             refusals.append(f"not for {recipe}: {error}")
     if "cyclegan" not in found:
-        found["colorize, inpaint, pictures from noise"] = find_photos(folder)
+        found["colorize, inpaint, images from noise"] = find_photos(folder)
     bad = find_unreadable(file for one in found.values() for file in one.files())
-    lines = [f"for {recipe}: {one.without(bad, []).summary}" for recipe, one in found.items()]
+    lines = [f"for {recipe}: {one.exclude(bad, []).summary}" for recipe, one in found.items()]
     notes = _merge_notes(found)
     return Inspection([*lines, *refusals, *notes, *bad.values()], [*notes, *bad.values()])
 
 
-def _merge_notes(found: Mapping[str, Found]) -> list[str]:
+def _merge_notes(found: Mapping[str, ImageCollection]) -> list[str]:
     """Return the notes for all recipes, each once, with the recipe where it is for one only."""
     recipes: dict[str, list[str]] = {}
     for recipe, one in found.items():

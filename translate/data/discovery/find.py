@@ -6,8 +6,15 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from translate.data.discovery.location import (
+    DataLocation,
+    ImageSource,
+    list_images,
+    locate_data,
+    name_in,
+    shard_notes,
+)
 from translate.data.discovery.pair import Pair, Pairing, pair_by_key, pair_by_stem, pair_joined
-from translate.data.discovery.place import Place, Source, list_images, name_in, place_of, shard_notes
 from translate.data.discovery.shards import CACHE_SIZE, Shards
 from translate.data.discovery.split import VALIDATION_MAX, VALIDATION_NAMES, split_place, split_validation
 from translate.errors import UsageError
@@ -16,26 +23,26 @@ TWO_DOMAINS = "--data DIR, or --domainA DIR and --domainB DIR"  # what to give w
 
 
 @dataclass
-class Paired:
+class PairedImages:
     """Pairs of a training and a validation set, with notes for the person on what was left out."""
 
     train: list[Pair]
     validation: list[Pair]
     notes: list[str] = field(default_factory=list)
 
-    def files(self) -> list[Source]:
+    def files(self) -> list[ImageSource]:
         return [file for pair in self.train for file in pair.files] + self.validation_files()
 
-    def validation_files(self) -> list[Source]:
+    def validation_files(self) -> list[ImageSource]:
         return [file for pair in self.validation for file in pair.files]
 
-    def without(self, bad: Collection[Source], notes: list[str]) -> Paired:
+    def exclude(self, bad: Collection[ImageSource], notes: list[str]) -> PairedImages:
         """Return the same data set without the pairs that hold a bad file."""
         train, validation = (
             [pair for pair in part if not any(file in bad for file in pair.files)]
             for part in (self.train, self.validation)
         )
-        return Paired(train, validation, self.notes + notes)
+        return PairedImages(train, validation, self.notes + notes)
 
     @property
     def summary(self) -> str:
@@ -45,47 +52,47 @@ class Paired:
 
 
 @dataclass
-class Unpaired:
+class UnpairedImages:
     """Images of two domains, (A, B), of a training and a validation set."""
 
-    train: tuple[list[Source], list[Source]]
-    validation: tuple[list[Source], list[Source]]
+    train: tuple[list[ImageSource], list[ImageSource]]
+    validation: tuple[list[ImageSource], list[ImageSource]]
     notes: list[str] = field(default_factory=list)
 
-    def files(self) -> list[Source]:
+    def files(self) -> list[ImageSource]:
         return [file for side in self.train for file in side] + self.validation_files()
 
-    def validation_files(self) -> list[Source]:
+    def validation_files(self) -> list[ImageSource]:
         return [file for side in self.validation for file in side]
 
-    def without(self, bad: Collection[Source], notes: list[str]) -> Unpaired:
+    def exclude(self, bad: Collection[ImageSource], notes: list[str]) -> UnpairedImages:
         """Return the same data set without the bad files."""
         train_a, train_b, validation_a, validation_b = (
             [file for file in side if file not in bad] for side in self.train + self.validation
         )
-        return Unpaired((train_a, train_b), (validation_a, validation_b), self.notes + notes)
+        return UnpairedImages((train_a, train_b), (validation_a, validation_b), self.notes + notes)
 
     @property
     def summary(self) -> str:
         a, b, validation_a, validation_b = (len(side) for side in self.train + self.validation)
-        return f"{a} + {b} pictures to train on, {validation_a} + {validation_b} held out"
+        return f"{a} + {b} images to train on, {validation_a} + {validation_b} held out"
 
 
 @dataclass
 class Photos:
     """Images of one kind, of a training and a validation set."""
 
-    train: list[Source]
-    validation: list[Source]
+    train: list[ImageSource]
+    validation: list[ImageSource]
     notes: list[str] = field(default_factory=list)
 
-    def files(self) -> list[Source]:
+    def files(self) -> list[ImageSource]:
         return self.train + self.validation
 
-    def validation_files(self) -> list[Source]:
+    def validation_files(self) -> list[ImageSource]:
         return self.validation
 
-    def without(self, bad: Collection[Source], notes: list[str]) -> Photos:
+    def exclude(self, bad: Collection[ImageSource], notes: list[str]) -> Photos:
         """Return the same data set without the bad files."""
         train, validation = (
             [file for file in part if file not in bad] for part in (self.train, self.validation)
@@ -97,12 +104,12 @@ class Photos:
         return f"{len(self.train)} photos to train on, {len(self.validation)} held out"
 
 
-Found = Paired | Unpaired | Photos
+ImageCollection = PairedImages | UnpairedImages | Photos
 
 
 def find_paired(
     data: str | None, domain_a: str | None, domain_b: str | None, *, cache_size: float = CACHE_SIZE
-) -> Paired:
+) -> PairedImages:
     """Find pairs: joined A|B files of a folder, or files of two folders by stem, or images in tar files.
 
     Args:
@@ -113,19 +120,19 @@ def find_paired(
     """
     if domains := _find_domains(data, domain_a, domain_b, cache_size):
         return _split_pairs(pair_by_stem(*domains), domains[0])
-    root = place_of(data, TWO_DOMAINS, cache_size=cache_size)
+    root = locate_data(data, TWO_DOMAINS, cache_size=cache_size)
     if isinstance(root, Shards):
         return _split_pairs(pair_by_key(root), root)
     training = _pair_part(root, "train") or _pair_part(root, "") or pair_joined(root)
     validation = next((pairing for part in VALIDATION_NAMES if (pairing := _pair_part(root, part))), None)
     if validation is None:
         return _split_pairs(training, root)
-    return Paired(training[0], validation[0][:VALIDATION_MAX], training[1] + validation[1])
+    return PairedImages(training[0], validation[0][:VALIDATION_MAX], training[1] + validation[1])
 
 
 def find_unpaired(
     data: str | None, domain_a: str | None, domain_b: str | None, *, cache_size: float = CACHE_SIZE
-) -> Unpaired:
+) -> UnpairedImages:
     """Find the images of two domains: in two folders, in one that holds them, or in two sets of tar files.
 
     Args:
@@ -136,7 +143,7 @@ def find_unpaired(
     """
     if domains := _find_domains(data, domain_a, domain_b, cache_size):
         return _split_domains(*domains)
-    root = place_of(data, TWO_DOMAINS, cache_size=cache_size)
+    root = locate_data(data, TWO_DOMAINS, cache_size=cache_size)
     if isinstance(root, Shards):
         raise UsageError(f"{data} is one set of tar files: name two by --domainA and --domainB")
     train = _find_sides(root, "train") or _find_sides(root, "")
@@ -150,7 +157,7 @@ def find_unpaired(
         return _split_domains(*train)
     a, b = (list_images(side) for side in train)
     validation_a, validation_b = (list_images(side)[:VALIDATION_MAX] for side in validation)
-    return Unpaired((a, b), (validation_a, validation_b))
+    return UnpairedImages((a, b), (validation_a, validation_b))
 
 
 def find_photos(data: str | None, *, cache_size: float = CACHE_SIZE) -> Photos:
@@ -162,7 +169,7 @@ def find_photos(data: str | None, *, cache_size: float = CACHE_SIZE) -> Photos:
     Raises:
         UsageError: the folder is missing or empty.
     """
-    root = place_of(data, cache_size=cache_size)
+    root = locate_data(data, cache_size=cache_size)
     if isinstance(root, Shards):
         return Photos(*split_place(root), root.notes)
     folder = root / "train" if (root / "train").is_dir() else root
@@ -176,15 +183,15 @@ def find_photos(data: str | None, *, cache_size: float = CACHE_SIZE) -> Photos:
 
 def _find_domains(
     data: str | None, a: str | None, b: str | None, cache_size: float
-) -> tuple[Place, Place] | None:
+) -> tuple[DataLocation, DataLocation] | None:
     """Return the places of --domainA and --domainB; None where neither is given."""
     if a is None and b is None:
         return None
     if a is None or b is None:
         raise UsageError(f"only {'--domainB' if a is None else '--domainA'} is given: both kinds are needed")
     if data is not None:
-        raise UsageError("--data and --domainA/--domainB both say where the pictures are: give one of them")
-    places = (place_of(a, cache_size=cache_size), place_of(b, cache_size=cache_size))
+        raise UsageError("--data and --domainA/--domainB both say where the images are: give one of them")
+    places = (locate_data(a, cache_size=cache_size), locate_data(b, cache_size=cache_size))
     resolved = [place.resolve() if isinstance(place, Path) else place.name for place in places]
     if resolved[0] == resolved[1]:
         raise UsageError(f"--domainA and --domainB are the same folder, {places[0]}: give two")
@@ -209,12 +216,12 @@ def _pair_part(root: Path, part: str) -> Pairing | None:
     return pair_joined(root / part) if part and (root / part).is_dir() else None
 
 
-def _split_pairs(pairing: Pairing, root: Place) -> Paired:
+def _split_pairs(pairing: Pairing, root: DataLocation) -> PairedImages:
     pairs, notes = pairing
     train, validation = split_validation(pairs, lambda pair: name_in(root, pair.a))
-    return Paired(train, validation, notes)
+    return PairedImages(train, validation, notes)
 
 
-def _split_domains(place_a: Place, place_b: Place) -> Unpaired:
+def _split_domains(place_a: DataLocation, place_b: DataLocation) -> UnpairedImages:
     (a, validation_a), (b, validation_b) = (split_place(place) for place in (place_a, place_b))
-    return Unpaired((a, b), (validation_a, validation_b), shard_notes(place_a, place_b))
+    return UnpairedImages((a, b), (validation_a, validation_b), shard_notes(place_a, place_b))

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from translate.errors import DataError
-from translate.images import picture_name
+from translate.images import printable_path
 
 UNSIGNED_BYTES = 8  # IDX's number for them, the only type that images and labels come in
 MAX_BYTES = 2**31  # that a file may decompress to
@@ -42,7 +42,7 @@ def read_idx(path: Path, dimensions: int) -> Bytes:
     Raises:
         DataError: it is no IDX file of bytes in so many dimensions, or is cut short.
     """
-    name = picture_name(path)
+    name = printable_path(path)
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from translate.data.discovery.idx import Bytes, find_idx, read_idx
-from translate.data.discovery.place import Source, describe_files, place_of
+from translate.data.discovery.location import ImageSource, describe_files, locate_data
 from translate.data.discovery.shards import CACHE_SIZE, Shards
 from translate.data.discovery.split import VALIDATION_NAMES
 from translate.errors import DataError, UsageError
-from translate.images import Pixels, find_pictures, picture_name, read_rgb
+from translate.images import Pixels, find_images, printable_path, read_rgb
 
 
 @dataclass
@@ -30,16 +30,16 @@ class LabeledImages:
         idx_files: the IDX files that the images and labels are from.
     """
 
-    images: Sequence[Source] | Bytes
+    images: Sequence[ImageSource] | Bytes
     labels: list[int]
     classes: list[str]
     notes: list[str] = field(default_factory=list)
     idx_files: list[Path] = field(default_factory=list)
 
-    def files(self) -> Sequence[Source]:
+    def files(self) -> Sequence[ImageSource]:
         return self.idx_files if isinstance(self.images, np.ndarray) else self.images
 
-    def without(self, bad: Collection[Source], notes: list[str]) -> LabeledImages:
+    def exclude(self, bad: Collection[ImageSource], notes: list[str]) -> LabeledImages:
         """Return the same data set without the bad files; a class without images stays a class."""
         if isinstance(self.images, np.ndarray) or not bad:
             return self
@@ -47,7 +47,7 @@ class LabeledImages:
         labels = [self.labels[index] for index in good] if self.labels else []
         return LabeledImages([self.images[index] for index in good], labels, self.classes, self.notes + notes)
 
-    def pixels(self, index: int, least: int) -> Pixels:
+    def pixels(self, index: int, min_size: int) -> Pixels:
         """Return one of the images, (H, W, 3) uint8.
 
         Args:
@@ -58,13 +58,13 @@ class LabeledImages:
         """
         if isinstance(self.images, np.ndarray):
             return np.repeat(self.images[index][..., None], 3, axis=2)
-        return read_rgb(self.images[index], least=(least, least))
+        return read_rgb(self.images[index], min_size=(min_size, min_size))
 
     @property
     def summary(self) -> str:
         count = len(self.classes)
         of = f" of {count} {'class' if count == 1 else 'classes'}" if count else ""
-        return f"{len(self.images)} pictures{of} to train on"
+        return f"{len(self.images)} images{of} to train on"
 
 
 def find_labeled(
@@ -83,16 +83,16 @@ def find_labeled(
         UsageError: the folder or the CSV file is missing, or holds no images, or none with a class.
         DataError: an IDX or CSV file is damaged.
     """
-    root = place_of(data, cache_size=cache_size)
+    root = locate_data(data, cache_size=cache_size)
     if isinstance(root, Shards):
         return _from_shards(root, labels, with_classes=with_classes)
     if (root / "train").is_dir():
         root = root / "train"
     if idx := find_idx(root):
         return _from_idx(idx, with_classes=with_classes)
-    files = find_pictures(root)
+    files = find_images(root)
     if not files:
-        raise UsageError(f"{root} holds no pictures: check the path and the suffixes of its files")
+        raise UsageError(f"{root} holds no images: check the path and the suffixes of its files")
     if labels is not None:
         return _from_table(root, files, Path(labels))
     return _from_folders(root, files, with_classes=with_classes)
@@ -107,7 +107,7 @@ def _from_folders(root: Path, files: list[Path], *, with_classes: bool) -> Label
     classes = sorted({name for path in files for name in folders[path]})
     if not classes:
         raise UsageError(
-            f"{root} has no classes: put its pictures into sub-folders by class, or give a CSV by --labels"
+            f"{root} has no classes: put its images into sub-folders by class, or give a CSV by --labels"
         )
     loose = [path for path in files if not folders[path]]
     notes = [describe_files("in no sub-folder, so of no class, left out", loose)] if loose else []
@@ -118,14 +118,14 @@ def _from_folders(root: Path, files: list[Path], *, with_classes: bool) -> Label
 def _from_shards(shards: Shards, labels: str | None, *, with_classes: bool) -> LabeledImages:
     """Take the text of the `.cls` file beside an image in a tar file as its class."""
     if labels is not None:
-        raise UsageError("--labels is for folders: in tar files, give each picture a .cls of its name")
+        raise UsageError("--labels is for folders: in tar files, give each image a .cls of its name")
     if not with_classes:
         return LabeledImages(list(shards.members), [], [], shards.notes)
     texts = [(member, shards.classes.get((member.shard, member.key), "")) for member in shards.members]
     classes = sorted({text for _, text in texts if text})
     if not classes:
         raise UsageError(
-            "no picture of these tar files has a class: put 0001.cls beside 0001.jpg, its class in it"
+            "no image of these tar files has a class: put 0001.cls beside 0001.jpg, its class in it"
         )
     loose = [member for member, text in texts if not text]
     notes = [describe_files("without a .cls, so of no class, left out", loose)] if loose else []
@@ -144,7 +144,7 @@ def _from_table(root: Path, files: list[Path], table: Path) -> LabeledImages:
     labeled = {name: path for name, path in paths.items() if name in given}
     if not labeled:
         raise UsageError(
-            f"{table} names no picture of {root}: its first column must be names like {next(iter(paths))!r}"
+            f"{table} names no image of {root}: its first column must be names like {next(iter(paths))!r}"
         )
     notes = []
     if unnamed := [path for name, path in paths.items() if name not in given]:
@@ -181,13 +181,13 @@ def _from_idx(found: list[tuple[Path, Path | None]], *, with_classes: bool) -> L
     arrays = [read_idx(images, 3) for images, _ in found]
     shapes = {array.shape[1:] for array in arrays}
     if len(shapes) > 1 or not all(array.size for array in arrays):
-        raise DataError(f"{picture_name(found[0][0])} and the others hold no pictures, or of several sizes")
+        raise DataError(f"{printable_path(found[0][0])} and the others hold no images, or of several sizes")
     if with_classes and any(labels is None for _, labels in found):
-        raise UsageError(f"{picture_name(found[0][0])} has no IDX file of labels beside it: bring it")
+        raise UsageError(f"{printable_path(found[0][0])} has no IDX file of labels beside it: bring it")
     if not with_classes:
         return LabeledImages(np.concatenate(arrays), [], [], idx_files=idx_files)
     labels = np.concatenate([read_idx(path, 1) for _, path in found if path is not None])
     if len(labels) != sum(len(array) for array in arrays):
-        raise DataError(f"{picture_name(found[0][0])} has other pictures than there are labels")
+        raise DataError(f"{printable_path(found[0][0])} has other images than there are labels")
     classes = [str(number) for number in range(int(labels.max()) + 1)]
     return LabeledImages(np.concatenate(arrays), labels.tolist(), classes, idx_files=idx_files)

@@ -5,23 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from translate.data.discovery.place import Place, Source, describe_files, list_images, name_in, shard_notes
+from translate.data.discovery.location import (
+    DataLocation,
+    ImageSource,
+    describe_files,
+    list_images,
+    name_in,
+    shard_notes,
+)
 from translate.data.discovery.shards import Shards
 from translate.data.discovery.split import VALIDATION_NAMES
 from translate.data.discovery.tar import Member
 from translate.errors import UsageError
-from translate.images import picture_name
+from translate.images import printable_path
 
 
 @dataclass(frozen=True)
 class Pair:
     """Two images that belong together: two files, or the halves of one joined file (`b` is None)."""
 
-    a: Source
-    b: Source | None = None
+    a: ImageSource
+    b: ImageSource | None = None
 
     @property
-    def files(self) -> tuple[Source, ...]:
+    def files(self) -> tuple[ImageSource, ...]:
         return (self.a,) if self.b is None else (self.a, self.b)
 
 
@@ -37,11 +44,11 @@ def pair_joined(folder: Path) -> Pairing:
     top_folders = [(path, name_in(folder, path).partition("/")[0]) for path in list_images(folder)]
     pairs = [Pair(path) for path, top in top_folders if top not in VALIDATION_NAMES]
     if not pairs:
-        raise UsageError(f"{folder} holds pictures to score by only: put those to train on into train/")
+        raise UsageError(f"{folder} holds images to score by only: put those to train on into train/")
     return pairs, []
 
 
-def pair_by_stem(place_a: Place, place_b: Place) -> Pairing:
+def pair_by_stem(place_a: DataLocation, place_b: DataLocation) -> Pairing:
     """Match two folders by path and stem (`sub/1.jpg` and `sub/1.png`), and note what has no partner.
 
     Raises:
@@ -59,13 +66,13 @@ def pair_by_stem(place_a: Place, place_b: Place) -> Pairing:
     return [Pair(a[stem], b[stem]) for stem in stems], notes
 
 
-def _sources_by_stem(place: Place) -> dict[str, Source]:
-    sources: dict[str, Source] = {}
+def _sources_by_stem(place: DataLocation) -> dict[str, ImageSource]:
+    sources: dict[str, ImageSource] = {}
     for source in list_images(place):
         stem = source.key if isinstance(source, Member) else name_in(place, source.with_suffix(""))
         if stem in sources:
             first = sources[stem].name
-            raise UsageError(f"{picture_name(str(source))} and {first} share a stem: rename one of them")
+            raise UsageError(f"{printable_path(str(source))} and {first} share a stem: rename one of them")
         sources[stem] = source
     return sources
 
@@ -78,8 +85,8 @@ def pair_by_key(shards: Shards) -> Pairing:
     """
     groups = shards.groups()
     if many := next((group for group in groups if len(group) > 2), None):
-        names = ", ".join(picture_name(member.name) for member in many)
-        raise UsageError(f"{many[0].shard} has more than two pictures of one name: {names}: leave one or two")
+        names = ", ".join(printable_path(member.name) for member in many)
+        raise UsageError(f"{many[0].shard} has more than two images of one name: {names}: leave one or two")
     if all(len(group) == 1 for group in groups):
         return [Pair(*group) for group in groups], shards.notes
     lonely = [member for group in groups if len(group) == 1 for member in group]

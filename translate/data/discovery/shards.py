@@ -18,8 +18,8 @@ from translate.data.discovery.tar_index import load_index
 from translate.data.discovery.urls import expand_urls, open_file_system
 from translate.data.progress import log_progress
 from translate.errors import UsageError
-from translate.images import picture_name
-from translate.images.codecs.failures import in_words
+from translate.images import printable_path
+from translate.images.codecs.failures import describe_error
 
 THREADS = 8
 GIGABYTE = 10**9
@@ -80,12 +80,12 @@ def find_shards(given: str, cache_size: float = CACHE_SIZE) -> Shards | None:
         loaded = pool.map(load_index, shards)
         indexes = log_progress(loaded, len(shards), "looked into %d of %d shards, once for all runs")
         for shard, index in zip(shards, indexes, strict=True):
-            found.members += [Member(shard, *place) for place in index["pictures"]]
+            found.members += [Member(shard, *place) for place in index["images"]]
             found.classes |= {(shard, key): name for key, name in index["classes"].items()}
             if index["damage"]:
-                found.notes.append(f"{picture_name(str(shard))}: {index['damage']}")
+                found.notes.append(f"{printable_path(str(shard))}: {index['damage']}")
     if not found.members:
-        raise UsageError("; ".join(found.notes[:1]) or f"{given} holds no pictures: check what is in it")
+        raise UsageError("; ".join(found.notes[:1]) or f"{given} holds no images: check what is in it")
     return found
 
 
@@ -97,5 +97,5 @@ def _find_shard(url: str, room: float) -> Shard:
     except FileNotFoundError:
         raise UsageError(f"no shard {url!r}: check the path, or the range") from None
     except Exception as error:  # Each kind of storage raises errors of its own, so catch them all.
-        raise UsageError(f"{url}: {in_words(error)}") from None
+        raise UsageError(f"{url}: {describe_error(error)}") from None
     return Shard(url, size, key, room)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
-from translate.data.discovery.place import Place, Source, list_images, name_in
+from translate.data.discovery.location import DataLocation, ImageSource, list_images, name_in
 
 VALIDATION_NAMES = ("val", "test")  # of folders that are for validation, the first that exists counts
 VALIDATION_ONE_IN, VALIDATION_MAX = 20, 50  # one in so many images is for validation, and at most so many
@@ -30,7 +30,7 @@ def split_validation(items: list[Item], name: Callable[[Item], str]) -> tuple[li
     return [i for i in items if name(i) not in chosen], [i for i in items if name(i) in chosen]
 
 
-def split_place(place: Place) -> tuple[list[Source], list[Source]]:
+def split_place(place: DataLocation) -> tuple[list[ImageSource], list[ImageSource]]:
     """Split the images of a folder, or of tar files, into a training and a validation set."""
     return split_validation(list_images(place), lambda source: name_in(place, source))
 
@@ -38,7 +38,7 @@ def split_place(place: Place) -> tuple[list[Source], list[Source]]:
 class HasFiles(Protocol):
     """A data set of any layout."""
 
-    def files(self) -> Sequence[Source]: ...
+    def files(self) -> Sequence[ImageSource]: ...
 
 
 def fingerprint(found: HasFiles) -> str:

@@ -13,8 +13,8 @@ from typing import IO, Any
 
 from translate.data.discovery.urls import is_local, open_file_system
 from translate.errors import DataError
-from translate.images import picture_name
-from translate.images.codecs.failures import in_words
+from translate.images import printable_path
+from translate.images.codecs.failures import describe_error
 from translate.storage import cache_folder, file_lock
 
 
@@ -112,7 +112,7 @@ class Member:
         try:
             return self.shard.read(self.offset, self.size)
         except Exception as error:  # Each kind of storage raises errors of its own, so catch them all.
-            raise DataError(f"{picture_name(str(self))}: {in_words(error)}") from None
+            raise DataError(f"{printable_path(str(self))}: {describe_error(error)}") from None
 
 
 def sample_name(path: PurePosixPath) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from translate.data.discovery.tar import Shard, sample_name
 from translate.images import SUFFIXES
-from translate.images.codecs.failures import in_words
+from translate.images.codecs.failures import describe_error
 from translate.storage import atomic_write, cache_folder
 
 FORMAT = 2  # Raise it when the index changes, so that old files are not read.
@@ -22,7 +22,7 @@ def load_index(shard: Shard) -> dict[str, Any]:
     """Load the index of a tar file from the cache folder, or make it.
 
     Returns:
-        `pictures`: [name, offset, size] of each; `classes`: text by sample name; `damage`: what is wrong with
+        `images`: [name, offset, size] of each; `classes`: text by sample name; `damage`: what is wrong with
         the tar file, in words.
     """
     file = cache_folder() / "shards" / f"{shard.key}-{FORMAT}.json"
@@ -53,8 +53,10 @@ def _scan(shard: Shard) -> dict[str, Any]:
                 elif path.name.partition(".")[2] == CLASS_SUFFIX and (text := tar.extractfile(entry)):
                     classes[sample_name(path)] = text.read(CLASS_BYTES).decode(errors="replace").strip()
     except Exception as error:  # The storage has errors of its own, and a damaged file raises many kinds.
-        damage = f"damaged or no plain tar file, {len(places)} pictures could be found ({in_words(error)})"
+        damage = (
+            f"damaged or no plain tar file, {len(places)} images could be found ({describe_error(error)})"
+        )
     whole = [(name, *place) for name, place in places.items() if sum(place) <= shard.size]
     if len(whole) < len(places):
-        damage = f"cut off after {len(whole)} pictures"
-    return {"pictures": whole, "classes": classes, "damage": damage and f"{damage}: make it anew"}
+        damage = f"cut off after {len(whole)} images"
+    return {"images": whole, "classes": classes, "damage": damage and f"{damage}: make it anew"}

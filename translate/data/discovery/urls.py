@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from translate.errors import UsageError
-from translate.images import find_pictures
-from translate.images.codecs.failures import in_words
+from translate.images import find_images
+from translate.images.codecs.failures import describe_error
 
 RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
@@ -27,9 +27,9 @@ def expand_urls(given: str) -> list[str]:
     folder = Path(given)
     if folder.is_dir():
         tars = sorted(folder.glob("*.tar"))
-        return [str(path) for path in tars] if tars and not find_pictures(folder) else []
+        return [str(path) for path in tars] if tars and not find_images(folder) else []
     if given.endswith(COMPRESSED):
-        raise UsageError(f"{given} is compressed, so no picture in it has a place: give a plain .tar")
+        raise UsageError(f"{given} is compressed, so no image in it has a place: give a plain .tar")
     if "://" not in given and not given.endswith(".tar"):
         return []
     return [url for pattern in _expand_ranges(given) for url in _match(pattern)]
@@ -46,7 +46,7 @@ def open_file_system(url: str) -> tuple[Any, str]:
     try:
         system, path = url_to_fs(url)
     except (ImportError, ValueError) as error:
-        raise UsageError(f"{url}: {in_words(error)}") from None
+        raise UsageError(f"{url}: {describe_error(error)}") from None
     return system, path
 
 
@@ -76,7 +76,7 @@ def _match(pattern: str) -> list[str]:
     try:
         paths = sorted(system.glob(path))
     except Exception as error:  # Each kind of storage raises errors of its own, so catch them all.
-        raise UsageError(f"{pattern}: {in_words(error)}") from None
+        raise UsageError(f"{pattern}: {describe_error(error)}") from None
     if not paths:
         raise UsageError(f"no file matches {pattern!r}: check the path")
     return [str(path) if is_local(system) else system.unstrip_protocol(path) for path in paths]

@@ -14,9 +14,9 @@ from PIL import Image
 
 from translate.errors import DataError
 from translate.images.codecs.metadata import orientation, turn_upright
-from translate.images.color.profiles import picture_to_srgb
-from translate.images.picture import Array, Picture, from_planes
-from translate.images.picture_file import PictureFile
+from translate.images.color.profiles import frame_to_srgb
+from translate.images.frame import Array, Frame, from_planes
+from translate.images.image_file import ImageFile
 
 PNG = b"\x89PNG\r\n\x1a\n"
 PPM = re.compile(rb"P([56])" + rb"(?:\s|#[^\n]*\n)+(\d+)" * 3 + rb"\s")
@@ -42,7 +42,7 @@ def read_deep_file(
     icc: bytes | None,
     metadata: dict[str, Any],
     native: bool,
-) -> PictureFile:
+) -> ImageFile:
     """Read a PNG, PGM or PPM of 16 bits a channel, upright and in sRGB.
 
     Args:
@@ -53,16 +53,14 @@ def read_deep_file(
         native: leave the colours as they are in the file.
     """
     kind, turn = str(image.format), orientation(image)
-    if kind == "PNG":
-        picture = _read_png(path, head, image.info.get("transparency"))
-    else:
-        picture = _read_ppm(path, head)
-    frame = picture_to_srgb(turn_upright(picture, turn), None if native else icc)
+    transparent = image.info.get("transparency")
+    stored = _read_png(path, head, transparent) if kind == "PNG" else _read_ppm(path, head)
+    frame = frame_to_srgb(turn_upright(stored, turn), None if native else icc)
     mode = "L" if frame.pixels.shape[2] == 1 else "RGB"
-    return PictureFile(format=kind, frames=[frame], mode=mode, icc=icc, native=native, metadata=metadata)
+    return ImageFile(format=kind, frames=[frame], mode=mode, icc=icc, native=native, metadata=metadata)
 
 
-def _read_png(path: Path, head: bytes, transparent: int | tuple[int, ...] | None) -> Picture:
+def _read_png(path: Path, head: bytes, transparent: int | tuple[int, ...] | None) -> Frame:
     """Decode the pixels of a 16-bit PNG, as they are stored.
 
     Args:
@@ -74,16 +72,16 @@ def _read_png(path: Path, head: bytes, transparent: int | tuple[int, ...] | None
     planes = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
     if planes is None or planes.dtype != np.uint16:
         raise DataError("the file is damaged: its pixels cannot be decoded")
-    picture = from_planes(bgr_to_rgb(planes.reshape(*planes.shape[:2], -1)))
+    frame = from_planes(bgr_to_rgb(planes.reshape(*planes.shape[:2], -1)))
     if head[25] == GRAY_ALPHA:
-        return Picture(pixels=np.ascontiguousarray(picture.pixels[..., :1]), alpha=picture.alpha)
+        return Frame(pixels=np.ascontiguousarray(frame.pixels[..., :1]), alpha=frame.alpha)
     if transparent is not None:
-        opaque = (picture.pixels != np.array(transparent)).any(axis=2)
-        return Picture(pixels=picture.pixels, alpha=opaque.astype(np.uint16) * 65535)
-    return picture
+        opaque = (frame.pixels != np.array(transparent)).any(axis=2)
+        return Frame(pixels=frame.pixels, alpha=opaque.astype(np.uint16) * 65535)
+    return frame
 
 
-def _read_ppm(path: Path, head: bytes) -> Picture:
+def _read_ppm(path: Path, head: bytes) -> Frame:
     """Decode the pixels of a PGM or PPM of more than 8 bits, scaled to 16."""
     found = PPM.match(head)
     assert found
@@ -94,20 +92,20 @@ def _read_ppm(path: Path, head: bytes) -> Picture:
         raise DataError("the file is cut off")
     if white != 65535:
         values = np.rint(values.clip(0, white) * (65535 / white))
-    return Picture(pixels=values.astype(np.uint16).reshape(height, width, channels))
+    return Frame(pixels=values.astype(np.uint16).reshape(height, width, channels))
 
 
-def encode_deep_png(picture: Picture, icc: bytes | None, metadata: Mapping[str, Any]) -> bytes:
+def encode_deep_png(frame: Frame, icc: bytes | None, metadata: Mapping[str, Any]) -> bytes:
     """Encode an image as a PNG of 16 bits a channel."""
     import cv2
 
-    if picture.alpha is not None and picture.pixels.shape[2] == 1:
-        data = _gray_alpha_png(np.dstack([picture.pixels, picture.alpha]))
+    if frame.alpha is not None and frame.pixels.shape[2] == 1:
+        data = _gray_alpha_png(np.dstack([frame.pixels, frame.alpha]))
     else:
-        planes = picture.pixels if picture.alpha is None else np.dstack([picture.pixels, picture.alpha])
+        planes = frame.pixels if frame.alpha is None else np.dstack([frame.pixels, frame.alpha])
         done, encoded = cv2.imencode(".png", bgr_to_rgb(planes))
         if not done:
-            raise DataError("the picture cannot be encoded as a 16-bit PNG")
+            raise DataError("the image cannot be encoded as a 16-bit PNG")
         data = encoded.tobytes()
     chunks = []
     if icc:
@@ -138,18 +136,18 @@ def _chunk(name: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
 
-def encode_deep_ppm(picture: Picture) -> bytes:
+def encode_deep_ppm(frame: Frame) -> bytes:
     """Encode an image without alpha as a PGM or PPM of 16 bits a channel."""
-    width, height = picture.size
-    kind = b"P5" if picture.pixels.shape[2] == 1 else b"P6"
-    return kind + f"\n{width} {height}\n65535\n".encode() + picture.pixels.astype(">u2").tobytes()
+    width, height = frame.size
+    kind = b"P5" if frame.pixels.shape[2] == 1 else b"P6"
+    return kind + f"\n{width} {height}\n65535\n".encode() + frame.pixels.astype(">u2").tobytes()
 
 
-def encode_alpha_bmp(picture: Picture) -> bytes:
+def encode_alpha_bmp(frame: Frame) -> bytes:
     """Encode an image as a BMP with the header that declares its alpha, which Pillow does not write."""
     import cv2
 
-    _, encoded = cv2.imencode(".bmp", bgr_to_rgb(np.dstack([picture.rgb(), np.asarray(picture.alpha)])))
+    _, encoded = cv2.imencode(".bmp", bgr_to_rgb(np.dstack([frame.rgb(), np.asarray(frame.alpha)])))
     return encoded.tobytes()
 
 

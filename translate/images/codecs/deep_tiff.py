@@ -22,9 +22,9 @@ from translate.images.codecs.metadata import (
     parse_exif,
     turn_upright,
 )
-from translate.images.color.profiles import picture_to_srgb
-from translate.images.picture import Array, Picture, from_planes
-from translate.images.picture_file import PictureFile
+from translate.images.color.profiles import frame_to_srgb
+from translate.images.frame import Array, Frame, from_planes
+from translate.images.image_file import ImageFile
 
 TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 SCALES = (1.0, 255.0, 65535.0)  # the values that white may have in floats
@@ -52,7 +52,7 @@ def open_deep_tiff(path: Path, head: bytes, *, first_only: bool) -> Iterator[lis
 
 def read_deep_tiff(
     path: Path, pages: list[Any], *, max_pixels: int, keep_metadata: bool, native: bool
-) -> PictureFile:
+) -> ImageFile:
     """Read the pages of an open TIFF, upright and in sRGB.
 
     Args:
@@ -76,9 +76,9 @@ def read_deep_tiff(
             return exif
 
         metadata = collect_metadata(read_exif, info, everything=keep_metadata)
-    return PictureFile(
+    return ImageFile(
         format="TIFF",
-        frames=frames if native else [picture_to_srgb(frame, icc) for frame in frames],
+        frames=frames if native else [frame_to_srgb(frame, icc) for frame in frames],
         mode="L" if frames[0].pixels.shape[2] == 1 else "RGB",
         icc=icc,
         native=native,
@@ -148,7 +148,7 @@ def _scale(page: Any) -> float | None:
     return next(scale for scale in SCALES if high <= scale)
 
 
-def _read_page(page: Any, scale: float | None) -> Picture:
+def _read_page(page: Any, scale: float | None) -> Frame:
     """Decode a page and turn it upright; floats are divided by `scale`."""
     pixels = _decode(page)
     if scale is not None:
@@ -159,15 +159,15 @@ def _read_page(page: Any, scale: float | None) -> Picture:
         if pixels.min() < 0 or pixels.max() > 65535:
             raise DataError(f"pixels from {pixels.min()} to {pixels.max()}: convert the file to 16 bits")
         pixels = pixels.astype(np.uint16)
-    picture = from_planes(pixels)
-    colors, alpha = picture.pixels, picture.alpha
+    frame = from_planes(pixels)
+    colors, alpha = frame.pixels, frame.alpha
     if page.photometric.name == "MINISWHITE":
-        colors = (picture.white - colors).astype(colors.dtype)
+        colors = (frame.white - colors).astype(colors.dtype)
     if alpha is not None and ASSOCIATED in page.extrasamples[:1]:
-        colors = _divide_by_alpha(colors, alpha, picture.white)
+        colors = _divide_by_alpha(colors, alpha, frame.white)
     turn = page.tags[ORIENTATION].value if ORIENTATION in page.tags else 1
     turn = turn if turn in range(1, 9) else 1
-    return turn_upright(Picture(pixels=colors, alpha=alpha), turn)
+    return turn_upright(Frame(pixels=colors, alpha=alpha), turn)
 
 
 def _divide_by_alpha(colors: Array, alpha: Array, white: float) -> Array:
@@ -178,7 +178,7 @@ def _divide_by_alpha(colors: Array, alpha: Array, white: float) -> Array:
 
 
 def write_deep_tiff(
-    pictures: list[Picture],
+    frames: list[Frame],
     file: IO[bytes],
     profiles: Sequence[bytes | None],
     settings: Mapping[str, Any],
@@ -192,15 +192,15 @@ def write_deep_tiff(
     if xmp := metadata.get("xmp"):
         tags.append((XMP, 1, None, xmp, True))
     dpi, compressed = metadata.get("dpi"), settings.get("compressed", True)
-    scales = settings.get("scales") or [1.0] * len(pictures)
+    scales = settings.get("scales") or [1.0] * len(frames)
     with tifffile.TiffWriter(file, byteorder="<") as tiff:
-        for picture, scale, icc in zip(pictures, scales, profiles, strict=True):
-            planes = _planes(picture, scale)
+        for frame, scale, icc in zip(frames, scales, profiles, strict=True):
+            planes = _planes(frame, scale)
             tiff.write(
                 planes if planes.shape[2] > 1 else planes[..., 0],
-                photometric="rgb" if picture.pixels.shape[2] == 3 else "minisblack",
+                photometric="rgb" if frame.pixels.shape[2] == 3 else "minisblack",
                 planarconfig="contig" if planes.shape[2] > 1 else None,
-                extrasamples=["unassalpha"] if picture.alpha is not None else None,
+                extrasamples=["unassalpha"] if frame.alpha is not None else None,
                 compression="adobe_deflate" if compressed else None,
                 predictor=compressed and planes.dtype != np.float32,
                 iccprofile=icc,
@@ -213,13 +213,13 @@ def write_deep_tiff(
     add_directories(file, directories)
 
 
-def _planes(picture: Picture, scale: float | None) -> Array:
+def _planes(frame: Frame, scale: float | None) -> Array:
     """Return (H, W, C) as it is stored; without a scale, floats go back to the 16 bits that were read."""
-    if scale is None and picture.pixels.dtype == np.float32:
-        picture = picture.in_bits(np.uint16)
-    planes = picture.pixels
-    if picture.alpha is not None:
-        planes = np.dstack([planes, picture.alpha])
+    if scale is None and frame.pixels.dtype == np.float32:
+        frame = frame.to_bit_depth(np.uint16)
+    planes = frame.pixels
+    if frame.alpha is not None:
+        planes = np.dstack([planes, frame.alpha])
     return planes * np.float32(scale or 1) if planes.dtype == np.float32 else planes
 
 

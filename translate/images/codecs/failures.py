@@ -10,7 +10,7 @@ from translate.images.codecs.formats import READABLE
 from translate.images.files import FOREIGN
 
 
-def in_words(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """Return what an error says, on one line."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
@@ -24,6 +24,6 @@ def explain_unreadable(path: Path, error: Exception) -> str:
             return "the file is empty"
         if path.suffix.lower() in FOREIGN:
             return f"{path.suffix.lower()} files are not read: convert it to JPEG, PNG or TIFF"
-        return f"not a picture of a known format ({', '.join(READABLE)})"
+        return f"not an image of a known format ({', '.join(READABLE)})"
     from_system = isinstance(error, OSError) and error.strerror
-    return in_words(error) if from_system else f"cannot be decoded: {in_words(error)}"
+    return describe_error(error) if from_system else f"cannot be decoded: {describe_error(error)}"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from PIL import Image
 
 from translate.errors import TranslateError
-from translate.images.codecs.failures import in_words
+from translate.images.codecs.failures import describe_error
 from translate.images.codecs.limit import check_size
 from translate.images.codecs.metadata import orientation, turn_upright
 from translate.images.color.profiles import to_srgb
-from translate.images.picture import Picture, from_pil
+from translate.images.frame import Frame, from_pil
 
 CONVERTED = ("CMYK", "LAB")  # modes that no network takes
 
@@ -34,7 +34,7 @@ def frame_sizes(image: Image.Image, count: int) -> list[tuple[int, int]]:
 
 def decode_frames(
     image: Image.Image, count: int, icc: bytes | None, max_pixels: int
-) -> tuple[list[Picture], list[float], str]:
+) -> tuple[list[Frame], list[float], str]:
     """Decode the first `count` frames.
 
     Returns:
@@ -43,7 +43,7 @@ def decode_frames(
     Raises:
         DataError: the frames hold more than `max_pixels` in all.
     """
-    frames: list[Picture] = []
+    frames: list[Frame] = []
     times: list[float] = []
     for number in range(count):
         try:
@@ -58,20 +58,20 @@ def decode_frames(
         except Exception as error:  # the decoders raise almost anything on a hostile file
             if not frames:
                 raise
-            return frames, times, f"only {number} of {count} frames can be read: {in_words(error)}"
+            return frames, times, f"only {number} of {count} frames can be read: {describe_error(error)}"
         times.append(image.info.get("duration", 0))
     return frames, times, ""
 
 
-def decode_frame(image: Image.Image, icc: bytes | None) -> Picture:
+def decode_frame(image: Image.Image, icc: bytes | None) -> Frame:
     """Convert the loaded frame of a file from the colours of its profile to sRGB, and turn it upright."""
     turn = orientation(image)
     if image.mode in CONVERTED:
-        picture = from_pil(to_srgb(image, icc))
+        frame = from_pil(to_srgb(image, icc))
     else:
-        picture = from_pil(image)
-        if icc and not picture.deep:
-            gray = picture.pixels.shape[2] == 1
-            flat = Image.fromarray(picture.pixels[..., 0] if gray else picture.pixels)
-            picture = Picture(pixels=from_pil(to_srgb(flat, icc)).pixels, alpha=picture.alpha)
-    return turn_upright(picture, turn)
+        frame = from_pil(image)
+        if icc and not frame.deep:
+            gray = frame.pixels.shape[2] == 1
+            flat = Image.fromarray(frame.pixels[..., 0] if gray else frame.pixels)
+            frame = Frame(pixels=from_pil(to_srgb(flat, icc)).pixels, alpha=frame.alpha)
+    return turn_upright(frame, turn)

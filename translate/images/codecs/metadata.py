@@ -10,7 +10,7 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image, TiffImagePlugin
 
-from translate.images.picture import Array, Picture
+from translate.images.frame import Array, Frame
 
 ORIENTATION, XMP, EXIF_IFD, GPS_IFD, INTEROP_IFD = 0x0112, 0x02BC, 0x8769, 0x8825, 0xA005
 # Description, maker, model, software, date, artist, copyright: all else in the first directory
@@ -27,10 +27,10 @@ def orientation(image: Image.Image) -> int:
         return 1
 
 
-def turn_upright(picture: Picture, exif_orientation: int) -> Picture:
+def turn_upright(frame: Frame, exif_orientation: int) -> Frame:
     """Turn an image that is stored with this EXIF orientation as it is to be seen."""
-    alpha = None if picture.alpha is None else _turn(picture.alpha, exif_orientation)
-    return Picture(pixels=_turn(picture.pixels, exif_orientation), alpha=alpha)
+    alpha = None if frame.alpha is None else _turn(frame.alpha, exif_orientation)
+    return Frame(pixels=_turn(frame.pixels, exif_orientation), alpha=alpha)
 
 
 def _turn(pixels: Array, exif_orientation: int) -> Array:

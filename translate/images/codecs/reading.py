@@ -21,14 +21,14 @@ from translate.images.codecs.frames import CONVERTED, color_mode, decode_frame, 
 from translate.images.codecs.limit import MAX_PIXELS, check_size
 from translate.images.codecs.metadata import collect_metadata
 from translate.images.codecs.pillow_guard import pillow_guard
-from translate.images.files import picture_name
-from translate.images.picture import Pixels
-from translate.images.picture_file import PictureFile
+from translate.images.files import printable_path
+from translate.images.frame import Pixels
+from translate.images.image_file import ImageFile
 
 HEAD = 4096  # bytes that show what a file is
 
 
-class Enclosed(Protocol):
+class EmbeddedFile(Protocol):
     """An image file inside another file; `str()` names it."""
 
     @property
@@ -45,7 +45,7 @@ class _Options:
     keep_metadata: bool
     first_only: bool
     native: bool
-    least: tuple[int, int] | None
+    min_size: tuple[int, int] | None
     pixels_only: bool
 
 
@@ -57,9 +57,9 @@ def read(
     first_only: bool = False,
     native: bool = False,
     name: str = "",
-    least: tuple[int, int] | None = None,
+    min_size: tuple[int, int] | None = None,
     pixels_only: bool = False,
-) -> PictureFile:
+) -> ImageFile:
     """Read an image file: every frame, upright, in sRGB, at its full depth.
 
     Args:
@@ -81,21 +81,21 @@ def read(
         keep_metadata=keep_metadata,
         first_only=first_only,
         native=native,
-        least=least,
+        min_size=min_size,
         pixels_only=pixels_only,
     )
     try:
         with pillow_guard():
             return _read(path, options)
     except TranslateError as error:
-        raise DataError(f"{picture_name(name or path)}: {error}") from None
+        raise DataError(f"{printable_path(name or path)}: {error}") from None
     except MemoryError:
         raise
     except Exception as error:  # the decoders raise almost anything on a hostile file
-        raise DataError(f"{picture_name(name or path)}: {explain_unreadable(path, error)}") from None
+        raise DataError(f"{printable_path(name or path)}: {explain_unreadable(path, error)}") from None
 
 
-def pixels_of(path: Path) -> int:
+def count_pixels(path: Path) -> int:
     """Count the pixels of an image file's first frame by its header alone; 0 if that cannot be read."""
     try:
         if not path.is_file():
@@ -106,7 +106,7 @@ def pixels_of(path: Path) -> int:
         return 0
 
 
-def from_image(image: Image.Image, *, native: bool = False) -> PictureFile:
+def image_file_from_pil(image: Image.Image, *, native: bool = False) -> ImageFile:
     """Convert a PIL image to a file of one frame: turned upright, in sRGB unless `native`.
 
     Raises:
@@ -117,10 +117,10 @@ def from_image(image: Image.Image, *, native: bool = False) -> PictureFile:
     native = native and image.mode not in CONVERTED
     frames = [decode_frame(image, None if native else icc)]
     kind = image.format if image.format in READABLE else "PNG"
-    return PictureFile(format=kind, frames=frames, mode=color_mode(image), icc=icc, native=native)
+    return ImageFile(format=kind, frames=frames, mode=color_mode(image), icc=icc, native=native)
 
 
-def read_rgb(picture: Path | str | Enclosed, *, least: tuple[int, int] | None = None) -> Pixels:
+def read_rgb(source: Path | str | EmbeddedFile, *, min_size: tuple[int, int] | None = None) -> Pixels:
     """Read the pixels of an image file for training, (H, W, 3) uint8; what is transparent becomes white.
 
     Args:
@@ -129,18 +129,18 @@ def read_rgb(picture: Path | str | Enclosed, *, least: tuple[int, int] | None = 
     Raises:
         DataError: as `read`.
     """
-    if isinstance(picture, (Path, str)):
-        (frame, *_) = read(picture, first_only=True, pixels_only=True, least=least).frames
+    if isinstance(source, (Path, str)):
+        (frame, *_) = read(source, first_only=True, pixels_only=True, min_size=min_size).frames
     else:
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, f"picture{picture.suffix}")
-            path.write_bytes(picture.read_bytes())
-            named = str(picture)
-            (frame, *_) = read(path, first_only=True, pixels_only=True, name=named, least=least).frames
-    return frame.on_white().in_bits(np.uint8).rgb()
+            path = Path(folder, f"image{source.suffix}")
+            path.write_bytes(source.read_bytes())
+            named = str(source)
+            (frame, *_) = read(path, first_only=True, pixels_only=True, name=named, min_size=min_size).frames
+    return frame.flatten_on_white().to_bit_depth(np.uint8).rgb()
 
 
-def _read(path: Path, options: _Options) -> PictureFile:
+def _read(path: Path, options: _Options) -> ImageFile:
     """Read a file by the decoder that its first bytes call for."""
     kind_of_file = stat.S_IFMT(path.stat().st_mode)
     if kind_of_file in (stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFCHR):
@@ -161,7 +161,7 @@ def _read(path: Path, options: _Options) -> PictureFile:
         return _read_by_pillow(image, path, head, options)
 
 
-def _read_by_pillow(image: Image.Image, path: Path, head: bytes, options: _Options) -> PictureFile:
+def _read_by_pillow(image: Image.Image, path: Path, head: bytes, options: _Options) -> ImageFile:
     """Read a file that Pillow has opened, and can decode or at least describe.
 
     Args:
@@ -182,12 +182,12 @@ def _read_by_pillow(image: Image.Image, path: Path, head: bytes, options: _Optio
     mode = color_mode(image)
     settings = {} if options.pixels_only else read_encoder_settings(image, kind, path)
     native = options.native and mode not in CONVERTED
-    if options.least:
-        image.draft(None, options.least)
+    if options.min_size:
+        image.draft(None, options.min_size)
     frames, times, damage = decode_frames(image, count, None if native else icc, options.max_pixels)
     if count > 1 and kind in ANIMATED:
         settings["duration"] = times
-    return PictureFile(
+    return ImageFile(
         format=kind,
         frames=frames,
         mode=mode,

@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image, PngImagePlugin
 
 from translate.images.codecs.metadata import XMP, parse_exif
-from translate.images.picture_file import PictureFile
+from translate.images.image_file import ImageFile
 
 Images = Sequence[Image.Image]
 
@@ -25,7 +25,7 @@ TIFF_COMPRESSIONS = ("raw", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "p
 LARGEST_SEGMENT = 65000  # of a JPEG, in bytes; longer EXIF or XMP is left out
 
 
-def save_options(file: PictureFile, images: Images) -> dict[str, Any]:
+def save_options(file: ImageFile, images: Images) -> dict[str, Any]:
     """Return the options of `Image.save` that encode a file as its original was, with its metadata.
 
     Args:
@@ -35,19 +35,19 @@ def save_options(file: PictureFile, images: Images) -> dict[str, Any]:
     return options | METADATA.get(file.format, _no_metadata)(file.metadata)
 
 
-def _no_options(file: PictureFile, images: Images) -> dict[str, Any]:
+def _no_options(file: ImageFile, images: Images) -> dict[str, Any]:
     """Return none: the format has no choice of encoding."""
     return {}
 
 
-def _jpeg(file: PictureFile, images: Images) -> dict[str, Any]:
+def _jpeg(file: ImageFile, images: Images) -> dict[str, Any]:
     """Return the quantization tables and the rest of the settings of the original JPEG."""
     if "qtables" not in file.settings:
         return {}
     return {**file.settings, "quality": -1}
 
 
-def _tiff(file: PictureFile, images: Images) -> dict[str, Any]:
+def _tiff(file: ImageFile, images: Images) -> dict[str, Any]:
     """Return the compression of the original TIFF, if it can hold the frames."""
     compression = file.settings.get("compression")
     if compression not in TIFF_COMPRESSIONS:
@@ -58,7 +58,7 @@ def _tiff(file: PictureFile, images: Images) -> dict[str, Any]:
     return {"compression": compression, "quality": 95} if jpeg_holds_all else {}
 
 
-def _png(file: PictureFile, images: Images) -> dict[str, Any]:
+def _png(file: ImageFile, images: Images) -> dict[str, Any]:
     """Return how an animated PNG is played, with frames that are each whole."""
     if len(images) == 1:
         return {}
@@ -71,18 +71,18 @@ def _png(file: PictureFile, images: Images) -> dict[str, Any]:
     return {**options, "blend": 0}  # every frame is whole, so none shows the one before it
 
 
-def _gif(file: PictureFile, images: Images) -> dict[str, Any]:
+def _gif(file: ImageFile, images: Images) -> dict[str, Any]:
     """Return how an animated GIF is played."""
     return {} if len(images) == 1 else {**_animation(file, images), "disposal": 2}
 
 
-def _webp(file: PictureFile, images: Images) -> dict[str, Any]:
+def _webp(file: ImageFile, images: Images) -> dict[str, Any]:
     """Return whether to encode without loss, and how an animated WebP is played."""
     lossless = bool(file.settings.get("lossless"))  # in which case transparent pixels keep their colour
     return {**_animation(file, images), "lossless": lossless, "exact": lossless}
 
 
-def _animation(file: PictureFile, images: Images) -> dict[str, Any]:
+def _animation(file: ImageFile, images: Images) -> dict[str, Any]:
     """Return how an animation is played: duration of each frame, loops, default image."""
     if len(images) == 1:
         return {}
@@ -90,7 +90,7 @@ def _animation(file: PictureFile, images: Images) -> dict[str, Any]:
     return {name: file.settings[name] for name in names if name in file.settings}
 
 
-ENCODERS: dict[str, Callable[[PictureFile, Images], dict[str, Any]]] = {
+ENCODERS: dict[str, Callable[[ImageFile, Images], dict[str, Any]]] = {
     "GIF": _gif,
     "JPEG": _jpeg,
     "PNG": _png,

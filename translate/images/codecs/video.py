@@ -9,11 +9,11 @@ from pathlib import Path
 import cv2
 
 from translate.errors import DataError
-from translate.images.files import picture_name
-from translate.images.picture import Pixels
+from translate.images.files import printable_path
+from translate.images.frame import Pixels
 
 
-def write_mp4(pictures: Iterable[Pixels], path: Path, *, per_second: float) -> None:
+def write_mp4(frames: Iterable[Pixels], path: Path, *, per_second: float) -> None:
     """Write images, (H, W, 3) uint8 of one size with even sides, one after the other.
 
     Raises:
@@ -23,17 +23,19 @@ def write_mp4(pictures: Iterable[Pixels], path: Path, *, per_second: float) -> N
     writer = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        for picture in pictures:
+        for frame in frames:
             if writer is None:
-                size = (picture.shape[1], picture.shape[0])
+                size = (frame.shape[1], frame.shape[0])
                 writer = cv2.VideoWriter(str(part), cv2.VideoWriter.fourcc(*"mp4v"), per_second, size)
                 if not writer.isOpened():
-                    raise DataError(f"{picture_name(path)}: OpenCV cannot write MP4 here: use .gif or .webp")
-            writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+                    raise DataError(
+                        f"{printable_path(path)}: OpenCV cannot write MP4 here: use .gif or .webp"
+                    )
+            writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
         if writer is not None:
             writer.release()
             part.replace(path)
     except OSError as error:
-        raise DataError(f"{picture_name(path)}: cannot be written: {error.strerror}") from None
+        raise DataError(f"{printable_path(path)}: cannot be written: {error.strerror}") from None
     finally:
         part.unlink(missing_ok=True)

@@ -11,20 +11,21 @@ from typing import IO
 
 import numpy as np
 import psutil
-from PIL import Image, ImageFile
+from PIL import Image
+from PIL import ImageFile as PillowImageFile
 
 from translate.errors import DataError
 from translate.images.codecs.deep_png import encode_alpha_bmp, encode_deep_png, encode_deep_ppm
 from translate.images.codecs.deep_tiff import write_deep_tiff
-from translate.images.codecs.failures import in_words
+from translate.images.codecs.failures import describe_error
 from translate.images.codecs.formats import ANIMATED, FORMATS, HOLDS_ALPHA, HOLDS_DEPTH, HOLDS_ICC
 from translate.images.codecs.metadata import add_directories, parse_exif
 from translate.images.codecs.pillow_guard import pillow_guard
 from translate.images.codecs.save_options import save_options
-from translate.images.color.profiles import from_srgb, picture_from_srgb
-from translate.images.files import picture_name
-from translate.images.picture import Picture, Pixels, to_pil
-from translate.images.picture_file import PictureFile
+from translate.images.color.profiles import frame_from_srgb, from_srgb
+from translate.images.files import printable_path
+from translate.images.frame import Frame, Pixels, to_pil
+from translate.images.image_file import ImageFile
 
 PART = ".translate-{pid}-{thread}.part"
 PARTS = ".translate-*.part"
@@ -41,11 +42,11 @@ def write_rgb(pixels: Pixels, path: Path) -> None:
     kind = FORMATS.get(path.suffix.lower())
     if kind is None:
         known = ", ".join(sorted(FORMATS))
-        raise DataError(f"{picture_name(path)}: cannot write this format: use {known}")
-    write(PictureFile(format=kind, frames=[Picture(pixels=pixels)]), path)
+        raise DataError(f"{printable_path(path)}: cannot write this format: use {known}")
+    write(ImageFile(format=kind, frames=[Frame(pixels=pixels)]), path)
 
 
-def write(file: PictureFile, path: Path, *, finished: Callable[[Path], None] | None = None) -> None:
+def write(file: ImageFile, path: Path, *, finished: Callable[[Path], None] | None = None) -> None:
     """Write a file in its format, under a temporary name first.
 
     What the format cannot hold is converted to what it can: 16 bits to 8 and transparency onto
@@ -68,11 +69,11 @@ def write(file: PictureFile, path: Path, *, finished: Callable[[Path], None] | N
             finished(part)
         part.replace(path)
     except DataError as error:
-        raise DataError(f"{picture_name(path)}: {error}") from None
+        raise DataError(f"{printable_path(path)}: {error}") from None
     except MemoryError:
         raise
     except Exception as error:  # encoders raise almost anything: struct.error for a side too long
-        raise DataError(f"{picture_name(path)}: cannot be written: {in_words(error)}") from None
+        raise DataError(f"{printable_path(path)}: cannot be written: {describe_error(error)}") from None
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
@@ -86,7 +87,7 @@ def remove_stale_parts(folder: Path) -> None:
             part.unlink(missing_ok=True)
 
 
-def to_image(file: PictureFile) -> Image.Image:
+def image_file_to_pil(file: ImageFile) -> Image.Image:
     """Convert the first frame to a PIL image, in the file's own colours and with its profile.
 
     PIL has no 16-bit colour: such a frame comes back with 8 bits a channel.
@@ -100,7 +101,7 @@ def to_image(file: PictureFile) -> Image.Image:
     return image
 
 
-def _encode(file: PictureFile, stream: IO[bytes]) -> None:
+def _encode(file: ImageFile, stream: IO[bytes]) -> None:
     """Write a file by the encoder that its format and depth call for."""
     if len(file.frames) > 1 and file.format not in (*ANIMATED, "TIFF"):
         raise DataError(
@@ -109,28 +110,28 @@ def _encode(file: PictureFile, stream: IO[bytes]) -> None:
     if any(frame.deep for frame in file.frames) and file.format in HOLDS_DEPTH:
         _encode_deep(file, stream)
     elif file.format == "BMP" and file.frames[0].alpha is not None:
-        stream.write(encode_alpha_bmp(file.frames[0].in_bits(np.uint8)))
+        stream.write(encode_alpha_bmp(file.frames[0].to_bit_depth(np.uint8)))
     else:
         _encode_by_pillow(file, stream)
 
 
-def _encode_deep(file: PictureFile, stream: IO[bytes]) -> None:
+def _encode_deep(file: ImageFile, stream: IO[bytes]) -> None:
     """Write frames of more than 8 bits a channel, in the colours of the file's profile."""
     profiles = [file.profile_for("L" if frame.pixels.shape[2] == 1 else "RGB") for frame in file.frames]
     frames = file.frames
     if not file.native:
-        frames = [picture_from_srgb(frame, icc) for frame, icc in zip(file.frames, profiles, strict=True)]
+        frames = [frame_from_srgb(frame, icc) for frame, icc in zip(file.frames, profiles, strict=True)]
     if file.format == "TIFF":
         write_deep_tiff(frames, stream, profiles, file.settings, file.metadata)
         return
-    picture = frames[0].in_bits(np.uint16)
+    first = frames[0].to_bit_depth(np.uint16)
     if file.format == "PNG":
-        stream.write(encode_deep_png(picture, profiles[0], file.metadata))
+        stream.write(encode_deep_png(first, profiles[0], file.metadata))
     else:
-        stream.write(encode_deep_ppm(picture.on_white()))
+        stream.write(encode_deep_ppm(first.flatten_on_white()))
 
 
-def _encode_by_pillow(file: PictureFile, stream: IO[bytes]) -> None:
+def _encode_by_pillow(file: ImageFile, stream: IO[bytes]) -> None:
     """Write frames of 8 bits a channel."""
     images, profiles = zip(*(_image(file, frame, file.format) for frame in file.frames), strict=True)
     options = save_options(file, images)
@@ -158,33 +159,33 @@ def _encode_by_pillow(file: PictureFile, stream: IO[bytes]) -> None:
 def _large_block(image: Image.Image) -> Iterator[None]:
     """Have Pillow encode a JPEG in a larger block than it guesses, which is too small for much noise."""
     with _lock:
-        usual, ImageFile.MAXBLOCK = ImageFile.MAXBLOCK, 6 * image.width * image.height + 65536
+        usual, PillowImageFile.MAXBLOCK = PillowImageFile.MAXBLOCK, 6 * image.width * image.height + 65536
         try:
             yield
         finally:
-            ImageFile.MAXBLOCK = usual
+            PillowImageFile.MAXBLOCK = usual
 
 
-def _mode(file: PictureFile, picture: Picture, kind: str) -> str:
+def _mode(file: ImageFile, frame: Frame, kind: str) -> str:
     """Return the mode that a frame is written in."""
-    if picture.pixels.shape[2] == 1:
+    if frame.pixels.shape[2] == 1:
         return "L"
     holds = {"CMYK": ("JPEG", "TIFF"), "LAB": ("TIFF",)}.get(file.mode, ())
-    return file.mode if kind in holds and picture.alpha is None else "RGB"
+    return file.mode if kind in holds and frame.alpha is None else "RGB"
 
 
-def _image(file: PictureFile, picture: Picture, kind: str) -> tuple[Image.Image, bytes | None]:
+def _image(file: ImageFile, frame: Frame, kind: str) -> tuple[Image.Image, bytes | None]:
     """Convert a frame to the image that is saved, and return the profile that goes with it."""
     if kind not in HOLDS_ALPHA:
-        picture = picture.on_white()
-    mode = _mode(file, picture, kind)
+        frame = frame.flatten_on_white()
+    mode = _mode(file, frame, kind)
     icc = file.profile_for(mode)
-    picture = picture.in_bits(np.uint8)
-    image = to_pil(Picture(pixels=picture.pixels))
+    frame = frame.to_bit_depth(np.uint8)
+    image = to_pil(Frame(pixels=frame.pixels))
     if not file.native:
         image = from_srgb(image, icc, mode)
-    if picture.alpha is not None:
-        image.putalpha(Image.fromarray(picture.alpha))
+    if frame.alpha is not None:
+        image.putalpha(Image.fromarray(frame.alpha))
     return (_reduce_colors(image) if kind == "GIF" else image), icc
 
 

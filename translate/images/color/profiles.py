@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms
 
-from translate.images.picture import WHITE, Array, Picture, in_mode
+from translate.images.frame import WHITE, Array, Frame, convert_mode
 
 ROWS = 256  # of a deep image converted at once
 CURVE = 65536  # samples of a curve's inverse
@@ -34,16 +34,16 @@ def to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
     target = "L" if image.mode == "L" else "RGB"
     transform = _transform(icc, image.mode, True) if icc or image.mode == "LAB" else None
     if transform is None:
-        return in_mode(image, target)
-    return in_mode(_apply(transform, image), target)
+        return convert_mode(image, target)
+    return convert_mode(_apply(transform, image), target)
 
 
 def from_srgb(image: Image.Image, icc: bytes | None, mode: str) -> Image.Image:
     """Convert an L or RGB image in sRGB to `mode` and the colours of the profile."""
     transform = _transform(icc, mode, False) if icc or mode == "LAB" else None
     if transform is None:
-        return in_mode(image, mode)
-    return _apply(transform, in_mode(image, "RGB"))
+        return convert_mode(image, mode)
+    return _apply(transform, convert_mode(image, "RGB"))
 
 
 def _apply(transform: Any, image: Image.Image) -> Image.Image:
@@ -76,17 +76,17 @@ def _changes_nothing(transform: Any) -> bool:
     return int(np.abs(out.astype(int) - cube).max()) <= 1
 
 
-def picture_to_srgb(picture: Picture, icc: bytes | None) -> Picture:
+def frame_to_srgb(frame: Frame, icc: bytes | None) -> Frame:
     """Convert a deep image from the profile's colours to sRGB: in floats, where that changes anything.
 
     An image of 8 bits a channel stays as it is.
     """
-    return picture.recolored(deep_to_srgb(picture.pixels, icc)) if picture.deep else picture
+    return frame.with_colors(deep_to_srgb(frame.pixels, icc)) if frame.deep else frame
 
 
-def picture_from_srgb(picture: Picture, icc: bytes | None) -> Picture:
-    """Convert a deep image in sRGB to the profile's colours, as `picture_to_srgb` does the other way."""
-    return picture.recolored(deep_from_srgb(picture.pixels, icc)) if picture.deep else picture
+def frame_from_srgb(frame: Frame, icc: bytes | None) -> Frame:
+    """Convert a deep image in sRGB to the profile's colours, as `frame_to_srgb` does the other way."""
+    return frame.with_colors(deep_from_srgb(frame.pixels, icc)) if frame.deep else frame
 
 
 def deep_to_srgb(pixels: Array, icc: bytes | None) -> Array:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from translate.errors import DataError, UsageError
-from translate.images import MAX_PIXELS, PictureFile, picture_name, pixels_of, read, write
+from translate.images import MAX_PIXELS, ImageFile, count_pixels, printable_path, read, write
 from translate.images.codecs.writing import remove_stale_parts
 from translate.inference.batch.journal import DONE, FOREIGN, Identity, Journal, input_identity
 from translate.inference.batch.masks import Masks
@@ -24,7 +24,7 @@ WORKERS = 2
 AHEAD = 4  # images decoded ahead of the network for each worker, and as many being encoded
 LARGE = 16_000_000  # pixels; an image of so many goes through the pipeline by itself
 DONE_BEFORE = "done before"
-SKIP_REASONS = {DONE: DONE_BEFORE, FOREIGN: "there already, and not known to come from this picture"}
+SKIP_REASONS = {DONE: DONE_BEFORE, FOREIGN: "there already, and not known to come from this image"}
 NO_MASKS = Masks()
 PILLOW_FORMATS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP"}
 
@@ -124,7 +124,7 @@ class Work:
     """
 
     job: Job
-    file: PictureFile | None = None
+    file: ImageFile | None = None
     outcome: Outcome | None = None
     identity: Identity | None = None
     seconds: float = 0.0
@@ -174,7 +174,7 @@ class Pipeline:
     def _read_ahead(self, jobs: Sequence[Job], read: Submit) -> Iterator[Work]:
         reads: deque[Future[Work]] = deque()
         for job in jobs:
-            large = pixels_of(job.source) > LARGE
+            large = count_pixels(job.source) > LARGE
             if large:
                 yield from pop_results(reads)
                 wait(self.writes)
@@ -204,7 +204,7 @@ class Pipeline:
         except MemoryError:
             return Work(job).with_failure(_too_large(job))
         except OSError as error:  # of a name that the output's file system does not take
-            return Work(job).with_failure(f"{picture_name(job.source)}: {error.strerror}")
+            return Work(job).with_failure(f"{printable_path(job.source)}: {error.strerror}")
 
     def _reason_to_skip(self, job: Job) -> str:
         if self.settings.overwrite:
@@ -265,10 +265,10 @@ def _same_size(one: Work, other: Work) -> bool:
 
 
 def _too_large(job: Job) -> str:
-    return f"{picture_name(job.source)}: too large for this machine's memory: use --tile 512, or less"
+    return f"{printable_path(job.source)}: too large for this machine's memory: use --tile 512, or less"
 
 
-def _in_format(file: PictureFile, name: str, source: Path) -> PictureFile:
+def _in_format(file: ImageFile, name: str, source: Path) -> ImageFile:
     """Return a file in the format that is asked for.
 
     Raises:
@@ -279,7 +279,7 @@ def _in_format(file: PictureFile, name: str, source: Path) -> PictureFile:
     if len(file.frames) > 1 and (file.format == "TIFF" or name == "jpg"):
         count = f"{len(file.frames)} {'pages' if file.format == 'TIFF' else 'frames'}"
         reason = f"{count}, which {PILLOW_FORMATS[name]} cannot hold: use --format keep"
-        raise DataError(f"{picture_name(source)}: {reason}")
+        raise DataError(f"{printable_path(source)}: {reason}")
     settings: dict[str, Any] = {
         key: file.settings[key] for key in ("duration", "loop") if key in file.settings
     }

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from translate.images import real
+from translate.images import resolve_links
 from translate.inference.batch.plan import Job
 from translate.storage import atomic_write, cache_folder
 
@@ -35,16 +35,16 @@ class Journal:
 
     def __init__(self, out: Path, work: dict[str, Any]) -> None:
         self.sources: frozenset[str] = frozenset()
-        place = hashlib.sha256(os.fsencode(real(out))).hexdigest()[:24]
+        place = hashlib.sha256(os.fsencode(resolve_links(out))).hexdigest()[:24]
         self.path = cache_folder() / "applied" / f"{place}.jsonl"
         self.work = hashlib.sha256(json.dumps(work, sort_keys=True).encode()).hexdigest()[:24]
-        self.out = real(out)
+        self.out = resolve_links(out)
         self._lock = threading.Lock()
         self._lines = self._load()
 
     def start(self, jobs: Sequence[Job]) -> None:
         """Set the sources of this run: what came of them earlier may be replaced, under any name."""
-        self.sources = frozenset(os.fspath(real(job.source)) for job in jobs)
+        self.sources = frozenset(os.fspath(resolve_links(job.source)) for job in jobs)
 
     def state(self, job: Job) -> str:
         """Return what lies in a job's place.
@@ -57,7 +57,7 @@ class Journal:
             return ABSENT
         # The newest line may be of a file that a crash kept from its name: the one before it then holds.
         line = next((line for line in self._lines.get(self._name(job), ()) if line["target"] == target), None)
-        source = os.fspath(real(job.source))
+        source = os.fspath(resolve_links(job.source))
         if line is None or (line["source"] != source and line["source"] not in self.sources):
             return FOREIGN
         known = line["source"], line["input"], line["work"]
@@ -71,7 +71,7 @@ class Journal:
         """
         line = {
             "name": self._name(job),
-            "source": os.fspath(real(job.source)),
+            "source": os.fspath(resolve_links(job.source)),
             "input": source_identity,
             "target": identity(finished),
             "work": self.work,
@@ -82,7 +82,7 @@ class Journal:
                 file.write(json.dumps(line).encode() + b"\n")
 
     def _name(self, job: Job) -> str:
-        return os.path.relpath(real(job.target.parent) / job.target.name, self.out)
+        return os.path.relpath(resolve_links(job.target.parent) / job.target.name, self.out)
 
     def _load(self) -> dict[str, list[Line]]:
         """Read the newest lines of each file; those that a crash cut short do not count."""

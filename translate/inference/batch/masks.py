@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from translate.errors import DataError, UsageError
-from translate.images import Hole, Picture, PictureFile, find_pictures, hole_of, picture_name, read_hole
+from translate.images import Frame, Hole, ImageFile, find_images, hole_from_mask, printable_path, read_hole
 from translate.inference.batch.plan import Job, refuse_unless_reachable
 
 
@@ -43,11 +43,11 @@ class Masks:
         refuse_unless_reachable(self.path)
         if not self.path.exists():
             raise UsageError(
-                f"no mask {picture_name(self.path)!r}: give a file, or a folder of masks by stem"
+                f"no mask {printable_path(self.path)!r}: give a file, or a folder of masks by stem"
             )
         if self.path.is_dir() and not self._by_stem:
             raise UsageError(
-                f"{picture_name(self.path)} holds no masks: give pictures under the photos' stems"
+                f"{printable_path(self.path)} holds no masks: give images under the photos' stems"
             )
 
     @cached_property
@@ -55,7 +55,7 @@ class Masks:
         """The masks of the folder, by path and stem below it."""
         assert self.path
         found: dict[Path, list[Path]] = defaultdict(list)
-        for path in find_pictures(self.path):
+        for path in find_images(self.path):
             found[path.relative_to(self.path).with_suffix("")].append(path)
         return dict(found)
 
@@ -67,36 +67,36 @@ class Masks:
         found = self._by_stem.get(place) or self._by_stem.get(Path(job.source.stem)) or []
         return found[0] if found else self.path / f"{job.source.stem}.png"
 
-    def add_holes(self, file: PictureFile, job: Job) -> PictureFile:
+    def add_holes(self, file: ImageFile, job: Job) -> ImageFile:
         """Return the file with the hole that its mask shows in each frame.
 
         Raises:
             DataError: there is no mask, it is damaged or of another size, or all is hole.
         """
         frames = [replace(frame, hole=self._hole(frame, job)) for frame in file.frames]
-        name = picture_name(job.source)
+        name = printable_path(job.source)
         if any(frame.hole is not None and frame.hole.all() for frame in frames):
             raise DataError(
-                f"{name}: all of the picture is hole: leave black what is to be kept (--invert swaps the two)"
+                f"{name}: all of the image is hole: leave black what is to be kept (--invert swaps the two)"
             )
         empty = not any(frame.hole is not None and frame.hole.any() for frame in frames)
         return replace(file, frames=frames, damage=file.damage or "the mask is empty" * empty)
 
-    def _hole(self, frame: Picture, job: Job) -> Hole:
+    def _hole(self, frame: Frame, job: Job) -> Hole:
         if job.mask is not None:
             if not job.mask.exists():
-                stem, folder = job.source.stem, picture_name(job.mask.parent)
+                stem, folder = job.source.stem, printable_path(job.mask.parent)
                 raise DataError(
-                    f"{picture_name(job.source)}: no mask of the stem {stem!r} in {folder}:"
+                    f"{printable_path(job.source)}: no mask of the stem {stem!r} in {folder}:"
                     " add one (all black fills nothing)"
                 )
             try:
                 return read_hole(job.mask, frame.size, invert=self.invert, dilate=self.dilate)
             except DataError as error:
-                raise DataError(f"{picture_name(job.source)}: {error}") from None
+                raise DataError(f"{printable_path(job.source)}: {error}") from None
         if frame.alpha is None or (frame.alpha > 0).all():
             raise DataError(
-                f"{picture_name(job.source)}: no mask, and nothing in it is transparent: give --mask"
+                f"{printable_path(job.source)}: no mask, and nothing in it is transparent: give --mask"
             )
-        shown = Picture(pixels=np.where(frame.alpha == 0, 255, 0).astype(np.uint8)[..., None])
-        return hole_of(shown, frame.size, invert=self.invert, dilate=self.dilate)
+        shown = Frame(pixels=np.where(frame.alpha == 0, 255, 0).astype(np.uint8)[..., None])
+        return hole_from_mask(shown, frame.size, invert=self.invert, dilate=self.dilate)

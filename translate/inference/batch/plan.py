@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from translate.errors import UsageError
-from translate.images import FORMATS, SUFFIXES, find_pictures, picture_name, real
+from translate.images import FORMATS, SUFFIXES, find_images, printable_path, resolve_links
 from translate.images.files import FOREIGN
 
 LONGEST_NAME = 255  # bytes, of most file systems
@@ -44,7 +44,7 @@ def plan(inputs: Sequence[Path], out: Path, *, format: str = "keep") -> list[Job
     for source, relative in _find(inputs, out):
         found.setdefault(source, relative)  # of inputs that overlap, the first says where
     wanted = {source: _with_suffix(relative, format) for source, relative in found.items()}
-    used = _UsedPaths(out, [real(source) for source in found], wanted.values())
+    used = _UsedPaths(out, [resolve_links(source) for source in found], wanted.values())
     # Those that keep their names come first, so that no other takes one of them.
     order = sorted(found, key=lambda source: wanted[source] != found[source])
     jobs = {source: Job(source, used.free(wanted[source])) for source in order}
@@ -56,29 +56,31 @@ def refuse_unless_reachable(path: Path) -> None:
     try:
         path.exists()
     except OSError as error:
-        raise UsageError(f"{picture_name(path)}: {error.strerror}: give another path") from None
+        raise UsageError(f"{printable_path(path)}: {error.strerror}: give another path") from None
 
 
 def _find(inputs: Sequence[Path], out: Path) -> Iterator[tuple[Path, Path]]:
     """Yield each image, and its path below the input that it was found in."""
     for given in inputs:
         if given.is_dir():
-            if real(given) == real(out):
+            if resolve_links(given) == resolve_links(out):
                 raise UsageError(
                     f"-o {out} is the input folder itself: give another, or the originals would be lost"
                 )
-            pictures = find_pictures(given, skip=out, suffixes=SUFFIXES | FOREIGN)
-            if not pictures:
+            frames = find_images(given, skip=out, suffixes=SUFFIXES | FOREIGN)
+            if not frames:
                 raise UsageError(
-                    f"{picture_name(given)} holds no pictures: check the path and the suffixes of its files"
+                    f"{printable_path(given)} holds no images: check the path and the suffixes of its files"
                 )
-            yield from ((path, path.relative_to(given)) for path in pictures)
+            yield from ((path, path.relative_to(given)) for path in frames)
         elif given.exists() or given.is_symlink():
-            if real(given) == real(out / given.name):
-                raise UsageError(f"-o {out} is where {picture_name(given)} itself lies: give another folder")
+            if resolve_links(given) == resolve_links(out / given.name):
+                raise UsageError(
+                    f"-o {out} is where {printable_path(given)} itself lies: give another folder"
+                )
             yield given, Path(given.name)
         else:
-            raise UsageError(f"no file or folder {picture_name(given)!r}: check the path")
+            raise UsageError(f"no file or folder {printable_path(given)!r}: check the path")
 
 
 def _with_suffix(path: Path, format: str) -> Path:
@@ -102,7 +104,7 @@ class _UsedPaths:
         self.out = out
         self.ignores_case = _ignores_case(out)
         self.files = {self._key(source) for source in sources}
-        self.folders = {self._key(real(out / parent)) for path in wanted for parent in path.parents}
+        self.folders = {self._key(resolve_links(out / parent)) for path in wanted for parent in path.parents}
 
     def free(self, relative: Path) -> Path:
         """Return a path below `out`: the one wanted, or with the first number that makes it free."""
@@ -110,11 +112,11 @@ class _UsedPaths:
         while self._is_used(target):
             number += 1
             target = (self.out / relative).with_name(_shorten(relative.stem, f"-{number}{relative.suffix}"))
-        self.files.add(self._key(real(target)))
+        self.files.add(self._key(resolve_links(target)))
         return target
 
     def _is_used(self, target: Path) -> bool:
-        key = self._key(real(target))
+        key = self._key(resolve_links(target))
         return key in self.files or key in self.folders
 
     def _key(self, path: PurePath) -> str:
@@ -124,7 +126,7 @@ class _UsedPaths:
 
 def _ignores_case(folder: Path) -> bool:
     """Return whether the file system there takes `a.png` and `A.PNG` for one file."""
-    place = real(folder)
+    place = resolve_links(folder)
     while not place.exists():
         place = place.parent
     swapped = place.parent / place.name.swapcase()

@@ -15,15 +15,15 @@ from torch import Tensor, nn
 
 from translate.config import ModelConfig
 from translate.errors import UsageError
-from translate.images import Array, Picture, PictureFile, to_image, to_tensor
+from translate.images import Array, Frame, ImageFile, image_file_to_pil, to_tensor
 from translate.inference.predictors.conversions import as_file, from_array, from_tensor, to_array, with_hole
 from translate.inference.runtime.runner import Runner
 from translate.models import Model
 
 Progress = Callable[[float], None]  # is called with the share of a large image that is done, in (0, 1]
 
-MOST_SATURATION = 10  # beyond it all colours lie outside of sRGB
-LEAST_TILE = 32  # pixels a side
+MAX_SATURATION = 10  # beyond it all colours lie outside of sRGB
+MIN_TILE = 32  # pixels a side
 
 
 def ignore_progress(share: float) -> None:
@@ -107,21 +107,19 @@ class Predictor(ABC):
             return answer[..., 0] if image.ndim == 2 and answer.shape[2] == 1 else answer
         file = as_file(image, native=self.native_colors)
         (file,) = self.predict_files([replace(file, frames=[self._with_hole(file.frames[0], mask)])])
-        return to_image(file)
+        return image_file_to_pil(file)
 
     @abstractmethod
-    def predict(self, picture: Picture, progress: Progress = ignore_progress) -> Picture:
+    def predict(self, frame: Frame, progress: Progress = ignore_progress) -> Frame:
         """Apply the model to one image of any size and depth; its alpha comes along."""
 
-    def predict_batch(
-        self, pictures: Sequence[Picture], progress: Progress = ignore_progress
-    ) -> list[Picture]:
+    def predict_batch(self, frames: Sequence[Frame], progress: Progress = ignore_progress) -> list[Frame]:
         """Apply the model to images, several in one forward where that changes nothing."""
-        return [self.predict(picture, progress) for picture in pictures]
+        return [self.predict(frame, progress) for frame in frames]
 
     def predict_files(
-        self, files: Sequence[PictureFile], progress: Progress = ignore_progress
-    ) -> list[PictureFile]:
+        self, files: Sequence[ImageFile], progress: Progress = ignore_progress
+    ) -> list[ImageFile]:
         """Apply the model to every frame of files; all else in them comes along."""
         frames = iter(self.predict_batch([frame for file in files for frame in file.frames], progress))
         return [replace(file, frames=[next(frames) for _ in file.frames]) for file in files]
@@ -147,16 +145,16 @@ class Predictor(ABC):
                 f"this model takes {channels[0]} and gives {channels[1]} channels: {cls.channels_rule}"
             )
 
-    def _with_hole(self, picture: Picture, mask: Any) -> Picture:
-        return with_hole(picture, mask) if self.needs_mask else picture
+    def _with_hole(self, frame: Frame, mask: Any) -> Frame:
+        return with_hole(frame, mask) if self.needs_mask else frame
 
     def _predict_tensor(self, x: Tensor, mask: Any) -> Tensor:
         """Apply the model to (C, H, W) or (N, C, H, W) in [-1, 1]; the answer is on the same device."""
-        pictures = [self._with_hole(picture, mask) for picture in from_tensor(x)]
-        out = torch.cat([to_tensor(self.predict(picture).pixels) for picture in pictures]).to(x)
-        for number, picture in enumerate(pictures):
-            if picture.hole is not None:  # what is known stays as it was, to the bit
-                known = torch.from_numpy(~picture.hole).to(x.device)
+        frames = [self._with_hole(frame, mask) for frame in from_tensor(x)]
+        out = torch.cat([to_tensor(self.predict(frame).pixels) for frame in frames]).to(x)
+        for number, frame in enumerate(frames):
+            if frame.hole is not None:  # what is known stays as it was, to the bit
+                known = torch.from_numpy(~frame.hole).to(x.device)
                 out[number] = torch.where(known, x.reshape(out.shape)[number], out[number])
         return out.reshape(*x.shape[:-3], *out.shape[1:])
 
@@ -166,10 +164,8 @@ class Predictor(ABC):
         Raises:
             UsageError: it is no such number, or the model does not colour.
         """
-        if not isinstance(saturation, (int, float)) or not 0 <= saturation <= MOST_SATURATION:
-            raise UsageError(
-                f"saturation is {saturation!r}, but must be a number from 0 to {MOST_SATURATION}"
-            )
+        if not isinstance(saturation, (int, float)) or not 0 <= saturation <= MAX_SATURATION:
+            raise UsageError(f"saturation is {saturation!r}, but must be a number from 0 to {MAX_SATURATION}")
         if saturation != 1 and not self.has_saturation:
             raise UsageError("this model does not colour: leave saturation out")
         return float(saturation)
@@ -183,8 +179,6 @@ def _parse_tile(tile: str | int) -> str | int:
     """
     if tile in ("auto", "off"):
         return tile
-    if not str(tile).isdecimal() or not int(tile) >= LEAST_TILE:
-        raise UsageError(
-            f"tile is {tile!r}, but must be auto, off, or a side of at least {LEAST_TILE} pixels"
-        )
+    if not str(tile).isdecimal() or not int(tile) >= MIN_TILE:
+        raise UsageError(f"tile is {tile!r}, but must be auto, off, or a side of at least {MIN_TILE} pixels")
     return int(tile)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from translate.config import ColorizationModelConfig
-from translate.images import Array, Picture, levels, to_tensor
+from translate.images import Array, Frame, levels, to_tensor
 from translate.images.color.lab import join_lab, split_lab
 from translate.inference.predictors.base import Predictor, Progress, ignore_progress
 from translate.inference.predictors.canvas import Canvas
@@ -45,14 +45,12 @@ class ColorizationPredictor(Predictor):
         self.factor = self.saturation * model.config.saturation
 
     @torch.inference_mode()
-    def predict(self, picture: Picture, progress: Progress = ignore_progress) -> Picture:
-        network, multiple = partial(self.runner, exact=picture.deep), self.config.size_multiple
-        return colorize(picture, network, side=self.working_size, multiple=multiple, saturation=self.factor)
+    def predict(self, frame: Frame, progress: Progress = ignore_progress) -> Frame:
+        network, multiple = partial(self.runner, exact=frame.deep), self.config.size_multiple
+        return colorize(frame, network, side=self.working_size, multiple=multiple, saturation=self.factor)
 
 
-def colorize(
-    picture: Picture, network: Network, *, side: int, multiple: int, saturation: float = 1.0
-) -> Picture:
+def colorize(frame: Frame, network: Network, *, side: int, multiple: int, saturation: float = 1.0) -> Frame:
     """Colorize a photo; its lightness and its alpha are its own.
 
     The network sees the photo with a shorter side of `side` pixels, and a quarter larger, each as it is
@@ -64,22 +62,22 @@ def colorize(
         network: lightness (1, 1, h, w) -> a and b (1, 2, h, w), all in [-1, 1].
         saturation: factor of a and b.
     """
-    small = _reduce(picture, side)
+    small = _reduce(frame, side)
     canvas = Canvas(small, multiple, 3)
     light, _ = split_lab(canvas.whole())
     chroma = saturation * _predict_chroma(light, network, multiple)
     width, height = small.size
     slope, offset = _fit_guided_filter(light[..., :height, :width], chroma[..., :height, :width])
-    return Picture(pixels=_merge(picture, slope, offset), alpha=picture.alpha)
+    return Frame(pixels=_merge(frame, slope, offset), alpha=frame.alpha)
 
 
-def _reduce(picture: Picture, side: int) -> Picture:
+def _reduce(frame: Frame, side: int) -> Frame:
     """Resize an image to a shorter side of `side` pixels at most, and to no longer than a panorama."""
-    width, height = picture.size
+    width, height = frame.size
     factor = min(1.0, side / min(width, height), LONGEST * side / max(width, height))
     size = max(1, round(width * factor)), max(1, round(height * factor))
-    pixels = picture.rgb()
-    return Picture(pixels=cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) if factor < 1 else pixels)
+    pixels = frame.rgb()
+    return Frame(pixels=cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) if factor < 1 else pixels)
 
 
 def _predict_chroma(light: Tensor, network: Network, multiple: int) -> Tensor:
@@ -109,17 +107,17 @@ def _fit_guided_filter(light: Tensor, chroma: Tensor) -> tuple[Tensor, Tensor]:
     return mean(slope), mean(mean_chroma - slope * mean_light)
 
 
-def _merge(picture: Picture, slope: Tensor, offset: Tensor) -> Array:
+def _merge(frame: Frame, slope: Tensor, offset: Tensor) -> Array:
     """Join the photo's lightness with the colour that the coefficients give for it, strip by strip."""
-    width, height = picture.size
-    out = np.empty((height, width, 3), picture.pixels.dtype)
+    width, height = frame.size
+    out = np.empty((height, width, 3), frame.pixels.dtype)
     rows = max(1, STRIP // width)
     for top in range(0, height, rows):
-        part = Picture(pixels=picture.pixels[top : top + rows])
+        part = Frame(pixels=frame.pixels[top : top + rows])
         light, _ = split_lab(to_tensor(part.rgb()))
         a, b = (_strip(t, (height, width), top, light.shape[2]) for t in (slope, offset))
         rgb = join_lab(light, _reduce_chroma(light, a * light + b))
-        out[top : top + rows] = levels(rgb[0].permute(1, 2, 0), picture.pixels.dtype.type)
+        out[top : top + rows] = levels(rgb[0].permute(1, 2, 0), frame.pixels.dtype.type)
     return out
 
 

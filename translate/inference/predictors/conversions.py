@@ -13,18 +13,18 @@ from torch import Tensor
 from translate.errors import DataError, UsageError
 from translate.images import (
     Array,
-    Picture,
-    PictureFile,
-    from_image,
-    hole_of,
+    Frame,
+    ImageFile,
+    hole_from_mask,
+    image_file_from_pil,
     levels,
-    picture_name,
+    printable_path,
     read,
     read_hole,
 )
 
 
-def as_file(image: Any, *, native: bool) -> PictureFile:
+def as_file(image: Any, *, native: bool) -> ImageFile:
     """Convert a path or a PIL image to a file of one frame.
 
     Args:
@@ -35,17 +35,17 @@ def as_file(image: Any, *, native: bool) -> PictureFile:
         DataError: the file is no image.
     """
     if isinstance(image, Image.Image):
-        return from_image(image, native=native)
+        return image_file_from_pil(image, native=native)
     if not isinstance(image, (str, Path)):
         kind = type(image).__name__
-        raise UsageError(f"a picture is a path, a PIL image, an array or a tensor, not a {kind}")
+        raise UsageError(f"an image is a path, a PIL image, an array or a tensor, not a {kind}")
     if Path(image).is_dir():
-        name = picture_name(image)
+        name = printable_path(image)
         raise UsageError(f"{name} is a folder: translate it by .folder({name!r}, out)")
     return read(image, first_only=True, native=native)
 
 
-def from_array(array: Array) -> Picture:
+def from_array(array: Array) -> Frame:
     """Convert (H, W) or (H, W, 1 to 4) uint8 or uint16; a second or a fourth channel is alpha.
 
     Raises:
@@ -58,19 +58,19 @@ def from_array(array: Array) -> Picture:
             f"an array of {array.shape} {array.dtype}: give (H, W) or (H, W, 1 to 4) uint8 or uint16"
         )
     has_alpha = planes.shape[2] in (2, 4)
-    return Picture(
+    return Frame(
         pixels=planes[..., : planes.shape[2] - has_alpha], alpha=planes[..., -1] if has_alpha else None
     )
 
 
-def to_array(picture: Picture) -> Array:
+def to_array(frame: Frame) -> Array:
     """Convert back, to (H, W, C)."""
-    if picture.alpha is None:
-        return picture.pixels
-    return np.dstack([picture.pixels, picture.alpha])
+    if frame.alpha is None:
+        return frame.pixels
+    return np.dstack([frame.pixels, frame.alpha])
 
 
-def from_tensor(x: Tensor) -> list[Picture]:
+def from_tensor(x: Tensor) -> list[Frame]:
     """Convert (C, H, W) or (N, C, H, W) in [-1, 1], of 1 or 3 channels, to images of floats.
 
     Raises:
@@ -83,10 +83,10 @@ def from_tensor(x: Tensor) -> list[Picture]:
     if not (x.min() >= -1 and x.max() <= 1):
         raise DataError(f"a tensor from {x.min():g} to {x.max():g}: its values must lie in [-1, 1]")
     images = x.reshape(-1, *x.shape[-3:]).detach().float().cpu().permute(0, 2, 3, 1)
-    return [Picture(pixels=levels(image, np.float32)) for image in images]
+    return [Frame(pixels=levels(image, np.float32)) for image in images]
 
 
-def with_hole(picture: Picture, mask: Any) -> Picture:
+def with_hole(frame: Frame, mask: Any) -> Frame:
     """Return an image with the hole that a mask shows; without a mask, with what is transparent in it.
 
     Args:
@@ -97,26 +97,26 @@ def with_hole(picture: Picture, mask: Any) -> Picture:
         DataError: the mask is damaged, of another size, or covers all.
     """
     if isinstance(mask, (str, Path)):
-        hole = read_hole(Path(mask), picture.size)
+        hole = read_hole(Path(mask), frame.size)
     elif mask is not None:
-        hole = hole_of(_to_mask(mask), picture.size)
-    elif picture.alpha is not None and not picture.alpha.all():
-        hole = picture.alpha == 0
+        hole = hole_from_mask(_to_mask(mask), frame.size)
+    elif frame.alpha is not None and not frame.alpha.all():
+        hole = frame.alpha == 0
     else:
-        raise UsageError("this model fills holes: give a mask, white where the picture is to be filled")
+        raise UsageError("this model fills holes: give a mask, white where the image is to be filled")
     if hole.all():
-        raise DataError("all of the picture is hole: white is hole, and something must be known")
-    return replace(picture, hole=hole)
+        raise DataError("all of the image is hole: white is hole, and something must be known")
+    return replace(frame, hole=hole)
 
 
-def _to_mask(mask: Any) -> Picture:
+def _to_mask(mask: Any) -> Frame:
     """Convert a mask: a PIL image, or an array or a tensor of any kind of number, in one or more channels.
 
     Raises:
         DataError: it has another shape.
     """
     if isinstance(mask, Image.Image):
-        return from_image(mask).frames[0]
+        return image_file_from_pil(mask).frames[0]
     array = np.asarray(mask.detach().cpu() if isinstance(mask, Tensor) else mask)
     if array.ndim > 2 and array.shape[0] == 1:  # (1, H, W), as tensors have it
         array = array[0]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from translate.config import GenerationModelConfig
 from translate.errors import UsageError
-from translate.images import Picture, PictureFile, picture_grid, write, write_rgb
+from translate.images import Frame, ImageFile, image_grid, write, write_rgb
 from translate.images.codecs.video import write_mp4
 from translate.images.sheet import GAP
 from translate.inference.predictors.generation import Sampler, walk
@@ -43,7 +43,7 @@ def save_samples(sampler: Sampler, inputs: Tensor, out: Path, *, overwrite: bool
     side = max(columns, ceil(len(inputs) / columns)) * each + GAP
     if side > (most := LARGEST[out.suffix.lower()]):
         raise UsageError(f"{out} would be {side} pixels a side, {most} are the most: give a folder by -o")
-    write_rgb(picture_grid(sampler(inputs), columns), out)
+    write_rgb(image_grid(sampler(inputs), columns), out)
     return f"{_count(inputs)} in {out}"
 
 
@@ -54,7 +54,7 @@ def columns_for(c: GenerationModelConfig, count: int) -> int:
 
 
 def _count(inputs: Tensor) -> str:
-    return "1 picture" if len(inputs) == 1 else f"{len(inputs)} pictures"
+    return "1 image" if len(inputs) == 1 else f"{len(inputs)} images"
 
 
 def _save_each(sampler: Sampler, inputs: Tensor, out: Path, *, overwrite: bool) -> str:
@@ -84,10 +84,10 @@ def save_walk(sampler: Sampler, stops: Tensor, out: Path, *, overwrite: bool) ->
     if out.suffix.lower() == ".mp4":
         write_mp4(images, out, per_second=1000 / MILLISECONDS)
     else:
-        frames = [Picture(pixels=image) for image in images]
+        frames = [Frame(pixels=image) for image in images]
         times = {"duration": [MILLISECONDS] * len(frames), "loop": 0}
-        write(PictureFile(format=out.suffix[1:].upper(), frames=frames, settings=times), out)
-    return f"a walk through {len(stops)} pictures in {out}"
+        write(ImageFile(format=out.suffix[1:].upper(), frames=frames, settings=times), out)
+    return f"a walk through {len(stops)} images in {out}"
 
 
 def save_traversals(sampler: Sampler, codes: Mapping[str, Tensor], out: Path, *, overwrite: bool) -> str:
@@ -108,7 +108,7 @@ def save_traversals(sampler: Sampler, codes: Mapping[str, Tensor], out: Path, *,
     for place in places.values():
         refuse(place, GRIDS, overwrite=overwrite)
     for name, inputs in codes.items():
-        write_rgb(picture_grid(sampler(inputs.flatten(0, 1)), inputs.shape[1]), places[name])
+        write_rgb(image_grid(sampler(inputs.flatten(0, 1)), inputs.shape[1]), places[name])
     return f"what {', '.join(codes)} do: {out}"
 
 

@@ -11,10 +11,10 @@ from translate.config import GenerationModelConfig
 from translate.errors import UsageError, nearest
 from translate.images import Pixels, to_pixels
 from translate.inference.runtime.gate import running_network
-from translate.inference.runtime.runner import place
+from translate.inference.runtime.runner import move_to_device
 from translate.models import Model, pick_device, pick_precision
 
-LEAST_TRUNCATION = 0.1  # with less, drawing anew takes long, and all images are alike
+MIN_TRUNCATION = 0.1  # with less, drawing anew takes long, and all images are alike
 CODE_REACH = 1.0  # of continuous codes, which are trained on U(-1, 1)
 
 
@@ -30,11 +30,11 @@ class Sampler:
 
     def __init__(self, model: Model, *, device: str = "auto", precision: str = "auto") -> None:
         if not isinstance(model.config, GenerationModelConfig):
-            raise UsageError("this model translates pictures, it makes none from noise: use translate apply")
+            raise UsageError("this model translates images, it makes none from noise: use translate apply")
         self.config = model.config
         self.device = pick_device(device)
         self.precision = pick_precision(precision, self.device)
-        self.generator: nn.Module = place(model.generator(), self.device)
+        self.generator: nn.Module = move_to_device(model.generator(), self.device)
 
     def draw(
         self, count: int, seed: int = 0, *, truncation: float | None = None, asked: str | None = None
@@ -82,10 +82,8 @@ def draw(
     """
     if count < 1 or seed < 0:
         raise UsageError(f"count {count}, seed {seed}: give a count of 1 or more and a seed of 0 or more")
-    if truncation is not None and not truncation >= LEAST_TRUNCATION:  # NaN is not
-        raise UsageError(
-            f"truncation {truncation} is less than {LEAST_TRUNCATION}: give more, or leave it out"
-        )
+    if truncation is not None and not truncation >= MIN_TRUNCATION:  # NaN is not
+        raise UsageError(f"truncation {truncation} is less than {MIN_TRUNCATION}: give more, or leave it out")
     kinds = len(c.classes)
     asked_class = class_number(c, asked) if asked is not None else None
     rows = []

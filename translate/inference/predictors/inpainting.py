@@ -12,8 +12,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from translate.images import Array, Hole, Picture, levels, to_tensor
-from translate.images.picture import WHITE
+from translate.images import Array, Frame, Hole, levels, to_tensor
+from translate.images.frame import WHITE
 from translate.inference.predictors.base import Predictor, Progress, ignore_progress
 from translate.inference.predictors.canvas import luminance
 from translate.inference.predictors.texture import add_texture
@@ -27,7 +27,7 @@ SEAM = 8.0  # pixels over which a difference at the hole's border fades towards 
 
 
 class InpaintingPredictor(Predictor):
-    """Fills the hole of each photo, `Picture.hole`."""
+    """Fills the hole of each photo, `Frame.hole`."""
 
     needs_mask = True
     native_colors = True  # what is known is to stay as it is in the file, to the bit
@@ -36,20 +36,20 @@ class InpaintingPredictor(Predictor):
     channels_rule = "a model with a mask takes RGB and the mask and gives RGB"
 
     @torch.inference_mode()
-    def predict(self, picture: Picture, progress: Progress = ignore_progress) -> Picture:
-        assert picture.hole is not None
-        network, multiple = partial(self.runner, exact=picture.deep), self.config.size_multiple
-        return fill(picture, picture.hole, network, multiple=multiple, progress=progress)
+    def predict(self, frame: Frame, progress: Progress = ignore_progress) -> Frame:
+        assert frame.hole is not None
+        network, multiple = partial(self.runner, exact=frame.deep), self.config.size_multiple
+        return fill(frame, frame.hole, network, multiple=multiple, progress=progress)
 
 
 def fill(
-    picture: Picture,
+    frame: Frame,
     hole: Hole,
     network: Callable[[Tensor], Tensor],
     *,
     multiple: int,
     progress: Progress = ignore_progress,
-) -> Picture:
+) -> Frame:
     """Fill the holes of an image; every pixel outside of them stays what it is, to the bit.
 
     Thick holes are filled on a reduced image, where the network sees across them, thin ones at the
@@ -60,7 +60,7 @@ def fill(
         hole: (H, W), true where the image is to be filled.
         network: (1, C + 1, h, w), the mask last and 1 in the hole -> (1, C, h, w), all in [-1, 1].
     """
-    pixels = picture.rgb().copy()
+    pixels = frame.rgb().copy()
     open_ = hole.copy()
     for factor, group in _group_by_scale(hole):
         small, small_hole = _reduce(pixels, open_, factor)
@@ -70,9 +70,9 @@ def fill(
             _copy_enlarged(pixels, group, _add_texture(pixels, group, hole, scale), scale)
         open_ &= ~group
         progress(1 - open_.sum() / max(hole.sum(), 1))
-    filled = Picture(pixels=pixels, alpha=picture.alpha)
-    if picture.pixels.shape[2] == 1:
-        filled = replace(filled, pixels=np.where(hole[..., None], luminance(filled), picture.pixels))
+    filled = Frame(pixels=pixels, alpha=frame.alpha)
+    if frame.pixels.shape[2] == 1:
+        filled = replace(filled, pixels=np.where(hole[..., None], luminance(filled), frame.pixels))
     if filled.alpha is not None:
         opaque = filled.alpha.dtype.type(filled.white)
         filled = replace(filled, alpha=np.where(hole, opaque, filled.alpha))

@@ -44,7 +44,7 @@ def load_predictor(
             fit the model or this machine.
     """
     if model.config.kind not in PREDICTORS:
-        raise UsageError("this model makes pictures from noise, it translates none: use translate sample")
+        raise UsageError("this model makes images from noise, it translates none: use translate sample")
     predictor = PREDICTORS[model.config.kind]
     predictor.check_channels(model.config)  # before engines are measured, which takes seconds
     engine = predictor.auto_engine if engine == "auto" else engine

@@ -17,7 +17,7 @@ from torch import Tensor, fx, nn
 
 from translate.inference.predictors.tiles import Span
 from translate.inference.runtime.tracing import trace_graph
-from translate.networks.blocks import picture_norms
+from translate.networks.blocks import per_image_norms
 
 Statistics = tuple[Tensor, Tensor]  # mean and variance, (C,) float32 each
 Core = tuple[Span, Span]  # the rows and the columns of a window
@@ -27,7 +27,7 @@ PLASTIC = 1.3247179572447460  # the root of x^3 = x + 1, for two dimensions what
 
 def trace_norms(network: nn.Module) -> fx.Graph | None:
     """Trace a network, its norms as single nodes; None if no norm takes an image's own statistics."""
-    norms = picture_norms(network)
+    norms = per_image_norms(network)
     return trace_graph(network, norms) if norms else None
 
 
@@ -44,7 +44,7 @@ def pool_statistics(
         windows: (1, C, h, w) each.
         cores: which part of each window counts: its rows and columns.
     """
-    norms = picture_norms(network)
+    norms = per_image_norms(network)
     names = {name for name, module in network.named_modules() if any(module is norm for norm in norms)}
     known: dict[str, Statistics] = {}
     runs = [_WindowRun(network, graph, known, window) for window in windows]

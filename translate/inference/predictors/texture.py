@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from translate.images import Array, Hole
-from translate.images.picture import WHITE
+from translate.images.frame import WHITE
 
 SIDE, STEP = 32, 16  # of the patches, which overlap by half
 CELL = 8  # side of the squares by whose means patches are compared

@@ -111,8 +111,8 @@ def predict_tiled(canvas: Canvas, tiling: Tiling, network: TiledNetwork, progres
     Returns:
         (H, W, channels) of the image's own kind of number.
     """
-    kind = canvas.picture.pixels.dtype
-    out = np.empty((*canvas.picture.pixels.shape[:2], network.channels), kind)
+    kind = canvas.frame.pixels.dtype
+    out = np.empty((*canvas.frame.pixels.shape[:2], network.channels), kind)
     run = network.for_tiles_of(canvas, tiling)
 
     def predict(row: Span, column: Span) -> Array:

@@ -8,7 +8,7 @@ from functools import cached_property
 import torch
 from torch import fx
 
-from translate.images import Picture
+from translate.images import Frame
 from translate.inference.predictors.base import Predictor, Progress, ignore_progress
 from translate.inference.predictors.canvas import Canvas
 from translate.inference.predictors.statistics import trace_norms
@@ -17,14 +17,14 @@ from translate.inference.runtime.memory import memory_limits
 from translate.inference.runtime.runner import Runner
 from translate.models import Model
 
-MOST_BATCH_PIXELS = 2**20  # of all images of one forward
+MAX_BATCH_PIXELS = 2**20  # of all images of one forward
 
 
 class TranslationPredictor(Predictor):
     """Turns an image of one domain into one of another."""
 
     channels = ((1, 1), (1, 3), (3, 1), (3, 3))
-    channels_rule = "pictures have 1 (gray) or 3 (RGB)"
+    channels_rule = "images have 1 (gray) or 3 (RGB)"
 
     def __init__(
         self, model: Model, runner: Runner, *, tile: str | int = "auto", saturation: float = 1.0
@@ -34,39 +34,37 @@ class TranslationPredictor(Predictor):
         self._batch_is_exact: dict[torch.Size, bool] = {}
 
     def max_batch_size(self, size: tuple[int, int]) -> int:
-        return max(1, min(self.runner.max_batch_size, MOST_BATCH_PIXELS // (size[0] * size[1])))
+        return max(1, min(self.runner.max_batch_size, MAX_BATCH_PIXELS // (size[0] * size[1])))
 
     @torch.inference_mode()
-    def predict(self, picture: Picture, progress: Progress = ignore_progress) -> Picture:
-        canvas, exact = self._canvas(picture), picture.deep
+    def predict(self, frame: Frame, progress: Progress = ignore_progress) -> Frame:
+        canvas, exact = self._canvas(frame), frame.deep
         tiling = self._tiling(canvas)
         if tiling is None:
-            return canvas.to_picture(self.runner(canvas.whole(), exact=exact)[0])
+            return canvas.to_frame(self.runner(canvas.whole(), exact=exact)[0])
         network = TiledNetwork(
             self.runner.module(exact), self._norm_graph, self.config.out_channels, self.runner.device
         )
         with self.runner.arithmetic(exact).autocast():
             pixels = predict_tiled(canvas, tiling, network, progress)
-        return Picture(pixels=pixels, alpha=picture.alpha)
+        return Frame(pixels=pixels, alpha=frame.alpha)
 
-    def predict_batch(
-        self, pictures: Sequence[Picture], progress: Progress = ignore_progress
-    ) -> list[Picture]:
-        done: list[Picture] = []
-        while len(done) < len(pictures):
-            group = self._first_group(pictures[len(done) :])
+    def predict_batch(self, frames: Sequence[Frame], progress: Progress = ignore_progress) -> list[Frame]:
+        done: list[Frame] = []
+        while len(done) < len(frames):
+            group = self._first_group(frames[len(done) :])
             fits = len(group) > 1 and self._tiling(self._canvas(group[0])) is None
             done += self._predict_group(group) if fits else [self.predict(group[0], progress)]
         return done
 
     @torch.inference_mode()
-    def _predict_group(self, pictures: Sequence[Picture]) -> list[Picture]:
+    def _predict_group(self, frames: Sequence[Frame]) -> list[Frame]:
         """Run images of one size in one forward, unless one by itself would come out otherwise."""
-        canvases = [self._canvas(picture) for picture in pictures]
+        canvases = [self._canvas(frame) for frame in frames]
         windows = torch.cat([canvas.whole() for canvas in canvases])
         if not self._is_exact_in_batch(windows.shape):
-            return [self.predict(picture) for picture in pictures]
-        return [canvas.to_picture(out) for canvas, out in zip(canvases, self.runner(windows), strict=True)]
+            return [self.predict(frame) for frame in frames]
+        return [canvas.to_frame(out) for canvas, out in zip(canvases, self.runner(windows), strict=True)]
 
     def _is_exact_in_batch(self, shape: torch.Size) -> bool:
         """Return whether the images of a batch come out as they do one by one, tried once for each shape.
@@ -81,21 +79,21 @@ class TranslationPredictor(Predictor):
             )
         return self._batch_is_exact[shape]
 
-    def _first_group(self, pictures: Sequence[Picture]) -> list[Picture]:
+    def _first_group(self, frames: Sequence[Frame]) -> list[Frame]:
         """Return the first image and those right behind it that fit it: of its size, small, 8 bits deep."""
-        first = pictures[0]
+        first = frames[0]
         group = [first]
-        for picture in pictures[1 : self.max_batch_size(first.size)]:
-            if first.deep or picture.deep or picture.size != first.size:
+        for frame in frames[1 : self.max_batch_size(first.size)]:
+            if first.deep or frame.deep or frame.size != first.size:
                 break
-            group.append(picture)
+            group.append(frame)
         return group
 
-    def _canvas(self, picture: Picture) -> Canvas:
-        return Canvas(picture, self.config.size_multiple, self.config.in_channels)
+    def _canvas(self, frame: Frame) -> Canvas:
+        return Canvas(frame, self.config.size_multiple, self.config.in_channels)
 
     def _tiling(self, canvas: Canvas) -> Tiling | None:
-        exact = canvas.picture.deep or self.runner.engine == "onnxruntime"  # it computes in float32 only
+        exact = canvas.frame.deep or self.runner.engine == "onnxruntime"  # it computes in float32 only
         cost = self.runner.generator.memory_per_pixel(self.runner.arithmetic(exact).dtype.itemsize)
         multiple = self.config.size_multiple
         return plan_tiles(canvas, self.tile, multiple=multiple, cost=cost, limits=self._limits)

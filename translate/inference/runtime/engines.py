@@ -20,22 +20,22 @@ from translate.inference.runtime.engine_cache import EngineCache, EngineStats, d
 from translate.inference.runtime.formats import EXPORT_FORMATS, Files, Run, first_line
 from translate.inference.runtime.tracing import trace_program
 from translate.models import Model, Precision
-from translate.networks.blocks import picture_norms
+from translate.networks.blocks import per_image_norms
 
 log = logging.getLogger(__name__)
 
 LIBRARIES = {"openvino": EXPORT_FORMATS["openvino"], "onnxruntime": EXPORT_FORMATS["onnx"]}
 FLOAT32_ONLY = ("onnxruntime",)
 ENGINES = ("auto", "torch", *LIBRARIES)
-LEAST_PSNR = 40.0  # dB, of bfloat16 against float32
-MOST_DIFFERENCE = 1e-3  # of float32 against float32, on [-1, 1]
+MIN_PSNR = 40.0  # dB, of bfloat16 against float32
+MAX_DIFFERENCE = 1e-3  # of float32 against float32, on [-1, 1]
 MAX_BATCH_SIZE = 8  # images of one size in a forward of torch, where they do not affect each other
-LEAST_SIDE = 256  # pixels, of the image that engines are timed with
+MIN_SIDE = 256  # pixels, of the image that engines are timed with
 
 
 def max_batch_size(network: nn.Module) -> int:
     """Return how many images torch takes in one forward: one, where norms take an image's own statistics."""
-    return 1 if picture_norms(network) else MAX_BATCH_SIZE
+    return 1 if per_image_norms(network) else MAX_BATCH_SIZE
 
 
 class Engine(Protocol):
@@ -143,12 +143,12 @@ class EngineSelector:
         found = self.stats(name)
         if found.failure:
             return f"cannot run this model ({found.failure})"
-        if found.difference <= MOST_DIFFERENCE:
+        if found.difference <= MAX_DIFFERENCE:
             return ""
         if self.precision.dtype == torch.float32 or name in FLOAT32_ONLY:
-            return f"is up to {found.difference:.2g} off torch's answer ({MOST_DIFFERENCE:g} is allowed)"
-        if not found.psnr >= LEAST_PSNR:  # NaN is not
-            return f"is {found.psnr:.1f} dB from torch's answer (at least {LEAST_PSNR:.0f} dB is asked for)"
+            return f"is up to {found.difference:.2g} off torch's answer ({MAX_DIFFERENCE:g} is allowed)"
+        if not found.psnr >= MIN_PSNR:  # NaN is not
+            return f"is {found.psnr:.1f} dB from torch's answer (at least {MIN_PSNR:.0f} dB is asked for)"
         return ""
 
     def measure(self, name: str) -> EngineStats:
@@ -181,7 +181,7 @@ class EngineSelector:
         run = library.load(files, self.precision.dtype)
         answers = [run(image) for image in self.images]
         if not torch.equal(run(self.images[0]), answers[0]):
-            return EngineStats(failure="it gave the same picture two answers")
+            return EngineStats(failure="it gave the same image two answers")
         self.conversions[name] = run, files
         pairs = list(zip(answers, self.truth, strict=True))
         return EngineStats(
@@ -212,7 +212,7 @@ class EngineSelector:
     def images(self) -> list[Tensor]:
         """A square and a taller image, both (1, C, H, W)."""
         multiple, channels = self.config.size_multiple, self.config.in_channels
-        side = -(-LEAST_SIDE // multiple) * multiple
+        side = -(-MIN_SIDE // multiple) * multiple
         return [random_image(channels, height, side, seed=height) for height in (side, side + multiple)]
 
     @cached_property

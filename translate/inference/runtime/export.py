@@ -27,7 +27,7 @@ class ExportResult:
 
     path: Path
     difference: float
-    pictures: int
+    images: int
 
 
 def export(
@@ -61,7 +61,7 @@ def export(
     if not overwrite:
         _refuse_existing(path, name)
     try:
-        files, difference, pictures = _convert(model, name, direction)
+        files, difference, images = _convert(model, name, direction)
     except Exception as error:  # libraries raise errors of any kind
         raise TranslateError(
             f"{path}: this model cannot be exported as {name}: {first_line(error)}"
@@ -72,7 +72,7 @@ def export(
             f"(tolerance {TOLERANCE:g}): try another --format"
         )
     _write(path, name, files)
-    return ExportResult(path, difference, pictures)
+    return ExportResult(path, difference, images)
 
 
 def _format_name(path: Path, given: str | None) -> str:

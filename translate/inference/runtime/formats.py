@@ -19,7 +19,7 @@ from torch.export import ExportedProgram
 from translate.errors import UsageError
 from translate.inference.runtime.gate import changing_settings
 from translate.inference.runtime.inputs import OUTPUT_NAMES
-from translate.inference.runtime.tracing import quiet
+from translate.inference.runtime.tracing import suppress_output
 
 Files = dict[str, bytes]  # the content of each file of a model, by suffix
 Metadata = dict[str, str]
@@ -64,7 +64,7 @@ class ExportFormat:
 def to_onnx(program: ExportedProgram, metadata: Metadata) -> Files:
     """Convert to one ONNX file with its weights inside, the metadata among its `metadata_props`."""
     (given,) = program.graph_signature.user_inputs
-    with quiet(), changing_settings():
+    with suppress_output(), changing_settings():
         _name_instance_norms(program)
         found = torch.onnx.export(
             program,
@@ -92,7 +92,7 @@ def _name_instance_norms(program: ExportedProgram) -> None:
 
 def load_onnx(files: Files, dtype: torch.dtype) -> Run:
     """Load ONNX Runtime on the CPU, whose arithmetic is float32 whatever is asked for."""
-    with quiet():
+    with suppress_output():
         import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -113,7 +113,7 @@ def load_onnx(files: Files, dtype: torch.dtype) -> Run:
 def to_openvino(program: ExportedProgram, metadata: Metadata) -> Files:
     """Convert to an IR in float32, the metadata in its `rt_info`, a dot of a name being a step into it."""
     openvino = import_openvino()
-    with quiet(), changing_settings(), tempfile.TemporaryDirectory() as folder:
+    with suppress_output(), changing_settings(), tempfile.TemporaryDirectory() as folder:
         found = openvino.convert_model(program)
         _normalize_in_place(found, openvino.opset13)
         (given,) = program.graph_signature.user_inputs
@@ -165,7 +165,7 @@ def load_openvino(files: Files, dtype: torch.dtype) -> Run:
 def import_openvino() -> Any:
     """Import OpenVINO without the package that reports each import and conversion to its maker."""
     reporter = "openvino_telemetry"
-    with quiet():
+    with suppress_output():
         known = sys.modules.get(reporter)
         sys.modules[reporter] = None  # type: ignore[assignment]
         try:
@@ -180,14 +180,14 @@ def import_openvino() -> Any:
 def to_torch(program: ExportedProgram, metadata: Metadata) -> Files:
     """Convert to what `torch.export.load` reads, the metadata among its `extra_files`."""
     buffer = io.BytesIO()
-    with quiet():
+    with suppress_output():
         torch.export.save(program, buffer, extra_files=dict(metadata))
     return {".pt2": buffer.getvalue()}
 
 
 def load_torch(files: Files, dtype: torch.dtype) -> Run:
     """Load the graph for torch to run, in float32."""
-    with quiet():
+    with suppress_output():
         module = torch.export.load(io.BytesIO(files[".pt2"])).module()
 
     def run(x: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch.export import Dim
 from translate.config import GenerationModelConfig, ModelConfig
 
 SMALLEST_SIDE = 8  # pixels, the least that a network's mirrored borders work with
-LEAST_TEST_SIDE = 64  # pixels, of all random images but the smallest
+MIN_TEST_SIDE = 64  # pixels, of all random images but the smallest
 # Of an exported file, by the name of its input, which is that of the argument of `forward` below.
 OUTPUT_NAMES = {"picture": "translated", "noise": "picture"}
 
@@ -65,7 +65,7 @@ class ImageInput:
     def random_batches(self) -> list[Tensor]:
         """Return the smallest image, a tall one, and two wide ones as one batch."""
         least = smallest_side(self.multiple)
-        side = -(-LEAST_TEST_SIDE // least) * least
+        side = -(-MIN_TEST_SIDE // least) * least
         shapes = (1, least, least), (1, 2 * side, side), (2, side, 2 * side)
         random = torch.Generator().manual_seed(0)
         channels = self.config.in_channels

@@ -6,8 +6,8 @@ import psutil
 import torch
 
 GIB = 2**30
-MOST_WHOLE = 4 * GIB  # bytes that an image in one piece may take, however many are free
-MOST_TILED = 1.25 * GIB  # bytes that tiles may take, so that memory stays flat as images grow
+MAX_WHOLE = 4 * GIB  # bytes that an image in one piece may take, however many are free
+MAX_TILED = 1.25 * GIB  # bytes that tiles may take, so that memory stays flat as images grow
 
 
 def free_memory(device: torch.device) -> float:
@@ -22,4 +22,4 @@ def free_memory(device: torch.device) -> float:
 def memory_limits(device: torch.device) -> tuple[float, float]:
     """Return the most bytes that an image in one piece, and that tiles, may take on this machine."""
     half = free_memory(device) / 2
-    return min(half, MOST_WHOLE), min(half, MOST_TILED)
+    return min(half, MAX_WHOLE), min(half, MAX_TILED)

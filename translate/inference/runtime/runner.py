@@ -34,7 +34,7 @@ class Runner:
         self.direction = model.direction(direction)
         self.device = pick_device(device)
         self.precision = pick_precision(precision, self.device)
-        self.generator = place(model.generator(direction), self.device)
+        self.generator = move_to_device(model.generator(direction), self.device)
         self._engine = find_engine(engine, model, direction, self.precision)
         self._fast = self.precision.weights(self.generator)
         self._compiled = torch.compile(self._fast) if compile else self._fast
@@ -67,7 +67,7 @@ class Runner:
         return Precision(self.device, torch.float32) if exact else self.precision
 
 
-def place(generator: Generator, device: torch.device) -> Generator:
+def move_to_device(generator: Generator, device: torch.device) -> Generator:
     """Return a generator on a device and in eval mode: itself where it is there already, else a copy.
 
     The model's own stays where it is, because another predictor, or a training run, may be using it there.

@@ -78,12 +78,12 @@ def trace_program(generator: nn.Module, config: ModelConfig) -> ExportedProgram:
     module = given.module(copy.deepcopy(generator)).eval()
     # Or a U-Net's file would refuse images of the smallest side, where its innermost layer has one pixel.
     oblivious = shapes_config.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
-    with quiet(), changing_settings(), oblivious:
+    with suppress_output(), changing_settings(), oblivious:
         return torch.export.export(module, (given.example(),), dynamic_shapes=(given.dynamic_shapes(),))
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
+def suppress_output() -> Iterator[None]:
     """Keep what a library prints, logs and warns of from the terminal; its errors still raise."""
     with _GLOBALS_LOCK:
         disabled = logging.root.manager.disable

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from translate.config import ColorizationModelConfig, Route
-from translate.data.datasets.samples import PhotoSet, Sample
+from translate.data.datasets.samples import PhotoDataset, Sample
 from translate.images.color.lab import join_lab, split_lab
 from translate.methods.colorize.config import ColorizeConfig
 from translate.methods.colorize.trainer import Colorization
 from translate.methods.data import photo_data
-from translate.methods.models import trained
+from translate.methods.models import common_model_fields
 from translate.methods.task import Task, TaskData
 from translate.methods.validation import Generators, Shown, Validation
 from translate.metrics import l1, psnr
@@ -19,7 +19,7 @@ from translate.networks import Generator
 
 
 def _data(c: ColorizeConfig) -> TaskData:
-    return photo_data(c, PhotoSet)
+    return photo_data(c, PhotoDataset)
 
 
 def _model(
@@ -33,7 +33,7 @@ def _model(
         out_channels=2,
         color="Lab",
         working_size=max(256, c.image_size),
-        **trained(c, generators),
+        **common_model_fields(c, generators),
     )
 
 

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from translate.images.color.lab import split_lab
 from translate.losses import GAN_LOSSES, ColorClasses, gradient_penalty
-from translate.methods.building import adam, new_discriminator, new_generator
+from translate.methods.building import create_adam, new_discriminator, new_generator
 from translate.methods.colorize.config import ColorizeConfig
-from translate.methods.trainer import Progress, Trainer, Update, frozen
+from translate.methods.trainer import StepProgress, Trainer, Update, freeze_weights
 from translate.networks.generators.colorizer import SIDE, Colorizer, annealed_mean
 
 
@@ -23,13 +23,13 @@ class Colorization(Trainer):
         self.gan = GAN_LOSSES[c.gan_loss]
         self.g = new_generator(c, in_channels=1, out_channels=2)
         self.classes = ColorClasses(SIDE, c.rebalance)
-        self.optimizers: dict[str, torch.optim.Optimizer] = {"g": adam(c, "g", self.g)}
+        self.optimizers: dict[str, torch.optim.Optimizer] = {"g": create_adam(c, "g", self.g)}
         self.generators = {"colorize": self.g}
         if c.lambda_gan:
             self.d = new_discriminator(c, in_channels=3)
-            self.optimizers["d"] = adam(c, "d", self.d)
+            self.optimizers["d"] = create_adam(c, "d", self.d)
 
-    def step(self, batch: dict[str, Tensor], update: Update, progress: Progress) -> dict[str, Tensor]:
+    def step(self, batch: dict[str, Tensor], update: Update, progress: StepProgress) -> dict[str, Tensor]:
         """Update `d`, if there is one, then `g`.
 
         Args:
@@ -43,13 +43,13 @@ class Colorization(Trainer):
 
         real = torch.cat([light, chroma], dim=1)
         generated = torch.cat([light, fake.to(light)], dim=1)
-        d_real = self.gan.of_real(self.d(real))
+        d_real = self.gan.real_loss(self.d(real))
         update.accumulate("d", d_real / 2)
-        d_fake = self.gan.of_fake(self.d(generated.detach()))
+        d_fake = self.gan.fake_loss(self.d(generated.detach()))
         if self.c.gan_loss == "wgan-gp":
             d_fake = d_fake + self.c.lambda_gp * gradient_penalty(self.d, chroma, fake, condition=light)
         update("d", d_fake / 2)
-        with frozen(self.d):
+        with freeze_weights(self.d):
             adversarial = self.gan.generator(self.d(generated))
             update("g", color + self.c.lambda_gan * adversarial)
         return {"d": (d_real + d_fake) / 2, "g": adversarial, "color": color}

@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from translate.losses import GAN_LOSSES, ImagePool, gradient_penalty
-from translate.methods.building import adam, forward_batched, new_discriminator, new_generator
+from translate.methods.building import create_adam, forward_batched, new_discriminator, new_generator
 from translate.methods.cyclegan.config import CycleGANConfig
-from translate.methods.trainer import Progress, Trainer, Update, frozen
+from translate.methods.trainer import StepProgress, Trainer, Update, freeze_weights
 
 
 class CycleGAN(Trainer):
@@ -22,18 +22,21 @@ class CycleGAN(Trainer):
         self.g_ab, self.g_ba = new_generator(c), new_generator(c)
         self.d_a, self.d_b = new_discriminator(c, in_channels=3), new_discriminator(c, in_channels=3)
         self.pool_a, self.pool_b = ImagePool(c.pool_size), ImagePool(c.pool_size)
-        self.optimizers = {"g": adam(c, "g", self.g_ab, self.g_ba), "d": adam(c, "d", self.d_a, self.d_b)}
+        self.optimizers = {
+            "g": create_adam(c, "g", self.g_ab, self.g_ba),
+            "d": create_adam(c, "d", self.d_a, self.d_b),
+        }
         both = {"AtoB": self.g_ab, "BtoA": self.g_ba}
         self.generators = {c.direction: both[c.direction], **both}  # the first is a model's default
 
-    def step(self, batch: dict[str, Tensor], update: Update, progress: Progress) -> dict[str, Tensor]:
+    def step(self, batch: dict[str, Tensor], update: Update, progress: StepProgress) -> dict[str, Tensor]:
         """Update both generators, then both discriminators.
 
         Args:
             batch: `a` and `b`, (N, 3, H, W) in [-1, 1], unpaired.
         """
         c, a, b = self.c, batch["a"], batch["b"]
-        with frozen(self.d_a, self.d_b):
+        with freeze_weights(self.d_a, self.d_b):
             fake_b, g_ab, cycle_a, same_a = self.cycle_losses(a, self.g_ab, self.g_ba, self.d_b)
             update.accumulate("g", g_ab + c.lambda_a * (cycle_a + c.lambda_identity * same_a))
             fake_a, g_ba, cycle_b, same_b = self.cycle_losses(b, self.g_ba, self.g_ab, self.d_a)
@@ -67,9 +70,9 @@ class CycleGAN(Trainer):
 
     def discriminator_loss(self, d: nn.Module, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor | float]:
         """Return the adversarial loss of `d`, and its gradient penalty, weighted."""
-        of_real, of_fake = forward_batched(d, real, fake)
+        real_loss, fake_loss = forward_batched(d, real, fake)
         penalty = gradient_penalty(d, real, fake) if self.c.gan_loss == "wgan-gp" else 0.0
-        return self.gan.discriminator(real=of_real, fake=of_fake), self.c.lambda_gp * penalty
+        return self.gan.discriminator(real=real_loss, fake=fake_loss), self.c.lambda_gp * penalty
 
 
 def pooled(pool: ImagePool, fake: Tensor) -> Tensor:

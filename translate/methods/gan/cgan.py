@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from translate.methods.building import adam
+from translate.methods.building import create_adam
 from translate.methods.gan.config import CGANConfig
 from translate.methods.gan.trainer import GAN
-from translate.methods.trainer import Progress, Update, frozen
+from translate.methods.trainer import StepProgress, Update, freeze_weights
 from translate.networks.discriminators.heads import ClassHead
 
 
@@ -20,21 +20,21 @@ class CGAN(GAN):
         assert c.classes is not None
         self.classes = c.classes
         self.fit = ClassHead(self.d.shape, c.classes)
-        self.optimizers["d"] = adam(c, "d", self.d, self.fit)
+        self.optimizers["d"] = create_adam(c, "d", self.d, self.fit)
 
-    def step(self, batch: dict[str, Tensor], update: Update, progress: Progress) -> dict[str, Tensor]:
+    def step(self, batch: dict[str, Tensor], update: Update, progress: StepProgress) -> dict[str, Tensor]:
         """Update `d` k times, then `g`; generated images are of the classes of the real ones.
 
         Args:
             batch: `picture`, (k N, C, H, H) in [-1, 1], and `label`, (k N,), the number of its class.
         """
         one_hot = torch.eye(self.classes, device=batch["label"].device)[batch["label"]]
-        for x, y in zip(batch["picture"].chunk(self.d_steps), one_hot.chunk(self.d_steps), strict=True):
+        for x, y in zip(batch["image"].chunk(self.d_steps), one_hot.chunk(self.d_steps), strict=True):
             fake = self.g(torch.cat([self.noise(x), y], dim=1)).detach()
             d = self.gan.discriminator(real=self.judge_as(x, y), fake=self.judge_as(fake, y))  # eq. 2
             update("d", d)
 
-        with frozen(self.d, self.fit):
+        with freeze_weights(self.d, self.fit):
             g = self.gan.generator(self.judge_as(self.g(torch.cat([self.noise(x), y], dim=1)), y))
             update("g", g)
         return {"d": d, "g": g}

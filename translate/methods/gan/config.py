@@ -1,4 +1,4 @@
-"""The settings of the recipes that make pictures from noise."""
+"""The settings of the recipes that make images from noise."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class NoiseTrainConfig(TrainConfig):
     workers: int = with_default(TrainConfig, "workers", 0)
     lr_schedule: str = with_default(TrainConfig, "lr_schedule", "constant")
     channels: int | None = setting(
-        None, "1 for gray pictures, 3 for colour [default: what the data has]", low=1, high=3
+        None, "1 for gray images, 3 for colour [default: what the data has]", low=1, high=3
     )
-    latent: int = setting(100, "numbers of noise from which a picture is made", low=1, high=4096)
+    latent: int = setting(100, "numbers of noise from which an image is made", low=1, high=4096)
     networks: str = setting("dcgan", "architecture of both networks", choices=("dcgan", "mlp"))
     ngf: int = with_default(ImageTrainConfig, "ngf", 64)
     ndf: int = with_default(ImageTrainConfig, "ndf", 64)
@@ -43,7 +43,7 @@ class NoiseTrainConfig(TrainConfig):
         if size != 2 ** (size.bit_length() - 1):
             below = 2 ** (size.bit_length() - 1)
             raise UsageError(
-                f"image_size {size} is no power of two, by which a picture grows from {BASE_SIDE} x"
+                f"image_size {size} is no power of two, by which an image grows from {BASE_SIDE} x"
                 f" {BASE_SIDE}:"
                 f" use --image-size {below} or {min(2 * below, LARGEST)}"
             )
@@ -80,7 +80,7 @@ class GANConfig(NoiseTrainConfig):
     networks: str = with_default(NoiseTrainConfig, "networks", "mlp")
     d_norm: str = with_default(NoiseTrainConfig, "d_norm", "none")
     smoothing: float = setting(
-        0.0, "how far under 1 real pictures are to score (one-sided, arXiv:1606.03498)", low=0, high=0.5
+        0.0, "how far under 1 real images are to score (one-sided, arXiv:1606.03498)", low=0, high=0.5
     )
 
 
@@ -94,7 +94,7 @@ class DCGANConfig(GANConfig):
 
 @dataclass(kw_only=True)
 class CGANConfig(DCGANConfig):
-    """Pictures of the class that is asked for (arXiv:1411.1784)."""
+    """Images of the class that is asked for (arXiv:1411.1784)."""
 
     labels: str | None = setting(
         None,
@@ -133,7 +133,7 @@ class WGANGPConfig(NoiseTrainConfig):
 
 @dataclass(kw_only=True)
 class InfoGANConfig(DCGANConfig):
-    """A GAN whose codes can be read off its pictures (arXiv:1606.03657)."""
+    """A GAN whose codes can be read off its images (arXiv:1606.03657)."""
 
     latent: int = with_default(NoiseTrainConfig, "latent", 62)
     categories: int = setting(10, "values of the categorical code; 0 is without it", low=0, high=1000)

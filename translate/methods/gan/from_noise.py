@@ -9,7 +9,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from translate.config import GeneratorSpec
 from translate.losses import GANLoss
 from translate.methods.gan.config import NoiseTrainConfig
-from translate.methods.trainer import Progress, Trainer, Update, frozen
+from translate.methods.trainer import StepProgress, Trainer, Update, freeze_weights
 from translate.networks import (
     DISCRIMINATORS,
     DCGANDiscriminator,
@@ -43,7 +43,7 @@ class FromNoise(Trainer):
         self.augment = DiffAugment() if c.diffaugment else nn.Identity()
         self.generators = {"sample": self.g}
 
-    def step(self, batch: dict[str, Tensor], update: Update, progress: Progress) -> dict[str, Tensor]:
+    def step(self, batch: dict[str, Tensor], update: Update, progress: StepProgress) -> dict[str, Tensor]:
         """Update `d` k times, each by images and noise of its own, then `g`.
 
         arXiv:1406.2661, algorithm 1; arXiv:1701.07875, algorithm 1; arXiv:1704.00028, algorithm 1.
@@ -51,13 +51,13 @@ class FromNoise(Trainer):
         Args:
             batch: `picture`, (k N, C, H, H) in [-1, 1].
         """
-        for x in batch["picture"].chunk(self.d_steps):
+        for x in batch["image"].chunk(self.d_steps):
             fake = self.g(self.noise(x)).detach()
             d = self.gan.discriminator(real=self.judge(x), fake=self.judge(fake)) + self.penalty(x, fake)
             update("d", d)
             self.clip_weights()
 
-        with frozen(self.d):
+        with freeze_weights(self.d):
             g = self.gan.generator(self.judge(self.g(self.noise(x))))
             update("g", g)
         return {"d": d, "g": g}

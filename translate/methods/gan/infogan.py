@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from translate.methods.building import adam
+from translate.methods.building import create_adam
 from translate.methods.gan.config import InfoGANConfig
 from translate.methods.gan.trainer import GAN
-from translate.methods.trainer import Progress, Update, frozen
+from translate.methods.trainer import StepProgress, Update, freeze_weights
 from translate.networks.discriminators.heads import CodeHead
 
 
@@ -20,21 +20,21 @@ class InfoGAN(GAN):
         super().__init__(c)
         self.c = c
         self.q = CodeHead(self.d.shape, c.categories, c.codes)
-        self.optimizers["d"] = adam(c, "d", self.d, self.q)
+        self.optimizers["d"] = create_adam(c, "d", self.d, self.q)
 
-    def step(self, batch: dict[str, Tensor], update: Update, progress: Progress) -> dict[str, Tensor]:
+    def step(self, batch: dict[str, Tensor], update: Update, progress: StepProgress) -> dict[str, Tensor]:
         """Update `d` and `q` k times, then `g`; all of them raise L_I.
 
         Args:
             batch: `picture`, (k N, C, H, H) in [-1, 1].
         """
-        for x in batch["picture"].chunk(self.d_steps):
+        for x in batch["image"].chunk(self.d_steps):
             category, codes = self.codes(x)
             scores, found = self.judge_and_read(self.generate(x, category, codes).detach())
             d = self.gan.discriminator(real=self.judge(x), fake=scores)
             update("d", d + self.code_loss(found, category, codes))
 
-        with frozen(self.d, self.q):
+        with freeze_weights(self.d, self.q):
             category, codes = self.codes(x)
             scores, found = self.judge_and_read(self.generate(x, category, codes))
             g, code_loss = self.gan.generator(scores), self.code_loss(found, category, codes)

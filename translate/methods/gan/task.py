@@ -11,11 +11,11 @@ import torch
 
 from translate.config import GenerationModelConfig, Route
 from translate.data.datasets.in_memory import InMemoryDataset
-from translate.data.datasets.samples import SampleKey, SampleSet
+from translate.data.datasets.samples import SampleDataset, SampleKey
 from translate.data.discovery.labels import LabeledImages, find_labeled
 from translate.data.discovery.split import fingerprint
 from translate.errors import DataError, UsageError
-from translate.images import Pixels, picture_grid, to_tensor
+from translate.images import Pixels, image_grid, to_tensor
 from translate.inference.predictors.gallery import columns_for
 from translate.inference.predictors.generation import Sampler
 from translate.methods.gan.cgan import CGAN
@@ -61,7 +61,7 @@ def _dataset(found: LabeledImages, c: NoiseTrainConfig) -> TaskData:
         cache_size=c.cache_size,
     )
     if len(images) < 2:
-        raise DataError(f"{c.data} holds one picture, of which no others can be learnt: give 2 or more")
+        raise DataError(f"{c.data} holds one image, of which no others can be learnt: give 2 or more")
     classes = {"classes": len(found.classes)} if found.classes else {}
     return TaskData(
         train=images,
@@ -94,13 +94,13 @@ def _model(
     )
 
 
-def validate(model: Model, data: SampleSet, precision: Precision) -> ValidationResult:
+def validate(model: Model, data: SampleDataset, precision: Precision) -> ValidationResult:
     """Show a grid of samples, the same noise each time, and score how diverse they are beside the data."""
     sampler = Sampler(model, device=str(precision.device), precision="fp32")
     columns = columns_for(sampler.config, SHOWN)
     images = sampler(sampler.draw(SHOWN - SHOWN % columns, SEED))
     share = _diversity(images) / max(_diversity_of(data), 1e-6)
-    return ValidationResult(picture_grid(images, columns), {"diversity": share})
+    return ValidationResult(image_grid(images, columns), {"diversity": share})
 
 
 def remarks(history: History) -> list[str]:
@@ -118,10 +118,10 @@ def _diversity(images: list[Pixels]) -> float:
     return _measure()(torch.cat([to_tensor(image) for image in images]))
 
 
-def _diversity_of(data: SampleSet) -> float:
+def _diversity_of(data: SampleDataset) -> float:
     """Return the diversity of as many of the data's images, evenly taken from all."""
     indices = np.linspace(0, len(data) - 1, min(SHOWN, len(data))).astype(int)
-    images = [data[SampleKey(0, int(index))]["picture"] for index in indices]
+    images = [data[SampleKey(0, int(index))]["image"] for index in indices]
     return _measure()(to_tensor(torch.stack(images)))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from translate.losses import vanilla
-from translate.methods.building import adam
+from translate.methods.building import create_adam
 from translate.methods.gan.config import GANConfig
 from translate.methods.gan.from_noise import FromNoise
 
@@ -14,4 +14,4 @@ class GAN(FromNoise):
     def __init__(self, c: GANConfig) -> None:
         super().__init__(c)
         self.gan = vanilla(c.smoothing)
-        self.optimizers = {"d": adam(c, "d", self.d), "g": adam(c, "g", self.g)}
+        self.optimizers = {"d": create_adam(c, "d", self.d), "g": create_adam(c, "g", self.g)}

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from translate.losses import GAN_LOSSES, gradient_penalty
-from translate.methods.building import adam
+from translate.methods.building import create_adam
 from translate.methods.gan.config import WGANConfig, WGANGPConfig
 from translate.methods.gan.from_noise import FromNoise
 from translate.methods.gan.rmsprop import RMSprop
@@ -40,7 +40,7 @@ class WGANGP(FromNoise):
     def __init__(self, c: WGANGPConfig) -> None:
         super().__init__(c)
         self.lambda_gp = c.lambda_gp
-        self.optimizers = {"d": adam(c, "d", self.d), "g": adam(c, "g", self.g)}
+        self.optimizers = {"d": create_adam(c, "d", self.d), "g": create_adam(c, "g", self.g)}
 
     def penalty(self, x: Tensor, fake: Tensor) -> Tensor:
         return self.lambda_gp * gradient_penalty(self.judge, x, fake)

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 
 from translate.config import ModelConfig, Route
-from translate.data.datasets.samples import HoledSet, Sample
+from translate.data.datasets.samples import InpaintingDataset, Sample
 from translate.methods.data import photo_data
 from translate.methods.inpaint.config import InpaintConfig
 from translate.methods.inpaint.trainer import Inpainting
-from translate.methods.models import trained
+from translate.methods.models import common_model_fields
 from translate.methods.task import Task, TaskData
 from translate.methods.validation import Generators, Shown, Validation
 from translate.metrics import l1, psnr
@@ -21,7 +21,7 @@ from translate.networks import Generator
 
 
 def _data(c: InpaintConfig) -> TaskData:
-    return photo_data(c, partial(HoledSet, holes=c.holes))
+    return photo_data(c, partial(InpaintingDataset, holes=c.holes))
 
 
 def _model(c: InpaintConfig, generators: Mapping[str, Generator], facts: Mapping[str, Any]) -> ModelConfig:
@@ -31,7 +31,7 @@ def _model(c: InpaintConfig, generators: Mapping[str, Generator], facts: Mapping
         routes={"inpaint": Route(source="holes", target="photo", generator="inpaint")},
         in_channels=4,
         out_channels=3,
-        **trained(c, generators),
+        **common_model_fields(c, generators),
     )
 
 

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from translate.errors import UsageError
 from translate.images.color.lab import split_lab
 from translate.losses import GAN_LOSSES, FeatureLoss, gradient_penalty
-from translate.methods.building import adam, new_discriminator, new_generator
+from translate.methods.building import create_adam, new_discriminator, new_generator
 from translate.methods.inpaint.config import InpaintConfig
-from translate.methods.trainer import Progress, Trainer, Update, frozen
+from translate.methods.trainer import StepProgress, Trainer, Update, freeze_weights
 from translate.models import Model
 from translate.networks import Colorizer
 
@@ -23,15 +23,15 @@ class Inpainting(Trainer):
         self.c = c
         self.gan = GAN_LOSSES[c.gan_loss]
         self.g = new_generator(c, in_channels=4, out_channels=3)
-        self.optimizers: dict[str, torch.optim.Optimizer] = {"g": adam(c, "g", self.g)}
+        self.optimizers: dict[str, torch.optim.Optimizer] = {"g": create_adam(c, "g", self.g)}
         self.generators = {"inpaint": self.g}
         if c.lambda_features:
             self.features = FeatureLoss(_backbone(c.features))
         if c.lambda_gan:
             self.d = new_discriminator(c, in_channels=4)
-            self.optimizers["d"] = adam(c, "d", self.d)
+            self.optimizers["d"] = create_adam(c, "d", self.d)
 
-    def step(self, batch: dict[str, Tensor], update: Update, progress: Progress) -> dict[str, Tensor]:
+    def step(self, batch: dict[str, Tensor], update: Update, progress: StepProgress) -> dict[str, Tensor]:
         """Update `d`, if there is one, then `g`.
 
         Args:
@@ -55,13 +55,13 @@ class Inpainting(Trainer):
             return losses
 
         real, fake = (torch.cat([mask, image], dim=1) for image in (photo, filled))
-        d_real = self.gan.of_real(self.d(real))
+        d_real = self.gan.real_loss(self.d(real))
         update.accumulate("d", d_real / 2)
-        d_fake = self.gan.of_fake(self.d(fake.detach()))
+        d_fake = self.gan.fake_loss(self.d(fake.detach()))
         if c.gan_loss == "wgan-gp":
             d_fake = d_fake + c.lambda_gp * gradient_penalty(self.d, photo, filled, condition=mask)
         update("d", d_fake / 2)
-        with frozen(self.d):
+        with freeze_weights(self.d):
             adversarial = self.gan.generator(self.d(fake))
             update("g", distance + c.lambda_gan * adversarial)
         return {"d": (d_real + d_fake) / 2, "g": adversarial, **losses}

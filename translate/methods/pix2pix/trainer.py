@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from translate.losses import GAN_LOSSES, gradient_penalty
-from translate.methods.building import adam, new_discriminator, new_generator
+from translate.methods.building import create_adam, new_discriminator, new_generator
 from translate.methods.pix2pix.config import Pix2PixConfig
-from translate.methods.trainer import Progress, Trainer, Update, frozen
+from translate.methods.trainer import StepProgress, Trainer, Update, freeze_weights
 
 
 class Pix2Pix(Trainer):
@@ -21,10 +21,10 @@ class Pix2Pix(Trainer):
         self.gan = GAN_LOSSES[c.gan_loss]
         self.g = new_generator(c)
         self.d = new_discriminator(c, in_channels=6)
-        self.optimizers = {"d": adam(c, "d", self.d), "g": adam(c, "g", self.g)}
+        self.optimizers = {"d": create_adam(c, "d", self.d), "g": create_adam(c, "g", self.g)}
         self.generators = {c.direction: self.g}
 
-    def step(self, batch: dict[str, Tensor], update: Update, progress: Progress) -> dict[str, Tensor]:
+    def step(self, batch: dict[str, Tensor], update: Update, progress: StepProgress) -> dict[str, Tensor]:
         """Update `d`, then `g`.
 
         Args:
@@ -33,12 +33,12 @@ class Pix2Pix(Trainer):
         a, b = batch["a"], batch["b"]
         fake = self.g(a)
 
-        d_real = self.gan.of_real(self.judge(a, b))
+        d_real = self.gan.real_loss(self.judge(a, b))
         update.accumulate("d", d_real / 2)
-        d_fake = self.gan.of_fake(self.judge(a, fake.detach()))
+        d_fake = self.gan.fake_loss(self.judge(a, fake.detach()))
         update("d", (d_fake + self.penalty(a, b, fake)) / 2)  # eq. 1
 
-        with frozen(self.d):
+        with freeze_weights(self.d):
             adversarial = self.gan.generator(self.judge(a, fake))
             l1 = F.l1_loss(fake, b)  # eq. 3
             update("g", adversarial + self.c.lambda_l1 * l1)  # eq. 4

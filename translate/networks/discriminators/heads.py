@@ -25,7 +25,7 @@ class ClassHead(nn.Module):
 
 
 class CodeHead(nn.Module):
-    """Q of InfoGAN: the codes that a picture was made from, as far as it shows them (arXiv:1606.03657, 6.1).
+    """Q of InfoGAN: the codes that an image was made from, as far as it shows them (arXiv:1606.03657, 6.1).
 
     Args:
         shape: of the features, (C, h, w).

@@ -12,13 +12,13 @@ from translate.networks.generators.base import Generator
 
 
 class ContextEncoder(Generator):
-    """Halves the picture `depth` times, to a pixel for the size it was trained at, and doubles it back.
+    """Halves the image `depth` times, to a pixel for the size it was trained at, and doubles it back.
 
     No skips: what is drawn in the hole was understood first.
 
     Args:
         width: channels of the outermost layer; the bottleneck has 32 times as many.
-        depth: levels; each side of a picture must be a multiple of 2**depth.
+        depth: levels; each side of an image must be a multiple of 2**depth.
     """
 
     def __init__(
@@ -46,6 +46,6 @@ class ContextEncoder(Generator):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3 + 1, H, W) in [-1, 1], the mask last and 1 in the hole -> (N, 3, H, W) in [-1, 1]."""
-        picture, mask = x[:, :-1], x[:, -1:]
-        known = torch.cat([picture * (mask <= 0), mask], dim=1)
+        image, mask = x[:, :-1], x[:, -1:]
+        known = torch.cat([image * (mask <= 0), mask], dim=1)
         return torch.tanh(self.last(self.segment(self.decoder, self.segment(self.encoder, known))))

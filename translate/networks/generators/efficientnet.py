@@ -55,10 +55,10 @@ def call(part: nn.Module, x: Tensor) -> Tensor:
 
 
 class EfficientNetLite(nn.Module):
-    """Features of a picture at five sizes.
+    """Features of an image at five sizes.
 
     Args:
-        in_channels: of the picture; ImageNet's weights are for 3.
+        in_channels: of the image; ImageNet's weights are for 3.
     """
 
     def __init__(self, in_channels: int = 3) -> None:

@@ -8,7 +8,7 @@ from translate.networks.generators.base import Generator
 
 
 class Identity(Generator):
-    """Gives its input back: shows what reading, tiling and writing a picture do by themselves."""
+    """Gives its input back: shows what reading, tiling and writing an image do by themselves."""
 
     maps_alive = maps_held = 0.1
 

@@ -13,17 +13,17 @@ from translate.networks.generators.base import Generator
 GROWTH = (1, 2, 4, 5, 6)  # channels at 1/2, 1/4, 1/8, 1/16 and 1/32 of the size, times width
 BLOCKS = (1, 1, 2, 2, 2)  # residual blocks there, on the way down and on the way up
 GLOBAL = 2  # the level that sees the whole window at once, at 1/8 of the size
-HALVINGS = 10  # to a pixel, of pictures up to 1024 px
+HALVINGS = 10  # to a pixel, of images up to 1024 px
 
 
 class Inpainter(Generator):
     """Fills the hole smoothly from its border and adds what a U-Net without norms sees fit.
 
     It has no norms, so that a hole is filled from what surrounds it and from what is like it, whatever
-    else the picture holds.
+    else the image holds.
 
     Args:
-        in_channels: the picture's and the mask.
+        in_channels: the image's and the mask.
         width: channels at half the size.
     """
 
@@ -45,10 +45,10 @@ class Inpainter(Generator):
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3 + 1, H, W) in [-1, 1], the mask last and 1 in the hole -> (N, 3, H, W); H, W multiples of 32.
 
-        What the picture holds in the hole is not looked at. The answer may leave [-1, 1] a little.
+        What the image holds in the hole is not looked at. The answer may leave [-1, 1] a little.
         """
-        picture, hole = x[:, :-1].float(), (x[:, -1:] > 0).float()
-        guess = fill_smoothly(picture, hole)
+        image, hole = x[:, :-1].float(), (x[:, -1:] > 0).float()
+        guess = fill_smoothly(image, hole)
         skips: list[Tensor] = []
         deep = self.first(F.pixel_unshuffle(torch.cat([guess, 2 * hole - 1], dim=1), 2))
         for level, blocks in enumerate(self.encoder):
@@ -65,7 +65,7 @@ class Inpainter(Generator):
 
 
 class FourierLayer(nn.Module):
-    """x + what a mixture of the waves of the whole picture adds (arXiv:2109.07161, section 2.1)."""
+    """x + what a mixture of the waves of the whole image adds (arXiv:2109.07161, section 2.1)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -110,18 +110,18 @@ def _blocks(channels: int, count: int) -> nn.Module:
     return nn.Sequential(*(ResidualBlock(channels) for _ in range(count)))
 
 
-def fill_smoothly(picture: Tensor, hole: Tensor) -> Tensor:
+def fill_smoothly(image: Tensor, hole: Tensor) -> Tensor:
     """Each hole filled from its border, by averages over ever larger squares: pull-push (Gortler 1996).
 
     Args:
-        picture: (N, C, H, W); what it holds in the hole has no influence.
+        image: (N, C, H, W); what it holds in the hole has no influence.
         hole: (N, 1, H, W), 1 in the hole and 0 elsewhere.
 
     Returns:
-        (N, C, H, W), equal to the picture outside of the hole; 0 where all is hole.
+        (N, C, H, W), equal to the image outside of the hole; 0 where all is hole.
     """
     known = 1 - hole
-    levels = [(picture * known, known)]
+    levels = [(image * known, known)]
     for _ in range(HALVINGS):  # a fixed number, so that the network can be exported for any size
         levels.append(tuple(_halved(t) for t in levels[-1]))  # type: ignore[arg-type]
     total, weight = levels.pop()

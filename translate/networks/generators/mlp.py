@@ -16,7 +16,7 @@ class MLPGenerator(Generator):
     Args:
         in_channels: numbers of noise.
         width: the hidden layers have 4, 8 and 16 times as many channels.
-        depth: the picture is 4 * 2^depth pixels a side.
+        depth: the image is 4 * 2^depth pixels a side.
     """
 
     def __init__(

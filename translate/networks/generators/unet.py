@@ -15,14 +15,14 @@ SLOPE = 0.2
 
 
 class UNet(Generator):
-    """Halves the picture `depth` times and doubles it back, with a skip at every level.
+    """Halves the image `depth` times and doubles it back, with a skip at every level.
 
     Channels grow width, 2, 4, 8 times width and stay there. Dropout acts on the decoder's
     levels between the innermost and the four outermost.
 
     Args:
         width: channels of the outermost layer (ngf).
-        depth: levels; each side of a picture must be a multiple of 2**depth.
+        depth: levels; each side of an image must be a multiple of 2**depth.
     """
 
     maps_alive, maps_held = 3.0, 1.2
@@ -47,7 +47,7 @@ class UNet(Generator):
         self.down = nn.ModuleList(
             nn.Conv2d(outer, inner, 4, stride=2, padding=1, bias=bias) for outer, inner in pairwise(channels)
         )
-        # The innermost level is one pixel for the smallest picture: it has nothing to normalise.
+        # The innermost level is one pixel for the smallest image: it has nothing to normalise.
         self.down_norm = nn.ModuleList(make_norm(norm, c) for c in channels[1:-1])
         self.up = nn.ModuleList(
             upsampling(upsample, inner * (1 if level == depth - 2 else 2), outer, 4, bias=bias)

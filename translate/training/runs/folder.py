@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from translate.config import TrainConfig, flag_name, from_mapping, load_yaml, override, settings_of
+from translate.config import TrainConfig, flag_name, from_mapping, load_yaml, merge_settings, setting_fields
 from translate.errors import TranslateError, UsageError
 from translate.models import IN_A_RUN
 from translate.storage import atomic_write
@@ -129,8 +129,8 @@ def resume_config(kind: type[TrainConfig], run: Run, recipe: str, given: dict[st
     if (of := stored.pop("recipe", None)) != recipe:
         raise UsageError(f"{run.folder} is a run of {of}, not of {recipe}: give its recipe, or another --out")
     before = from_mapping(kind, stored, str(run.config))
-    after = kind(**{**override(stored, given), "out": before.out})
-    for field in settings_of(kind):
+    after = kind(**{**merge_settings(stored, given), "out": before.out})
+    for field in setting_fields(kind):
         old, new = getattr(before, field.name), getattr(after, field.name)
         if old != new and not field.metadata["resumable"]:
             raise UsageError(

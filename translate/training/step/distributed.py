@@ -20,7 +20,7 @@ from translate.networks.blocks import BatchNorm
 BUCKET = 2**23  # numbers that are sent at once
 
 
-class Group:
+class ProcessGroup:
     """Some processes, one model: each has the same weights and its own part of every batch.
 
     A process that torchrun did not start is a group of its own.
@@ -91,7 +91,7 @@ class Group:
 
 
 def synchronize_norms(network: nn.Module) -> None:
-    """Batch norm over the pictures of all processes, in place."""
+    """Batch norm over the images of all processes, in place."""
     for module in network.modules():
         if isinstance(module, BatchNorm):
             module.synchronized = True

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from translate.config import TrainConfig
-from translate.training.step.distributed import Group
+from translate.training.step.distributed import ProcessGroup
 
 GRADIENT_BUCKET = 2**23  # weights of which the gradients are there at once
 
@@ -26,7 +26,7 @@ class Updates:
         optimizers: dict[str, torch.optim.Optimizer],
         c: TrainConfig,
         device: torch.device,
-        group: Group,
+        group: ProcessGroup,
         scaler: torch.amp.GradScaler,
     ) -> None:
         self.optimizers, self.group, self.scaler = optimizers, group, scaler

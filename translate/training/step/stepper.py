@@ -14,11 +14,11 @@ from translate.config import TrainConfig
 from translate.data.datasets.samples import Sample
 from translate.errors import TranslateError
 from translate.images import to_tensor
-from translate.methods.trainer import Progress, Trainer
+from translate.methods.trainer import StepProgress, Trainer
 from translate.models import pick_device, pick_precision
 from translate.training.memory import not_enough_memory, out_of_memory
 from translate.training.step.compile import compile_networks, memory_format, wants_compiling
-from translate.training.step.distributed import Group, synchronize_norms
+from translate.training.step.distributed import ProcessGroup, synchronize_norms
 from translate.training.step.ema import EMA
 from translate.training.step.optimization import Microbatches, Updates
 from translate.training.step.recompute import recompute_generators
@@ -45,10 +45,10 @@ class Stepper:
         self,
         trainer: Trainer,
         c: TrainConfig,
-        group: Group | None = None,
+        group: ProcessGroup | None = None,
         log: Callable[[str], None] = lambda line: None,
     ) -> None:
-        self.c, self.group, self.log = c, group or Group(), log
+        self.c, self.group, self.log = c, group or ProcessGroup(), log
         self.device = pick_device(c.device)
         self.precision = pick_precision(c.precision, self.device)
         self.layout = memory_format(trainer, c, self.precision)
@@ -56,7 +56,7 @@ class Stepper:
             synchronize_norms(trainer)
         self.trainer = trainer.to(self.device).to(memory_format=self.layout)
         self.rates = [self._rate_as_tensor(parameters) for parameters in self._parameter_groups()]
-        self.progress = Progress(
+        self.progress = StepProgress(
             step_tensor=torch.zeros((), device=self.device),
             fraction_tensor=torch.zeros((), device=self.device),
         )
@@ -98,7 +98,7 @@ class Stepper:
     def prepare(self, *, step: int, epoch: int = 0, fraction: float = 0.0, rate: float = 1.0) -> None:
         """Set all numbers that change from step to step, on the device."""
         tensors = self.progress.step_tensor.fill_(step), self.progress.fraction_tensor.fill_(fraction)
-        self.progress = Progress(step, epoch, fraction, *tensors)
+        self.progress = StepProgress(step, epoch, fraction, *tensors)
         for tensor, parameters in zip(self.rates, self._parameter_groups(), strict=True):
             tensor.fill_(rate * parameters["initial_lr"])
         self.ema.set_step(step + 1)

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageSequence
 from torch import Tensor
 
-from tests.pictures import noise
+from tests.images import noise
 from tests.unit.inference.making import Company, Negative, lively, load, predictor_of
 from translate.errors import UsageError
 from translate.images import read_rgb
@@ -29,7 +29,7 @@ DATE, GPS, LATITUDE = 0x0132, 0x8825, 2
 
 @pytest.fixture
 def negative() -> Predictor:
-    """Turns pictures into their negatives."""
+    """Turns images into their negatives."""
     return predictor_of(Negative())
 
 
@@ -55,7 +55,7 @@ def names(out: Path) -> list[str]:
     return sorted(str(path.relative_to(out)) for path in out.rglob("*") if not path.is_dir())
 
 
-def test_each_picture_is_translated(root: Path, out: Path, negative: Predictor) -> None:
+def test_each_image_is_translated(root: Path, out: Path, negative: Predictor) -> None:
     for number, name in enumerate(["a.png", "sub/b.bmp"]):
         noise(root / name, seed=number)
     outcomes = apply(negative, root, out)
@@ -76,7 +76,7 @@ def test_bad_files_are_told_by_name_and_the_others_are_done(
     (root / "gone.png").symlink_to(root / "nowhere")
     (root / "loop.png").symlink_to("loop.png")
     (root / "phone.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
-    (root / "text.png").write_text("no picture")
+    (root / "text.png").write_text("no image")
     cut_off = noise(root / "half.jpg", 64, 64).read_bytes()
     (root / "half.jpg").write_bytes(cut_off[:600])
     outcomes = apply(negative, root, out)
@@ -87,7 +87,7 @@ def test_bad_files_are_told_by_name_and_the_others_are_done(
         "half.jpg": "cannot be decoded: ",
         "loop.png": "Too many levels of symbolic links",
         "phone.HEIC": ".heic files are not read: convert it to JPEG, PNG or TIFF",
-        "text.png": "not a picture of a known format",
+        "text.png": "not an image of a known format",
     }.items():
         assert failures.pop(name).startswith(f"{root / name}: {reason}")
     assert not failures
@@ -103,7 +103,7 @@ def test_outcomes_come_in_the_order_of_the_files(
         side = 20 + number % 3 if number % 7 else 60
         noise(root / f"{number:02}.png", side, side)
     for number in (3, 14, 29):
-        (root / f"{number:02}.png").write_text("no picture")
+        (root / f"{number:02}.png").write_text("no image")
     noise(out / "11.png")
     outcomes = apply(negative, root, out, workers=workers)
     assert list(outcomes) == [f"{number:02}.png" for number in range(30)]
@@ -121,7 +121,7 @@ def test_a_warning_of_the_callers_between_two_outcomes_is_seen(
             warnings.warn("the caller's", stacklevel=1)
 
 
-# The same picture, whatever else there is
+# The same image, whatever else there is
 
 ALIKE: dict[str, Callable[[], Predictor]] = {
     "one at a time": lambda: load(lively(depth=1)),
@@ -134,18 +134,18 @@ ALIKE: dict[str, Callable[[], Predictor]] = {
 
 
 @pytest.mark.parametrize("kind", ALIKE)
-def test_a_picture_becomes_the_same_file_alone_first_and_last_with_any_workers(
+def test_an_image_becomes_the_same_file_alone_first_and_last_with_any_workers(
     kind: str, root: Path, tmp_path: Path
 ) -> None:
     assert (ALIKE[kind]().runner.max_batch_size > 1) == (kind != "one at a time")
-    picture = noise(tmp_path / "alone" / "p.png", 40, 48, seed=99)
+    frame = noise(tmp_path / "alone" / "p.png", 40, 48, seed=99)
     expected = tmp_path / "of alone"
-    apply(ALIKE[kind](), picture.parent, expected)
+    apply(ALIKE[kind](), frame.parent, expected)
     for number in range(11):
         noise(root / f"m{number:02}.png", 40, 48, seed=number)
     noise(root / "m05.png", 33, 48)
     for name in ("a.png", "m03b.png", "z.png"):
-        shutil.copy(picture, root / name)
+        shutil.copy(frame, root / name)
     answers = []
     for workers in (0, 4):
         out = tmp_path / f"out{workers}"
@@ -157,7 +157,7 @@ def test_a_picture_becomes_the_same_file_alone_first_and_last_with_any_workers(
         assert answers[0][name] == (expected / "p.png").read_bytes()
 
 
-def test_a_large_picture_goes_through_the_pipeline_alone(
+def test_a_large_image_goes_through_the_pipeline_alone(
     root: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events: list[str] = []
@@ -176,7 +176,7 @@ def test_a_large_picture_goes_through_the_pipeline_alone(
         return call
 
     monkeypatch.setattr(folder, "LARGE", 1)
-    monkeypatch.setattr(translation, "MOST_BATCH_PIXELS", 1)
+    monkeypatch.setattr(translation, "MAX_BATCH_PIXELS", 1)
     monkeypatch.setattr(folder, "read", told("read", folder.read))
     monkeypatch.setattr(folder, "write", told("written", folder.write))
     for number in range(3):
@@ -211,7 +211,7 @@ def test_a_second_run_does_only_what_is_not_done(root: Path, out: Path, negative
     assert names(out) == ["a.png", "b.png", "new.png", "sub/c.png"]
 
 
-def test_a_changed_picture_another_model_and_other_settings_are_done_anew(
+def test_a_changed_image_another_model_and_other_settings_are_done_anew(
     root: Path, out: Path, negative: Predictor
 ) -> None:
     noise(root / "a.png", seed=0)
@@ -237,7 +237,7 @@ def test_a_file_that_is_not_ours_is_left_alone_and_told(root: Path, out: Path, n
     before = state(out)
     outcomes = apply(negative, root, out)
     assert {outcome.skipped for outcome in outcomes.values()} == {
-        "there already, and not known to come from this picture"
+        "there already, and not known to come from this image"
     }
     assert state(out) == before
     outcomes = apply(negative, root, out, overwrite=True)
@@ -247,7 +247,7 @@ def test_a_file_that_is_not_ours_is_left_alone_and_told(root: Path, out: Path, n
     assert {outcome.skipped for outcome in apply(negative, root, out).values()} == {"done before"}
 
 
-def test_without_a_cache_folder_pictures_are_translated_all_the_same(
+def test_without_a_cache_folder_images_are_translated_all_the_same(
     root: Path, out: Path, negative: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("no folder")
@@ -260,7 +260,7 @@ def test_without_a_cache_folder_pictures_are_translated_all_the_same(
 
 
 class Meddling(Identity):
-    """Does something while a picture is being translated."""
+    """Does something while an image is being translated."""
 
     def __init__(self, action: Callable[[], object]) -> None:
         super().__init__()
@@ -271,7 +271,7 @@ class Meddling(Identity):
         return -x
 
 
-def test_a_picture_that_changes_while_it_is_translated_is_not_done(
+def test_an_image_that_changes_while_it_is_translated_is_not_done(
     root: Path, out: Path, negative: Predictor
 ) -> None:
     noise(root / "a.png", seed=0)
@@ -281,7 +281,7 @@ def test_a_picture_that_changes_while_it_is_translated_is_not_done(
     assert np.array_equal(read_rgb(out / "a.png"), 255 - read_rgb(root / "a.png"))
 
 
-def test_a_picture_that_vanishes_is_told(root: Path, out: Path) -> None:
+def test_an_image_that_vanishes_is_told(root: Path, out: Path) -> None:
     for name in ("a.png", "b.png", "c.png"):
         noise(root / name, 24, 32 + ord(name[0]))
     network = Meddling(lambda: (root / "c.png").unlink(missing_ok=True))
@@ -327,7 +327,7 @@ def test_what_a_killed_process_left_half_written_is_removed(
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA out of memory. Tried to allocate")])
-def test_a_picture_too_large_for_the_memory_is_told(
+def test_an_image_too_large_for_the_memory_is_told(
     error: Exception, root: Path, out: Path, negative: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
@@ -341,7 +341,7 @@ def test_a_picture_too_large_for_the_memory_is_told(
     )
 
 
-def test_where_pictures_do_not_fit_together_they_go_alone(root: Path, out: Path) -> None:
+def test_where_images_do_not_fit_together_they_go_alone(root: Path, out: Path) -> None:
     class Small(Identity):
         def forward(self, x: Tensor) -> Tensor:
             if len(x) > 1:
@@ -356,7 +356,7 @@ def test_where_pictures_do_not_fit_together_they_go_alone(root: Path, out: Path)
         assert np.array_equal(read_rgb(out / name), 255 - read_rgb(root / name))
 
 
-def test_a_bug_is_no_failed_picture(
+def test_a_bug_is_no_failed_image(
     root: Path, out: Path, negative: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
@@ -376,7 +376,7 @@ def test_an_output_folder_that_is_a_file_is_told(root: Path, out: Path, negative
         apply(negative, root, out)
 
 
-def test_a_picture_of_too_many_pixels_is_told(root: Path, out: Path, negative: Predictor) -> None:
+def test_an_image_of_too_many_pixels_is_told(root: Path, out: Path, negative: Predictor) -> None:
     noise(root / "a.png", 100, 100)
     noise(root / "b.png", 100, 101)
     outcomes = apply(negative, root, out, max_pixels=10_000)
@@ -476,7 +476,7 @@ def test_the_place_comes_along_only_if_asked(root: Path, out: Path, negative: Pr
             assert (LATITUDE in written.get_ifd(GPS)) == keep
 
 
-def test_a_picture_added_later_takes_its_name_and_the_other_moves(
+def test_an_image_added_later_takes_its_name_and_the_other_moves(
     root: Path, out: Path, negative: Predictor
 ) -> None:
     noise(root / "a.bmp", seed=1)

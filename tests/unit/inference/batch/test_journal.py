@@ -23,7 +23,7 @@ def out(tmp_path: Path) -> Path:
 def job(tmp_path: Path, out: Path) -> Job:
     source = tmp_path / "in" / "a.png"
     source.parent.mkdir()
-    source.write_bytes(b"a picture")
+    source.write_bytes(b"an image")
     return Job(source, out / "a.png")
 
 
@@ -52,7 +52,7 @@ def test_what_was_done_is_known_at_once_and_next_time(out: Path, job: Job) -> No
     assert Journal(out, WORK).state(job) == DONE
 
 
-def test_it_lies_in_the_cache_folder_and_not_among_the_pictures(out: Path, job: Job, own_cache: Path) -> None:
+def test_it_lies_in_the_cache_folder_and_not_among_the_images(out: Path, job: Job, own_cache: Path) -> None:
     journal = Journal(out, WORK)
     finish(journal, job)
     assert own_cache in journal.path.parents
@@ -171,7 +171,7 @@ def test_a_link_in_the_targets_place_is_replaced_and_known(out: Path, job: Job, 
 @pytest.mark.parametrize("name", ["naïve\nname.png", os.fsdecode(b"caf\xe9.png"), "x" * 251 + ".png"])
 def test_any_name_is_known_again(name: str, out: Path, tmp_path: Path) -> None:
     job = Job(tmp_path / name, out / name)
-    job.source.write_bytes(b"a picture")
+    job.source.write_bytes(b"an image")
     finish(Journal(out, WORK), job)
     assert Journal(out, WORK).state(job) == DONE
 

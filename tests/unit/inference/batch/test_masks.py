@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from tests.pictures import noise
+from tests.images import noise
 from tests.unit.inference.making import Negative, load, predictor_of
 from translate.config import GeneratorSpec, ModelConfig
 from translate.errors import UsageError
@@ -231,9 +231,9 @@ def test_a_mask_that_does_not_fit_or_cannot_be_read_is_named_with_its_photo(
     for name in ("a.png", "b.png"):
         photo(root / name)
     mask(masks / "a.png", np.zeros((10, 30), bool))
-    (masks / "b.png").write_text("no picture")
+    (masks / "b.png").write_text("no image")
     outcomes = apply(predictor, root, out, masks)
-    for name, reason in (("a.png", "a mask of 30x10 for a picture of 32x24"), ("b.png", "not a picture of")):
+    for name, reason in (("a.png", "a mask of 30x10 for an image of 32x24"), ("b.png", "not an image of")):
         failure = outcomes[name].failure
         assert str(root / name) in failure
         assert str(masks / name) in failure
@@ -259,7 +259,7 @@ def test_a_mask_of_all_is_refused_with_the_remedy(
     path = mask(tmp_path / "m.png", everything)
     (outcome,) = apply(predictor, root, out, path, invert=invert).values()
     assert outcome.failure.startswith(
-        f"{root / 'a.png'}: all of the picture is hole: leave black what is to be kept"
+        f"{root / 'a.png'}: all of the image is hole: leave black what is to be kept"
     )
     assert not out.exists()
 
@@ -278,7 +278,7 @@ def test_a_folder_without_masks_is_refused(predictor: Predictor, root: Path, out
     photo(root / "a.png")
     masks.mkdir()
     (masks / "a.txt").touch()
-    with pytest.raises(UsageError, match="masks holds no masks: give pictures under the photos' stems"):
+    with pytest.raises(UsageError, match="masks holds no masks: give images under the photos' stems"):
         apply(predictor, root, out, masks)
 
 

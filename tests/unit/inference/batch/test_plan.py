@@ -1,4 +1,4 @@
-"""Each picture gets a file of its own, and no original is written over."""
+"""Each image gets a file of its own, and no original is written over."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_a_name_that_is_no_text_keeps_its_bytes(root: Path, out: Path) -> None:
 
 
 @given(st.lists(st.sampled_from(["a.png", "A.PNG", "a.jpg", "a-2.png", "a-2.jpg", "a.gif", "a.png/b.png"])))
-def test_however_names_meet_each_picture_has_a_file_and_no_file_is_a_folder(names: list[str]) -> None:
+def test_however_names_meet_each_image_has_a_file_and_no_file_is_a_folder(names: list[str]) -> None:
     """On plain paths: each name comes from an input folder of its own."""
     used = module._UsedPaths(Path("out"), [], [Path(name) for name in names])
     targets = [used.free(Path(name)) for name in names]
@@ -146,13 +146,13 @@ def test_the_input_folder_is_no_output_folder(root: Path, tmp_path: Path) -> Non
             plan([root / "a.png"], out)
 
 
-def test_no_picture_is_written_over_another_input(root: Path) -> None:
+def test_no_image_is_written_over_another_input(root: Path) -> None:
     touched(root, "sub/a.png", "sub/sub/a.png")
     jobs = plan([root / "sub"], root)
     assert {job.target.resolve() for job in jobs}.isdisjoint(job.source.resolve() for job in jobs)
 
 
-def test_no_picture_is_written_through_a_link_to_another_input(root: Path, out: Path) -> None:
+def test_no_image_is_written_through_a_link_to_another_input(root: Path, out: Path) -> None:
     touched(root, "a.png")
     out.mkdir()
     (out / "a.png").symlink_to(root / "a.png")
@@ -169,7 +169,7 @@ def test_paths_may_be_relative(out: str, tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_missing_and_empty_inputs_are_refused(root: Path, out: Path) -> None:
     touched(root, "notes.txt", ".hidden.png")
-    with pytest.raises(UsageError, match="in holds no pictures"):
+    with pytest.raises(UsageError, match="in holds no images"):
         plan([root], out)
     with pytest.raises(UsageError, match=r"no file or folder '.*none\.png'"):
         plan([root / "none.png"], out)

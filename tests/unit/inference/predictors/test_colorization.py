@@ -11,7 +11,7 @@ from skimage.color import rgb2lab
 from torch import Tensor
 
 from tests.unit.inference.making import noise, scene
-from translate.images import Array, Picture
+from translate.images import Array, Frame
 from translate.images.color.lab import CHROMATIC, lab_to_rgb
 from translate.inference.predictors import colorization
 from translate.inference.predictors.colorization import LONGEST, colorize
@@ -27,14 +27,14 @@ def paint(a: float, b: float) -> Stub:
 
 
 def lively(x: Tensor) -> Tensor:
-    """A network whose colours change over the picture, and with its light."""
+    """A network whose colours change over the image, and with its light."""
     rows, columns = torch.meshgrid(*(torch.linspace(-1, 1, n) for n in x.shape[2:]), indexing="ij")
     return 0.4 * torch.stack([rows * columns + 0.2 * x[0, 0], columns - 0.3 * x[0, 0]])[None]
 
 
 def colored(pixels: Array, network: Stub = lively, side: int = 32, **options: float) -> Array:
     planes = pixels[..., None] if pixels.ndim == 2 else pixels
-    return colorize(Picture(pixels=planes), network, side=side, multiple=32, **options).pixels
+    return colorize(Frame(pixels=planes), network, side=side, multiple=32, **options).pixels
 
 
 def lab(pixels: Array) -> Array:
@@ -82,8 +82,8 @@ def test_deep_photos_keep_more_than_256_levels() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_alpha_is_kept_to_the_bit(kind: type) -> None:
     alpha = as_kind(noise(40, 50, seed=3)[..., 0], kind)
-    picture = Picture(pixels=as_kind(scene(40, 50), kind), alpha=alpha.copy())
-    out = colorize(picture, lively, side=32, multiple=32)
+    frame = Frame(pixels=as_kind(scene(40, 50), kind), alpha=alpha.copy())
+    out = colorize(frame, lively, side=32, multiple=32)
     assert out.alpha is not None
     assert out.alpha.dtype == kind
     assert np.array_equal(out.alpha, alpha)
@@ -207,7 +207,7 @@ def test_the_network_sees_lightness() -> None:
 
 
 def test_answers_that_differ_between_looks_are_averaged() -> None:
-    """What stands on the left of the picture however it is turned is no knowledge of the photo."""
+    """What stands on the left of the image however it is turned is no knowledge of the photo."""
 
     def left_red(x: Tensor) -> Tensor:
         chroma = torch.zeros(1, 2, *x.shape[2:])

@@ -1,4 +1,4 @@
-"""Pictures from noise, and what becomes of them."""
+"""Images from noise, and what becomes of them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def model(name: str = "dcgan", *, out_channels: int = 3, **settings: Any) -> Mod
 
 
 @pytest.mark.parametrize("name", ["dcgan", "mlp"])
-def test_the_same_number_of_the_same_seed_is_the_same_picture(name: str) -> None:
+def test_the_same_number_of_the_same_seed_is_the_same_image(name: str) -> None:
     sampler = Sampler(model(name), device="cpu")
     few, many = sampler(sampler.draw(3, seed=7)), sampler(sampler.draw(9, seed=7))
     assert all(np.array_equal(a, b) for a, b in zip(few, many, strict=False))
@@ -53,7 +53,7 @@ def test_the_same_number_of_the_same_seed_is_the_same_picture(name: str) -> None
     assert not np.array_equal(few[0], sampler(sampler.draw(1, seed=8))[0])
 
 
-def test_gray_pictures_are_handed_out_as_rgb() -> None:
+def test_gray_images_are_handed_out_as_rgb() -> None:
     sampler = Sampler(model(out_channels=1), device="cpu")
     assert sampler(sampler.draw(1))[0].shape == (16, 16, 3)
 
@@ -169,4 +169,4 @@ def test_a_model_of_one_kind_is_not_taken_for_the_other() -> None:
 def test_exports(name: str, suffix: str, tmp_path: Path) -> None:
     done = export(model(name), tmp_path / f"model{suffix}")
     assert done.difference < 1e-4
-    assert done.pictures == 5
+    assert done.images == 5

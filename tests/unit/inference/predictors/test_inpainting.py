@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tests.unit.inference.making import noise, scene
-from translate.images import Array, Hole, Picture
+from translate.images import Array, Frame, Hole
 from translate.inference.predictors.inpainting import CORE, REACH, THICKEST, fill
 from translate.networks.generators.inpainter import fill_smoothly
 
@@ -54,7 +54,7 @@ class Seen:
 
 def filled(pixels: Array, hole: Hole, network: Stub = smooth, multiple: int = 32) -> Array:
     planes = pixels[..., None] if pixels.ndim == 2 else pixels
-    return fill(Picture(pixels=planes), hole, network, multiple=multiple).pixels
+    return fill(Frame(pixels=planes), hole, network, multiple=multiple).pixels
 
 
 def as_kind(pixels: Array, kind: type) -> Array:
@@ -105,7 +105,7 @@ def test_all_outside_of_the_hole_is_its_own_to_the_bit(kind: type, hole: Hole) -
 @pytest.mark.parametrize(
     "hole", [scattered((40, 560)), box((540, 530), (20, 520, 60, 500))], ids=["windows", "reduced"]
 )
-def test_so_it_is_in_a_picture_of_several_windows_and_in_one_that_is_reduced(hole: Hole, kind: type) -> None:
+def test_so_it_is_in_an_image_of_several_windows_and_in_one_that_is_reduced(hole: Hole, kind: type) -> None:
     photo = as_kind(noise(*hole.shape), kind)
     out = filled(photo, hole, anything)
     assert np.array_equal(out[~hole], photo[~hole])
@@ -115,8 +115,8 @@ def test_so_it_is_in_a_picture_of_several_windows_and_in_one_that_is_reduced(hol
 def test_alpha_is_kept_and_opaque_in_the_hole(kind: type) -> None:
     hole, alpha = HOLES["many"], as_kind(noise(50, 70, seed=1)[..., 0], kind)
     for channels in (1, 3):
-        picture = Picture(pixels=as_kind(noise(50, 70, channels), kind), alpha=alpha.copy())
-        out = fill(picture, hole, smooth, multiple=32)
+        frame = Frame(pixels=as_kind(noise(50, 70, channels), kind), alpha=alpha.copy())
+        out = fill(frame, hole, smooth, multiple=32)
         assert out.alpha is not None
         assert out.alpha.dtype == kind
         assert np.array_equal(out.alpha[~hole], alpha[~hole])
@@ -125,7 +125,7 @@ def test_alpha_is_kept_and_opaque_in_the_hole(kind: type) -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (9, 1), (2, 3), (257, 51), (33, 31), (3, 700)])
-def test_a_picture_of_any_size_will_do(size: tuple[int, int]) -> None:
+def test_an_image_of_any_size_will_do(size: tuple[int, int]) -> None:
     photo = scene(*size)
     for hole in (scattered(size, 0.4), box(size), box(size, (0, size[0] // 2, 0, size[1]))):
         hole[-1, -1] = False
@@ -159,7 +159,7 @@ def test_what_the_hole_holds_has_no_influence(size: tuple[int, int], kind: type)
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("level", [0, 100, 255])
-def test_a_picture_of_one_colour_stays_so(level: int, kind: type) -> None:
+def test_an_image_of_one_colour_stays_so(level: int, kind: type) -> None:
     for size, holes in (
         ((50, 70), list(HOLES.values())),
         ((640, 660), [box((640, 660), (90, 550, 50, 600))]),
@@ -248,13 +248,13 @@ def test_holes_far_away_have_no_influence() -> None:
 
 
 @pytest.mark.parametrize("size", [(WHOLE, WHOLE), (40, WHOLE), (100, 33)])
-def test_a_picture_that_fits_is_seen_as_a_whole_whatever_the_hole(size: tuple[int, int]) -> None:
+def test_an_image_that_fits_is_seen_as_a_whole_whatever_the_hole(size: tuple[int, int]) -> None:
     network = Seen()
     filled(noise(*size), ~box(size, (0, 5, 0, 5)), network)
     assert network.sizes == [tuple(-(-side // 32) * 32 for side in size)]
 
 
-def test_the_network_sees_the_picture_the_mask_and_0_in_the_hole() -> None:
+def test_the_network_sees_the_image_the_mask_and_0_in_the_hole() -> None:
     photo, hole, network = noise(40, 64), box((40, 64), (5, 20, 10, 50)), Seen()
     filled(photo, hole, network)
     (window,) = network.windows
@@ -263,7 +263,7 @@ def test_the_network_sees_the_picture_the_mask_and_0_in_the_hole() -> None:
     assert np.array_equal(window[0, 3, :40] > 0, hole)
     expected = np.where(hole, 0, photo.transpose(2, 0, 1) / 127.5 - 1)
     assert np.abs(window[0, :3, :40].numpy() - expected).max() < 1e-6
-    # Beyond the picture it is mirrored, hole and all.
+    # Beyond the image it is mirrored, hole and all.
     assert torch.equal(window[:, :, 40:], window[:, :, 16:40].flip(2))
 
 
@@ -277,7 +277,7 @@ def test_windows_are_of_the_multiple_that_the_network_needs(size: tuple[int, int
 
 
 @pytest.mark.parametrize(("thick", "factor"), [(THICKEST - 8, 1), (THICKEST + 20, 2), (400, 4)])
-def test_a_thick_hole_is_filled_on_a_reduced_picture(thick: int, factor: int) -> None:
+def test_a_thick_hole_is_filled_on_a_reduced_image(thick: int, factor: int) -> None:
     size, network = (640, 768), Seen()
     hole = box(size, (50, 50 + thick, 100, 700))
     filled(noise(*size), hole, network)
@@ -304,7 +304,7 @@ def test_thick_holes_are_filled_first_and_known_to_the_thin_ones() -> None:
 
 @pytest.mark.parametrize("size", [(512, 1024), (513, 1025), (601, 801), (777, 1333)])
 def test_what_surrounds_a_thick_hole_is_known_at_any_size(size: tuple[int, int]) -> None:
-    """A pixel of the reduced picture is hole if any of its own are, and no other."""
+    """A pixel of the reduced image is hole if any of its own are, and no other."""
     network = Seen()
     filled(np.full((*size, 3), 200, np.uint8), box(size, (40, 480, 28, 500)), network)
     (window,) = network.windows
@@ -344,7 +344,7 @@ def test_progress_is_told_up_to_the_end() -> None:
     told: list[float] = []
     size = (640, 640)
     hole = box(size, (40, 500, 40, 450), (300, 310, 500, 560))
-    fill(Picture(pixels=noise(*size)), hole, smooth, multiple=32, progress=told.append)
+    fill(Frame(pixels=noise(*size)), hole, smooth, multiple=32, progress=told.append)
     assert told == sorted(told)
     assert 0 < told[0] < 1
     assert told[-1] == 1

@@ -12,7 +12,7 @@ from PIL import Image
 from skimage.color import rgb2lab
 from torch import Tensor, nn
 
-from tests import pictures
+from tests import images
 from tests.unit.images.making import (
     deep_png,
     gamma,
@@ -73,7 +73,7 @@ def colorize() -> Predictor:
 
 
 def box(height: int = 20, width: int = 30) -> Hole:
-    """A hole that is there in pictures of 20x30 and more."""
+    """A hole that is there in images of 20x30 and more."""
     hole = np.zeros((height, width), bool)
     hole[5:15, 8:25] = True
     return hole
@@ -137,7 +137,7 @@ def test_a_mask_may_be_a_path_an_image_or_an_array(repair: Predictor, tmp_path: 
 
 
 def test_a_path_or_an_image_comes_back_as_an_image(repair: Predictor, tmp_path: Path) -> None:
-    path = pictures.noise(tmp_path / "a.png", 20, 30)
+    path = images.noise(tmp_path / "a.png", 20, 30)
     pixels = np.asarray(Image.open(path))
     for photo in (path, str(path), Image.fromarray(pixels)):
         out = repair(photo, box())
@@ -180,7 +180,7 @@ def test_a_tensor_is_repaired(shape: tuple[int, ...], dtype: torch.dtype, repair
     assert (out - x)[..., ~known].abs().mean() > 0.1
 
 
-def test_each_picture_of_a_tensor_is_repaired_as_alone(repair: Predictor) -> None:
+def test_each_image_of_a_tensor_is_repaired_as_alone(repair: Predictor) -> None:
     x = torch.rand(3, 3, 20, 30, generator=torch.Generator().manual_seed(0)) * 2 - 1
     assert torch.equal(repair(x, box()), torch.stack([repair(one, box()) for one in x]))
 
@@ -202,8 +202,8 @@ def test_without_a_mask_and_with_nothing_transparent_it_is_refused(photo: Any, r
 
 def test_a_mask_that_cannot_be_used_is_refused(repair: Predictor, tmp_path: Path) -> None:
     for mask, reason in (
-        (np.ones((20, 30), bool), "all of the picture is hole"),
-        (np.zeros((21, 30), bool), "a mask of 30x21 for a picture of 30x20"),
+        (np.ones((20, 30), bool), "all of the image is hole"),
+        (np.zeros((21, 30), bool), "a mask of 30x21 for an image of 30x20"),
         (np.zeros((20, 30, 7), np.uint8), r"\(20, 30, 7\)"),
         (tmp_path / "none.png", "none.png: No such file"),
     ):
@@ -402,7 +402,7 @@ def test_a_gray_file_becomes_one_in_colour(colorize: Predictor, tmp_path: Path) 
 
 
 def test_another_saturation_colours_anew(tmp_path: Path) -> None:
-    pictures.noise(tmp_path / "in" / "a.png")
+    images.noise(tmp_path / "in" / "a.png")
     for saturation, skipped in ((1.0, ""), (1.0, "done before"), (0.5, ""), (0.5, "done before")):
         predictor = load(colorization_model(), saturation=saturation)
         (outcome,) = translate_folder(predictor, [tmp_path / "in"], tmp_path / "out")
@@ -411,7 +411,7 @@ def test_another_saturation_colours_anew(tmp_path: Path) -> None:
 
 def test_photos_of_a_folder_are_coloured_as_alone(colorize: Predictor, tmp_path: Path) -> None:
     for number in range(4):
-        pictures.noise(tmp_path / "in" / f"{number}.png", seed=number)
+        images.noise(tmp_path / "in" / f"{number}.png", seed=number)
     list(translate_folder(colorize, [tmp_path / "in"], tmp_path / "out"))
     for number in range(4):
         with Image.open(tmp_path / "out" / f"{number}.png") as out:

@@ -1,4 +1,4 @@
-"""One picture in, one picture of the same size and kind out, whatever else is translated."""
+"""One image in, one image of the same size and kind out, whatever else is translated."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import nn
 
-from tests import pictures
+from tests import images
 from tests.unit.inference.making import Company, Negative, lively, load, noise, predictor_of
 from translate.config import ColorizationModelConfig, ModelConfig
 from translate.errors import DataError, UsageError
-from translate.images import Picture
+from translate.images import Frame
 from translate.inference import load_predictor, translate_folder
 from translate.inference.predictors.canvas import Canvas
-from translate.inference.predictors.translation import MOST_BATCH_PIXELS
+from translate.inference.predictors.translation import MAX_BATCH_PIXELS
 from translate.inference.runtime.engines import MAX_BATCH_SIZE
 from translate.models import Model
 from translate.networks.generators.identity import Identity
@@ -50,60 +50,60 @@ def test_the_output_has_the_inputs_size(name: str, height: int, width: int) -> N
     height=SIDES, width=SIDES, multiple=st.sampled_from([1, 3, 4, 32, 64]), channels=st.sampled_from([1, 3])
 )
 @settings(max_examples=30)
-def test_a_canvas_reaches_the_next_multiple_and_repeats_the_picture_mirrored(
+def test_a_canvas_reaches_the_next_multiple_and_repeats_the_image_mirrored(
     height: int, width: int, multiple: int, channels: int
 ) -> None:
-    picture = noise(height, width, channels)
-    canvas = Canvas(Picture(pixels=picture), multiple, channels)
+    frame = noise(height, width, channels)
+    canvas = Canvas(Frame(pixels=frame), multiple, channels)
     whole = canvas.whole()
     for side, longer in ((height, canvas.height), (width, canvas.width)):
         assert longer % multiple == 0
         assert 0 <= longer - max(side, 8) < multiple
     more = [(0, canvas.height - height), (0, canvas.width - width), (0, 0)]
-    expected = np.pad(picture, more, mode="symmetric").transpose(2, 0, 1)[None]
+    expected = np.pad(frame, more, mode="symmetric").transpose(2, 0, 1)[None]
     assert np.array_equal(np.rint((whole.numpy() + 1) * 127.5), expected)
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
-def test_a_colour_picture_is_gray_to_a_gray_network(kind: type) -> None:
+def test_a_colour_image_is_gray_to_a_gray_network(kind: type) -> None:
     white = np.iinfo(kind).max
-    picture = np.array([[[white, 0, 0], [0, white, 0], [0, 0, white], [white, white, white]]], kind)
-    out = predictor_of(Identity(), channels=1)(picture)
+    frame = np.array([[[white, 0, 0], [0, white, 0], [0, 0, white], [white, white, white]]], kind)
+    out = predictor_of(Identity(), channels=1)(frame)
     assert out.shape == (1, 4, 1)
     assert np.abs(out[0, :, 0] / white - [0.299, 0.587, 0.114, 1]).max() < 0.002
 
 
-def test_a_gray_picture_is_colour_to_a_colour_network() -> None:
+def test_a_gray_image_is_colour_to_a_colour_network() -> None:
     gray = noise(9, 10, 1)
     assert np.array_equal(predictor_of(Negative())(gray), 255 - np.repeat(gray, 3, axis=2))
 
 
 @pytest.mark.parametrize("name", PREDICTORS)
-def test_a_picture_is_translated_alike_alone_and_among_others(name: str) -> None:
+def test_an_image_is_translated_alike_alone_and_among_others(name: str) -> None:
     many = [noise(20 + 8 * n, 33, seed=n) for n in range(3)]
-    alone = [load(lively(**MODELS[name]))(picture) for picture in many]
-    backwards = [PREDICTORS[name](picture) for picture in reversed(many)]
+    alone = [load(lively(**MODELS[name]))(frame) for frame in many]
+    backwards = [PREDICTORS[name](frame) for frame in reversed(many)]
     assert all(map(np.array_equal, alone, reversed(backwards)))
 
 
-def pixels(translated: list[Picture]) -> list[np.ndarray]:
-    return [picture.pixels for picture in translated]
+def pixels(translated: list[Frame]) -> list[np.ndarray]:
+    return [frame.pixels for frame in translated]
 
 
 @pytest.mark.parametrize("name", PREDICTORS)
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_pictures_given_together_come_out_as_alone(name: str, precision: str) -> None:
+def test_images_given_together_come_out_as_alone(name: str, precision: str) -> None:
     predictor = load(lively(**MODELS[name]), precision=precision)
     assert predictor.runner.max_batch_size == {"resnet": 1, "unet": MAX_BATCH_SIZE}[name]
-    many = [Picture(pixels=noise(40, 50, seed=n)) for n in range(2 * MAX_BATCH_SIZE + 3)]
+    many = [Frame(pixels=noise(40, 50, seed=n)) for n in range(2 * MAX_BATCH_SIZE + 3)]
     together = pixels(predictor.predict_batch(many))
-    alone = [predictor.predict(picture).pixels for picture in many]
+    alone = [predictor.predict(frame).pixels for frame in many]
     assert all(map(np.array_equal, together, alone))
     assert all(map(np.array_equal, pixels(predictor.predict_batch(many[::-1])), alone[::-1]))
 
 
 class Counting(Identity):
-    """Gives the input back, and remembers how many pictures came at once."""
+    """Gives the input back, and remembers how many images came at once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -114,8 +114,8 @@ class Counting(Identity):
         return x
 
 
-def test_small_pictures_of_one_size_go_through_the_network_together() -> None:
-    network, many = Counting(), [Picture(pixels=noise(seed=n)) for n in range(MAX_BATCH_SIZE + 3)]
+def test_small_images_of_one_size_go_through_the_network_together() -> None:
+    network, many = Counting(), [Frame(pixels=noise(seed=n)) for n in range(MAX_BATCH_SIZE + 3)]
     out = predictor_of(network).predict_batch(many)
     # Each size of a group is tried once: noise in one forward, and its first and its last image alone.
     assert network.seen == [MAX_BATCH_SIZE, 1, 1, MAX_BATCH_SIZE, 3, 1, 1, 3]
@@ -125,36 +125,36 @@ def test_small_pictures_of_one_size_go_through_the_network_together() -> None:
 def test_others_go_alone() -> None:
     network = Counting()
     predictor = predictor_of(network)
-    deep = Picture(pixels=noise().astype(np.uint16))
-    large = Picture(pixels=np.zeros((MOST_BATCH_PIXELS // 1000 + 1, 1000, 3), np.uint8))
-    small = Picture(pixels=noise(30, 20))
+    deep = Frame(pixels=noise().astype(np.uint16))
+    large = Frame(pixels=np.zeros((MAX_BATCH_PIXELS // 1000 + 1, 1000, 3), np.uint8))
+    small = Frame(pixels=noise(30, 20))
     predictor.predict_batch([deep, deep, large, large, small, deep])
     assert network.seen == [1] * 6
-    assert predictor.max_batch_size((1000, MOST_BATCH_PIXELS // 1000 + 1)) == 1
+    assert predictor.max_batch_size((1000, MAX_BATCH_PIXELS // 1000 + 1)) == 1
     assert predictor.max_batch_size((1, 1)) == MAX_BATCH_SIZE
 
 
-def test_alpha_stays_with_its_picture_in_a_group() -> None:
-    many = [Picture(pixels=noise(seed=n), alpha=noise(seed=n)[..., 1] if n % 2 else None) for n in range(4)]
-    for picture, out in zip(many, predictor_of(Negative()).predict_batch(many), strict=True):
-        assert np.array_equal(out.pixels, 255 - picture.pixels)
-        assert out.alpha is picture.alpha
+def test_alpha_stays_with_its_image_in_a_group() -> None:
+    many = [Frame(pixels=noise(seed=n), alpha=noise(seed=n)[..., 1] if n % 2 else None) for n in range(4)]
+    for frame, out in zip(many, predictor_of(Negative()).predict_batch(many), strict=True):
+        assert np.array_equal(out.pixels, 255 - frame.pixels)
+        assert out.alpha is frame.alpha
 
 
-def test_a_network_whose_answer_depends_on_company_runs_pictures_alone() -> None:
+def test_a_network_whose_answer_depends_on_company_runs_images_alone() -> None:
     predictor = predictor_of(Company())
     assert predictor.runner.max_batch_size > 1
-    many = [Picture(pixels=noise(seed=n) // (n + 1)) for n in range(MAX_BATCH_SIZE + 1)]
-    alone = [predictor.predict(picture).pixels for picture in many]
+    many = [Frame(pixels=noise(seed=n) // (n + 1)) for n in range(MAX_BATCH_SIZE + 1)]
+    alone = [predictor.predict(frame).pixels for frame in many]
     for _ in range(2):
         assert all(map(np.array_equal, pixels(predictor.predict_batch(many)), alone))
 
 
-def test_so_it_does_after_pictures_that_come_out_alike_in_any_company() -> None:
+def test_so_it_does_after_images_that_come_out_alike_in_any_company() -> None:
     predictor = predictor_of(Company())
-    predictor.predict_batch([Picture(pixels=np.zeros((20, 30, 3), np.uint8))] * MAX_BATCH_SIZE)
-    many = [Picture(pixels=noise(seed=n) // (n + 1)) for n in range(MAX_BATCH_SIZE)]
-    alone = [predictor.predict(picture).pixels for picture in many]
+    predictor.predict_batch([Frame(pixels=np.zeros((20, 30, 3), np.uint8))] * MAX_BATCH_SIZE)
+    many = [Frame(pixels=noise(seed=n) // (n + 1)) for n in range(MAX_BATCH_SIZE)]
+    alone = [predictor.predict(frame).pixels for frame in many]
     assert all(map(np.array_equal, pixels(predictor.predict_batch(many)), alone))
 
 
@@ -174,7 +174,7 @@ def test_bf16_is_near_fp32_and_leaves_the_model_in_fp32(tiny_model: Make) -> Non
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
 
 
-def test_deep_pictures_are_computed_in_float32_whatever_the_precision() -> None:
+def test_deep_images_are_computed_in_float32_whatever_the_precision() -> None:
     deep = noise().astype(np.uint16) * 251
     full, half = (load(lively(), precision=precision)(deep) for precision in ("fp32", "bf16"))
     assert np.array_equal(full, half)
@@ -225,7 +225,7 @@ def test_a_tensor_that_is_being_trained_on_will_do() -> None:
     assert not out.requires_grad
 
 
-def test_each_picture_of_a_tensor_is_translated_as_alone() -> None:
+def test_each_image_of_a_tensor_is_translated_as_alone() -> None:
     x = torch.rand(3, 3, 20, 30, generator=torch.Generator().manual_seed(0)) * 2 - 1
     for predictor in (predictor_of(Company()), *PREDICTORS.values()):
         assert torch.equal(predictor(x), torch.stack([predictor(one) for one in x]))
@@ -233,7 +233,7 @@ def test_each_picture_of_a_tensor_is_translated_as_alone() -> None:
 
 def test_a_path_or_a_pil_image_comes_back_as_a_pil_image(tmp_path: Path) -> None:
     translate = predictor_of(Negative())
-    path = pictures.noise(tmp_path / "a.png", 20, 30)
+    path = images.noise(tmp_path / "a.png", 20, 30)
     image = Image.fromarray(noise(seed=0))
     for source in (image, path, str(path)):
         out = translate(source)
@@ -316,10 +316,10 @@ def test_a_tensor_of_another_kind_is_refused_in_a_line(x: torch.Tensor, reason: 
 
 
 def test_a_file_or_an_image_that_cannot_be_used_is_refused_in_a_line(tmp_path: Path) -> None:
-    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "text.png").write_text("no image")
     for source, reason in (
         (tmp_path / "none.png", r"none\.png: No such file"),
-        (str(tmp_path / "text.png"), r"text\.png: not a picture"),
+        (str(tmp_path / "text.png"), r"text\.png: not an image"),
         (Image.new("F", (4, 4)), "32-bit float pixels have no agreed range"),
     ):
         with pytest.raises(DataError, match=reason) as refusal:
@@ -327,7 +327,7 @@ def test_a_file_or_an_image_that_cannot_be_used_is_refused_in_a_line(tmp_path: P
         assert "\n" not in str(refusal.value)
 
 
-def test_what_is_no_picture_is_told_what_to_do(tmp_path: Path) -> None:
+def test_what_is_no_image_is_told_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"is a folder: translate it by \.folder\("):
         predictor_of(Identity())(tmp_path)
     with pytest.raises(UsageError, match="an array or a tensor, not a NoneType"):
@@ -348,8 +348,8 @@ def test_a_tile_may_be_text_or_a_number(tile: Any) -> None:
 @pytest.mark.parametrize(
     ("config", "reason"),
     [
-        (ModelConfig(in_channels=4), "takes 4 and gives 3 channels: pictures"),
-        (ModelConfig(out_channels=2), "takes 3 and gives 2 channels: pictures"),
+        (ModelConfig(in_channels=4), "takes 4 and gives 3 channels: images"),
+        (ModelConfig(out_channels=2), "takes 3 and gives 2 channels: images"),
         (ColorizationModelConfig(kind="colorization", color="Lab"), "a model in Lab takes lightness"),
         (ModelConfig(kind="inpainting"), "RGB and the mask"),
     ],
@@ -359,7 +359,7 @@ def test_a_model_of_other_channels_is_refused(config: ModelConfig, reason: str) 
         load(Model(config, {"AtoB": Identity()}))
 
 
-def test_a_picture_too_large_for_one_piece_is_cut_and_one_that_fits_is_not() -> None:
+def test_an_image_too_large_for_one_piece_is_cut_and_one_that_fits_is_not() -> None:
     network = Counting()
     predictor = predictor_of(network)
     predictor._limits = 300 * 300 * 80.0, 300 * 300 * 80.0
@@ -382,8 +382,8 @@ def test_the_direction_chooses_the_generator(tiny_model: Make) -> None:
 
 def test_folders_can_be_translated_too(tmp_path: Path) -> None:
     for name in ("in/a.png", "in/sub/b.png", "c.png"):
-        pictures.noise(tmp_path / name)
-    (tmp_path / "in" / "text.png").write_text("no picture")
+        images.noise(tmp_path / name)
+    (tmp_path / "in" / "text.png").write_text("no image")
     predictor = predictor_of(Negative())
     inputs = [tmp_path / "in", tmp_path / "c.png"]
     outcomes = list(translate_folder(predictor, inputs, tmp_path / "out", workers=0))
@@ -403,7 +403,7 @@ def test_a_translator_is_made_of_a_model_and_names_its_engine() -> None:
     assert predictor.direction == "AtoB"
 
 
-def test_a_gray_model_keeps_gray_pictures_as_they_are_made() -> None:
+def test_a_gray_model_keeps_gray_images_as_they_are_made() -> None:
     predictor = predictor_of(Identity(), channels=1, size_multiple=1, precision="auto")
     ramp = np.arange(0, 65536, 16, dtype=np.uint16).reshape(64, 64)
     image = predictor(Image.fromarray(ramp))

@@ -1,4 +1,4 @@
-"""Norms see the whole picture, though the network sees windows of it."""
+"""Norms see the whole image, though the network sees windows of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from translate.inference.predictors.statistics import (
     trace_norms,
 )
 from translate.inference.predictors.tiles import Span, cut
-from translate.networks.blocks import BatchNorm, InstanceNorm, picture_norms
+from translate.networks.blocks import BatchNorm, InstanceNorm, per_image_norms
 
 HEIGHT, WIDTH = 160, 192
 KINDS: dict[str, dict[str, Any]] = {
@@ -36,7 +36,7 @@ def network(request: pytest.FixtureRequest) -> nn.Module:
     made = lively(**KINDS[request.param]).requires_grad_(False).generator()
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        for norm in picture_norms(made):
+        for norm in per_image_norms(made):
             if norm.weight is not None:
                 nn.init.uniform_(norm.weight, 0.5, 2)
                 nn.init.normal_(norm.bias)
@@ -44,7 +44,7 @@ def network(request: pytest.FixtureRequest) -> nn.Module:
 
 
 @pytest.fixture
-def picture() -> Tensor:
+def frame() -> Tensor:
     """(1, 3, H, W): noise that grows brighter downwards."""
     draw = torch.Generator().manual_seed(0)
     return torch.randn(1, 3, HEIGHT, WIDTH, generator=draw) * 0.2 + torch.linspace(-0.8, 0.8, HEIGHT)[:, None]
@@ -55,8 +55,8 @@ def cells(core: int) -> list[Core]:
     return [(row, column) for row in rows for column in columns]
 
 
-def windows(picture: Tensor, cores: list[Core]) -> list[Tensor]:
-    return [picture[..., row.start : row.stop, column.start : column.stop] for row, column in cores]
+def windows(frame: Tensor, cores: list[Core]) -> list[Tensor]:
+    return [frame[..., row.start : row.stop, column.start : column.stop] for row, column in cores]
 
 
 WHOLE = [(Span(0, HEIGHT, 0, HEIGHT), Span(0, WIDTH, 0, WIDTH))]
@@ -69,19 +69,17 @@ def run_by(network: nn.Module, windows: list[Tensor], cores: list[Core]) -> Call
     return StatisticsInterpreter(network, graph, pool_statistics(network, graph, windows, cores)).run
 
 
-def test_the_statistics_of_the_whole_are_those_that_its_norms_use(
-    network: nn.Module, picture: Tensor
-) -> None:
-    run = run_by(network, [picture], WHOLE)
-    assert (run(picture) - network(picture)).abs().max() < 1e-5
+def test_the_statistics_of_the_whole_are_those_that_its_norms_use(network: nn.Module, frame: Tensor) -> None:
+    run = run_by(network, [frame], WHOLE)
+    assert (run(frame) - network(frame)).abs().max() < 1e-5
 
 
-def test_windows_that_cover_the_picture_have_its_statistics(network: nn.Module, picture: Tensor) -> None:
+def test_windows_that_cover_the_image_have_its_statistics(network: nn.Module, frame: Tensor) -> None:
     graph = trace_norms(network)
     assert graph is not None
-    whole = pool_statistics(network, graph, [picture], WHOLE)
-    parts = pool_statistics(network, graph, windows(picture, cells(48)), cells(48))
-    norms = picture_norms(network)
+    whole = pool_statistics(network, graph, [frame], WHOLE)
+    parts = pool_statistics(network, graph, windows(frame, cells(48)), cells(48))
+    norms = per_image_norms(network)
     names = {name for name, module in network.named_modules() if any(module is norm for norm in norms)}
     assert whole.keys() == parts.keys() == names
     for norm in whole:
@@ -90,11 +88,11 @@ def test_windows_that_cover_the_picture_have_its_statistics(network: nn.Module, 
         assert (pooled_variance / variance - 1).abs().max() < 5e-3
 
 
-def test_a_window_is_translated_as_its_part_of_the_whole(network: nn.Module, picture: Tensor) -> None:
-    expected, cores = network(picture), cells(48)
-    run = run_by(network, windows(picture, cores), cores)
+def test_a_window_is_translated_as_its_part_of_the_whole(network: nn.Module, frame: Tensor) -> None:
+    expected, cores = network(frame), cells(48)
+    run = run_by(network, windows(frame, cores), cores)
     for row, column in cores:
-        part = run(picture[..., row.start : row.stop, column.start : column.stop])
+        part = run(frame[..., row.start : row.stop, column.start : column.stop])
         inner = part[
             ...,
             row.core_start - row.start : row.core_stop - row.start,
@@ -104,19 +102,19 @@ def test_a_window_is_translated_as_its_part_of_the_whole(network: nn.Module, pic
         assert (inner - there).abs().max() < 0.01
 
 
-def test_the_network_stays_as_it_is(network: nn.Module, picture: Tensor) -> None:
-    before, state = network(picture), {name: value.clone() for name, value in network.state_dict().items()}
-    run = run_by(network, windows(picture, cells(48)), cells(48))
-    assert not torch.equal(run(picture[..., :64]), network(picture[..., :64]))
-    assert torch.equal(network(picture), before)
+def test_the_network_stays_as_it_is(network: nn.Module, frame: Tensor) -> None:
+    before, state = network(frame), {name: value.clone() for name, value in network.state_dict().items()}
+    run = run_by(network, windows(frame, cells(48)), cells(48))
+    assert not torch.equal(run(frame[..., :64]), network(frame[..., :64]))
+    assert torch.equal(network(frame), before)
     assert all(torch.equal(state[name], value) for name, value in network.state_dict().items())
 
 
-def test_the_network_is_as_it_was_after_an_error_too(network: nn.Module, picture: Tensor) -> None:
-    before = network(picture)
+def test_the_network_is_as_it_was_after_an_error_too(network: nn.Module, frame: Tensor) -> None:
+    before = network(frame)
     with pytest.raises(RuntimeError):
-        run_by(network, [picture, torch.zeros(1, 3, 4, 4)], WHOLE * 2)
-    assert torch.equal(network(picture), before)
+        run_by(network, [frame, torch.zeros(1, 3, 4, 4)], WHOLE * 2)
+    assert torch.equal(network(frame), before)
 
 
 class Untraceable(nn.Module):
@@ -149,7 +147,7 @@ def test_a_sample_has_as_many_windows_as_it_may_each_once(rows: int, columns: in
 
 
 @given(rows=st.integers(6, 30), columns=st.integers(6, 30), share=st.integers(2, 4))
-def test_a_sample_is_strewn_evenly_over_the_picture(rows: int, columns: int, share: int) -> None:
+def test_a_sample_is_strewn_evenly_over_the_image(rows: int, columns: int, share: int) -> None:
     down, across = cut(rows * 8, 8, 8, 8), cut(columns * 8, 8, 8, 8)
     sample = spread(down, across, rows * columns // share)
     middle, center = (

@@ -46,7 +46,7 @@ def test_a_smooth_hole_gets_grain_and_nothing_else_is_touched(kind: str) -> None
     assert abs(out[inside].mean() / WHITE[kind] - 0.5) < 0.01
 
 
-def test_a_smooth_picture_stays_smooth() -> None:
+def test_a_smooth_image_stays_smooth() -> None:
     ramp = np.repeat(np.linspace(60, 200, 300)[None, :, None], 200, axis=0).repeat(3, axis=2)
     drawn, hole = ramp.round().astype(np.uint8), box(200, 300, 50, 150, 100, 200)
     assert np.abs(add_texture(drawn, hole, ~hole).astype(int) - drawn).max() <= 1
@@ -69,14 +69,14 @@ def test_what_is_unknown_is_borrowed_from_nowhere() -> None:
 
 
 @pytest.mark.parametrize("size", [(5, 7), (15, 300), (40, 40)])
-def test_a_picture_that_knows_no_patch_comes_back_as_it_is(size: tuple[int, int]) -> None:
+def test_an_image_that_knows_no_patch_comes_back_as_it_is(size: tuple[int, int]) -> None:
     hole = box(*size, 1, size[0] - 1, 1, size[1] - 1)
     pixels = grainy(*size)
     np.testing.assert_array_equal(add_texture(pixels, hole, ~hole), pixels)
 
 
 @pytest.mark.parametrize("size", [(17, 64), (64, 17), (33, 90), (16, 16)])
-def test_narrow_pictures(size: tuple[int, int]) -> None:
+def test_narrow_images(size: tuple[int, int]) -> None:
     hole = box(*size, 0, size[0], size[1] - 5, size[1])
     pixels = grainy(*size)
     np.testing.assert_array_equal(add_texture(pixels, hole, ~hole)[~hole], pixels[~hole])

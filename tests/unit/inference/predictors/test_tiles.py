@@ -1,4 +1,4 @@
-"""Windows cover a picture once, and put together they are the picture again."""
+"""Windows cover an image once, and put together they are the image again."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_what_a_window_sees_worst_counts_nothing(made: Cut) -> None:
 
 
 @given(st.integers(1, 50), st.integers(0, 200))
-def test_a_padded_side_repeats_the_picture_mirrored(length: int, more: int) -> None:
+def test_a_padded_side_repeats_the_image_mirrored(length: int, more: int) -> None:
     expected = np.pad(np.arange(length), (0, more), mode="symmetric")
     assert np.array_equal(mirror_indices(length, length + more), expected)
 
@@ -86,11 +86,11 @@ SIDES = st.integers(1, 40)
 
 
 @given(SIDES, SIDES, SIDES, SIDES, st.integers(1, 8), st.sampled_from([1, 4]), st.sampled_from([1, 3]))
-def test_windows_that_nothing_changes_blend_to_the_picture(
+def test_windows_that_nothing_changes_blend_to_the_image(
     height: int, width: int, down: int, across: int, overlap: int, multiple: int, channels: int
 ) -> None:
     height, width, down, across, overlap = (n * multiple for n in (height, width, down, across, overlap))
-    picture = np.random.default_rng(0).random((height, width, channels), dtype=np.float32)
+    frame = np.random.default_rng(0).random((height, width, channels), dtype=np.float32)
     done: list[np.ndarray] = []
 
     def finish(top: int, values: np.ndarray) -> None:
@@ -102,12 +102,12 @@ def test_windows_that_nothing_changes_blend_to_the_picture(
         cut(height, down, overlap, multiple),
         cut(width, across, overlap, multiple),
         overlap,
-        lambda row, column: picture[row.start : row.stop, column.start : column.stop],
+        lambda row, column: frame[row.start : row.stop, column.start : column.stop],
         finish,
     )
     out = np.concatenate(done)
-    assert out.shape == picture.shape
-    assert np.abs(out - picture).max() < 1e-5
+    assert out.shape == frame.shape
+    assert np.abs(out - frame).max() < 1e-5
 
 
 def test_rows_are_finished_as_soon_as_no_window_changes_them() -> None:

@@ -1,4 +1,4 @@
-"""A picture in tiles is the picture in one piece."""
+"""An image in tiles is the image in one piece."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.unit.inference.making import lively, load, noise, predictor_of, scene
-from translate.images import Picture, find_pictures, read_rgb
+from translate.images import Frame, find_images, read_rgb
 from translate.inference.predictors.canvas import Canvas
 from translate.inference.predictors.tiling import Tiling, plan_tiles
 from translate.models import Model
@@ -33,20 +33,20 @@ RESNETS: dict[str, dict[str, Any]] = {
 def planned(
     size: tuple[int, int], tile: str | int, limits: tuple[float, float] = (1e6, 1e6)
 ) -> Tiling | None:
-    picture = Picture(pixels=np.zeros((size[1], size[0], 3), np.uint8))
-    return plan_tiles(Canvas(picture, 8, 3), tile, multiple=8, cost=COST, limits=limits)
+    frame = Frame(pixels=np.zeros((size[1], size[0], 3), np.uint8))
+    return plan_tiles(Canvas(frame, 8, 3), tile, multiple=8, cost=COST, limits=limits)
 
 
-def difference(model: Model, picture: np.ndarray, tile: int = 64, **options: Any) -> np.ndarray:
-    """How far the tiles are from the whole, at each value, in levels of the picture's depth."""
-    whole, tiled = (load(model, tile=t, **options)(picture) for t in ("off", tile))
+def difference(model: Model, frame: np.ndarray, tile: int = 64, **options: Any) -> np.ndarray:
+    """How far the tiles are from the whole, at each value, in levels of the image's depth."""
+    whole, tiled = (load(model, tile=t, **options)(frame) for t in ("off", tile))
     assert tiled.dtype == whole.dtype
     assert tiled.shape == whole.shape
     assert whole.std() > 20  # an answer with something in it
     return np.abs(tiled.astype(int) - whole)
 
 
-def test_a_picture_that_fits_goes_in_one_piece() -> None:
+def test_an_image_that_fits_goes_in_one_piece() -> None:
     assert planned((100, 100), "auto", (100 * 104 * 104, 1e6)) is None
     assert planned((100, 100), "auto", (100 * 104 * 103, 1e6)) is not None
     assert planned((5000, 5000), "off") is None
@@ -95,7 +95,7 @@ def test_tiles_of_any_side_agree_with_the_whole(tile: int) -> None:
 
 
 def test_tiles_of_a_photo_agree_with_the_whole(real_data: Path) -> None:
-    photo = read_rgb(find_pictures(real_data / "photos" / "val")[0])
+    photo = read_rgb(find_images(real_data / "photos" / "val")[0])
     assert difference(lively(depth=6), photo, 160).max() <= 2
 
 
@@ -108,7 +108,7 @@ def test_a_gray_network_tiles(channels: int) -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
-def test_a_deep_picture_tiles(channels: int) -> None:
+def test_a_deep_image_tiles(channels: int) -> None:
     planes = np.dstack([scene(150, 130), noise(150, 130, 1)])[..., :channels].astype(np.uint16) * 257
     has_alpha = channels in (2, 4)
     found = difference(lively(), planes)
@@ -133,46 +133,46 @@ def test_a_u_net_tiles(statistics: str) -> None:
 
 
 @pytest.mark.parametrize("tile", [32, 64, 200])
-def test_tiles_that_nothing_changes_are_the_picture(tile: int) -> None:
-    for picture in (noise(130, 333), noise(64, 65).astype(np.uint16) * 251):
-        assert np.array_equal(predictor_of(Identity(), tile=tile)(picture), picture)
+def test_tiles_that_nothing_changes_are_the_image(tile: int) -> None:
+    for frame in (noise(130, 333), noise(64, 65).astype(np.uint16) * 251):
+        assert np.array_equal(predictor_of(Identity(), tile=tile)(frame), frame)
 
 
-def sampled(picture: np.ndarray, windows: int) -> np.ndarray:
+def sampled(frame: np.ndarray, windows: int) -> np.ndarray:
     """How far tiles are from the whole whose statistics are those of some small windows, in levels."""
     model = lively()
     predictor = load(model)
     cost = model.generator().memory_per_pixel(torch.float32.itemsize)
     predictor._limits = 2.0**20, windows * 128 * 128 * cost.held
-    tiling = predictor._tiling(predictor._canvas(Picture(pixels=picture)))
+    tiling = predictor._tiling(predictor._canvas(Frame(pixels=frame)))
     assert tiling is not None
     assert len(tiling.sample) < 1.2 * windows
-    return np.abs(predictor(picture).astype(int) - load(model, tile="off")(picture))
+    return np.abs(predictor(frame).astype(int) - load(model, tile="off")(frame))
 
 
-def test_a_picture_that_does_not_fit_is_near_the_whole() -> None:
+def test_an_image_that_does_not_fit_is_near_the_whole() -> None:
     assert sampled(scene(600, 900), 50).mean() < 8
 
 
 def test_a_photo_that_does_not_fit_is_near_the_whole(real_data: Path) -> None:
-    with Image.open(find_pictures(real_data / "photos" / "val")[0]) as image:
+    with Image.open(find_images(real_data / "photos" / "val")[0]) as image:
         photo = np.asarray(image.convert("RGB").resize((1152, 768), Image.Resampling.BICUBIC))
     assert sampled(photo, 60).mean() < 8
 
 
-def test_a_tall_picture_is_cut_one_way() -> None:
+def test_a_tall_image_is_cut_one_way() -> None:
     predictor = predictor_of(Identity(), tile=256)
     tall = noise(2000, 30)
-    tiling = predictor._tiling(predictor._canvas(Picture(pixels=tall)))
+    tiling = predictor._tiling(predictor._canvas(Frame(pixels=tall)))
     assert tiling is not None
     assert (len(tiling.rows), len(tiling.columns)) == (8, 1)
     assert np.array_equal(predictor(tall), tall)
 
 
-def test_an_error_in_one_picture_does_not_change_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    model, picture = lively(), scene(150, 130)
+def test_an_error_in_one_image_does_not_change_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, frame = lively(), scene(150, 130)
     predictor = load(model, tile=64)
-    before = predictor(picture)
+    before = predictor(frame)
 
     def fail(*_: object) -> None:
         raise RuntimeError("out of memory")
@@ -180,6 +180,6 @@ def test_an_error_in_one_picture_does_not_change_the_next(monkeypatch: pytest.Mo
     with monkeypatch.context() as patch:
         patch.setattr(predictor.generator.decoder[-1], "forward", fail)
         with pytest.raises(RuntimeError, match="memory"):
-            predictor(picture)
-    assert np.array_equal(predictor(picture), before)
-    assert np.array_equal(predictor(picture[:40, :40]), load(model, tile="off")(picture[:40, :40]))
+            predictor(frame)
+    assert np.array_equal(predictor(frame), before)
+    assert np.array_equal(predictor(frame[:40, :40]), load(model, tile="off")(frame[:40, :40]))

@@ -170,7 +170,7 @@ def test_an_engine_that_fails_is_left_out(
     broken = {"raises": (convert, library.load), "changes its mind": (library.convert, load)}[kind]
     monkeypatch.setitem(engines.LIBRARIES, "openvino", ExportFormat((".xml",), (), "", *broken))
     assert found("auto", model, None, FP32) == "onnxruntime"
-    said = {"raises": r"\(no such layer\)", "changes its mind": "the same picture two answers"}[kind]
+    said = {"raises": r"\(no such layer\)", "changes its mind": "the same image two answers"}[kind]
     with pytest.raises(UsageError, match=f"engine 'openvino' cannot run this model.*{said}"):
         find_engine("openvino", model, None, FP32)
 
@@ -265,14 +265,14 @@ def test_a_real_engine_answers_as_torch_does_and_always_alike(
     again = find_engine(name, model, None, precision)  # from the cache
     assert engine
     assert again
-    pictures = [random_image(3, height, width, seed=0) for height, width in ((8, 8), (64, 40), (16, 200))]
-    for picture in (*pictures, *pictures):
-        answer = engine(picture)
+    frames = [random_image(3, height, width, seed=0) for height, width in ((8, 8), (64, 40), (16, 200))]
+    for frame in (*frames, *frames):
+        answer = engine(frame)
         assert answer.dtype == torch.float32
-        assert psnr(answer, model.generator()(picture)) > 40
-        assert torch.equal(answer, again(picture))
-    batch = torch.cat([pictures[1], pictures[1].flip(3)])
-    assert torch.equal(engine(batch)[:1], engine(pictures[1]))
+        assert psnr(answer, model.generator()(frame)) > 40
+        assert torch.equal(answer, again(frame))
+    batch = torch.cat([frames[1], frames[1].flip(3)])
+    assert torch.equal(engine(batch)[:1], engine(frames[1]))
     assert capfd.readouterr() == ("", "")
 
 

@@ -36,7 +36,7 @@ SPECS = {
             "upsample": "resize",
         },
     ),
-    "unet, batch picture": GeneratorSpec(name="unet", args={"width": 4, "depth": 2, "norm": "batch"}),
+    "unet, batch image": GeneratorSpec(name="unet", args={"width": 4, "depth": 2, "norm": "batch"}),
     "identity": GeneratorSpec(name="identity"),
 }
 
@@ -75,12 +75,12 @@ def test_every_network_gives_torchs_answers_in_every_format(case: str) -> None:
         for batch in network_input(model.config).random_batches():
             answer = run(batch)
             assert answer.dtype == torch.float32
-            alone = torch.cat([model.generator()(picture) for picture in batch.split(1)])
+            alone = torch.cat([model.generator()(frame) for frame in batch.split(1)])
             torch.testing.assert_close(answer, alone, atol=TOLERANCE, rtol=0)
 
 
-def test_the_random_pictures_are_of_several_sizes() -> None:
-    given = network_input(build("unet, batch picture").config)
+def test_the_random_images_are_of_several_sizes() -> None:
+    given = network_input(build("unet, batch image").config)
     shapes = [tuple(batch.shape) for batch in given.random_batches()]
     assert shapes == [(1, 3, 8, 8), (1, 3, 128, 64), (2, 3, 64, 128)]
 
@@ -93,7 +93,7 @@ def test_an_onnx_file_tells_how_it_is_used(
 
     model = tiny_model(directions=("AtoB", "BtoA"))
     done = export(model, tmp_path / "new" / "model.onnx", direction="BtoA")
-    assert (done.path, done.pictures) == (tmp_path / "new" / "model.onnx", 4)
+    assert (done.path, done.images) == (tmp_path / "new" / "model.onnx", 4)
     assert 0 < done.difference < 1e-4
     assert [path.name for path in done.path.parent.iterdir()] == ["model.onnx"]
     assert capfd.readouterr() == ("", "")

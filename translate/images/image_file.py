@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from translate.images.picture import Picture
+from translate.images.frame import Frame
 
 
 @dataclass(frozen=True, kw_only=True)
-class PictureFile:
+class ImageFile:
     """The frames of an image file, and all that writing it again as it was must know.
 
     Attributes:
@@ -24,7 +24,7 @@ class PictureFile:
     """
 
     format: str
-    frames: list[Picture]
+    frames: list[Frame]
     mode: str = "RGB"
     icc: bytes | None = None
     native: bool = False

@@ -1,4 +1,4 @@
-"""Scores of one picture as it is saved: 8-bit sRGB, each with its protocol."""
+"""Scores of one image as it is saved: 8-bit sRGB, each with its protocol."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Mask = npt.NDArray[np.bool_]
 WINDOW = 11  # pixels a side, of SSIM
 
 
-def picture_psnr(image: Pixels, truth: Pixels, where: Mask | None = None) -> float:
-    """Peak signal-to-noise ratio in dB over all values of R, G and B; infinite for equal pictures.
+def image_psnr(image: Pixels, truth: Pixels, where: Mask | None = None) -> float:
+    """Peak signal-to-noise ratio in dB over all values of R, G and B; infinite for equal images.
 
     10 log10(255^2 / MSE).
 
@@ -33,12 +33,12 @@ def picture_psnr(image: Pixels, truth: Pixels, where: Mask | None = None) -> flo
 
 
 def _counted(image: Pixels, truth: Pixels, where: Mask | None) -> tuple[Pixels, Pixels]:
-    """The pixels that count, of both pictures: (H, W, 3), or (K, 3) under a mask."""
+    """The pixels that count, of both images: (H, W, 3), or (K, 3) under a mask."""
     assert image.shape == truth.shape, (image.shape, truth.shape)
     if where is None:
         return image, truth
     if not where.any():
-        raise DataError("the mask marks no pixel, so there is none to score: leave this picture out")
+        raise DataError("the mask marks no pixel, so there is none to score: leave this image out")
     return image[where], truth[where]
 
 
@@ -46,8 +46,8 @@ def ssim(image: Pixels, truth: Pixels) -> float:
     """Structural similarity, at most 1, which is equal: the mean over R, G and B.
 
     Wang, Bovik, Sheikh and Simoncelli 2004, eq. 13: an 11 x 11 Gaussian window of sigma 1.5, only where
-    it lies inside of the picture, K1 = 0.01, K2 = 0.03, the covariances not corrected for the sample's
-    size. By scikit-image, at the picture's own size.
+    it lies inside of the image, K1 = 0.01, K2 = 0.03, the covariances not corrected for the sample's
+    size. By scikit-image, at the image's own size.
 
     Args:
         image, truth: (H, W, 3) RGB.
@@ -61,7 +61,7 @@ def ssim(image: Pixels, truth: Pixels) -> float:
     if min(height, width) < WINDOW:
         raise DataError(
             f"{width} x {height} pixels are too few for SSIM, whose window is {WINDOW} x {WINDOW}: "
-            "leave SSIM out, or score larger pictures"
+            "leave SSIM out, or score larger images"
         )
     similarity = structural_similarity(
         image,
@@ -95,7 +95,7 @@ def delta_e(image: Pixels, truth: Pixels, where: Mask | None = None) -> float:
 
 
 def colorfulness(image: Pixels) -> float:
-    """How colourful a picture is: 0 is gray, 15 slightly, 59 quite, 109 extremely so.
+    """How colourful an image is: 0 is gray, 15 slightly, 59 quite, 109 extremely so.
 
     Hasler and Suesstrunk 2003, the measure M3.
 

@@ -1,4 +1,4 @@
-"""Scores of 8-bit pictures: by hand where a hand can, by scikit-image elsewhere."""
+"""Scores of 8-bit images: by hand where a hand can, by scikit-image elsewhere."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from skimage.data import astronaut
 from skimage.metrics import peak_signal_noise_ratio
 
 from translate.errors import DataError
-from translate.metrics import colorfulness, delta_e, picture_psnr, ssim
-from translate.metrics.pictures import Pixels
+from translate.metrics import colorfulness, delta_e, image_psnr, ssim
+from translate.metrics.images import Pixels
 
 
 def noise(seed: int, height: int = 16, width: int = 13) -> Pixels:
@@ -25,27 +25,27 @@ def plain(*color: int, height: int = 2, width: int = 3) -> Pixels:
 
 @pytest.mark.parametrize(("error", "decibels"), [(255, 0.0), (51, 13.9794), (1, 48.1308)])
 def test_psnr_of_a_constant_error(error: int, decibels: float) -> None:
-    assert picture_psnr(plain(error), plain(0)) == pytest.approx(decibels, abs=1e-4)
+    assert image_psnr(plain(error), plain(0)) == pytest.approx(decibels, abs=1e-4)
 
 
 def test_psnr_counts_each_value_once() -> None:
     image = plain(0)
     image[0, 0] = (3, 4, 5)  # 50 over 18 values; in 8 bits 0 - 3 would be 253
-    assert picture_psnr(plain(0), image) == pytest.approx(10 * math.log10(255**2 * 18 / 50))
-    assert picture_psnr(image, plain(0)) == picture_psnr(plain(0), image)
+    assert image_psnr(plain(0), image) == pytest.approx(10 * math.log10(255**2 * 18 / 50))
+    assert image_psnr(image, plain(0)) == image_psnr(plain(0), image)
 
 
 def test_psnr_is_skimages() -> None:
-    assert picture_psnr(noise(0), noise(1)) == pytest.approx(peak_signal_noise_ratio(noise(1), noise(0)))
+    assert image_psnr(noise(0), noise(1)) == pytest.approx(peak_signal_noise_ratio(noise(1), noise(0)))
 
 
-def test_equal_pictures_score_best() -> None:
-    assert picture_psnr(noise(0), noise(0)) == math.inf
+def test_equal_images_score_best() -> None:
+    assert image_psnr(noise(0), noise(0)) == math.inf
     assert ssim(noise(0), noise(0)) == pytest.approx(1)
     assert delta_e(noise(0), noise(0)) == 0
 
 
-@pytest.mark.parametrize("score", [picture_psnr, delta_e])
+@pytest.mark.parametrize("score", [image_psnr, delta_e])
 def test_only_pixels_under_the_mask_count(score) -> None:
     image, truth, where = noise(0), noise(1), np.zeros((16, 13), dtype=bool)
     where[2:7, 3:12] = True
@@ -56,14 +56,14 @@ def test_only_pixels_under_the_mask_count(score) -> None:
     assert score(image, truth, np.ones_like(where)) == pytest.approx(score(image, truth))
 
 
-@pytest.mark.parametrize("score", [picture_psnr, delta_e])
+@pytest.mark.parametrize("score", [image_psnr, delta_e])
 def test_an_empty_mask_is_refused(score) -> None:
     with pytest.raises(DataError, match="marks no pixel"):
         score(noise(0), noise(1), np.zeros((16, 13), dtype=bool))
 
 
-@pytest.mark.parametrize("score", [picture_psnr, delta_e])
-def test_a_turned_picture_is_a_bug(score) -> None:
+@pytest.mark.parametrize("score", [image_psnr, delta_e])
+def test_a_turned_image_is_a_bug(score) -> None:
     with pytest.raises(AssertionError):
         score(noise(0), noise(1).transpose(1, 0, 2), np.ones((16, 13), dtype=bool))
 
@@ -94,7 +94,7 @@ def test_ssim_is_the_papers() -> None:
     assert 0.1 < ssim(image, truth) < 0.99
 
 
-def test_ssim_takes_pictures_as_large_as_its_window() -> None:
+def test_ssim_takes_images_as_large_as_its_window() -> None:
     assert ssim(noise(0, 11, 11), noise(0, 11, 11)) == pytest.approx(1)
     with pytest.raises(DataError, match="10 x 11 pixels are too few for SSIM"):
         ssim(noise(0, 11, 10), noise(1, 11, 10))

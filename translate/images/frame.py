@@ -18,7 +18,7 @@ WHITE = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Picture:
+class Frame:
     """An upright image, in sRGB.
 
     Attributes:
@@ -50,7 +50,7 @@ class Picture:
         """Return the colours as (H, W, 3): gray is repeated."""
         return self.pixels if self.pixels.shape[2] == 3 else np.repeat(self.pixels, 3, axis=2)
 
-    def in_bits(self, kind: type[np.uint8] | type[np.uint16]) -> Picture:
+    def to_bit_depth(self, kind: type[np.uint8] | type[np.uint16]) -> Frame:
         """Return the same image with 8 or 16 bits a channel."""
         if self.pixels.dtype == kind:
             return self
@@ -60,16 +60,16 @@ class Picture:
             converted: Array = np.rint(values.astype(np.float32) * np.float32(factor)).astype(kind)
             return converted
 
-        return Picture(pixels=convert(self.pixels), alpha=None if self.alpha is None else convert(self.alpha))
+        return Frame(pixels=convert(self.pixels), alpha=None if self.alpha is None else convert(self.alpha))
 
-    def recolored(self, pixels: Array) -> Picture:
+    def with_colors(self, pixels: Array) -> Frame:
         """Return the image with these colours in floats, alpha too; the image itself, if they are its own."""
         if pixels is self.pixels:
             return self
         alpha = None if self.alpha is None else (self.alpha / self.white).astype(np.float32)
-        return Picture(pixels=pixels, alpha=alpha)
+        return Frame(pixels=pixels, alpha=alpha)
 
-    def on_white(self) -> Picture:
+    def flatten_on_white(self) -> Frame:
         """Blend the image onto white, so that it has no alpha."""
         if self.alpha is None:
             return self
@@ -77,39 +77,39 @@ class Picture:
         blended = self.pixels * opaque + self.white * (1 - opaque)
         if self.pixels.dtype != np.float32:
             blended = np.rint(blended)
-        return Picture(pixels=blended.astype(self.pixels.dtype))
+        return Frame(pixels=blended.astype(self.pixels.dtype))
 
 
-def from_planes(planes: Array) -> Picture:
+def from_planes(planes: Array) -> Frame:
     """Split (H, W, 1 to 4) into colours and, of 2 or 4 planes, alpha."""
     channels = planes.shape[2]
     colors = planes[..., : channels - (channels in (2, 4))]
     alpha = planes[..., -1] if channels in (2, 4) else None
-    return Picture(pixels=np.ascontiguousarray(colors), alpha=alpha)
+    return Frame(pixels=np.ascontiguousarray(colors), alpha=alpha)
 
 
-def from_pil(image: Image.Image) -> Picture:
+def from_pil(image: Image.Image) -> Frame:
     """Convert a PIL image of any mode that has an agreed range, neither turned nor colour-managed.
 
     Raises:
         DataError: the values have no agreed range (32-bit integers above 65535, 32-bit float).
     """
     if image.mode == "I" or image.mode.startswith("I;16"):
-        return Picture(pixels=_sixteen_bits(np.asarray(image))[..., None])
+        return Frame(pixels=_sixteen_bits(np.asarray(image))[..., None])
     if image.mode == "F":
         raise DataError("32-bit float pixels have no agreed range here: convert to 8 or 16 bits")
     if image.mode in ("LA", "La") or (image.mode in ("1", "L") and image.has_transparency_data):
         gray_alpha = np.asarray(image.convert("LA") if image.mode != "LA" else image)
-        return Picture(pixels=gray_alpha[..., :1].copy(), alpha=gray_alpha[..., 1].copy())
+        return Frame(pixels=gray_alpha[..., :1].copy(), alpha=gray_alpha[..., 1].copy())
     if image.has_transparency_data or image.mode in ("RGBa", "PA"):
         rgba = np.asarray(image.convert("RGBA"))
-        return Picture(pixels=rgba[..., :3].copy(), alpha=rgba[..., 3].copy())
+        return Frame(pixels=rgba[..., :3].copy(), alpha=rgba[..., 3].copy())
     if image.mode in ("1", "L"):
-        return Picture(pixels=np.array(in_mode(image, "L"))[..., None])
-    return Picture(pixels=np.array(in_mode(image, "RGB")))
+        return Frame(pixels=np.array(convert_mode(image, "L"))[..., None])
+    return Frame(pixels=np.array(convert_mode(image, "RGB")))
 
 
-def in_mode(image: Image.Image, mode: str) -> Image.Image:
+def convert_mode(image: Image.Image, mode: str) -> Image.Image:
     """Convert an image to a mode, without the copy that Pillow's `convert` makes if it has that mode."""
     return image if image.mode == mode else image.convert(mode)
 
@@ -121,13 +121,13 @@ def _sixteen_bits(values: Array) -> Array:
     return values.astype(np.uint16)
 
 
-def to_pil(picture: Picture) -> Image.Image:
+def to_pil(frame: Frame) -> Image.Image:
     """Convert an image to a PIL image: L, LA, RGB or RGBA; I;16 for 16-bit gray without alpha.
 
     PIL has no 16-bit colour: such an image comes back with 8 bits a channel.
     """
-    if picture.pixels.dtype == np.uint16 and picture.pixels.shape[2] == 1 and picture.alpha is None:
-        return Image.fromarray(picture.pixels[..., 0])
-    picture = picture.in_bits(np.uint8)
-    planes = picture.pixels if picture.alpha is None else np.dstack([picture.pixels, picture.alpha])
+    if frame.pixels.dtype == np.uint16 and frame.pixels.shape[2] == 1 and frame.alpha is None:
+        return Image.fromarray(frame.pixels[..., 0])
+    frame = frame.to_bit_depth(np.uint8)
+    planes = frame.pixels if frame.alpha is None else np.dstack([frame.pixels, frame.alpha])
     return Image.fromarray(planes[..., 0] if planes.shape[2] == 1 else planes)

@@ -1,4 +1,4 @@
-"""Small folders of pictures for tests."""
+"""Small folders of images for tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def demo(folder: Path, *, train: int = 12, test: int = 2, size: int = 32) -> Pat
 
 
 def noise(path: Path, height: int = 24, width: int = 32, seed: int = 0) -> Path:
-    """A picture file of random pixels."""
+    """An image file of random pixels."""
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
     write_rgb(pixels, path)
     return path

@@ -13,7 +13,7 @@ from translate.training.runs.folder import Run
 from translate.training.runs.migrate import migrate_checkpoint
 
 
-def as_trained(folder: Path) -> Model:
+def load_without_ema(folder: Path) -> Model:
     """Load the model of a run with the weights that its newest checkpoint goes on training, not their EMA.
 
     Raises:
@@ -29,7 +29,7 @@ def as_trained(folder: Path) -> Model:
     return model
 
 
-def stages(folder: Path) -> dict[int, Model]:
+def load_checkpoint_models(folder: Path) -> dict[int, Model]:
     """Load the models of a run at the checkpoints that it keeps, by step; none where there is no run."""
     models = {}
     for step, path in Run(folder).checkpoints().items():

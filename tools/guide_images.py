@@ -1,6 +1,6 @@
-"""Draw the pictures of docs/photos.md: scikit-image's photos, by the installed models.
+"""Draw the images of docs/photos.md: scikit-image's photos, by the installed models.
 
-python tools/guide_pictures.py docs/images/
+python tools/guide_images.py docs/images/
 """
 
 from __future__ import annotations

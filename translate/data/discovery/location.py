@@ -8,16 +8,18 @@ from pathlib import Path
 from translate.data.discovery.shards import CACHE_SIZE, Shards, find_shards
 from translate.data.discovery.tar import Member
 from translate.errors import UsageError, nearest
-from translate.images import find_pictures, picture_name
+from translate.images import find_images, printable_path
 
 DATASETS = Path("datasets")
 MAX_NAMES = 5  # files that a message names before it only counts
 
-Source = Path | Member  # of an image: a file, or one in a tar file
-Place = Path | Shards  # of a data set: a folder, or tar files
+ImageSource = Path | Member  # of an image: a file, or one in a tar file
+DataLocation = Path | Shards  # of a data set: a folder, or tar files
 
 
-def place_of(data: str | None, remedy: str = "--data DIR", *, cache_size: float = CACHE_SIZE) -> Place:
+def locate_data(
+    data: str | None, remedy: str = "--data DIR", *, cache_size: float = CACHE_SIZE
+) -> DataLocation:
     """Return the folder of a data set, by its path or by its name under datasets/; or its tar files.
 
     Raises:
@@ -33,13 +35,13 @@ def _find_folder(name: str) -> Path:
         if folder.is_dir():
             return folder
     if Path(name).exists():
-        raise UsageError(f"{picture_name(name)} is a file: give the folder that holds the pictures")
+        raise UsageError(f"{printable_path(name)} is a file: give the folder that holds the images")
     known = [f.name for f in DATASETS.iterdir() if f.is_dir()] if DATASETS.is_dir() else []
     hint = nearest(name, known) if known else "; check the path"
     raise UsageError(f"no folder {name!r}, here or under {DATASETS}/{hint}")
 
 
-def list_images(place: Place) -> list[Source]:
+def list_images(place: DataLocation) -> list[ImageSource]:
     """List the images below a folder, or in tar files.
 
     Raises:
@@ -47,26 +49,26 @@ def list_images(place: Place) -> list[Source]:
     """
     if isinstance(place, Shards):
         return list(place.members)
-    files = find_pictures(place)
+    files = find_images(place)
     if not files:
-        raise UsageError(f"{place} holds no pictures: check the path and the suffixes of its files")
+        raise UsageError(f"{place} holds no images: check the path and the suffixes of its files")
     return list(files)
 
 
-def name_in(place: Place, source: Source) -> str:
+def name_in(place: DataLocation, source: ImageSource) -> str:
     """Return an image's path below its folder; in tar files, that of its tar file comes first."""
     if isinstance(place, Path) and isinstance(source, Path):
         return source.relative_to(place).as_posix()
     return str(source)
 
 
-def shard_notes(*places: Place) -> list[str]:
+def shard_notes(*places: DataLocation) -> list[str]:
     """Return what is wrong with the tar files among some places, in words."""
     return [note for place in places if isinstance(place, Shards) for note in place.notes]
 
 
-def describe_files(what: str, files: Sequence[Source]) -> str:
+def describe_files(what: str, files: Sequence[ImageSource]) -> str:
     """Return a note about some files that names the first few and counts the others."""
-    names = ", ".join(picture_name(str(path)) for path in files[:MAX_NAMES])
+    names = ", ".join(printable_path(str(path)) for path in files[:MAX_NAMES])
     more = f" and {len(files) - MAX_NAMES} more" if len(files) > MAX_NAMES else ""
     return f"{what}: {names}{more}"
