@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load_file
 
 import translate
-from tests.integration.conftest import Command
 from tests.images import demo
+from tests.integration.conftest import Command
 from translate.data.demo import write_demo
 
 V1 = Path(__file__).parents[1] / "fixtures" / "v1"
