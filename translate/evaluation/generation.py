@@ -13,7 +13,7 @@ from translate.config import GenerationModelConfig, ModelConfig
 from translate.data.discovery.labels import LabeledImages, find_labeled
 from translate.errors import DataError, UsageError
 from translate.evaluation.scoring import ImageScorer, Request, Row, SuiteResult, distance, share_of
-from translate.images import Pixels
+from translate.images import Pixels, resize_and_center_crop
 from translate.inference import Sampler
 from translate.metrics.classifier import Classifier, Labels
 from translate.metrics.frechet import Features
@@ -103,13 +103,10 @@ def _read_images(
     Args:
         left_out: takes the reason for each that cannot be read.
     """
-    # Not above, because it imports albumentations, which takes long.
-    from translate.data.datasets.in_memory import center_square
-
     side = config.image_size
     for index in np.linspace(0, len(dataset.images) - 1, min(most, len(dataset.images))).astype(int):
         try:
-            image = center_square(dataset.pixels(index, side), side)
+            image = resize_and_center_crop(dataset.pixels(index, side), side)
         except DataError as error:
             left_out.append(str(error))
             continue

@@ -8,7 +8,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import TypeVar
 
-import cv2
 import numpy as np
 
 from translate.data.discovery.find import find_photos
@@ -23,7 +22,7 @@ from translate.evaluation.scoring import (
     distance,
     share_of,
 )
-from translate.images import Pixels, printable_path
+from translate.images import Pixels, printable_path, resize_and_center_crop
 from translate.inference import Predictor, load_predictor
 from translate.models import Model
 
@@ -110,12 +109,7 @@ def _row(group: str, name: str, image_scores: Sequence[ImageScores]) -> Row:
 
 def crop(photo: Pixels) -> Pixels:
     """Return the middle of a photo, 256 x 256 at most; a shorter side over 256 is scaled down to it first."""
-    factor = SIDE / min(photo.shape[:2])
-    if factor < 1:
-        size = (round(photo.shape[1] * factor), round(photo.shape[0] * factor))
-        photo = np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.uint8)
-    top, left = (max(0, side - SIDE) // 2 for side in photo.shape[:2])
-    return np.ascontiguousarray(photo[top : top + SIDE, left : left + SIDE])
+    return np.ascontiguousarray(resize_and_center_crop(photo, SIDE, enlarge=False))
 
 
 def to_rgb(pixels: Pixels) -> Pixels:

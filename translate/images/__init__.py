@@ -8,7 +8,7 @@ from translate.images.files import SUFFIXES, find_images, printable_path, resolv
 from translate.images.frame import Array, Frame, Pixels, from_pil, to_pil
 from translate.images.image_file import ImageFile
 from translate.images.masks import Hole, hole_from_mask, read_hole, read_mask_hole
-from translate.images.resizing import resize
+from translate.images.resizing import resize, resize_and_center_crop, shorter_side_size
 from translate.images.sheet import contact_sheet, image_grid
 from translate.images.tensors import levels, to_pixels, to_tensor
 
@@ -37,7 +37,9 @@ __all__ = [
     "read_mask_hole",
     "read_rgb",
     "resize",
+    "resize_and_center_crop",
     "resolve_links",
+    "shorter_side_size",
     "to_pil",
     "to_pixels",
     "to_tensor",

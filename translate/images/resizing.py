@@ -1,7 +1,9 @@
-"""Resize images on the CPU."""
+"""Resize and crop 8-bit images on the CPU."""
 
 from __future__ import annotations
 
+import cv2
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -23,3 +25,29 @@ def resize(pixels: Pixels, height: int, width: int) -> Pixels:
     images = torch.from_numpy(pixels).reshape(-1, h, w, channels).permute(0, 3, 1, 2)
     done = F.interpolate(images, (height, width), mode="bicubic", antialias=True)
     return done.permute(0, 2, 3, 1).reshape(*several, height, width, channels).numpy()
+
+
+def shorter_side_size(height: int, width: int, side: int) -> tuple[int, int]:
+    """Return the height and width of an image that is scaled until its shorter side is `side` pixels."""
+    factor = side / min(height, width)
+    return max(side, round(factor * height)), max(side, round(factor * width))
+
+
+def resize_and_center_crop(image: Pixels, side: int, *, enlarge: bool = True) -> Pixels:
+    """Scale an image until its shorter side is `side` pixels, and crop its center to a square of that side.
+
+    Small images are enlarged by a cubic filter; large ones are reduced by the mean over each pixel's area.
+
+    Args:
+        image: (H, W, 3) uint8.
+        enlarge: whether to enlarge an image whose shorter side is smaller. Without it, such an image is only
+            cropped, and a side of the answer may be shorter than `side`.
+    """
+    height, width = image.shape[:2]
+    shrinks = side < min(height, width)
+    if shrinks or enlarge:
+        height, width = shorter_side_size(height, width, side)
+        interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+        image = np.asarray(cv2.resize(image, (width, height), interpolation=interpolation), np.uint8)
+    top, left = max(0, height - side) // 2, max(0, width - side) // 2
+    return image[top : top + side, left : left + side]

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from tests.images import noise
-from translate.data.datasets.in_memory import InMemoryDataset, center_square
+from translate.data.datasets.in_memory import InMemoryDataset
 from translate.data.datasets.samples import SampleKey
 from translate.data.discovery.labels import LabeledImages, find_labeled
 from translate.errors import DataError, UsageError
-from translate.images import write_rgb
+from translate.images import resize_and_center_crop, write_rgb
 
 
 def folder_of_classes(root: Path) -> Path:
@@ -223,4 +223,4 @@ def test_flips_follow_from_the_key(tmp_path: Path) -> None:
 def test_the_center_is_cropped() -> None:
     image = np.zeros((10, 30, 3), np.uint8)
     image[:, 10:20] = 255
-    assert (center_square(image, 10) == 255).all()
+    assert (resize_and_center_crop(image, 10) == 255).all()

@@ -19,7 +19,7 @@ from translate.data.discovery.location import ImageSource
 from translate.data.discovery.shards import shard_sizes
 from translate.data.progress import log_progress
 from translate.errors import DataError
-from translate.images import Pixels, read_rgb
+from translate.images import Pixels, read_rgb, resize_and_center_crop
 
 MAX_BYTES = 2**31  # of images held in memory
 GRAY_CHECKS = 256  # images that decide whether a data set is gray, where not all are read
@@ -125,7 +125,7 @@ class InMemoryDataset(SampleDataset):
         """Return an image, (S, S, 3), or (S, S, 1) where the cache holds a gray one."""
         if self.cache and (pixels := self.cache.find(self.found.files()[index])) is not None:
             return pixels
-        return center_square(self.found.pixels(index, self.image_size), self.image_size)
+        return resize_and_center_crop(self.found.pixels(index, self.image_size), self.image_size)
 
 
 def _open_cache(found: LabeledImages, side: int, gigabytes: float) -> DecodedCache[ImageSource] | None:
@@ -139,25 +139,15 @@ def _open_cache(found: LabeledImages, side: int, gigabytes: float) -> DecodedCac
 
 def _decode_square(side: int, file: ImageSource) -> Pixels:
     """Read what a cache holds of a file: (S, S, 3), or (S, S, 1) of a gray image."""
-    pixels = center_square(read_rgb(file, min_size=(side, side)), side)
+    pixels = resize_and_center_crop(read_rgb(file, min_size=(side, side)), side)
     return pixels[..., :1] if _is_gray(pixels) else pixels
 
 
 def _square_or_reason(found: LabeledImages, side: int, index: int) -> Pixels | str:
     try:
-        return center_square(found.pixels(index, side), side)
+        return resize_and_center_crop(found.pixels(index, side), side)
     except DataError as error:
         return str(error)
-
-
-def center_square(image: Pixels, side: int) -> Pixels:
-    """Resize an image until its shorter side is `side`, and crop its center: (side, side, 3) uint8."""
-    factor = side / min(image.shape[:2])
-    size = tuple(max(side, round(factor * length)) for length in (image.shape[1], image.shape[0]))
-    interpolation = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
-    whole = np.asarray(cv2.resize(image, size, interpolation=interpolation), np.uint8)
-    top, left = (whole.shape[0] - side) // 2, (whole.shape[1] - side) // 2
-    return whole[top : top + side, left : left + side]
 
 
 def _is_gray(image: Pixels) -> bool:

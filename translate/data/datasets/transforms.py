@@ -14,6 +14,7 @@ import albumentations as A
 import cv2
 
 from translate.config import ImageTrainConfig
+from translate.images import shorter_side_size
 
 PAIR = {"b": "image"}
 
@@ -26,8 +27,7 @@ def whole_size(c: ImageTrainConfig, height: int, width: int, *, training: bool) 
     if c.preprocess.startswith("scale_width"):
         return max(1, round(height * side / width)), side
     if c.preprocess == "random_resized_crop" and not training:
-        factor = side / min(height, width)
-        return max(side, round(factor * height)), max(side, round(factor * width))
+        return shorter_side_size(height, width, side)
     return height, width
 
 
