@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all, locks, and the folder for what can be made again."""
+"""Atomic writes, file locks, and the cache folder, whose least recently used entries are evicted."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ import contextlib
 import os
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
+from filelock import FileLock, Timeout
 
-UNNAMED_SECONDS = 10.0  # after which a lock that names no process is of one that was killed
+PART_PREFIX, PART_SUFFIX = ".translate-", ".part"
+LOCK_NAME = "lock"
+MIN_STALE_SECONDS = 10.0  # Younger temporary folders may not be locked yet by the process that made them.
 
 
 def atomic_write(path: Path, content: bytes) -> None:
-    """Write a file so that after a crash at any moment `path` is what it was before, or whole.
+    """Write a file so that after a crash at any moment it holds its former content or the new one, whole.
 
     Raises:
         OSError: the disk is full or the folder cannot be written.
@@ -26,31 +29,51 @@ def atomic_write(path: Path, content: bytes) -> None:
 
 
 @contextlib.contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """Within, another name to write a file under; after a crash at any moment `path` is what it was
-    before, or whole.
+def atomic_path(path: Path, *, sync: bool = True) -> Iterator[Path]:
+    """Yield a temporary path to write to, and give the file its name `path` when the block ends.
+
+    After a crash at any moment `path` holds its former content or the new one, whole. If the block raises,
+    nothing changes. The temporary file has the name of `path`, in a hidden folder beside it, because some
+    libraries write further files next to the one that they are asked for.
+
+    Args:
+        sync: wait until the file is on the disk, so that it survives a power cut, too.
 
     Raises:
         OSError: the disk is full or the folder cannot be written.
     """
-    aside = path.with_name(f".{path.name}.part")  # a folder: a library's own passing files stay in it
+    path.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=PART_PREFIX, suffix=PART_SUFFIX))
     try:
-        aside.mkdir(parents=True, exist_ok=True)
-        part = aside / path.name
-        part.touch()
-        mode = part.stat().st_mode  # of any new file here; a library's own may be for its owner alone
-        yield part
-        part.chmod(mode)
-        with part.open("rb+") as file:
-            os.fsync(file.fileno())
-        part.replace(path)
-        _sync_folder(path.parent)
+        with file_lock(folder / LOCK_NAME):  # It tells `remove_stale_parts` that the file is being written.
+            part = folder / path.name
+            part.touch()
+            mode = part.stat().st_mode  # Some libraries write files that only their owner can read.
+            yield part
+            part.chmod(mode)
+            if sync:
+                with part.open("rb+") as file:
+                    os.fsync(file.fileno())
+            part.replace(path)
+            if sync:
+                _sync_folder(path.parent)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_stale_parts(folder: Path) -> None:
+    """Remove the temporary folders that processes left behind when they were killed; others stay."""
+    for part in folder.glob(f"{PART_PREFIX}*{PART_SUFFIX}"):
+        with contextlib.suppress(OSError, NotImplementedError, Timeout):
+            if time.time() - part.stat().st_mtime < MIN_STALE_SECONDS:
+                continue
+            with FileLock(part / LOCK_NAME, timeout=0):
+                pass  # The process that held the lock has ended.
+            shutil.rmtree(part, ignore_errors=True)
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename last through a power cut; Windows has no such call and needs none."""
+    """Make a rename survive a power cut. Windows has no such call and needs none."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -59,10 +82,30 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
+@contextlib.contextmanager
+def file_lock(path: Path) -> Iterator[None]:
+    """Hold a lock that one process at a time can hold, on this machine or in any container; wait for it.
+
+    The operating system releases it when a process ends, however it ends. Where the folder cannot be written
+    or its file system has no locks, the block runs without one.
+    """
+    lock = FileLock(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except (OSError, NotImplementedError):
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def cache_folder() -> Path:
-    """Where this machine's user keeps what can be made again; `TRANSLATE_CACHE` puts it elsewhere."""
-    if given := os.environ.get("TRANSLATE_CACHE"):
-        return Path(given)
+    """Return the folder for files that can be made again. `TRANSLATE_CACHE` names another one."""
+    if folder := os.environ.get("TRANSLATE_CACHE"):
+        return Path(folder)
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "translate" / "Cache"
     if sys.platform == "darwin":
@@ -70,32 +113,60 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "translate"
 
 
-@contextlib.contextmanager
-def file_lock(lock: Path) -> Iterator[None]:
-    """Within, no other process of this machine holds the same lock; one that was killed leaves it free."""
-    while not _taken(lock):
-        time.sleep(0.1)
-    try:
-        yield
-    finally:
+class LRUFolder:
+    """A part of the cache folder from which the least recently used entries are removed when it is too large.
+
+    An entry is the files of one stem. The newest time of modification of its files tells when it was used.
+
+    Args:
+        name: of the folder below the cache folder.
+        suffixes: of the files that make up an entry; other files are not counted and not removed.
+    """
+
+    def __init__(self, name: str, suffixes: tuple[str, ...]) -> None:
+        self.path, self.suffixes = cache_folder() / name, suffixes
+
+    def file(self, stem: str, suffix: str) -> Path:
+        """Return the path of one of an entry's files."""
+        return self.path / f"{stem}{suffix}"
+
+    def mark_used(self, stem: str) -> None:
+        """Make an entry the most recently used one.
+
+        Raises:
+            FileNotFoundError: there is no such entry; another process may have removed it.
+        """
+        files = [file for suffix in self.suffixes if (file := self.file(stem, suffix)).exists()]
+        if not files:
+            raise FileNotFoundError(self.path / stem)
+        for file in files:
+            os.utime(file)
+
+    def evict(self, max_bytes: float, *, keep: str = "") -> None:
+        """Remove the least recently used entries until the others take no more than `max_bytes`.
+
+        Args:
+            keep: the stem of an entry that is never removed; its bytes count first.
+        """
         with contextlib.suppress(OSError):
-            if lock.read_text() == str(os.getpid()):
-                lock.unlink()
+            remove_stale_parts(self.path)
+            total = 0
+            newest_first = sorted(
+                self._entries().items(), key=lambda entry: _last_use(entry[1]), reverse=True
+            )
+            for stem, files in sorted(newest_first, key=lambda entry: entry[0] != keep):
+                total += sum(file.stat().st_size for file in files)
+                if total > max_bytes and stem != keep:
+                    for file in files:
+                        file.unlink(missing_ok=True)
+
+    def _entries(self) -> dict[str, list[Path]]:
+        entries: dict[str, list[Path]] = {}
+        for path in self.path.iterdir():
+            if path.suffix in self.suffixes:
+                entries.setdefault(path.stem, []).append(path)
+        return entries
 
 
-def _taken(lock: Path) -> bool:
-    """Whether the lock is this process's now, or cannot be had at all."""
-    try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        with lock.open("x") as file:
-            file.write(str(os.getpid()))
-    except FileExistsError:
-        with contextlib.suppress(OSError):
-            owner, age = lock.read_text(), time.time() - lock.stat().st_mtime
-            gone = not psutil.pid_exists(int(owner)) if owner.isdecimal() else age > UNNAMED_SECONDS
-            if gone:
-                lock.unlink(missing_ok=True)
-        return False
-    except OSError:  # a folder that cannot be written needs no lock
-        return True
-    return True
+def _last_use(files: list[Path]) -> float:
+    return max(file.stat().st_mtime for file in files)
