@@ -1,8 +1,9 @@
-"""Turn one kind of image into another.
+"""Image-to-image translation with GANs: train models, and apply them to images of any size.
 
 import translate
-zebra = translate.load("runs/cyclegan")(photo)
+
 translate.train("pix2pix", data="datasets/facades", direction="BtoA")
+zebra = translate.load("runs/cyclegan")(photo)
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ __all__ = [
 
 
 def __dir__() -> list[str]:
-    """List what there is, also what is not imported yet."""
+    """List all names, including those that are not imported yet."""
     return sorted({*globals(), *__all__})
 
 
 def __getattr__(name: str) -> Any:
-    """Import torch when it is first needed, not with the package."""
+    """Import a name when it is first used, so that `import translate` does not import torch."""
     if name == "evaluate":
         from translate.evaluation import evaluate
 

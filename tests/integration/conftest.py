@@ -1,4 +1,4 @@
-"""The command line in a process of its own, as a person runs it."""
+"""Fixtures that run the command line as a user does: in a process of its own, or quicker in this process."""
 
 from __future__ import annotations
 
@@ -22,30 +22,31 @@ TINY = [
 TINY_TRANSLATION = [*TINY, "--blocks", "1", "--d-layers", "2"]
 Result = subprocess.CompletedProcess[str]
 Command = Callable[..., Result]
-SHARED: dict[str, str] = {}  # what all commands of a session find in their environment
+SHARED: dict[str, str] = {}  # Environment variables of all commands of the test session.
 
 
 @pytest.fixture(scope="session", autouse=True)
 def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One cache folder for all commands, so that each model's engines are tried once."""
+    """Share one cache folder among all commands, so that the engines of a model are measured once."""
     folder = tmp_path_factory.mktemp("shared-cache")
     SHARED["TRANSLATE_CACHE"] = str(folder)
     return folder
 
 
 def environment() -> dict[str, str]:
-    """One thread a process, for the tests share the machine; no settings of the person's own."""
-    kept = {name: text for name, text in os.environ.items() if not name.startswith("TRANSLATE_")}
-    return {**kept, **SHARED, "OMP_NUM_THREADS": "1"}
+    """Return the environment of a command: one thread per process, and no settings of the developer's own."""
+    inherited = {name: text for name, text in os.environ.items() if not name.startswith("TRANSLATE_")}
+    return {**inherited, **SHARED, "OMP_NUM_THREADS": "1"}
 
 
 def command(*arguments: str | Path) -> list[str]:
+    """Return the words of `translate ARGUMENTS` for `subprocess`."""
     return [sys.executable, "-m", "translate", *map(str, arguments)]
 
 
 @pytest.fixture(autouse=True)
-def heeded_ctrl_c() -> Iterator[None]:
-    """Child processes heed Ctrl-C, also where the tests run in the background of a shell that does not."""
+def default_ctrl_c() -> Iterator[None]:
+    """Let child processes react to SIGINT, which the tests ignore if a shell runs them in the background."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -53,11 +54,11 @@ def heeded_ctrl_c() -> Iterator[None]:
 
 @pytest.fixture
 def translate(tmp_path: Path) -> Command:
-    """Run `translate ARGUMENTS` in tmp_path; the exit code must be `code`."""
+    """Run `translate ARGUMENTS` in tmp_path, in a process of its own. The exit code must be `code`."""
 
     def run(*arguments: str | Path, code: int = 0, **variables: str) -> Result:
-        around = {**environment(), **variables}
-        result = warm.run([str(argument) for argument in arguments], tmp_path, around)
+        words = [str(argument) for argument in arguments]
+        result = warm.run(words, tmp_path, {**environment(), **variables})
         assert result.returncode == code, result.stdout + result.stderr
         assert "Traceback" not in result.stderr, result.stderr
         return result
@@ -67,30 +68,30 @@ def translate(tmp_path: Path) -> Command:
 
 @pytest.fixture
 def within(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run `translate ARGUMENTS` in tmp_path as `translate` does, but within this process: quicker."""
+    """Run `translate ARGUMENTS` in tmp_path like the fixture `translate`, but in this process: quicker."""
 
     def run(*arguments: str | Path, code: int = 0) -> Result:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("TRANSLATE_CACHE", SHARED["TRANSLATE_CACHE"])
         monkeypatch.setattr(sys, "argv", ["translate", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
+        with pytest.raises(SystemExit) as end:
             main()
-        told = capsys.readouterr()
-        assert ended.value.code == code, told.out + told.err
-        return Result(sys.argv, code, told.out, told.err)
+        output = capsys.readouterr()
+        assert end.value.code == code, output.out + output.err
+        return Result(sys.argv, code, output.out, output.err)
 
     return run
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """The built-in set, small, at tmp_path/data."""
+    """Write a small built-in dataset to tmp_path/data."""
     return demo(tmp_path / "data")
 
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of a tiny CycleGAN, trained for one step."""
+    """Train a tiny CycleGAN for one step, and return its run."""
     folder = tmp_path_factory.mktemp("model")
     demo(folder / "data")
     arguments = ["train", "cyclegan", "--data", "data", "--steps", "1", "--out", "run", *TINY]

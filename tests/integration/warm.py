@@ -1,5 +1,6 @@
-"""Processes that need not import torch: they are forked from one that has, so that a command takes its own
-time only. Each has a memory, a folder, an environment and output of its own, as any process.
+"""Processes of the command line that start quickly, because they are forked from one that has imported torch.
+
+Each has its own memory, working folder, environment and output, like any process.
 """
 
 from __future__ import annotations
@@ -17,56 +18,59 @@ from unittest import mock
 
 from translate.cli import main
 
-for name in (  # what a command would import itself
+for name in (  # the modules that commands import
     *("translate.training.session", "translate.inference.runtime.runner", "torch._dynamo", "PIL.ImageCms"),
     *("translate.methods.gan.task", "translate.methods.colorize.task", "translate.methods.inpaint.task"),
     *("translate.methods.pix2pix.task", "translate.methods.cyclegan.task", "translate.evaluation"),
 ):
     importlib.import_module(name)
 
-FORKING = multiprocessing.get_context("forkserver")
-FORKING.set_forkserver_preload([__name__])
+FORK_SERVER = multiprocessing.get_context("forkserver")
+FORK_SERVER.set_forkserver_preload([__name__])
+TIMEOUT_SECONDS = 300
 
 
 def run(
     arguments: Sequence[str], folder: Path, environment: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
-    """`translate ARGUMENTS` in a folder, to its end."""
-    with TemporaryDirectory() as place:
-        told = Path(place, "out"), Path(place, "err")
-        process = start(arguments, folder, environment, told)
-        process.join(300)
+    """Run `translate ARGUMENTS` in a folder, and wait until it ends."""
+    with TemporaryDirectory() as temporary:
+        output = Path(temporary, "out"), Path(temporary, "err")
+        process = start(arguments, folder, environment, output)
+        process.join(TIMEOUT_SECONDS)
         if process.is_alive():
             process.kill()
-            raise TimeoutError(f"translate {' '.join(arguments)} has not ended")
+            raise TimeoutError(f"translate {' '.join(arguments)} has not ended after {TIMEOUT_SECONDS} s")
         assert process.exitcode is not None
-        out, err = (path.read_text(encoding="utf-8") for path in told)
+        out, err = (path.read_text(encoding="utf-8") for path in output)
     return subprocess.CompletedProcess(["translate", *arguments], process.exitcode, out, err)
 
 
 def start(
-    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], told: tuple[Path, Path]
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], output: tuple[Path, Path]
 ) -> BaseProcess:
-    """`translate ARGUMENTS` in a folder, and on.
+    """Start `translate ARGUMENTS` in a folder, and return its process.
 
     Args:
-        told: the files that its output and its messages go to.
+        output: the files for its stdout and its stderr.
     """
     with mock.patch.dict(os.environ, environment):
-        process = FORKING.Process(target=_command, args=(arguments, folder, dict(environment), told))
+        process = FORK_SERVER.Process(target=_command, args=(arguments, folder, dict(environment), output))
         process.start()
     return process
 
 
 def _command(
-    arguments: Sequence[str], folder: Path, environment: dict[str, str], told: tuple[Path, Path]
+    arguments: Sequence[str], folder: Path, environment: dict[str, str], output: tuple[Path, Path]
 ) -> None:
     os.chdir(folder)
-    sys.path[:0] = [place for place in environment.get("PYTHONPATH", "").split(os.pathsep) if place]
+    sys.path[:0] = [entry for entry in environment.get("PYTHONPATH", "").split(os.pathsep) if entry]
     os.environ.clear()
     os.environ.update(environment)
-    for number, path in enumerate(told, start=1):
-        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
+    for descriptor, path in enumerate(output, start=1):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), descriptor)
     sys.argv = ["translate", *arguments]
-    multiprocessing.set_start_method(None, force=True)  # what a process has that was not forked so
+    multiprocessing.set_start_method(
+        None, force=True
+    )  # A process that was not forked has no start method set.
     main()

@@ -1,4 +1,4 @@
-"""The command `translate`: one file a command, imported when it is called."""
+"""The command `translate`: one file for each of its commands, imported when it is called."""
 
 from translate.cli.main import main
 

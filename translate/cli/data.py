@@ -1,4 +1,4 @@
-"""`translate data`: look at a data set, or write the built-in one."""
+"""The commands `translate data check` and `translate data demo`."""
 
 from __future__ import annotations
 
@@ -7,20 +7,28 @@ from shlex import quote
 
 import click
 
+from translate.cli.options import complete_folder
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def data() -> None:
-    """Look at a data set before training, or write the built-in one."""
+    """Check a dataset before training, or write the built-in one."""
 
 
 @data.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--size", default=64, show_default=True, type=click.IntRange(16, 1024), help="side in pixels")
+@click.option(
+    "--size",
+    default=64,
+    type=click.IntRange(16, 1024),
+    metavar="PIXELS",
+    help="side of the images, from 16 to 1024  [default: 64]",
+)
 def demo(folder: Path, size: int) -> None:
-    """Write the built-in set, synthetic horses and zebras, to DIR.
+    """Write the built-in dataset, synthetic horses and zebras, to DIR.
 
-    Made on the spot, with no download: trainA/ trainB/ testA/ testB/, the two coats of a scene
-    under one name, so that it serves paired and unpaired training.
+    It is drawn, without a download, to trainA/ trainB/ testA/ testB/. A horse and the zebra of the same scene
+    share a file name, so that it serves for paired and unpaired training.
     """
     from translate.data.demo import write_demo
 
@@ -30,17 +38,17 @@ def demo(folder: Path, size: int) -> None:
 
 
 @data.command()
-@click.argument("folder", metavar="DIR")
+@click.argument("folder", metavar="DIR", shell_complete=complete_folder)
 def check(folder: str) -> None:
-    """Look at the data set in DIR: what it can train, and what is wrong with it.
+    """Check what the dataset in DIR can train.
 
-    Every image is decoded. Exit code 3 if something has to be left out.
+    Every image is decoded, and files that cannot be used are listed; the exit code is then 3.
     """
-    from translate.data.discovery.check import inspect
+    from translate.data.discovery.check import check_dataset
     from translate.errors import SomeFilesFailedError
 
-    report = inspect(folder)
+    report = check_dataset(folder)
     for line in report.lines:
         click.echo(line)
     if report.problems:
-        raise SomeFilesFailedError(f"things to look at: {len(report.problems)}, listed above")
+        raise SomeFilesFailedError(f"problems found: {len(report.problems)}, listed above")

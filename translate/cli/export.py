@@ -1,4 +1,4 @@
-"""`translate export MODEL -o FILE`."""
+"""The command `translate export MODEL -o FILE`."""
 
 from __future__ import annotations
 
@@ -6,32 +6,35 @@ from pathlib import Path
 
 import click
 
+from translate.cli.options import MODEL
+
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("model")
+@MODEL
 @click.option(
     "-o",
     "--out",
     required=True,
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="file to write: .onnx, .xml (OpenVINO, with a .bin beside it) or .pt2 (torch.export)",
+    help="file to write: .onnx, .xml (OpenVINO, which adds a .bin file) or .pt2 (torch.export)",
 )
 @click.option(
-    "--format", type=click.Choice(["onnx", "openvino", "torch"]), help="[default: as FILE's suffix says]"
+    "--format", type=click.Choice(["onnx", "openvino", "torch"]), help="[default: by the suffix of FILE]"
 )
 @click.option(
     "--direction",
     metavar="AtoB|BtoA",
-    help="for a model that goes both ways [default: its first]",
+    help="for a model that translates both ways [default: its first direction]",
 )
-@click.option("--overwrite", is_flag=True, help="replace a FILE that is there already")
+@click.option("--overwrite", is_flag=True, help="replace FILE if it exists")
 def export(model: str, out: Path, format: str | None, direction: str | None, overwrite: bool) -> None:
-    """Write a model as a file that other programs run.
+    """Write a model as a file for other programs.
 
-    MODEL is a run or a model folder. The file takes images as float32 (N, C, H, W) in [-1, 1],
-    any number and any size that is a multiple of the model's; that of a model from noise takes noise,
-    (N, inputs), as its metadata tells. It is run and compared with torch before it is written.
+    MODEL is a run or a model folder. The network in the file takes images as float32 (N, C, H, W) in [-1, 1],
+    with any number of images and any size that is a multiple of the model's size multiple; a model from noise
+    takes noise, (N, inputs), as the metadata of the file says. Before it is written, its output is compared
+    with that of torch.
     """
     from translate.inference.runtime.export import TOLERANCE, export
     from translate.models import Model

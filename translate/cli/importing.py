@@ -1,4 +1,4 @@
-"""`translate import CHECKPOINT.pth -o MODEL`."""
+"""The command `translate import CHECKPOINT.pth -o MODEL`."""
 
 from __future__ import annotations
 
@@ -17,21 +17,23 @@ PATH = click.Path(path_type=Path)
 @click.argument("checkpoint", metavar="CHECKPOINT.pth", type=PATH)
 @click.option("-o", "--out", required=True, metavar="MODEL", type=PATH, help="folder to write to")
 @click.option(
-    "--direction", type=click.Choice(DIRECTIONS), help="[default: by the name, BtoA for *_net_G_B.pth]"
+    "--direction",
+    type=click.Choice(DIRECTIONS),
+    help="direction of the generator [default: by the file name, BtoA for *_net_G_B.pth]",
 )
 @click.option(
     "--statistics",
     type=click.Choice(["running", "picture"]),
     default="running",
-    help="what batch norm uses: those of the training, as the reference's test --eval, "
-    "or each image's own, as its test without [default: running]",
+    help="statistics that batch norm uses: the running ones, as the authors' test.py --eval does, or each"
+    " image's own, as it does without --eval [default: running]",
 )
-@click.option("--overwrite", is_flag=True, help="replace a model in MODEL")
+@click.option("--overwrite", is_flag=True, help="replace the model in MODEL")
 def importing(checkpoint: Path, out: Path, direction: str | None, statistics: str, overwrite: bool) -> None:
-    """Read a generator of CycleGAN or pix2pix in PyTorch, a *_net_G*.pth, and write it as a model.
+    """Import a generator of the authors' CycleGAN and pix2pix code, a *_net_G*.pth, as a model.
 
-    U-Net and ResNet, with batch, instance or no norm, of any width and depth; what was found
-    is told. Nothing in the file can run code.
+    U-Net and ResNet generators of any width and depth are read, with batch norm, instance norm or none; the
+    architecture is printed. Nothing in the file can run code.
     """
     from translate.models.reference import describe, import_reference
 
@@ -42,7 +44,7 @@ def importing(checkpoint: Path, out: Path, direction: str | None, statistics: st
 
 
 def refuse(out: Path, *, overwrite: bool) -> None:
-    """Refuse to write over a file, into a run, or over a model that nobody said to replace.
+    """Refuse to write over a file, into a run, or over a model without --overwrite.
 
     Raises:
         UsageError: with the remedy.

@@ -1,4 +1,4 @@
-"""`translate inpaint INPUT... --mask MASK -o OUT`."""
+"""The command `translate inpaint INPUT... --mask MASK -o OUT`."""
 
 from __future__ import annotations
 
@@ -8,21 +8,29 @@ from typing import Any
 import click
 
 from translate.cli.batch import translate_images
-from translate.cli.options import FILES, HELP, INPUT_AND_OUT, MASK
+from translate.cli.options import HELP, INPUT_AND_OUT, REPORT, complete_model, setting_options
+from translate.config.apply import FolderOptions, PredictorOptions
 
 
 @click.command(context_settings=HELP)
 @INPUT_AND_OUT
-@MASK
-@click.option("--model", default="inpaint", help="a run or a model folder of inpaint, or an installed model")
-@FILES
-def inpaint(model: str, inputs: tuple[Path, ...], out: Path, **settings: Any) -> None:
-    """Fill holes in photos: scratches, spots, what is not wanted.
+@setting_options(FolderOptions, "mask", "invert", "dilate")
+@click.option(
+    "--model",
+    default="inpaint",
+    metavar="MODEL",
+    shell_complete=complete_model,
+    help="a run or a model folder of inpaint, or an installed model",
+)
+@setting_options(PredictorOptions, "device", "precision")
+@setting_options(FolderOptions, "format", "keep_metadata", "overwrite", "max_megapixels", "workers")
+@REPORT
+def inpaint(model: str, inputs: tuple[Path, ...], out: Path, **flags: Any) -> None:
+    """Fill holes in photos: scratches, spots, unwanted objects.
 
-    MASK is white where the photo is to be filled: one image for all, or a folder that holds one for
-    each photo, by stem. Strokes on a transparent layer count, whatever their colour. Without a mask,
-    what is transparent in the photo is filled. All other pixels stay as they are, to the bit where the
-    format is lossless (--format png, for a JPEG). What cannot be read is listed at the end, and the exit
-    code is then 3.
+    MASK is white where a photo is to be filled: one image for all photos, or a folder with a mask for each
+    photo, of the same stem. In a mask with transparency, strokes of one colour count as white. Without a
+    mask, transparent pixels are filled. All other pixels keep their values exactly, if the output format is
+    lossless (for a JPEG: --format png). Photos that fail are listed at the end, and the exit code is then 3.
     """
-    translate_images(model, inputs, out, command="inpaint", **settings)
+    translate_images(model, inputs, out, flags, kind="inpainting")

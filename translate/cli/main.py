@@ -1,10 +1,9 @@
-"""The group of all commands. Knows their names and help lines, and imports none of them before its use."""
+"""The group of all commands. A command is imported when it is called."""
 
 from __future__ import annotations
 
 import errno
 import importlib
-import logging
 import os
 import signal
 import sys
@@ -14,25 +13,26 @@ from typing import NoReturn
 import click
 
 from translate import distributed, signals
+from translate.display import shown_progress
 from translate.errors import TranslateError, UsageError, nearest
 from translate.version import __version__
 
-COMMANDS = {  # name: the module that holds it, under its own name, and its help line
+COMMANDS = {  # name: its module, which holds a function of the same name, and its help line
     "train": ("train", "Train a model on your images."),
-    "apply": ("apply", "Translate images and folders with a trained model."),
-    "colorize": ("colorize", "Give gray photos colour."),
+    "apply": ("apply", "Apply a trained model to images and folders."),
+    "colorize": ("colorize", "Colorize gray photos."),
     "inpaint": ("inpaint", "Fill holes in photos."),
-    "sample": ("sample", "Make images from noise."),
-    "evaluate": ("evaluate", "Score a model on images."),
-    "models": ("models", "List the models that come installed."),
-    "data": ("data", "Look at a data set, or write the built-in one."),
-    "import": ("importing", "Read a generator of CycleGAN or pix2pix in PyTorch."),
-    "export": ("export", "Write a model as ONNX, OpenVINO or torch.export."),
+    "sample": ("sample", "Generate images from noise."),
+    "evaluate": ("evaluate", "Score a model on a dataset."),
+    "models": ("models", "List the installed models."),
+    "data": ("data", "Check a dataset, or write the built-in one."),
+    "import": ("importing", "Import a checkpoint of the CycleGAN and pix2pix authors."),
+    "export": ("export", "Export a model to ONNX, OpenVINO or torch.export."),
 }
 
 
 class LazyGroup(click.Group):
-    """Imports a command's module when it is called."""
+    """A group that imports the module of a command when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -73,41 +73,42 @@ def translate() -> None:
 
 
 def main() -> None:
-    """Run the command line; a person's mistake is one line and an exit code, never a traceback."""
-    logging.basicConfig(format="%(message)s")
-    logging.getLogger("translate").setLevel(logging.INFO)
+    """Run the command line. A user's mistake is one line and an exit code, never a traceback."""
     signals.interrupted = False
     for number, default in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
         if signal.getsignal(number) is default:
             signal.signal(number, signals.raise_interrupt)
     try:
-        code = translate.main(prog_name="translate", standalone_mode=False)
+        with shown_progress():
+            code = translate.main(prog_name="translate", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except TranslateError as error:
-        if not (distributed.rank() and isinstance(error, UsageError)):  # the first process says it for all
+        if not (distributed.rank() and isinstance(error, UsageError)):  # The first process prints it for all.
             click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        click.echo("error: the disk is full: make room; a training goes on with --resume", err=True)
+        click.echo(
+            "error: the disk is full: free some space; a training run continues with --resume", err=True
+        )
         sys.exit(1)
     except (KeyboardInterrupt, click.Abort) as error:
         click.echo("stopped", err=True)
-        _leave(signals.exit_code(error))  # click raises its Abort from what the signal raised
+        _exit_now(signals.exit_code(error))  # Click raises Abort from the exception that the signal raised.
 
 
-def _leave(code: int) -> NoReturn:
-    """End without taking Python down: what a library's threads are still at would crash it."""
+def _exit_now(code: int) -> NoReturn:
+    """Exit without the cleanup of Python: threads of libraries that are still at work would crash it."""
     import multiprocessing
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     for child in multiprocessing.active_children():
         child.terminate()
-    with suppress(OSError):  # who read it was stopped, too
+    with suppress(OSError):  # The reader of a pipe may have been stopped, too.
         sys.stdout.flush()
     os._exit(code)

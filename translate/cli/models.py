@@ -1,4 +1,4 @@
-"""`translate models`."""
+"""The command `translate models`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import click
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 def models() -> None:
-    """List the models that come installed, and what each is for."""
+    """List the installed models, and what each is for."""
     from translate.models import installed_models
     from translate.models.model import CARD, WEIGHTS
 

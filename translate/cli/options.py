@@ -1,67 +1,140 @@
-"""Options that several commands share."""
+"""Command-line options that are made from settings, and those that several commands share."""
 
 from __future__ import annotations
 
+import dataclasses
+import typing
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
+
+from translate.config.schema import Config, flag_name, plain_type, range_text, setting_fields
 
 PATH = click.Path(path_type=Path)
+INSTALLED_MODELS = Path(__file__).parents[1] / "models" / "installed"  # Importing their module imports torch.
 HELP = {"help_option_names": ["-h", "--help"], "show_default": True}
 
 Command = Callable[..., None]
 
 
-def options(*given: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Combine decorators into one, in the order in which help lists them."""
+class SettingType(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """The type of an option that passes on what was typed: the config converts and checks it, as for YAML.
 
-    def decorated(command: Command) -> Command:
-        for option in reversed(given):
-            command = option(command)
+    Args:
+        field: the setting.
+        plain: the type of its values.
+    """
+
+    name = "setting"
+
+    def __init__(self, field: dataclasses.Field[Any], plain: type) -> None:
+        self.choices = field.metadata["choices"]
+        self.placeholder = field.metadata["metavar"] or "|".join(self.choices) or plain.__name__.upper()
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Complete choices, folders, files and models."""
+        if self.placeholder == "MODEL":
+            return complete_model(ctx, param, incomplete)
+        if self.placeholder in ("DIR", "FILE", "MASK"):
+            return [CompletionItem(incomplete, type="dir" if self.placeholder == "DIR" else "file")]
+        return [CompletionItem(choice) for choice in self.choices if choice.startswith(incomplete)]
+
+
+class SettingOption(click.Option):
+    """An option for a setting.
+
+    Attributes:
+        group: the section of `--help`.
+        common: whether it is among the options that most people use.
+    """
+
+    group: str
+    common: bool
+
+
+def setting_option(kind: type[Config], field: dataclasses.Field[Any], *, negatable: bool) -> SettingOption:
+    """Create the option for a setting; it is None where the flag was not given.
+
+    Args:
+        negatable: whether a switch has a `--no-...` form, too, to overrule a config file.
+    """
+    flag, about = flag_name(field), field.metadata
+    plain, _ = plain_type(typing.get_type_hints(kind)[field.name])
+    bounds = range_text(field)
+    text, bracket, default = about["help"].partition(" [default:")
+    text += (f"; {bounds}" if bounds else "") + bracket + default
+    if plain is bool:
+        names = f"{flag}/--no-{flag[2:]}" if negatable else flag
+        text += f"  [default: {'on' if field.default else 'off'}]" if negatable else ""
+        option = SettingOption([names, field.name], default=None, is_flag=True, help=text)
+    else:
+        kind_of_value = SettingType(field, plain)
+        text += f"  [default: {field.default}]" if field.default is not None else ""
+        short = ["-o"] if field.name == "out" else []
+        option = SettingOption(
+            [*short, flag, field.name],
+            default=None,
+            type=kind_of_value,
+            metavar=kind_of_value.placeholder,
+            help=text,
+        )
+    option.group, option.common = about["group"], about["common"]
+    return option
+
+
+def setting_options(kind: type[Config], *names: str) -> Callable[[Command], Command]:
+    """Return a decorator that gives a command an option for each setting of a config class.
+
+    Args:
+        names: of the settings; by default all.
+    """
+    fields = [field for field in setting_fields(kind) if not names or field.name in names]
+
+    def decorate(command: Command) -> Command:
+        for field in reversed(fields):
+            option = setting_option(kind, field, negatable=False)
+            command.__click_params__ = [*getattr(command, "__click_params__", []), option]  # type: ignore[attr-defined]
         return command
 
-    return decorated
+    return decorate
 
 
+def options(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Combine decorators into one; `--help` lists their options in this order."""
+
+    def decorate(command: Command) -> Command:
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return decorate
+
+
+def complete_model(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the name of an installed model, of a run under runs/, or a path."""
+    models = sorted(path.parent.name for path in INSTALLED_MODELS.glob("*/config.json"))
+    runs = sorted(str(path.parent) for path in Path("runs").glob("*/config.yaml"))
+    names = [*models, *runs]
+    matches = [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    return matches or [CompletionItem(incomplete, type="file")]
+
+
+def complete_folder(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the path of a folder, where a dataset may have a name or a URL, too."""
+    return [CompletionItem(incomplete, type="dir")]
+
+
+MODEL = click.argument("model", shell_complete=complete_model)
 INPUT_AND_OUT = options(
     click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=PATH),
     click.option("-o", "--out", required=True, metavar="OUT", type=PATH, help="folder to write to"),
 )
-SATURATION = click.option(
-    "--saturation",
-    type=click.FloatRange(0),
-    default=1.0,
-    help="factor of the chroma, for a model of colorize",
+REPORT = click.option(
+    "--report", metavar="FILE.json", type=PATH, help="write the result for each file to FILE.json"
 )
-MASK = options(
-    click.option(
-        "--mask", metavar="MASK", type=PATH, help="white is filled: one for all, or a folder by stem"
-    ),
-    click.option("--invert", is_flag=True, help="what is white in the mask is kept, all else is filled"),
-    click.option(
-        "--dilate", type=click.IntRange(0, 1000), default=0, help="enlarge each hole by so many pixels"
-    ),
-)
-FILES = options(
-    click.option(
-        "--format",
-        type=click.Choice(["keep", "png", "jpg", "webp"]),
-        default="keep",
-        help="what to write; keep is each image's own",
-    ),
-    click.option("--keep-metadata", is_flag=True, help="keep the place (GPS) and XMP, too"),
-    click.option(
-        "--max-megapixels",
-        type=click.IntRange(1),
-        default=250,
-        help="refuse images with more, all frames counted",
-    ),
-    click.option("--report", metavar="FILE.json", type=PATH, help="write what became of each file"),
-    click.option("--overwrite", is_flag=True, help="translate again what OUT holds already"),
-    click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps"),
-    click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), default="auto"),
-    click.option(
-        "--workers", type=click.IntRange(0, 64), default=2, help="threads that read, and as many that write"
-    ),
-)
+DEVICE = click.option("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps")

@@ -1,4 +1,4 @@
-"""`translate sample MODEL -o OUT`."""
+"""The command `translate sample MODEL -o OUT`."""
 
 from __future__ import annotations
 
@@ -6,44 +6,60 @@ from pathlib import Path
 
 import click
 
+from translate.cli.options import DEVICE, MODEL
 from translate.errors import UsageError
 
-SAMPLES = 64  # where -n does not say
-ROWS = 8  # samples that each code is shown on
+DEFAULT_COUNT = 64  # The number of samples without -n.
+TRAVERSAL_ROWS = 8  # The number of samples on which the effect of each code is shown.
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("model")
+@MODEL
 @click.option(
     "-o",
     "--out",
     required=True,
     metavar="OUT",
     type=click.Path(path_type=Path),
-    help="a folder for single images; a .png, .jpg or .webp for a grid; a .gif, .webp or .mp4 for a walk",
+    help="folder for single images; .png, .jpg or .webp file for a grid; .gif, .webp or .mp4 file for"
+    " --interpolate",
 )
-@click.option("-n", "count", type=click.IntRange(1, 1_000_000), help="images  [default: 64]")
 @click.option(
-    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="which images they are"
+    "-n", "count", type=click.IntRange(1, 1_000_000), metavar="N", help="number of images  [default: 64]"
 )
-@click.option("--class", "asked", metavar="NAME", help="make images of this class only (cgan)")
-@click.option("--truncation", type=float, help="draw noise beyond this anew, from 0.1; try 1.5")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    metavar="N",
+    help="seed of the noise  [default: 0]",
+)
+@click.option(
+    "--class", "class_name", metavar="NAME", help="class of all images [default: all in turn] (cgan)"
+)
+@click.option(
+    "--truncation", type=float, metavar="X", help="resample noise of larger magnitude; at least 0.1, try 1.5"
+)
 @click.option(
     "--interpolate",
     type=click.IntRange(2, 1000),
     metavar="N",
-    help="walk through N images and back",
+    help="latent interpolation through N images and back to the first",
 )
-@click.option("--traverse", is_flag=True, help="a grid for each code, into the folder OUT (infogan)")
-@click.option("--ema/--no-ema", default=True, help="the averaged generator, or a run's latest as it is")
-@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
-@click.option("--overwrite", is_flag=True, help="replace what is there already")
+@click.option("--traverse", is_flag=True, help="write a grid for each code to the folder OUT (infogan)")
+@click.option(
+    "--ema/--no-ema",
+    default=True,
+    help="sample with the exponential moving average of the weights, or with the latest weights",
+)
+@DEVICE
+@click.option("--overwrite", is_flag=True, help="replace existing files")
 def sample(
     model: str,
     out: Path,
     count: int | None,
     seed: int,
-    asked: str | None,
+    class_name: str | None,
     truncation: float | None,
     interpolate: int | None,
     traverse: bool,
@@ -51,19 +67,19 @@ def sample(
     device: str,
     overwrite: bool,
 ) -> None:
-    """Make images from noise.
+    """Generate images from noise.
 
-    MODEL is a run or a model folder of gan, dcgan, cgan, wgan, wgan-gp or infogan. The same number of
-    the same seed is the same image, however many are made.
+    MODEL is a run or a model folder of gan, dcgan, cgan, wgan, wgan-gp or infogan. Image number i of a seed
+    is always the same, however many images are generated.
     """
     if traverse and interpolate:
-        raise UsageError("--traverse and --interpolate are two things to make: give one of them")
+        raise UsageError("--traverse and --interpolate exclude each other: give one of them")
     if count and (traverse or interpolate):
         other = "--traverse" if traverse else "--interpolate"
-        raise UsageError(f"{other} says how many images there are: leave -n {count} out")
-    if traverse and (asked or truncation):
-        raise UsageError("--traverse shows codes as they are: leave --class and --truncation out")
-    from translate.inference.predictors.gallery import save_samples, save_traversals, save_walk
+        raise UsageError(f"{other} sets the number of images: leave out -n {count}")
+    if traverse and (class_name or truncation):
+        raise UsageError("--traverse takes neither --class nor --truncation: leave them out")
+    from translate.inference.predictors.gallery import save_interpolation, save_samples, save_traversals
     from translate.inference.predictors.generation import Sampler, traversals
     from translate.models import Model
     from translate.training.runs.checkpoint_models import load_without_ema
@@ -72,9 +88,13 @@ def sample(
     if not ema:
         sampler = Sampler(load_without_ema(Path(model)), device=device)
     if traverse:
-        told = save_traversals(sampler, traversals(sampler.config, ROWS, seed), out, overwrite=overwrite)
+        summary = save_traversals(
+            sampler, traversals(sampler.config, TRAVERSAL_ROWS, seed), out, overwrite=overwrite
+        )
     else:
-        inputs = sampler.draw(interpolate or count or SAMPLES, seed, truncation=truncation, asked=asked)
-        save = save_walk if interpolate else save_samples
-        told = save(sampler, inputs, out, overwrite=overwrite)
-    click.echo(told)
+        inputs = sampler.draw(
+            interpolate or count or DEFAULT_COUNT, seed, truncation=truncation, class_name=class_name
+        )
+        save = save_interpolation if interpolate else save_samples
+        summary = save(sampler, inputs, out, overwrite=overwrite)
+    click.echo(summary)

@@ -1,8 +1,10 @@
-"""Settings as dataclass fields: the one source of the command-line flags, the YAML keys, the environment
-names and what a checkpoint and a model store. The settings of one method lie beside the method.
-Imports no torch.
+"""The settings of training and inference, and the content of a model's `config.json`. Imports no torch.
+
+A setting is a dataclass field: the one declaration of a command-line flag, a YAML key, an environment
+variable and a keyword argument in Python. The settings of a method are declared in the method's folder.
 """
 
+from translate.config.apply import FolderOptions, PredictorOptions
 from translate.config.images import ImageTrainConfig, PhotoTrainConfig, TranslationConfig
 from translate.config.model import (
     ColorizationModelConfig,
@@ -14,21 +16,32 @@ from translate.config.model import (
     parse_model_config,
 )
 from translate.config.resolve import collect_settings, dump_yaml, load_yaml, merge_settings
-from translate.config.schema import Config, flag_name, from_mapping, setting, setting_fields, with_default
+from translate.config.schema import (
+    Config,
+    accepts,
+    flag_name,
+    from_mapping,
+    setting,
+    setting_fields,
+    with_default,
+)
 from translate.config.training import TrainConfig
 
 __all__ = [
     "ColorizationModelConfig",
     "Config",
+    "FolderOptions",
     "GenerationModelConfig",
     "GeneratorSpec",
     "ImageTrainConfig",
     "ModelConfig",
     "PhotoTrainConfig",
+    "PredictorOptions",
     "Route",
     "TrainConfig",
     "TrainingScale",
     "TranslationConfig",
+    "accepts",
     "collect_settings",
     "dump_yaml",
     "flag_name",

@@ -1,4 +1,4 @@
-"""The settings that methods for images share: crops, networks, adversarial loss; pairs, domains, photos."""
+"""The settings that image-to-image methods share: data augmentation, networks, losses, domains."""
 
 from __future__ import annotations
 
@@ -14,61 +14,92 @@ PREPROCESSING = (
     *("scale_width", "scale_width_and_crop", "none"),
 )
 DIRECTIONS = ("AtoB", "BtoA")
-LEVELLED = ("unet", "context")  # generators that halve an image as often as they are told
-RESIZE_MARGIN = 286 / 256  # the reference resizes to 286 and crops 256
+WITH_LEVELS = ("unet", "context")  # The generators whose number of levels is a setting.
+RESIZE_MARGIN = 286 / 256  # The reference implementation resizes to 286 and crops 256.
 
 
 @dataclass(kw_only=True)
 class ImageTrainConfig(TrainConfig):
-    """Settings that the image-to-image recipes share."""
+    """The settings that the image-to-image methods share."""
 
-    preprocess: str = setting("resize_and_crop", "how an image becomes a crop", choices=PREPROCESSING)
-    load_size: int | None = setting(
-        None, "side before the crop, in pixels [default: image size x 286/256]", low=8, high=8192
+    preprocess: str = setting(
+        "resize_and_crop", "how an image becomes a training crop", choices=PREPROCESSING, group="augmentation"
     )
-    flip: bool = setting(True, "mirror at random")
-    color_jitter: float = setting(0.0, "strength of random colour changes", low=0, high=1)
-    affine: float = setting(0.0, "largest random rotation, in degrees", low=0, high=180)
-    generator: str = setting("resnet", "architecture of the generator", choices=("resnet", "unet"))
+    load_size: int | None = setting(
+        None,
+        "side to resize to before the crop, in pixels [default: image size x 286/256]",
+        low=8,
+        high=8192,
+        group="augmentation",
+    )
+    flip: bool = setting(True, "flip images horizontally at random", group="augmentation")
+    color_jitter: float = setting(
+        0.0, "strength of random colour jitter", low=0, high=1, group="augmentation"
+    )
+    affine: float = setting(0.0, "largest random rotation, in degrees", low=0, high=180, group="augmentation")
+    generator: str = setting(
+        "resnet", "architecture of the generator", choices=("resnet", "unet"), group="networks"
+    )
     blocks: int | None = setting(
-        None, "residual blocks of a ResNet [default: 6 up to 128 px, 9 above]", low=0, high=64
+        None,
+        "residual blocks of a ResNet [default: 6 up to 128 px, 9 above]",
+        low=0,
+        high=64,
+        group="networks",
     )
     levels: int | None = setting(
-        None, "levels of a U-Net [default: log2 of the image size, at most 8]", low=2, high=12
+        None,
+        "levels of a U-Net [default: log2 of the image size, at most 8]",
+        low=2,
+        high=12,
+        group="networks",
     )
-    ngf: int = setting(64, "channels of the generator's outermost layer", low=1, high=1024)
-    discriminator: str = setting("patch", "architecture of the discriminator", choices=("patch", "pixel"))
-    d_layers: int = setting(3, "strided layers of a PatchGAN", low=1, high=6)
-    ndf: int = setting(64, "channels of the discriminator's first layer", low=1, high=1024)
-    norm: str = setting("instance", "normalisation", choices=NORMS)
-    dropout: bool = setting(False, "dropout in the generator's middle blocks")
+    ngf: int = setting(64, "channels of the generator's outermost layer", low=1, high=1024, group="networks")
+    discriminator: str = setting(
+        "patch", "architecture of the discriminator", choices=("patch", "pixel"), group="networks"
+    )
+    d_layers: int = setting(3, "strided layers of a PatchGAN", low=1, high=6, group="networks")
+    ndf: int = setting(64, "channels of the discriminator's first layer", low=1, high=1024, group="networks")
+    norm: str = setting("instance", "normalization layers", choices=NORMS, group="networks")
+    dropout: bool = setting(False, "dropout in the generator's inner blocks", group="networks")
     upsample: str = setting(
-        "deconv", "resize avoids checkerboards, deconv is the papers'", choices=UPSAMPLINGS
+        "deconv",
+        "upsampling: transposed convolutions as in the papers, or resize-convolutions without checkerboards",
+        choices=UPSAMPLINGS,
+        group="networks",
     )
     initialization: str = setting(
-        "normal", "how weights start", choices=("normal", "xavier", "kaiming", "orthogonal", "own")
+        "normal",
+        "initialization of the weights; own: as torch does for each layer",
+        choices=("normal", "xavier", "kaiming", "orthogonal", "own"),
+        group="networks",
     )
-    init_gain: float = setting(0.02, "scale of the starting weights", low=0)
+    init_gain: float = setting(0.02, "scale of the initial weights", low=0, group="networks")
     statistics: str = setting(
         "auto",
-        "what batch norm uses in the finished model; auto: picture if trained with batch size 1",
+        "statistics that batch norm uses in the finished model: each picture's own, or the running ones;"
+        " auto: picture if trained with batch size 1",
         choices=("auto", "picture", "running"),
+        group="networks",
     )
     accumulate: int = setting(
         1,
-        "parts in which a batch goes through the networks: less memory, all optimizers step after the last",
+        "gradient accumulation: microbatches that a batch is split into, to save memory",
         low=1,
         high=4096,
+        group="optimization",
     )
-    gan_loss: str = setting("lsgan", "adversarial loss", choices=("vanilla", "lsgan", "hinge", "wgan-gp"))
-    lambda_gp: float = setting(10.0, "weight of wgan-gp's gradient penalty", low=0)
+    gan_loss: str = setting(
+        "lsgan", "adversarial loss", choices=("vanilla", "lsgan", "hinge", "wgan-gp"), group="losses"
+    )
+    lambda_gp: float = setting(10.0, "weight of the gradient penalty of wgan-gp", low=0, group="losses")
 
     def check(self) -> None:
         super().check()
         if self.batch_size % self.accumulate:
             fits = max(n for n in range(1, self.accumulate) if self.batch_size % n == 0)
             raise UsageError(
-                f"accumulate {self.accumulate} does not cut batch_size {self.batch_size} into equal parts:"
+                f"accumulate {self.accumulate} does not divide batch_size {self.batch_size}:"
                 f" use --accumulate {fits}"
             )
         self._check_penalty()
@@ -77,21 +108,21 @@ class ImageTrainConfig(TrainConfig):
     def _check_penalty(self) -> None:
         if self.gan_loss == "wgan-gp" and self.norm == "batch":
             raise UsageError(
-                "gan_loss wgan-gp penalises each image alone, norm batch mixes them: use --norm instance"
+                "gan_loss wgan-gp penalizes single images, and norm batch mixes them: use --norm instance"
             )
 
     def _check_size(self) -> None:
         size = self.image_size
         if size < self.min_image_size:
             raise UsageError(
-                f"image_size {size} is under {self.min_image_size}, the least that a PatchGAN of"
-                f" {self.d_layers} layers can judge: use a larger --image-size or fewer --d-layers"
+                f"image_size {size} is below {self.min_image_size}, the minimum for a PatchGAN of"
+                f" {self.d_layers} layers: use a larger --image-size or fewer --d-layers"
             )
         multiple = self.size_multiple
         if size % multiple:
             below = size // multiple * multiple
             sizes = " or ".join(str(fit) for fit in (below, below + multiple) if fit)
-            fewer = ", or fewer --levels" if self.generator in LEVELLED else ""
+            fewer = ", or fewer --levels" if self.generator in WITH_LEVELS else ""
             raise UsageError(
                 f"image_size {size} is not a multiple of {multiple}, which the {self.generator}"
                 f" needs: use --image-size {sizes}{fewer}"
@@ -103,31 +134,31 @@ class ImageTrainConfig(TrainConfig):
 
     @property
     def depth(self) -> int:
-        """Blocks of a ResNet, levels of the others."""
+        """Return the number of residual blocks of a ResNet, or of levels of another generator."""
         if self.generator == "resnet":
             return self.blocks if self.blocks is not None else (6 if self.image_size <= 128 else 9)
-        if self.generator in LEVELLED:
+        if self.generator in WITH_LEVELS:
             return self.levels or min(8, self.image_size.bit_length() - 1)
-        return 5  # halvings, of those whose form is fixed
+        return 5  # Colorizer and Inpainter always halve an image five times.
 
     @property
     def size_multiple(self) -> int:
-        """Each side of an image must be a multiple of this, in pixels."""
+        """Return the number of which each side of an image must be a multiple, in pixels."""
         return 4 if self.generator == "resnet" else 2**self.depth
 
     @property
     def min_image_size(self) -> int:
-        """The smallest side that the networks can take while training, in pixels."""
+        """Return the smallest side that the networks can be trained on, in pixels."""
         return 3 * 2**self.d_layers if self.discriminator == "patch" else 8
 
     @property
     def resize_to(self) -> int:
-        """Side to which an image is resized before the crop, in pixels."""
+        """Return the side to which an image is resized before the crop, in pixels."""
         return self.load_size or round(self.image_size * RESIZE_MARGIN)
 
     @property
     def applied_statistics(self) -> str:
-        """Return what batch norm uses in the finished model: `picture` or `running`."""
+        """Return which statistics batch norm uses in the finished model: `picture` or `running`."""
         if self.statistics == "auto":
             return "picture" if self.batch_size == 1 else "running"
         return self.statistics
@@ -135,15 +166,29 @@ class ImageTrainConfig(TrainConfig):
 
 @dataclass(kw_only=True)
 class TranslationConfig(ImageTrainConfig):
-    """Settings of the recipes that turn images of one kind into the other."""
+    """The settings of methods that translate images from one domain to another."""
 
     domain_a: str | None = setting(
-        None, "folder of images of kind A, or tar files", flag="--domainA", resumable=True
+        None,
+        "folder of images of domain A, or tar files",
+        flag="--domainA",
+        metavar="DIR",
+        group="data",
+        common=True,
+        resumable=True,
     )
     domain_b: str | None = setting(
-        None, "folder of images of kind B, or tar files", flag="--domainB", resumable=True
+        None,
+        "folder of images of domain B, or tar files",
+        flag="--domainB",
+        metavar="DIR",
+        group="data",
+        common=True,
+        resumable=True,
     )
-    direction: str = setting("AtoB", "what is turned into what", choices=DIRECTIONS)
+    direction: str = setting(
+        "AtoB", "direction of the translation", choices=DIRECTIONS, group="data", common=True
+    )
 
     @property
     def data_source(self) -> str:
@@ -152,7 +197,7 @@ class TranslationConfig(ImageTrainConfig):
 
 @dataclass(kw_only=True)
 class PhotoTrainConfig(ImageTrainConfig):
-    """Settings that colorize and inpaint share."""
+    """The settings that colorize and inpaint share."""
 
     preprocess: str = with_default(ImageTrainConfig, "preprocess", "random_resized_crop")
     batch_size: int = with_default(ImageTrainConfig, "batch_size", 16)

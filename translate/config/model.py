@@ -1,4 +1,4 @@
-"""The content of a model's `config.json`, which differs by the kind of the model."""
+"""The content of a model's `config.json`, which depends on the kind of the model."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from translate.errors import UsageError, nearest
 FORMAT_VERSION = 2
 NORMS = ("batch", "instance", "none")
 UPSAMPLINGS = ("deconv", "resize")
-BASE_SIDE = 4  # pixels a side from which generators from noise grow an image; `depth` counts the doublings
+BASE_SIDE = 4  # Pixels a side of the first feature map of a generator from noise; each level doubles it.
 
 
 @dataclasses.dataclass(kw_only=True)
 class GeneratorSpec(Config):
-    """A generator's name, and the arguments of its constructor, which checks them."""
+    """The architecture of a generator by name, and the arguments of its constructor, which checks them."""
 
     name: str = setting("resnet", "architecture")
     args: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -29,33 +29,33 @@ class GeneratorSpec(Config):
 
 @dataclasses.dataclass(kw_only=True)
 class Route(Config):
-    """A way from one domain to another, and which of the model's generators goes it."""
+    """A translation from one domain to another, and the generator that does it."""
 
-    source: str | None = setting(None, "domain of the input; none: it is noise, or of any domain")
+    source: str | None = setting(None, "domain of the input; none: noise, or any domain")
     target: str = setting("", "domain of the output")
     generator: str = setting("", "name of the generator, as in model.safetensors")
 
 
 @dataclasses.dataclass(kw_only=True)
 class TrainingScale(Config):
-    """The scale at which a model saw its training images."""
+    """The sizes of the images and crops that a model was trained on."""
 
-    preprocess: str = setting("", "how an image became a crop")
-    resize_to: int | None = setting(None, "side before the crop, in pixels; none: the image's own", low=1)
+    preprocess: str = setting("", "how an image became a training crop")
+    resize_to: int | None = setting(None, "side before the crop, in pixels; none: not resized", low=1)
     crop: int = setting(256, "side of the square crop, in pixels", low=1)
 
 
 @dataclasses.dataclass(kw_only=True)
 class ModelConfig(Config):
-    """A model's own account of itself; applying it needs nothing else.
+    """The description of a model: all that applying it needs besides the weights.
 
-    Kinds that need more to be applied have a class of their own, in `KINDS`.
+    A kind of model that needs more settings has a class of its own in `MODEL_CONFIGS`.
     """
 
-    format_version: int = setting(FORMAT_VERSION, "of config.json and model.safetensors")
-    kind: str = setting("translation", "what the model does, which decides how it is applied")
-    method: str = setting("", "method that trained it")
-    version: str = setting("", "version of translate that wrote it")
+    format_version: int = setting(FORMAT_VERSION, "version of the format of the model folder")
+    kind: str = setting("translation", "what the model does, and so which predictor applies it")
+    method: str = setting("", "method that trained the model")
+    version: str = setting("", "version of translate that wrote the model")
     generator: GeneratorSpec = dataclasses.field(default_factory=GeneratorSpec)
     domains: list[str] = dataclasses.field(default_factory=lambda: ["A", "B"])
     routes: dict[str, Route] = dataclasses.field(
@@ -64,15 +64,18 @@ class ModelConfig(Config):
     in_channels: int = setting(3, "channels of the network's input", low=1, high=8192)
     out_channels: int = setting(3, "channels of the network's output", low=1, high=64)
     color: str = setting("RGB", "colour space of input and output", choices=("RGB", "Lab"))
-    value_range: str = setting("-1..1", "what the network calls black and white", choices=("-1..1",))
-    data_range: list[float] = dataclasses.field(default_factory=lambda: [0.0, 1.0])  # of full white
+    value_range: str = setting(
+        "-1..1", "values of black and white in the network's input and output", choices=("-1..1",)
+    )
+    # The image values that `value_range` stands for, as fractions of white.
+    data_range: list[float] = dataclasses.field(default_factory=lambda: [0.0, 1.0])
     size_multiple: int = setting(4, "each side must be a multiple of this, in pixels", low=1, high=4096)
     statistics: str = setting(
         "picture",
-        "what a batch norm uses when applied: the image's own statistics or the training run's",
+        "statistics that batch norm uses in inference: each image's own, or the running ones of the training",
         choices=("picture", "running"),
     )
-    paired: bool | None = setting(None, "whether it was trained on pairs; none: not known")
+    paired: bool | None = setting(None, "whether the model was trained on pairs; none: unknown")
     scale: TrainingScale | None = None
     trained_on: dict[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -80,46 +83,49 @@ class ModelConfig(Config):
         _check_names("domains", self.domains)
         _check_range("data_range", self.data_range)
         if not self.routes:
-            raise UsageError("routes is empty, but must name one route or more")
+            raise UsageError("routes is empty, but must name at least one route")
         for name, route in self.routes.items():
             if not route.generator.isidentifier():
-                raise UsageError(f"route {name!r}: generator {route.generator!r} is no name")
+                raise UsageError(f"route {name!r}: generator is {route.generator!r}, but must be a name")
             for domain in (route.target, route.source or route.target):
                 if domain not in self.domains:
                     raise UsageError(f"route {name!r}: no domain {domain!r}{nearest(domain, self.domains)}")
 
     @property
     def generator_names(self) -> list[str]:
-        """The names of the generators that the routes take, each once."""
+        """Return the names of the generators that the routes use, each once."""
         return list(dict.fromkeys(route.generator for route in self.routes.values()))
 
 
 @dataclasses.dataclass(kw_only=True)
 class ColorizationModelConfig(ModelConfig):
-    """A model that gives the a and b of Lab for its L."""
+    """The description of a model that predicts the a and b channels of Lab from L."""
 
     working_size: int = setting(
-        256, "shorter side to which an image is scaled for the network, in pixels", low=1
+        256, "shorter side to which an image is resized for the network, in pixels", low=1
     )
-    saturation: float = setting(1.0, "factor of a and b with which the model does best", low=0)
+    saturation: float = setting(1.0, "factor of a and b with which the model scored best", low=0)
 
 
 @dataclasses.dataclass(kw_only=True)
 class GenerationModelConfig(ModelConfig):
-    """A model whose input is noise, then what is asked for, in this order."""
+    """The description of a model that generates images.
 
-    image_size: int = setting(64, "side of the images that it makes, in pixels", low=1, high=65536)
-    latent: int = setting(100, "numbers of N(0, 1) noise", low=1)
-    classes: list[str] = dataclasses.field(default_factory=list)  # one-hot after the noise
-    categories: int = setting(0, "values of the categorical code: one-hot after the classes", low=0)
-    codes: int = setting(0, "continuous codes, in [-1, 1], last", low=0)
+    Its input is noise, followed by the one-hot class, the one-hot category and the continuous codes.
+    """
+
+    image_size: int = setting(64, "side of the generated images, in pixels", low=1, high=65536)
+    latent: int = setting(100, "size of the noise vector, which is N(0, 1)", low=1)
+    classes: list[str] = dataclasses.field(default_factory=list)  # Empty: unconditional.
+    categories: int = setting(0, "values of the categorical code of InfoGAN; 0: it has none", low=0)
+    codes: int = setting(0, "continuous codes of InfoGAN, each in [-1, 1]", low=0)
 
     def check(self) -> None:
         super().check()
         _check_names("classes", self.classes)
 
 
-KINDS: dict[str, type[ModelConfig]] = {
+MODEL_CONFIGS: dict[str, type[ModelConfig]] = {  # by kind of model
     "translation": ModelConfig,
     "inpainting": ModelConfig,
     "colorization": ColorizationModelConfig,
@@ -128,14 +134,14 @@ KINDS: dict[str, type[ModelConfig]] = {
 
 
 def parse_model_config(values: Mapping[str, Any]) -> ModelConfig:
-    """Build a model's config from the content of a `config.json` of this format.
+    """Return the model config that the content of a `config.json` describes.
 
     Raises:
-        UsageError: the kind or a key is unknown, or a value is out of its range.
+        UsageError: the kind or a key is unknown, or a value is of the wrong type or out of range.
     """
     kind = values.get("kind")
-    if type(kind) is not str or kind not in KINDS:
-        raise UsageError(f"no kind {kind!r} of model{nearest(str(kind), KINDS)}")
+    if type(kind) is not str or kind not in MODEL_CONFIGS:
+        raise UsageError(f"kind is {kind!r}{nearest(str(kind), MODEL_CONFIGS)}")
     routes = _mapping("routes", values.get("routes"))
     nested: dict[str, Any] = {
         "generator": from_mapping(GeneratorSpec, _mapping("generator", values.get("generator")), "generator"),
@@ -147,22 +153,24 @@ def parse_model_config(values: Mapping[str, Any]) -> ModelConfig:
     }
     if values.get("scale") is not None:
         nested["scale"] = from_mapping(TrainingScale, _mapping("scale", values["scale"]), "scale")
-    return from_mapping(KINDS[kind], {**values, **nested}, "model")
+    return from_mapping(MODEL_CONFIGS[kind], {**values, **nested}, "model")
 
 
 def _mapping(field: str, value: Any) -> dict[str, Any]:
+    """Return a value that must be a mapping."""
     if not isinstance(value, dict):
         raise UsageError(f"{field} is {value!r}, but must be a mapping of names to values")
     return value
 
 
 def _check_names(field: str, names: Any) -> None:
+    """Refuse a value that is not a list of strings."""
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise UsageError(f"{field} is {names!r}, but must be a list of names")
 
 
 def _check_range(field: str, numbers: Any) -> None:
-    """Refuse what is not two numbers, the lower one first."""
+    """Refuse a value that is not a list of two finite numbers, the lower one first."""
     plain = isinstance(numbers, list) and len(numbers) == 2 and all(type(n) in (int, float) for n in numbers)
     if not plain or not -math.inf < numbers[0] < numbers[1] < math.inf:
         raise UsageError(f"{field} is {numbers!r}, but must be two numbers, the lower one first")

@@ -1,4 +1,4 @@
-"""Where a setting's value comes from: field < recipe YAML < --config < environment < flag."""
+"""Resolve the value of each setting from defaults, YAML files, the environment and flags: the later wins."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any
 from translate.config.schema import Config, refuse_unknown, setting_fields
 from translate.errors import UsageError
 
-PREFIX = "TRANSLATE_"
-LENGTHS = ("epochs", "steps", "minutes")  # of a run: one of them counts
+ENVIRONMENT_PREFIX = "TRANSLATE_"
+TEST_PREFIX = "TRANSLATE_TEST_"  # Of variables for the tests of this package, which are no settings.
+CACHE_FOLDER = "TRANSLATE_CACHE"  # The variable for the cache folder, which is no setting either.
+RUN_LENGTHS = ("epochs", "steps", "minutes")  # The settings of which one sets the length of a run.
 
 
 def collect_settings(
@@ -20,40 +22,43 @@ def collect_settings(
     files: tuple[Path, ...] = (),
     environ: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """The settings that a person gave, by name, the strongest source winning; the rest is default.
+    """Return the settings that a user gave, by name; of several sources, the strongest wins.
 
     Args:
-        flags: values given on the command line or in Python; the strongest.
-        files: YAML files, each stronger than the one before.
-        environ: the environment; `TRANSLATE_BATCH_SIZE=4` sets `batch_size`.
+        flags: values from the command line or Python, the strongest source.
+        files: YAML files, each stronger than the one before it.
+        environ: the environment, where `TRANSLATE_BATCH_SIZE=4` sets `batch_size`.
 
     Raises:
-        UsageError: an unknown name, or a file that cannot be read.
+        UsageError: a setting is unknown, or a file cannot be read.
     """
     values: dict[str, Any] = {}
     for file in files:
-        layer = {name: value for name, value in load_yaml(file).items() if name != "recipe"}
-        refuse_unknown(kind, layer, str(file))
-        values = merge_settings(values, layer)
+        from_file = {name: value for name, value in load_yaml(file).items() if name != "recipe"}
+        refuse_unknown(kind, from_file, str(file))
+        values = merge_settings(values, from_file)
     values = merge_settings(values, _from_environment(kind, environ or {}))
     refuse_unknown(kind, flags, "settings")
     return merge_settings(values, flags)
 
 
 def merge_settings(values: Mapping[str, Any], stronger: Mapping[str, Any]) -> dict[str, Any]:
-    """Values with stronger ones over them; a stronger length takes the place of any other length."""
-    gone = LENGTHS if any(name in stronger for name in LENGTHS) else ()
-    return {name: value for name, value in values.items() if name not in gone} | dict(stronger)
+    """Return the settings, overruled by stronger ones.
+
+    A stronger length of the run replaces any other length: `steps` overrules `epochs` of a weaker source.
+    """
+    replaced = RUN_LENGTHS if any(name in stronger for name in RUN_LENGTHS) else ()
+    return {name: value for name, value in values.items() if name not in replaced} | dict(stronger)
 
 
 def _from_environment(kind: type[Config], environ: Mapping[str, str]) -> dict[str, str]:
-    """`TRANSLATE_*` of the environment; `TRANSLATE_TEST_*` and `TRANSLATE_CACHE` are no settings."""
+    """Return the settings in variables `TRANSLATE_*` of the environment."""
     values = {
-        name.removeprefix(PREFIX).lower(): text
+        name.removeprefix(ENVIRONMENT_PREFIX).lower(): text
         for name, text in environ.items()
-        if name.startswith(PREFIX) and not name.startswith((PREFIX + "TEST_", PREFIX + "CACHE"))
+        if name.startswith(ENVIRONMENT_PREFIX) and not name.startswith(TEST_PREFIX) and name != CACHE_FOLDER
     }
-    refuse_unknown(kind, values, f"environment ({PREFIX}...)")
+    refuse_unknown(kind, values, f"environment ({ENVIRONMENT_PREFIX}...)")
     return values
 
 
@@ -61,7 +66,7 @@ def load_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML file of settings.
 
     Raises:
-        UsageError: the file is missing, is no YAML, or holds something other than settings.
+        UsageError: the file is missing, is not YAML, or is not a mapping of settings to values.
     """
     import yaml
 
@@ -80,7 +85,7 @@ def load_yaml(path: Path) -> dict[str, Any]:
 
 
 def dump_yaml(config: Config, recipe: str) -> str:
-    """The resolved config as YAML, each setting with its help line."""
+    """Return a resolved config as YAML, each setting with its help line as a comment."""
     import yaml
 
     lines = [f"recipe: {recipe}"]

@@ -1,15 +1,18 @@
-"""What a setting is: a dataclass field with a default, a help line and a range or choices."""
+"""Settings as dataclass fields with a help line and a range or choices; their conversion and their checks."""
 
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Self, TypeVar
 
 from translate.errors import UsageError, nearest
+
+GROUPS = ("data", "augmentation", "networks", "losses", "optimization", "run", "performance", "method")
 
 
 def setting(
@@ -20,37 +23,48 @@ def setting(
     high: float | None = None,
     choices: tuple[str, ...] = (),
     flag: str = "",
+    metavar: str = "",
+    group: str = "method",
+    common: bool = False,
     resumable: bool = False,
 ) -> Any:
-    """A config field.
+    """Return a dataclass field that is a setting: a flag, a YAML key and a keyword argument in one.
 
     Args:
-        default: the value where nobody says otherwise.
+        default: the value if no source gives one.
         help: one line for `--help`, with the unit.
         low, high: the allowed range, both ends included.
-        choices: the allowed words.
-        flag: the flag where it is not `--` + the field's name with dashes.
-        resumable: whether `--resume` may change it (length, device, workers, intervals).
+        choices: the allowed values of a string.
+        flag: the command-line flag, if it is not `--` and the name of the field with dashes.
+        metavar: the placeholder of the value in `--help`; DIR, FILE, MASK and MODEL also select the shell
+            completion.
+        group: the section of `--help`, one of `GROUPS`.
+        common: whether `--help` lists it in the first section, with the settings that most people change.
+        resumable: whether `--resume` may change it.
     """
-    about = {
+    metadata = {
         "help": help,
         "low": low,
         "high": high,
         "choices": choices,
         "flag": flag,
+        "metavar": metavar,
+        "group": group,
+        "common": common,
         "resumable": resumable,
     }
-    return dataclasses.field(default=default, metadata=about)
+    return dataclasses.field(default=default, metadata=metadata)
 
 
-def with_default(kind: type[Any], name: str, default: Any, **about: Any) -> Any:
-    """The setting `name` of a parent config with another default, and other words in `about` (`choices`)."""
-    return dataclasses.field(default=default, metadata={**kind.__dataclass_fields__[name].metadata, **about})
+def with_default(kind: type[Any], name: str, default: Any, **changes: Any) -> Any:
+    """Return the setting `name` of a parent config with another default and changed metadata (`choices`)."""
+    metadata = {**kind.__dataclass_fields__[name].metadata, **changes}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclasses.dataclass(kw_only=True)
 class Config:
-    """Base of all configs: values are converted and checked on the way in."""
+    """The base class of all configs. It converts and checks the values when it is created."""
 
     def __post_init__(self) -> None:
         hints = typing.get_type_hints(type(self))
@@ -60,14 +74,14 @@ class Config:
         self.check()
 
     def check(self) -> None:
-        """Refuse settings that are each allowed but do not go together."""
+        """Refuse combinations of settings that are each allowed but do not go together."""
 
     def replace(self, **changes: Any) -> Self:
-        """A copy with some settings changed."""
+        """Return a copy with some settings changed, checked like the original."""
         return dataclasses.replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
-        """The settings as plain values, fit for YAML and JSON."""
+        """Return the settings as a dict of plain values, for YAML and JSON."""
         return dataclasses.asdict(self)
 
 
@@ -75,26 +89,65 @@ C = TypeVar("C", bound=Config)
 
 
 def setting_fields(kind: type[Config]) -> tuple[dataclasses.Field[Any], ...]:
-    """The fields of a config class that are settings, in the order of their definition."""
+    """Return the fields of a config class that are settings, in the order of their definition."""
     return tuple(f for f in dataclasses.fields(kind) if "help" in f.metadata)
 
 
 def flag_name(field: dataclasses.Field[Any]) -> str:
-    """The command-line flag of a setting, as in `--batch-size`."""
+    """Return the command-line flag of a setting, such as `--batch-size`."""
     return field.metadata["flag"] or "--" + field.name.replace("_", "-")
 
 
 def from_mapping(kind: type[C], values: Mapping[str, Any], where: str) -> C:
-    """Build a config from named values; an unknown name is refused with the nearest known one.
+    """Create a config from a mapping of settings to values.
 
     Args:
-        where: what the values came from, for the message (`facades.yaml`).
+        where: the source of the values, for error messages (`facades.yaml`).
+
+    Raises:
+        UsageError: a setting is unknown (the message names the nearest one), or a value is not allowed.
     """
     refuse_unknown(kind, values, where)
     return kind(**values)
 
 
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def accepts(kind: type[Config]) -> Callable[[Function], Function]:
+    """Return a decorator for a function that takes the settings of a config class as `**options`.
+
+    It gives the signature, which `help` and editors show, a keyword argument for each setting, and replaces
+    `{options}` in the docstring by their help lines.
+    """
+
+    def decorate(function: Function) -> Function:
+        signature = inspect.signature(function)
+        parameters = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        parameters += [
+            inspect.Parameter(
+                field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=field.type
+            )
+            for field in setting_fields(kind)
+        ]
+        function.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        lines = [f"{field.name}: {_help_line(field)}" for field in setting_fields(kind)]
+        before, _, after = (function.__doc__ or "").partition("{options}")
+        indent = before.rpartition("\n")[2]
+        function.__doc__ = before + f"\n{indent}".join(lines) + after
+        return function
+
+    return decorate
+
+
+def _help_line(field: dataclasses.Field[Any]) -> str:
+    """Return the help line of a setting with its choices or its range."""
+    limits = "|".join(field.metadata["choices"]) or range_text(field)
+    return str(field.metadata["help"]) + (f" ({limits})" if limits else "")
+
+
 def refuse_unknown(kind: type[Config], values: Mapping[str, Any], where: str) -> None:
+    """Refuse names that are not fields of a config class; `where` is as for `from_mapping`."""
     known = {f.name for f in dataclasses.fields(kind)}
     for name in values:
         if name not in known:
@@ -102,7 +155,7 @@ def refuse_unknown(kind: type[Config], values: Mapping[str, Any], where: str) ->
 
 
 def plain_type(hint: Any) -> tuple[type, bool]:
-    """The plain type of an annotation, and whether the setting may be left empty: `int | None`."""
+    """Return the type of an annotation without `None`, and whether `None` was allowed (`int | None`)."""
     if isinstance(hint, types.UnionType):
         (plain,) = (t for t in typing.get_args(hint) if t is not type(None))
         return plain, True
@@ -110,12 +163,12 @@ def plain_type(hint: Any) -> tuple[type, bool]:
 
 
 def convert(field: dataclasses.Field[Any], hint: Any, value: Any) -> Any:
-    """Turn what a flag, YAML or the environment gave into the setting's type, and check it.
+    """Convert a value from a flag, YAML, the environment or Python to the type of the setting, and check it.
 
-    YAML reads `2e-4` as a string; here it becomes a number because the field is one.
+    YAML reads `2e-4` as a string, which becomes a number here because the setting is one.
 
     Raises:
-        UsageError: naming the value, the rule and the setting.
+        UsageError: the value is of another type, out of range, or not among the choices.
     """
     plain, optional = plain_type(hint)
     if value is None and optional:
@@ -123,7 +176,7 @@ def convert(field: dataclasses.Field[Any], hint: Any, value: Any) -> Any:
     try:
         value = _parsers[plain](value)
     except (ValueError, TypeError, KeyError):
-        raise UsageError(f"{field.name} is {value!r}, but must be {_nouns[plain]}") from None
+        raise UsageError(f"{field.name} is {value!r}, but must be {_type_names[plain]}") from None
     _check_range(field, value)
     return value
 
@@ -139,7 +192,7 @@ def _check_range(field: dataclasses.Field[Any], value: Any) -> None:
 
 
 def range_text(field: dataclasses.Field[Any]) -> str:
-    """`from 1 to 512`, `at least 1`, or nothing where any value will do."""
+    """Return the allowed range in words, such as `from 1 to 512` or `at least 1`; empty if there is none."""
     low, high = field.metadata["low"], field.metadata["high"]
     if low is not None and high is not None:
         return f"from {low} to {high}"
@@ -169,9 +222,9 @@ def _to_bool(value: Any) -> bool:
 def _to_str(value: Any) -> str:
     if value is None or isinstance(value, (dict, list)):
         raise TypeError(value)
-    # YAML 1.1 reads the words on and off as booleans.
+    # YAML 1.1 reads the words `on` and `off` as booleans.
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
 
 
 _parsers = {int: _to_int, float: _to_float, bool: _to_bool, str: _to_str}
-_nouns = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
+_type_names = {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}

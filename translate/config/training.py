@@ -1,81 +1,154 @@
-"""The settings of training that all methods share."""
+"""The training settings that all methods share."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from translate.config.apply import DEVICES, PRECISIONS
 from translate.config.schema import Config, setting
 from translate.errors import UsageError
 
 
 @dataclass(kw_only=True)
 class TrainConfig(Config):
-    """Settings of any training run."""
+    """The settings of any training run."""
 
     data: str | None = setting(
-        None, "folder of the data set, a name under datasets/, or tar files", resumable=True
+        None,
+        "folder of the dataset, a name under datasets/, or tar files",
+        metavar="DIR",
+        group="data",
+        common=True,
+        resumable=True,
     )
-    out: str | None = setting(None, "folder of the run [default: runs/RECIPE]")
-    epochs: int = setting(200, "passes over the data", low=1, resumable=True)
-    steps: int | None = setting(None, "stop after this many steps instead", low=1, resumable=True)
+    out: str | None = setting(
+        None, "folder of the run [default: runs/RECIPE]", metavar="DIR", group="run", common=True
+    )
+    epochs: int = setting(
+        200, "passes over the training set", low=1, group="run", common=True, resumable=True
+    )
+    steps: int | None = setting(
+        None, "train for this many steps instead", low=1, group="run", common=True, resumable=True
+    )
     minutes: float | None = setting(
-        None, "stop after this much training time instead", low=0.01, resumable=True
+        None, "train for this many minutes instead", low=0.01, group="run", common=True, resumable=True
     )
-    image_size: int = setting(256, "side of the square training crop, in pixels", low=8, high=4096)
-    batch_size: int = setting(1, "images of each kind a step", low=1, high=4096)
-    seed: int = setting(0, "start of every random draw", low=0, high=2**32 - 1)
-    device: str = setting("auto", "auto, cpu, cuda, cuda:1, mps", resumable=True)
+    image_size: int = setting(
+        256, "side of the square training crop, in pixels", low=8, high=4096, group="data", common=True
+    )
+    batch_size: int = setting(
+        1, "images in a batch, of each domain", low=1, high=4096, group="optimization", common=True
+    )
+    seed: int = setting(0, "seed of all random numbers", low=0, high=2**32 - 1, group="run")
+    device: str = setting("auto", DEVICES, metavar="DEVICE", group="performance", common=True, resumable=True)
     precision: str = setting(
         "auto",
-        "arithmetic of the networks; auto is bf16 where quick",
-        choices=("auto", "fp32", "bf16", "fp16"),
+        "mixed precision; auto is bf16 where the hardware is fast at it",
+        choices=PRECISIONS,
+        group="performance",
     )
-    compile: str = setting("auto", "compile the networks with torch.compile", choices=("auto", "on", "off"))
+    compile: str = setting(
+        "auto",
+        "compile the networks with torch.compile; auto: where it pays off",
+        choices=("auto", "on", "off"),
+        group="performance",
+    )
     workers: int = setting(
-        2, "processes that decode images; 0: a thread of the main one", low=0, resumable=True
+        2,
+        "processes that load images; 0: a thread of the main process",
+        low=0,
+        group="performance",
+        resumable=True,
     )
     cache_size: float = setting(
         10.0,
-        "gigabytes of decoded images in the cache folder, and as many of tar files from elsewhere; 0: none",
+        "gigabytes of decoded images in the cache folder, and as many of remote tar files; 0: no cache",
         low=0,
+        group="performance",
         resumable=True,
     )
     checkpoint_every: int | None = setting(
         None,
-        "steps between checkpoints, each with scores and a sample sheet [default: 3 minutes]",
+        "steps between checkpoints, each with validation and a sample sheet [default: 3 minutes]",
         low=1,
+        group="run",
         resumable=True,
     )
-    keep_checkpoints: int = setting(2, "newest checkpoints kept, beside the best", low=1, resumable=True)
-    init: str | None = setting(None, "start from this model's weights")
-    deterministic: bool = setting(False, "repeat bit for bit on a CPU, and on a GPU where torch can")
+    keep_checkpoints: int = setting(
+        2, "newest checkpoints to keep, besides the best checkpoint", low=1, group="run", resumable=True
+    )
+    init: str | None = setting(
+        None, "start from the weights of this model", metavar="MODEL", group="run", common=True
+    )
+    deterministic: bool = setting(
+        False, "repeat bit for bit on a CPU, and on a GPU as far as torch can", group="run"
+    )
     recompute: bool = setting(
-        False, "forget a generator's layers and compute them again for the gradient: less memory, more time"
+        False,
+        "gradient checkpointing of the generators: less memory, one more forward pass",
+        group="performance",
     )
-    sync_norm: bool = setting(False, "under torchrun: batch norm over the images of all processes")
-    lr: float = setting(2e-4, "learning rate of Adam", low=0, resumable=True)
-    lr_g: float | None = setting(None, "that of the generators [default: lr]", low=0, resumable=True)
-    lr_d: float | None = setting(None, "that of the discriminators [default: lr]", low=0, resumable=True)
-    beta1: float = setting(0.5, "Adam's first momentum", low=0, high=0.9999)
-    beta1_g: float | None = setting(None, "that of the generators [default: beta1]", low=0, high=0.9999)
-    beta1_d: float | None = setting(None, "that of the discriminators [default: beta1]", low=0, high=0.9999)
-    beta2: float = setting(0.999, "Adam's second momentum", low=0, high=0.999999)
-    beta2_g: float | None = setting(None, "that of the generators [default: beta2]", low=0, high=0.999999)
-    beta2_d: float | None = setting(None, "that of the discriminators [default: beta2]", low=0, high=0.999999)
+    sync_norm: bool = setting(
+        False, "synchronized batch norm over all processes of torchrun", group="performance"
+    )
+    lr: float = setting(2e-4, "learning rate of Adam", low=0, group="optimization", resumable=True)
+    lr_g: float | None = setting(
+        None, "learning rate of the generators [default: lr]", low=0, group="optimization", resumable=True
+    )
+    lr_d: float | None = setting(
+        None,
+        "learning rate of the discriminators [default: lr]",
+        low=0,
+        group="optimization",
+        resumable=True,
+    )
+    beta1: float = setting(0.5, "beta1 of Adam (momentum)", low=0, high=0.9999, group="optimization")
+    beta1_g: float | None = setting(
+        None, "beta1 of the generators [default: beta1]", low=0, high=0.9999, group="optimization"
+    )
+    beta1_d: float | None = setting(
+        None, "beta1 of the discriminators [default: beta1]", low=0, high=0.9999, group="optimization"
+    )
+    beta2: float = setting(
+        0.999, "beta2 of Adam (squared gradients)", low=0, high=0.999999, group="optimization"
+    )
+    beta2_g: float | None = setting(
+        None, "beta2 of the generators [default: beta2]", low=0, high=0.999999, group="optimization"
+    )
+    beta2_d: float | None = setting(
+        None, "beta2 of the discriminators [default: beta2]", low=0, high=0.999999, group="optimization"
+    )
     lr_schedule: str = setting(
-        "linear", "course of the learning rate", choices=("constant", "linear", "cosine", "step")
+        "linear",
+        "learning-rate schedule",
+        choices=("constant", "linear", "cosine", "step"),
+        group="optimization",
     )
-    lr_decay: float = setting(0.5, "share of the run over which linear falls to zero", low=0, high=1)
-    clip_grad: float | None = setting(None, "largest norm of a gradient", low=0)
-    ema: float = setting(0.999, "decay of the averaged generator; 0 is off", low=0, high=0.999999)
+    lr_decay: float = setting(
+        0.5,
+        "last share of the run over which the linear schedule falls to zero",
+        low=0,
+        high=1,
+        group="optimization",
+    )
+    clip_grad: float | None = setting(
+        None, "gradient clipping: largest norm of an optimizer's gradient", low=0, group="optimization"
+    )
+    ema: float = setting(
+        0.999,
+        "decay of the exponential moving average of the generator's weights; 0: off",
+        low=0,
+        high=0.999999,
+        group="optimization",
+    )
 
     def check(self) -> None:
         if self.steps and self.minutes:
             raise UsageError(
-                f"steps {self.steps} and minutes {self.minutes:g} are two lengths: give one of them"
+                f"steps {self.steps} and minutes {self.minutes:g} both set the length of the run: give one"
             )
 
-    def rates(self, role: str) -> tuple[float, tuple[float, float]]:
+    def learning_rate_and_betas(self, role: str) -> tuple[float, tuple[float, float]]:
         """Return the learning rate and the betas of the networks of a role.
 
         Args:
@@ -87,15 +160,15 @@ class TrainConfig(Config):
 
     @property
     def batches_per_step(self) -> int:
-        """Batches that one step of the trainer takes."""
+        """Return the number of batches that one step of the trainer takes."""
         return 1
 
     @property
     def accumulation_steps(self) -> int:
-        """Microbatches in which a batch goes through the networks."""
+        """Return the number of microbatches per step (gradient accumulation)."""
         return 1
 
     @property
     def data_source(self) -> str:
-        """Where the images are, in words."""
+        """Return where the images come from, in words."""
         return str(self.data)

@@ -15,4 +15,4 @@ class Pix2PixConfig(TranslationConfig):
     norm: str = with_default(ImageTrainConfig, "norm", "batch")
     dropout: bool = with_default(ImageTrainConfig, "dropout", True)
     gan_loss: str = with_default(ImageTrainConfig, "gan_loss", "vanilla")
-    lambda_l1: float = setting(100.0, "weight of the L1 loss", low=0)
+    lambda_l1: float = setting(100.0, "weight of the L1 loss", low=0, group="losses")
