@@ -1,4 +1,4 @@
-"""Read and write image files. Nothing else in the package opens one."""
+"""Read and write image files, and convert them to tensors. No other package opens an image file."""
 
 from translate.images.codecs.formats import FORMATS
 from translate.images.codecs.limit import MAX_PIXELS
@@ -10,7 +10,7 @@ from translate.images.image_file import ImageFile
 from translate.images.masks import Hole, hole_from_mask, read_hole, read_mask_hole
 from translate.images.resizing import resize, resize_and_center_crop, shorter_side_size
 from translate.images.sheet import contact_sheet, image_grid
-from translate.images.tensors import levels, to_pixels, to_tensor
+from translate.images.tensors import denormalize, to_pixels, to_tensor
 
 __all__ = [
     "FORMATS",
@@ -24,13 +24,13 @@ __all__ = [
     "Pixels",
     "contact_sheet",
     "count_pixels",
+    "denormalize",
     "find_images",
     "from_pil",
     "hole_from_mask",
     "image_file_from_pil",
     "image_file_to_pil",
     "image_grid",
-    "levels",
     "printable_path",
     "read",
     "read_hole",

@@ -1,4 +1,4 @@
-"""One image: its colours and its alpha, ready for a network."""
+"""The class of one image in memory, `Frame`: its colours, its alpha, and the hole that inpainting fills."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from translate.errors import DataError
 Array = npt.NDArray[Any]
 Pixels = npt.NDArray[np.uint8]
 
+# The value of full brightness, by the data type of the pixels.
 WHITE = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Frame:
-    """An upright image, in sRGB.
+    """One upright image, in sRGB or in the colours of its file's ICC profile (`ImageFile.in_profile_colors`).
 
     Attributes:
         pixels: (H, W, 1) gray or (H, W, 3) colour; uint8, uint16, or float32 in [0, 1].
-        alpha: (H, W) of the same kind, or None where the image is opaque.
-        hole: (H, W) bool, true where a model that repairs is to fill it; or None.
+        alpha: (H, W) opacity of the same data type; None if the image is opaque.
+        hole: (H, W) bool, true where an inpainting model is to fill the image; or None.
     """
 
     pixels: Array
@@ -38,32 +39,32 @@ class Frame:
 
     @property
     def white(self) -> float:
-        """Return the value of full brightness."""
+        """Return the value of full brightness: 255, 65535 or 1."""
         return WHITE[str(self.pixels.dtype)]
 
     @property
-    def deep(self) -> bool:
-        """Return whether the image has more than 8 bits a channel."""
+    def high_bit_depth(self) -> bool:
+        """Return whether the bit depth is more than 8 bits a channel: 16-bit integers or floats."""
         return self.pixels.dtype != np.uint8
 
     def rgb(self) -> Array:
-        """Return the colours as (H, W, 3): gray is repeated."""
+        """Return the colours as (H, W, 3): a gray channel is repeated."""
         return self.pixels if self.pixels.shape[2] == 3 else np.repeat(self.pixels, 3, axis=2)
 
-    def to_bit_depth(self, kind: type[np.uint8] | type[np.uint16]) -> Frame:
-        """Return the same image with 8 or 16 bits a channel."""
-        if self.pixels.dtype == kind:
+    def to_bit_depth(self, dtype: type[np.uint8] | type[np.uint16]) -> Frame:
+        """Convert the image to a bit depth of 8 or 16; a converted image has no hole."""
+        if self.pixels.dtype == dtype:
             return self
-        factor = WHITE[np.dtype(kind).name] / self.white
+        factor = WHITE[np.dtype(dtype).name] / self.white
 
         def convert(values: Array) -> Array:
-            converted: Array = np.rint(values.astype(np.float32) * np.float32(factor)).astype(kind)
+            converted: Array = np.rint(values.astype(np.float32) * np.float32(factor)).astype(dtype)
             return converted
 
         return Frame(pixels=convert(self.pixels), alpha=None if self.alpha is None else convert(self.alpha))
 
-    def with_colors(self, pixels: Array) -> Frame:
-        """Return the image with these colours in floats, alpha too; the image itself, if they are its own."""
+    def replace_colors(self, pixels: Array) -> Frame:
+        """Return an image with these float32 colours and its alpha in float32; itself if they are its own."""
         if pixels is self.pixels:
             return self
         alpha = None if self.alpha is None else (self.alpha / self.white).astype(np.float32)
@@ -73,31 +74,31 @@ class Frame:
         """Blend the image onto white, so that it has no alpha."""
         if self.alpha is None:
             return self
-        opaque = (self.alpha / self.white)[..., None].astype(np.float32)
-        blended = self.pixels * opaque + self.white * (1 - opaque)
+        opacity = (self.alpha / self.white)[..., None].astype(np.float32)
+        blended = self.pixels * opacity + self.white * (1 - opacity)
         if self.pixels.dtype != np.float32:
             blended = np.rint(blended)
         return Frame(pixels=blended.astype(self.pixels.dtype))
 
 
-def from_planes(planes: Array) -> Frame:
-    """Split (H, W, 1 to 4) into colours and, of 2 or 4 planes, alpha."""
-    channels = planes.shape[2]
-    colors = planes[..., : channels - (channels in (2, 4))]
-    alpha = planes[..., -1] if channels in (2, 4) else None
+def from_array(array: Array) -> Frame:
+    """Split an (H, W, 1 to 4) array into colours and, if it has 2 or 4 channels, alpha."""
+    channels = array.shape[2]
+    colors = array[..., : channels - (channels in (2, 4))]
+    alpha = array[..., -1] if channels in (2, 4) else None
     return Frame(pixels=np.ascontiguousarray(colors), alpha=alpha)
 
 
 def from_pil(image: Image.Image) -> Frame:
-    """Convert a PIL image of any mode that has an agreed range, neither turned nor colour-managed.
+    """Convert a PIL image to a frame; its EXIF orientation and its ICC profile are ignored.
 
     Raises:
-        DataError: the values have no agreed range (32-bit integers above 65535, 32-bit float).
+        DataError: the value of white is unknown (integers outside 0..65535, 32-bit floats).
     """
     if image.mode == "I" or image.mode.startswith("I;16"):
-        return Frame(pixels=_sixteen_bits(np.asarray(image))[..., None])
+        return Frame(pixels=_to_uint16(np.asarray(image))[..., None])
     if image.mode == "F":
-        raise DataError("32-bit float pixels have no agreed range here: convert to 8 or 16 bits")
+        raise DataError("32-bit float pixels have no defined range: convert to 8 or 16 bits")
     if image.mode in ("LA", "La") or (image.mode in ("1", "L") and image.has_transparency_data):
         gray_alpha = np.asarray(image.convert("LA") if image.mode != "LA" else image)
         return Frame(pixels=gray_alpha[..., :1].copy(), alpha=gray_alpha[..., 1].copy())
@@ -110,24 +111,30 @@ def from_pil(image: Image.Image) -> Frame:
 
 
 def convert_mode(image: Image.Image, mode: str) -> Image.Image:
-    """Convert an image to a mode, without the copy that Pillow's `convert` makes if it has that mode."""
+    """Convert a PIL image to a mode; one that has this mode is not copied, as Pillow's `convert` would."""
     return image if image.mode == mode else image.convert(mode)
 
 
-def _sixteen_bits(values: Array) -> Array:
-    """Convert integers to uint16, and refuse those that do not fit."""
+def _to_uint16(values: Array) -> Array:
+    """Convert integers to uint16.
+
+    Raises:
+        DataError: a value lies outside 0..65535.
+    """
     if values.size and (values.min() < 0 or values.max() > 65535):
-        raise DataError("whole numbers outside 0..65535 have no agreed range: convert to 16 bits")
+        raise DataError(
+            f"integer pixels from {values.min()} to {values.max()} are outside 0..65535: convert to 16 bits"
+        )
     return values.astype(np.uint16)
 
 
 def to_pil(frame: Frame) -> Image.Image:
-    """Convert an image to a PIL image: L, LA, RGB or RGBA; I;16 for 16-bit gray without alpha.
+    """Convert a frame to a PIL image: L, LA, RGB or RGBA; I;16 for 16-bit gray without alpha.
 
-    PIL has no 16-bit colour: such an image comes back with 8 bits a channel.
+    PIL has no 16-bit colour: such an image is reduced to 8 bits a channel.
     """
     if frame.pixels.dtype == np.uint16 and frame.pixels.shape[2] == 1 and frame.alpha is None:
         return Image.fromarray(frame.pixels[..., 0])
     frame = frame.to_bit_depth(np.uint8)
-    planes = frame.pixels if frame.alpha is None else np.dstack([frame.pixels, frame.alpha])
-    return Image.fromarray(planes[..., 0] if planes.shape[2] == 1 else planes)
+    array = frame.pixels if frame.alpha is None else np.dstack([frame.pixels, frame.alpha])
+    return Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)

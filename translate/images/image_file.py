@@ -1,4 +1,4 @@
-"""An image file as it was read, with all that writing it again needs."""
+"""The class of an image file as it was read: its frames, and what is needed to write it in the same way."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from translate.images.frame import Frame
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFile:
-    """The frames of an image file, and all that writing it again as it was must know.
+    """An image file: its frames, format, ICC profile, encoder settings and metadata.
 
     Attributes:
-        format: as Pillow calls it: BMP, GIF, JPEG, PNG, PPM, TIFF, WEBP.
-        frames: one image; or those of an animation, or the pages of a TIFF.
-        mode: how the file stores its colours: L, RGB, CMYK, LAB.
-        icc: its colour profile.
-        native: whether the frames are in the colours of that profile, as they were; else they are in sRGB.
-        settings: those that its encoder was given: quality, compression, durations.
-        metadata: `exif`, `dpi`, `xmp`.
-        damage: what could not be read of the later frames, in words.
+        format: Pillow's name of the format: BMP, GIF, JPEG, PNG, PPM, TIFF or WEBP.
+        frames: a single image, the frames of an animation, or the pages of a TIFF.
+        mode: the colour mode of the file: L, RGB, CMYK or LAB.
+        icc: the ICC profile, as bytes.
+        in_profile_colors: whether the frames are in the colours of the ICC profile; else they are in sRGB.
+        encoder_settings: how the file was encoded: quality, compression, duration of each frame, loops.
+        metadata: `exif`, `dpi` and `xmp`, which are written again.
+        damage: why the last frames could not be read; empty if all could.
     """
 
     format: str
     frames: list[Frame]
     mode: str = "RGB"
     icc: bytes | None = None
-    native: bool = False
-    settings: dict[str, Any] = field(default_factory=dict)
+    in_profile_colors: bool = False
+    encoder_settings: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
     damage: str = ""
 
     def profile_for(self, mode: str) -> bytes | None:
-        """Return the file's profile if it describes colours of this mode, else None."""
+        """Return the ICC profile if it describes colours of this mode, else None."""
         return self.icc if mode == self.mode else None

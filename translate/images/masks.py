@@ -1,4 +1,4 @@
-"""Masks: which pixels of a photo an inpainting model is to fill."""
+"""Inpainting masks: convert the image of a mask to the hole, the pixels of a photo that are to be filled."""
 
 from __future__ import annotations
 
@@ -15,26 +15,31 @@ from translate.images.frame import Frame
 
 Hole = npt.NDArray[np.bool_]
 
-LEVEL = 0.5  # of white, from which on a pixel of a mask is hole
-PARTLY = 0.1  # the same for a mask smaller than its photo: a gray pixel holds the edge of a stroke
-FLAT = 0.1  # of white; strokes of one colour on a transparent layer differ by no more
-TOUCHED = 1e-4  # of a pixel; a photo's pixel is hole where any of the mask's pixels in it is
-ASPECT = 0.01  # by which a mask's aspect may differ from its photo's
+# Pixels of a mask that are at least this bright, as a fraction of white, belong to the hole.
+THRESHOLD = 0.5
+# The threshold for a mask smaller than its photo, where gray pixels are the edges of strokes.
+UPSCALED_THRESHOLD = 0.1
+# The opaque pixels of a layer are strokes if their colours differ by no more than this fraction of white.
+STROKE_COLOR_RANGE = 0.1
+# After reduction to the photo's size, a pixel belongs to the hole if this fraction of its area does.
+MIN_COVERAGE = 1e-4
+# The aspect ratios of a mask and its photo may differ by this much, as the difference of their logarithms.
+ASPECT_TOLERANCE = 0.01
 
 
 def read_hole(path: Path, size: tuple[int, int], *, invert: bool = False, dilate: int = 0) -> Hole:
-    """Read the hole that a mask file describes in an image.
+    """Read a mask file, and return the hole that it marks in an image.
 
     Args:
-        size: width and height of the image, in pixels; a mask of the same aspect is resized to it.
-        invert: keep what the mask shows, and make all else hole.
-        dilate: by how many pixels to enlarge the hole on every side.
+        size: width and height of the image in pixels; a mask of the same aspect ratio is resized to it.
+        invert: keep the pixels that the mask marks, and fill all others.
+        dilate: how many pixels the hole is enlarged by on every side.
 
     Returns:
-        (H, W) bool.
+        (H, W) bool, true in the hole.
 
     Raises:
-        DataError: the file is no image, or of another aspect.
+        DataError: the file is not an image, or has another aspect ratio.
     """
     try:
         return hole_from_mask(read(path, first_only=True).frames[0], size, invert=invert, dilate=dilate)
@@ -44,25 +49,25 @@ def read_hole(path: Path, size: tuple[int, int], *, invert: bool = False, dilate
 
 
 def read_mask_hole(path: Path) -> Hole:
-    """Read the hole that a mask file describes, at the mask's own size.
+    """Read a mask file, and return the hole that it marks, at the mask's own size.
 
     Raises:
-        DataError: the file is no image.
+        DataError: the file is not an image.
     """
-    return _shown(read(path, first_only=True).frames[0], LEVEL)
+    return _threshold(read(path, first_only=True).frames[0], THRESHOLD)
 
 
 def hole_from_mask(mask: Frame, size: tuple[int, int], *, invert: bool = False, dilate: int = 0) -> Hole:
-    """Return the hole as `read_hole` does, of a mask that is read already."""
+    """Return the hole that a mask in memory marks in an image; the arguments are those of `read_hole`."""
     width, height = mask.size
-    if abs(np.log(width / height * size[1] / size[0])) > ASPECT and mask.size != size:
+    if abs(np.log(width / height * size[1] / size[0])) > ASPECT_TOLERANCE and mask.size != size:
         raise DataError(
-            f"a mask of {width}x{height} for an image of {size[0]}x{size[1]}: give it the image's size"
+            f"a mask of {width}x{height} for an image of {size[0]}x{size[1]}: resize it to the image's size"
         )
-    hole = _shown(mask, LEVEL if width >= size[0] else PARTLY)
+    hole = _threshold(mask, THRESHOLD if width >= size[0] else UPSCALED_THRESHOLD)
     if mask.size != size:
-        way = cv2.INTER_AREA if width > size[0] else cv2.INTER_NEAREST_EXACT
-        hole = cv2.resize(hole.astype(np.float32), size, interpolation=way) > TOUCHED
+        interpolation = cv2.INTER_AREA if width > size[0] else cv2.INTER_NEAREST_EXACT
+        hole = cv2.resize(hole.astype(np.float32), size, interpolation=interpolation) > MIN_COVERAGE
     if invert:
         hole = ~hole
     if dilate:
@@ -71,13 +76,17 @@ def hole_from_mask(mask: Frame, size: tuple[int, int], *, invert: bool = False, 
     return hole
 
 
-def _shown(mask: Frame, level: float) -> Hole:
-    """Return the bright pixels of a mask; on a transparent layer the strokes, in a cut photo the cut."""
-    bright: Hole = mask.pixels.max(axis=2) >= level * mask.white
-    if mask.alpha is None or (opaque := mask.alpha >= level * mask.white).all():
+def _threshold(mask: Frame, threshold: float) -> Hole:
+    """Return the pixels that a mask marks.
+
+    These are the bright pixels of an opaque image, the strokes on a transparent layer, and the erased part
+    of a photo.
+    """
+    bright: Hole = mask.pixels.max(axis=2) >= threshold * mask.white
+    if mask.alpha is None or (opaque := mask.alpha >= threshold * mask.white).all():
         return bright
     if not opaque.any():
         return opaque
     strokes = mask.pixels[opaque]
-    spread = float(np.ptp(strokes, axis=0).max())
-    return opaque if spread <= FLAT * mask.white else ~opaque
+    color_range = float(np.ptp(strokes, axis=0).max())
+    return opaque if color_range <= STROKE_COLOR_RANGE * mask.white else ~opaque

@@ -11,20 +11,20 @@ from translate.images.frame import Pixels
 
 
 def resize(pixels: Pixels, height: int, width: int) -> Pixels:
-    """Resize images by the bicubic filter that Pillow has, which covers more pixels where they shrink.
+    """Resize images with Pillow's bicubic filter, which is antialiased: its support grows with the reduction.
 
     Args:
         pixels: (..., H, W, C) uint8.
 
     Returns:
-        (..., height, width, C) uint8; `pixels` themselves, if they have that size.
+        (..., height, width, C) uint8; the input itself if it has that size.
     """
-    *several, h, w, channels = pixels.shape
+    *batch, h, w, channels = pixels.shape
     if (h, w) == (height, width):
         return pixels
     images = torch.from_numpy(pixels).reshape(-1, h, w, channels).permute(0, 3, 1, 2)
-    done = F.interpolate(images, (height, width), mode="bicubic", antialias=True)
-    return done.permute(0, 2, 3, 1).reshape(*several, height, width, channels).numpy()
+    out = F.interpolate(images, (height, width), mode="bicubic", antialias=True)
+    return out.permute(0, 2, 3, 1).reshape(*batch, height, width, channels).numpy()
 
 
 def shorter_side_size(height: int, width: int, side: int) -> tuple[int, int]:
@@ -36,12 +36,12 @@ def shorter_side_size(height: int, width: int, side: int) -> tuple[int, int]:
 def resize_and_center_crop(image: Pixels, side: int, *, enlarge: bool = True) -> Pixels:
     """Scale an image until its shorter side is `side` pixels, and crop its center to a square of that side.
 
-    Small images are enlarged by a cubic filter; large ones are reduced by the mean over each pixel's area.
+    Small images are enlarged with a bicubic filter; large ones are reduced by area averaging.
 
     Args:
         image: (H, W, 3) uint8.
-        enlarge: whether to enlarge an image whose shorter side is smaller. Without it, such an image is only
-            cropped, and a side of the answer may be shorter than `side`.
+        enlarge: whether to enlarge an image whose shorter side is smaller. If not, such an image is only
+            cropped, and its sides may stay shorter than `side`.
     """
     height, width = image.shape[:2]
     shrinks = side < min(height, width)

@@ -1,4 +1,4 @@
-"""Contact sheets: rows of images under the names of their columns."""
+"""Arrange images in one: a plain grid, or a contact sheet with a title above each column."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from PIL import Image, ImageDraw
 
 from translate.images.frame import Pixels
 
-GAP = 4
-HEADER = 18
+GAP = 4  # Space between images, in pixels.
+HEADER = 18  # Height of the row of titles, in pixels.
 
 
-def image_grid(frames: Sequence[Pixels], columns: int) -> Pixels:
-    """Lay images of one size out row by row, with white between them.
+def image_grid(images: Sequence[Pixels], columns: int) -> Pixels:
+    """Arrange images of one size in a grid, row by row, with white between them.
 
     Args:
         images: (h, w, 3) uint8 each.
@@ -22,43 +22,43 @@ def image_grid(frames: Sequence[Pixels], columns: int) -> Pixels:
     Returns:
         (H, W, 3) uint8.
     """
-    height, width = frames[0].shape[:2]
-    rows = -(-len(frames) // columns)
-    sheet = np.full((rows * (height + GAP) + GAP, columns * (width + GAP) + GAP, 3), 255, np.uint8)
-    for number, frame in enumerate(frames):
+    height, width = images[0].shape[:2]
+    rows = -(-len(images) // columns)
+    grid = np.full((rows * (height + GAP) + GAP, columns * (width + GAP) + GAP, 3), 255, np.uint8)
+    for number, image in enumerate(images):
         row, column = divmod(number, columns)
         top, left = GAP + row * (height + GAP), GAP + column * (width + GAP)
-        sheet[top : top + height, left : left + width] = frame
-    return sheet
+        grid[top : top + height, left : left + width] = image
+    return grid
 
 
 def contact_sheet(columns: Mapping[str, Sequence[Pixels]], *, side: int = 128) -> Pixels:
-    """Lay images out, one column a name, one row an image.
+    """Arrange images in titled columns, for comparison.
 
     Args:
-        columns: name -> (H, W, 3) uint8 images, as many in each column.
-        side: each image is fitted into a square of this side, in pixels.
+        columns: the images of each column by its title, (H, W, 3) uint8 each.
+        side: each image is resized to fit a square of this side, in pixels.
 
     Returns:
         (H, W, 3) uint8.
     """
-    rows = max((len(frames) for frames in columns.values()), default=0)
+    rows = max((len(images) for images in columns.values()), default=0)
     size = (len(columns) * (side + GAP) + GAP, HEADER + rows * (side + GAP))
     sheet = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(sheet)
-    for column, (name, frames) in enumerate(columns.items()):
+    for column, (title, images) in enumerate(columns.items()):
         x = GAP + column * (side + GAP)
-        draw.text((x + side / 2, HEADER / 2), name, fill="black", anchor="mm", font_size=13)
-        for row, pixels in enumerate(frames):
-            frame = _fit(pixels, side)
-            left, top = (side - frame.width) // 2, (side - frame.height) // 2
-            sheet.paste(frame, (x + left, HEADER + row * (side + GAP) + top))
+        draw.text((x + side / 2, HEADER / 2), title, fill="black", anchor="mm", font_size=13)
+        for row, pixels in enumerate(images):
+            image = _fit(pixels, side)
+            left, top = (side - image.width) // 2, (side - image.height) // 2
+            sheet.paste(image, (x + left, HEADER + row * (side + GAP) + top))
     return np.asarray(sheet)
 
 
 def _fit(pixels: Pixels, side: int) -> Image.Image:
-    """Resize an image to fit a square: enlarge small ones by whole pixels, reduce large ones smoothly."""
-    frame = Image.fromarray(pixels)
-    factor = side / max(frame.size)
-    size = (max(1, round(frame.width * factor)), max(1, round(frame.height * factor)))
-    return frame.resize(size, Image.Resampling.NEAREST if factor > 1 else Image.Resampling.LANCZOS)
+    """Resize an image to fit a square: enlarge with nearest neighbours, reduce with a Lanczos filter."""
+    image = Image.fromarray(pixels)
+    factor = side / max(image.size)
+    size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+    return image.resize(size, Image.Resampling.NEAREST if factor > 1 else Image.Resampling.LANCZOS)

@@ -1,4 +1,4 @@
-"""Convert between pixels and the tensors of networks."""
+"""Convert pixels to the tensors in [-1, 1] that networks take (normalization), and back."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from translate.images.frame import WHITE, Array
 
 
 def to_tensor(pixels: Array | Tensor) -> Tensor:
-    """Convert pixels to float32 in [-1, 1].
+    """Normalize pixels to float32 in [-1, 1].
 
     Args:
-        pixels: (H, W, C) uint8, uint16 or float32 in [0, 1]; or a tensor of (N, C, H, W) uint8 on any device.
+        pixels: an array (H, W, C) of uint8, uint16, or float32 in [0, 1]; or a tensor (N, C, H, W) of uint8
+            on any device.
 
     Returns:
         (N, C, H, W) float32.
@@ -29,14 +30,14 @@ def to_tensor(pixels: Array | Tensor) -> Tensor:
     return pixels.to(torch.float32).div_(white / 2).sub_(1)
 
 
-def to_pixels(image: Tensor, kind: Any = np.uint8) -> Array:
-    """Convert (C, H, W) in [-1, 1] to (H, W, C) of that kind of number; what lies outside is clipped."""
-    return levels(image.detach().to("cpu", torch.float32).permute(1, 2, 0), kind)
+def to_pixels(image: Tensor, dtype: Any = np.uint8) -> Array:
+    """Convert a (C, H, W) image in [-1, 1] to an (H, W, C) array; values outside the range are clipped."""
+    return denormalize(image.detach().to("cpu", torch.float32).permute(1, 2, 0), dtype)
 
 
-def levels(values: Tensor, kind: Any) -> Array:
-    """Convert values in [-1, 1] to uint8, uint16 or float32 in [0, 1]."""
-    white = WHITE[np.dtype(kind).name]
+def denormalize(values: Tensor, dtype: Any) -> Array:
+    """Convert float32 values in [-1, 1] on the CPU to uint8, uint16, or float32 in [0, 1], with clipping."""
+    white = WHITE[np.dtype(dtype).name]
     scaled = values.add(1).mul_(white / 2).clamp_(0, white)
-    pixels: Array = scaled.numpy() if kind == np.float32 else scaled.round_().numpy().astype(kind)
+    pixels: Array = scaled.numpy() if dtype == np.float32 else scaled.round_().numpy().astype(dtype)
     return pixels

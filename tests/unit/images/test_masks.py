@@ -1,4 +1,4 @@
-"""Whatever a person paints, scans or cuts out: which pixels of the photo it means."""
+"""Inpainting masks: painted, scanned or cut out, as the hole that they mark in a photo."""
 
 from __future__ import annotations
 
@@ -9,12 +9,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.unit.images.making import ORIENTATION, STORED, deep_png, image_of, noise, saved, smooth
+from tests.unit.images.image_samples import (
+    ORIENTATION,
+    STORED_BY_ORIENTATION,
+    array_to_pil,
+    color_gradient,
+    noise,
+    save_image,
+    write_16bit_png,
+)
 from translate.errors import DataError
 from translate.images import Frame, Hole, hole_from_mask, read_hole
 
-SIZE = 60, 40  # width and height of the photo
-KINDS = {
+SIZE = 60, 40  # Width and height of the photo.
+MODES_BY_SUFFIX = {
     "bmp": ("1", "L", "P", "RGB", "RGBA"),
     "gif": ("1", "L", "P", "RGB"),
     "png": ("1", "L", "P", "RGB", "LA", "RGBA"),
@@ -23,87 +31,89 @@ KINDS = {
 
 
 def box(top: int = 8, bottom: int = 24, left: int = 16, right: int = 48) -> Hole:
-    """(40, 60), true in a box."""
+    """Return a (40, 60) hole: a box."""
     hole = np.zeros(SIZE[::-1], bool)
     hole[top:bottom, left:right] = True
     return hole
 
 
-def painted(hole: Hole, color: tuple[int, int, int], ground: tuple[int, int, int] = (0, 0, 0)) -> Image.Image:
-    return Image.fromarray(np.where(hole[..., None], color, ground).astype(np.uint8))
+def paint(
+    hole: Hole, color: tuple[int, int, int], background: tuple[int, int, int] = (0, 0, 0)
+) -> Image.Image:
+    return Image.fromarray(np.where(hole[..., None], color, background).astype(np.uint8))
 
 
-def layer(hole: Hole, color: tuple[int, int, int]) -> np.ndarray:
-    """Strokes of a colour on a transparent layer, (H, W, 4)."""
+def paint_layer(hole: Hole, color: tuple[int, int, int]) -> np.ndarray:
+    """Return a transparent layer (H, W, 4) with strokes of one colour."""
     return np.dstack([np.where(hole[..., None], color, 0), 255 * hole]).astype(np.uint8)
 
 
 def read_back(image: Image.Image, tmp_path: Path, name: str = "m.png", **options: object) -> Hole:
-    return read_hole(saved(image, tmp_path / name), SIZE, **options)
+    return read_hole(save_image(image, tmp_path / name), SIZE, **options)
 
 
-# What is shown
+# The content of a mask
 
 
-def test_what_is_nearer_to_white_than_to_black_is_hole(tmp_path: Path) -> None:
+def test_pixels_nearer_to_white_than_to_black_are_hole(tmp_path: Path) -> None:
     levels = np.arange(256, dtype=np.uint8).reshape(1, 256)
-    hole = read_hole(saved(Image.fromarray(levels), tmp_path / "m.png"), (256, 1))
+    hole = read_hole(save_image(Image.fromarray(levels), tmp_path / "m.png"), (256, 1))
     assert np.array_equal(hole, levels >= 128)
-    deep = deep_png(tmp_path / "deep.png", (levels[..., None] * np.uint16(257)))
-    assert np.array_equal(read_hole(deep, (256, 1)), levels >= 128)
+    path_16bit = write_16bit_png(tmp_path / "16bit.png", (levels[..., None] * np.uint16(257)))
+    assert np.array_equal(read_hole(path_16bit, (256, 1)), levels >= 128)
     floats = Frame(pixels=(levels[..., None] / np.float32(255)).astype(np.float32))
     assert np.array_equal(hole_from_mask(floats, (256, 1)), levels >= 128)
 
 
 @pytest.mark.parametrize("color", [(255, 255, 255), (255, 0, 0), (0, 0, 255), (0, 200, 0), (128, 128, 128)])
 def test_strokes_of_any_bright_colour_on_black_are_hole(color: tuple[int, int, int], tmp_path: Path) -> None:
-    assert np.array_equal(read_back(painted(box(), color), tmp_path), box())
+    assert np.array_equal(read_back(paint(box(), color), tmp_path), box())
 
 
-def test_dark_colours_are_no_hole(tmp_path: Path) -> None:
-    assert not read_back(painted(box(), (90, 60, 100), (10, 10, 10)), tmp_path).any()
+def test_dark_colours_are_not_hole(tmp_path: Path) -> None:
+    assert not read_back(paint(box(), (90, 60, 100), (10, 10, 10)), tmp_path).any()
 
 
 @pytest.mark.parametrize("color", [(255, 255, 255), (255, 0, 0), (0, 0, 0), (70, 10, 90)])
 def test_strokes_on_a_transparent_layer_are_hole_whatever_their_colour(
     color: tuple[int, int, int], tmp_path: Path
 ) -> None:
-    assert np.array_equal(read_back(Image.fromarray(layer(box(), color)), tmp_path), box())
+    assert np.array_equal(read_back(Image.fromarray(paint_layer(box(), color)), tmp_path), box())
 
 
-def test_a_stroke_whose_edge_is_soft_is_hole_from_its_half_on(tmp_path: Path) -> None:
-    planes = layer(np.ones(SIZE[::-1], bool), (200, 40, 40))
-    planes[..., 3] = np.linspace(0, 255, 60).astype(np.uint8)
-    hole = read_back(Image.fromarray(planes), tmp_path)
-    assert np.array_equal(hole, planes[..., 3] >= 128)
+def test_a_soft_edge_is_hole_where_it_is_at_least_half_opaque(tmp_path: Path) -> None:
+    array = paint_layer(np.ones(SIZE[::-1], bool), (200, 40, 40))
+    array[..., 3] = np.linspace(0, 255, 60).astype(np.uint8)
+    hole = read_back(Image.fromarray(array), tmp_path)
+    assert np.array_equal(hole, array[..., 3] >= 128)
 
 
-def test_a_stroke_may_vary_a_little_in_colour(tmp_path: Path) -> None:
-    planes = layer(box(), (120, 30, 30))
-    planes[..., :3] += noise(40, 60) // 12
-    assert np.array_equal(read_back(Image.fromarray(planes), tmp_path), box())
+def test_strokes_on_a_layer_may_vary_a_little_in_colour(tmp_path: Path) -> None:
+    array = paint_layer(box(), (120, 30, 30))
+    array[..., :3] += noise(40, 60) // 12
+    assert np.array_equal(read_back(Image.fromarray(array), tmp_path), box())
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_of_a_photo_with_erased_parts_those_are_hole(channels: int, tmp_path: Path) -> None:
-    photo = np.dstack([smooth()[..., :channels], 255 * ~box()]).astype(np.uint8)
-    assert np.array_equal(read_back(image_of(photo), tmp_path), box())
+def test_the_erased_parts_of_a_photo_are_hole(channels: int, tmp_path: Path) -> None:
+    photo = np.dstack([color_gradient()[..., :channels], 255 * ~box()]).astype(np.uint8)
+    assert np.array_equal(read_back(array_to_pil(photo), tmp_path), box())
 
 
-def test_an_empty_layer_is_no_hole(tmp_path: Path) -> None:
+def test_an_empty_layer_has_no_hole(tmp_path: Path) -> None:
     assert not read_back(Image.new("RGBA", SIZE, (255, 255, 255, 0)), tmp_path).any()
 
 
-def test_an_opaque_layer_counts_for_nothing(tmp_path: Path) -> None:
-    image = painted(box(), (255, 255, 255)).convert("RGBA")
+def test_a_fully_opaque_alpha_is_ignored(tmp_path: Path) -> None:
+    image = paint(box(), (255, 255, 255)).convert("RGBA")
     assert np.array_equal(read_back(image, tmp_path), box())
 
 
 @pytest.mark.parametrize(
-    ("suffix", "mode"), [(suffix, mode) for suffix, modes in KINDS.items() for mode in modes]
+    ("suffix", "mode"), [(suffix, mode) for suffix, modes in MODES_BY_SUFFIX.items() for mode in modes]
 )
-def test_a_mask_of_any_mode_and_format_will_do(suffix: str, mode: str, tmp_path: Path) -> None:
-    image = painted(box(), (255, 255, 255)).convert(mode)
+def test_a_mask_may_have_any_mode_and_format(suffix: str, mode: str, tmp_path: Path) -> None:
+    image = paint(box(), (255, 255, 255)).convert(mode)
     assert np.array_equal(read_back(image, tmp_path, f"m.{suffix}"), box())
 
 
@@ -113,97 +123,99 @@ def test_a_palette_may_have_any_colours_in_any_order(tmp_path: Path) -> None:
     assert np.array_equal(read_back(image, tmp_path), box())
 
 
-def test_values_near_black_and_white_count_as_these(tmp_path: Path) -> None:
+def test_values_near_black_and_white_count_as_black_and_white(tmp_path: Path) -> None:
     grain = noise(40, 60)[..., 0] // 4
     hole = read_back(Image.fromarray(np.where(box(), 255 - grain, grain).astype(np.uint8)), tmp_path)
     assert np.array_equal(hole, box())
 
 
 @pytest.mark.parametrize("quality", [30, 75, 95])
-def test_a_jpeg_is_out_by_a_pixel_at_most(quality: int, tmp_path: Path) -> None:
+def test_a_jpeg_mask_is_wrong_by_at_most_one_pixel(quality: int, tmp_path: Path) -> None:
     hole = box(11, 27, 13, 50)
-    path = saved(painted(hole, (255, 255, 255)), tmp_path / "m.jpg", quality=quality)
-    found = read_hole(path, SIZE)
-    assert found[12:26, 14:49].all()
-    assert not (found & ~box(10, 28, 12, 51)).any()
+    path = save_image(paint(hole, (255, 255, 255)), tmp_path / "m.jpg", quality=quality)
+    actual = read_hole(path, SIZE)
+    assert actual[12:26, 14:49].all()
+    assert not (actual & ~box(10, 28, 12, 51)).any()
 
 
-@pytest.mark.parametrize("flag", STORED)
-def test_a_mask_that_a_camera_turned_is_turned_back(flag: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("orientation", STORED_BY_ORIENTATION)
+def test_the_exif_orientation_of_a_mask_is_applied(orientation: int, tmp_path: Path) -> None:
     exif = Image.Exif()
-    exif[ORIENTATION] = flag
-    image = Image.fromarray(np.ascontiguousarray(STORED[flag](255 * box().astype(np.uint8))))
-    assert np.array_equal(read_hole(saved(image, tmp_path / "m.png", exif=exif), SIZE), box())
+    exif[ORIENTATION] = orientation
+    image = Image.fromarray(
+        np.ascontiguousarray(STORED_BY_ORIENTATION[orientation](255 * box().astype(np.uint8)))
+    )
+    assert np.array_equal(read_hole(save_image(image, tmp_path / "m.png", exif=exif), SIZE), box())
 
 
-def test_of_several_frames_the_first_counts(tmp_path: Path) -> None:
-    first, second = painted(box(), (255, 255, 255)), painted(~box(), (255, 255, 255))
-    path = saved(first, tmp_path / "m.tif", save_all=True, append_images=[second])
+def test_the_first_of_several_frames_is_the_mask(tmp_path: Path) -> None:
+    first, second = paint(box(), (255, 255, 255)), paint(~box(), (255, 255, 255))
+    path = save_image(first, tmp_path / "m.tif", save_all=True, append_images=[second])
     assert np.array_equal(read_hole(path, SIZE), box())
 
 
-# Its size
+# The size of a mask
 
 
 @pytest.mark.parametrize("factor", [2, 3, 8])
-def test_a_larger_mask_of_the_same_aspect_is_brought_to_the_photo(factor: int, tmp_path: Path) -> None:
-    image = painted(box(), (255, 255, 255)).resize((60 * factor, 40 * factor), Image.Resampling.NEAREST)
+def test_a_larger_mask_of_the_same_aspect_is_resized_to_the_photo(factor: int, tmp_path: Path) -> None:
+    image = paint(box(), (255, 255, 255)).resize((60 * factor, 40 * factor), Image.Resampling.NEAREST)
     assert np.array_equal(read_back(image, tmp_path), box())
 
 
 @pytest.mark.parametrize("factor", [2, 4])
-def test_a_smaller_mask_of_the_same_aspect_is_brought_to_the_photo(factor: int, tmp_path: Path) -> None:
-    image = painted(box()[::factor, ::factor], (255, 255, 255))
+def test_a_smaller_mask_of_the_same_aspect_is_resized_to_the_photo(factor: int, tmp_path: Path) -> None:
+    image = paint(box()[::factor, ::factor], (255, 255, 255))
     assert np.array_equal(read_back(image, tmp_path), box())
 
 
 @pytest.mark.parametrize("column", range(100, 104))
-def test_a_scratch_in_a_larger_mask_is_not_lost(column: int, tmp_path: Path) -> None:
+def test_a_one_pixel_scratch_in_a_larger_mask_is_kept(column: int, tmp_path: Path) -> None:
     large = np.zeros((160, 240), bool)
     large[:, column] = True
-    hole = read_back(painted(large, (255, 255, 255)), tmp_path)
+    hole = read_back(paint(large, (255, 255, 255)), tmp_path)
     assert np.array_equal(np.flatnonzero(hole.any(axis=0)), [25])
     assert hole[:, 25].all()
 
 
-def test_a_side_that_was_rounded_is_no_other_aspect(tmp_path: Path) -> None:
+def test_a_rounded_side_is_within_the_aspect_tolerance(tmp_path: Path) -> None:
     image = Image.new("L", (128, 255), 255)
-    assert read_hole(saved(image, tmp_path / "m.png"), (257, 511)).all()
+    assert read_hole(save_image(image, tmp_path / "m.png"), (257, 511)).all()
 
 
 @pytest.mark.parametrize("size", [(40, 60), (60, 41), (62, 40), (1, 1), (120, 40)])
-def test_another_aspect_is_refused_with_both_sizes_and_the_files_name(
+def test_another_aspect_is_refused_naming_the_file_and_both_sizes(
     size: tuple[int, int], tmp_path: Path
 ) -> None:
-    with pytest.raises(DataError) as refusal:
+    with pytest.raises(DataError) as excinfo:
         read_back(Image.new("L", size), tmp_path)
     width, height = size
-    assert str(refusal.value) == (
-        f"{tmp_path / 'm.png'}: a mask of {width}x{height} for an image of 60x40: give it the image's size"
+    assert str(excinfo.value).startswith(
+        f"{tmp_path / 'm.png'}: a mask of {width}x{height} for an image of 60x40: "
     )
 
 
-def test_a_mask_that_cannot_be_read_is_told_by_its_name(tmp_path: Path) -> None:
+def test_an_unreadable_mask_is_named_in_the_error(tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("no image")
     for name, reason in (("none.png", "No such file or directory"), ("text.png", "not an image of a known")):
-        with pytest.raises(DataError) as refusal:
+        with pytest.raises(DataError) as excinfo:
             read_hole(tmp_path / name, SIZE)
-        assert str(refusal.value).startswith(f"{tmp_path / name}: {reason}")
+        assert str(excinfo.value).startswith(f"{tmp_path / name}: {reason}")
 
 
-# What is asked for beside it
+# The options `invert` and `dilate`
 
 
-def test_inverted_what_is_shown_is_kept(tmp_path: Path) -> None:
-    assert np.array_equal(read_back(painted(box(), (255, 255, 255)), tmp_path, invert=True), ~box())
-    assert np.array_equal(read_back(Image.fromarray(layer(box(), (9, 9, 9))), tmp_path, invert=True), ~box())
+def test_invert_fills_all_but_the_marked_pixels(tmp_path: Path) -> None:
+    assert np.array_equal(read_back(paint(box(), (255, 255, 255)), tmp_path, invert=True), ~box())
+    assert np.array_equal(
+        read_back(Image.fromarray(paint_layer(box(), (9, 9, 9))), tmp_path, invert=True), ~box()
+    )
 
 
 @pytest.mark.parametrize("pixels", [1, 2, 3, 7, 10])
-def test_a_hole_grows_by_so_many_pixels_on_every_side_and_not_into_corners(
-    pixels: int, tmp_path: Path
-) -> None:
-    hole = read_back(painted(box(15, 20, 20, 30), (255, 255, 255)), tmp_path, dilate=pixels)
+def test_dilate_enlarges_the_hole_by_a_disk(pixels: int, tmp_path: Path) -> None:
+    hole = read_back(paint(box(15, 20, 20, 30), (255, 255, 255)), tmp_path, dilate=pixels)
     rows, columns = hole.any(axis=1).nonzero()[0], hole.any(axis=0).nonzero()[0]
     assert (rows[0], rows[-1] + 1, columns[0], columns[-1] + 1) == (
         15 - pixels,
@@ -216,24 +228,24 @@ def test_a_hole_grows_by_so_many_pixels_on_every_side_and_not_into_corners(
     assert np.array_equal(hole[15:20, 20 - pixels : 30 + pixels], np.ones((5, 10 + 2 * pixels), bool))
 
 
-def test_a_hole_at_the_border_grows_inwards(tmp_path: Path) -> None:
-    hole = read_back(painted(box(0, 40, 0, 5), (255, 255, 255)), tmp_path, dilate=4)
+def test_a_hole_at_the_border_is_dilated_inwards(tmp_path: Path) -> None:
+    hole = read_back(paint(box(0, 40, 0, 5), (255, 255, 255)), tmp_path, dilate=4)
     assert np.array_equal(hole, box(0, 40, 0, 9))
 
 
-def test_what_is_inverted_grows_too(tmp_path: Path) -> None:
-    hole = read_back(painted(box(10, 30, 20, 50), (255, 255, 255)), tmp_path, invert=True, dilate=3)
+def test_an_inverted_hole_is_dilated_after_inversion(tmp_path: Path) -> None:
+    hole = read_back(paint(box(10, 30, 20, 50), (255, 255, 255)), tmp_path, invert=True, dilate=3)
     assert np.array_equal(hole, ~box(13, 27, 23, 47))
 
 
-def test_a_smaller_mask_grows_by_pixels_of_the_photo(tmp_path: Path) -> None:
+def test_a_smaller_mask_is_dilated_in_pixels_of_the_photo(tmp_path: Path) -> None:
     small = np.zeros((10, 15), bool)
     small[5, 5:10] = True
-    hole = read_back(painted(small, (255, 255, 255)), tmp_path, dilate=2)
+    hole = read_back(paint(small, (255, 255, 255)), tmp_path, dilate=2)
     assert np.array_equal(hole.any(axis=1).nonzero()[0], np.arange(18, 26))
 
 
-def test_a_smaller_mask_covers_a_stroke_whose_edges_are_gray(tmp_path: Path) -> None:
+def test_a_smaller_mask_covers_a_stroke_with_gray_edges(tmp_path: Path) -> None:
     stroke = np.zeros((40, 60), np.uint8)
     cv2.line(stroke, (3, 5), (55, 36), 255, 2)
     small = Image.fromarray(stroke).resize((30, 20), Image.Resampling.BOX)

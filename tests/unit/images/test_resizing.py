@@ -1,4 +1,4 @@
-"""Images are resized as the reference resizes them: by Pillow's cubic filter."""
+"""Images are resized with Pillow's bicubic filter, as in the reference implementations."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ PIXELS = np.rint(127.5 + 100 * np.dstack(WAVES)).astype(np.uint8)
 
 
 @pytest.mark.parametrize(("height", "width"), [(30, 30), (59, 81), (7, 200), (120, 160), (1, 1)])
-def test_it_is_pillows_filter_to_a_level(height: int, width: int) -> None:
+def test_resize_agrees_with_pillows_bicubic_filter(height: int, width: int) -> None:
     pillow = np.asarray(Image.fromarray(PIXELS).resize((width, height), Image.Resampling.BICUBIC))
-    done = resize(PIXELS, height, width)
-    assert done.shape == (height, width, 3)
-    assert np.abs(done.astype(int) - pillow).max() <= 1
+    actual = resize(PIXELS, height, width)
+    assert actual.shape == (height, width, 3)
+    assert np.abs(actual.astype(int) - pillow).max() <= 1
 
 
-def test_images_of_a_stack_are_resized_one_by_one() -> None:
-    stack = np.stack([PIXELS, PIXELS[::-1].copy()])
-    one, other = resize(stack, 20, 50)
-    assert np.array_equal(one, resize(stack[0], 20, 50))
-    assert np.array_equal(other, resize(stack[1], 20, 50))
+def test_images_of_a_batch_are_resized_independently() -> None:
+    batch = np.stack([PIXELS, PIXELS[::-1].copy()])
+    first, second = resize(batch, 20, 50)
+    assert np.array_equal(first, resize(batch[0], 20, 50))
+    assert np.array_equal(second, resize(batch[1], 20, 50))
 
 
-def test_an_image_of_that_size_is_left_as_it_is() -> None:
+def test_an_image_of_the_target_size_is_returned_itself() -> None:
     assert resize(PIXELS, 60, 80) is PIXELS

@@ -1,1 +1,1 @@
-"""Read and write image files of every format, with all that they hold beside pixels."""
+"""Read and write image files of every supported format, with their ICC profiles and metadata."""

@@ -1,4 +1,4 @@
-"""The settings that the encoder of an image file was given, found in the file."""
+"""Detect how an image file was encoded: quality, chroma subsampling, compression, lossless or lossy."""
 
 from __future__ import annotations
 
@@ -8,48 +8,50 @@ from typing import Any
 
 from PIL import Image, JpegImagePlugin
 
-HUFFMAN_CODES, START_OF_SCAN = 0xC4, 0xDA  # markers of JPEG
-# That of luminance (ITU-T T.81, table K.5): how many codes have 1 to 16 bits.
-STANDARD_CODE = bytes([0x10, 0, 2, 1, 3, 3, 2, 4, 3, 5, 5, 4, 4, 0, 0, 1, 0x7D])
+# JPEG markers: a segment of Huffman tables, and the start of the compressed data.
+HUFFMAN_TABLES, START_OF_SCAN = 0xC4, 0xDA
+# The table class and the number of codes of 1 to 16 bits of the standard's Huffman table for the AC
+# coefficients of luminance (ITU-T T.81, table K.5).
+STANDARD_TABLE = bytes([0x10, 0, 2, 1, 3, 3, 2, 4, 3, 5, 5, 4, 4, 0, 0, 1, 0x7D])
 
 
-def read_encoder_settings(image: Image.Image, kind: str, path: Path) -> dict[str, Any]:
-    """Return the settings that the file's encoder was given, as the writer takes them.
+def read_encoder_settings(image: Image.Image, image_format: str, path: Path) -> dict[str, Any]:
+    """Return the settings that the file was encoded with, as `save_options` takes them.
 
     Args:
-        image: the open file.
-        kind: its format.
+        image: the file as Pillow has opened it.
+        image_format: its format; JPEG for Pillow's MPO.
     """
     info = image.info
-    if kind == "JPEG" and isinstance(image, JpegImagePlugin.JpegImageFile):
+    if image_format == "JPEG" and isinstance(image, JpegImagePlugin.JpegImageFile):
         sampling = JpegImagePlugin.get_sampling(image)
         return {
             "qtables": {n: list(table) for n, table in image.quantization.items()},
             "subsampling": sampling if sampling in (0, 1, 2) else (0 if image.mode == "CMYK" else 2),
             "progressive": bool(info.get("progressive")),
-            "optimize": not _has_standard_codes(path),
+            "optimize": not _has_standard_huffman_table(path),
         }
-    if kind == "TIFF":
+    if image_format == "TIFF":
         return {"compression": info.get("compression")}
     settings: dict[str, Any] = {name: info[name] for name in ("loop", "default_image") if name in info}
-    if kind == "WEBP":
+    if image_format == "WEBP":
         settings["lossless"] = _is_lossless_webp(path)
     return settings
 
 
-def _has_standard_codes(path: Path) -> bool:
-    """Return whether a JPEG has the Huffman codes of the standard, not ones made for this image."""
+def _has_standard_huffman_table(path: Path) -> bool:
+    """Return whether a JPEG has the Huffman tables of the standard, not tables optimized for the image."""
     with path.open("rb") as file:
         file.seek(2)
         while len(marker := file.read(4)) == 4 and marker[0] == 0xFF and marker[1] != START_OF_SCAN:
             content = file.read(int.from_bytes(marker[2:]) - 2)
-            if marker[1] == HUFFMAN_CODES and STANDARD_CODE in content:
+            if marker[1] == HUFFMAN_TABLES and STANDARD_TABLE in content:
                 return True
     return False
 
 
 def _is_lossless_webp(path: Path) -> bool:
-    """Return whether the first image chunk of a WebP is of its lossless kind (RFC 9649, 2.6)."""
+    """Return whether the first image chunk of a WebP is lossless (RFC 9649, 2.6)."""
     with path.open("rb") as file:
         file.seek(12)
         while len(header := file.read(8)) == 8:

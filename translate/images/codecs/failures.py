@@ -1,4 +1,4 @@
-"""Why an image file could not be read or written, on one line for a message."""
+"""Describe on one line why an image file could not be read or written."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ from pathlib import Path
 
 from PIL import UnidentifiedImageError
 
-from translate.images.codecs.formats import READABLE
-from translate.images.files import FOREIGN
+from translate.images.codecs.formats import READABLE_FORMATS
+from translate.images.files import UNREADABLE_SUFFIXES
 
 
 def describe_error(error: Exception) -> str:
-    """Return what an error says, on one line."""
+    """Return the message of an exception on one line; the name of its class if it has none."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return " ".join(str(error).split()) or type(error).__name__
 
 
 def explain_unreadable(path: Path, error: Exception) -> str:
-    """Return why a decoder failed on a file: it is empty, of an unknown format, missing, or damaged."""
+    """Explain why decoding a file failed: it is empty, of an unknown format, missing, or damaged."""
     if isinstance(error, UnidentifiedImageError):
+        suffix = path.suffix.lower()
         if path.exists() and path.stat().st_size == 0:
             return "the file is empty"
-        if path.suffix.lower() in FOREIGN:
-            return f"{path.suffix.lower()} files are not read: convert it to JPEG, PNG or TIFF"
-        return f"not an image of a known format ({', '.join(READABLE)})"
+        if suffix in UNREADABLE_SUFFIXES:
+            return f"{suffix} files are not read: convert it to JPEG, PNG or TIFF"
+        return f"not an image of a known format ({', '.join(READABLE_FORMATS)})"
     from_system = isinstance(error, OSError) and error.strerror
     return describe_error(error) if from_system else f"cannot be decoded: {describe_error(error)}"

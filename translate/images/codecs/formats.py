@@ -1,18 +1,18 @@
-"""The image formats that are read and written, and what each of them can hold."""
+"""The image formats that are read and written, by Pillow's names, and the features of each."""
 
 from __future__ import annotations
 
-import PIL.WebPImagePlugin  # noqa: F401 - registers itself
+import PIL.WebPImagePlugin  # noqa: F401 - The import registers the format.
 from PIL import Image
 
-# Registers the other formats below. For a format that is not registered, Pillow would import all its plugins.
+# Register the other formats below. If a format is not registered, Pillow imports all of its plugins.
 Image.preinit()
 
-READABLE = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-ANIMATED = ("GIF", "PNG", "WEBP")
-HOLDS_ALPHA = ("GIF", "PNG", "TIFF", "WEBP", "BMP")
-HOLDS_DEPTH = ("PNG", "PPM", "TIFF")
-HOLDS_ICC = ("JPEG", "PNG", "TIFF", "WEBP")
+READABLE_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+ANIMATED_FORMATS = ("GIF", "PNG", "WEBP")
+ALPHA_FORMATS = ("GIF", "PNG", "TIFF", "WEBP", "BMP")
+HIGH_BIT_DEPTH_FORMATS = ("PNG", "PPM", "TIFF")
+ICC_FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")
 FORMATS = {
     ".bmp": "BMP",
     ".gif": "GIF",

@@ -1,4 +1,4 @@
-"""Decode the frames of a file that Pillow has opened: upright, and in sRGB."""
+"""Decode the frames of a file that Pillow has opened, turn them upright and convert them to sRGB."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from translate.images.codecs.metadata import orientation, turn_upright
 from translate.images.color.profiles import to_srgb
 from translate.images.frame import Frame, from_pil
 
-CONVERTED = ("CMYK", "LAB")  # modes that no network takes
+# Modes that are always converted to RGB, because networks do not take them.
+CONVERTED_MODES = ("CMYK", "LAB")
 
 
 def color_mode(image: Image.Image) -> str:
-    """Return how an image stores its colours: L, RGB, CMYK or LAB."""
-    if image.mode in CONVERTED:
+    """Return the colour mode of an image: L, RGB, CMYK or LAB; alpha and palettes do not count."""
+    if image.mode in CONVERTED_MODES:
         return image.mode
     return "L" if image.mode in ("1", "L", "LA", "La", "I", "F") or image.mode.startswith("I;16") else "RGB"
 
 
 def frame_sizes(image: Image.Image, count: int) -> list[tuple[int, int]]:
-    """Return width and height of the first `count` frames, by their headers alone."""
+    """Return width and height of the first `count` frames, from their headers without decoding them."""
     if image.format != "TIFF" or count == 1:
         return [image.size] * count
     sizes = []
@@ -38,40 +39,47 @@ def decode_frames(
     """Decode the first `count` frames.
 
     Returns:
-        The frames; how long each is shown, in milliseconds; what is damaged of later ones, in words.
+        The frames; the duration of each in milliseconds; why later frames could not be read, or "".
 
     Raises:
-        DataError: the frames hold more than `max_pixels` in all.
+        DataError: the frames have more than `max_pixels` in total.
     """
     frames: list[Frame] = []
-    times: list[float] = []
+    durations: list[float] = []
     for number in range(count):
         try:
             image.seek(number)
             if image.mode not in ("P", "PA"):
-                image.palette = None  # Pillow 12 keeps the palette of another page, and fails on it
-            check_size([image.size, *(frame.size for frame in frames)], max_pixels)  # a GIF's may grow
+                image.palette = (
+                    None  # Pillow 12 keeps the palette of an earlier page, which makes loading fail.
+                )
+            # A later frame of a GIF may be larger than the header says, so check the sizes again.
+            check_size([image.size, *(frame.size for frame in frames)], max_pixels)
             image.load()
             frames.append(decode_frame(image, icc))
         except TranslateError:
             raise
-        except Exception as error:  # the decoders raise almost anything on a hostile file
+        except Exception as error:  # Decoders raise almost anything on a damaged file.
             if not frames:
                 raise
-            return frames, times, f"only {number} of {count} frames can be read: {describe_error(error)}"
-        times.append(image.info.get("duration", 0))
-    return frames, times, ""
+            damage = f"only {number} of {count} frames can be read: {describe_error(error)}"
+            return frames, durations, damage
+        durations.append(image.info.get("duration", 0))
+    return frames, durations, ""
 
 
 def decode_frame(image: Image.Image, icc: bytes | None) -> Frame:
-    """Convert the loaded frame of a file from the colours of its profile to sRGB, and turn it upright."""
-    turn = orientation(image)
-    if image.mode in CONVERTED:
+    """Convert a loaded PIL image from the colours of its ICC profile to sRGB, and turn it upright.
+
+    Without a profile, L and RGB keep their colours.
+    """
+    exif_orientation = orientation(image)
+    if image.mode in CONVERTED_MODES:
         frame = from_pil(to_srgb(image, icc))
     else:
         frame = from_pil(image)
-        if icc and not frame.deep:
+        if icc and not frame.high_bit_depth:
             gray = frame.pixels.shape[2] == 1
-            flat = Image.fromarray(frame.pixels[..., 0] if gray else frame.pixels)
-            frame = Frame(pixels=from_pil(to_srgb(flat, icc)).pixels, alpha=frame.alpha)
-    return turn_upright(frame, turn)
+            opaque = Image.fromarray(frame.pixels[..., 0] if gray else frame.pixels)
+            frame = Frame(pixels=from_pil(to_srgb(opaque, icc)).pixels, alpha=frame.alpha)
+    return turn_upright(frame, exif_orientation)

@@ -1,4 +1,4 @@
-"""The limit of pixels that an image file may hold, which refuses decompression bombs."""
+"""Refuse image files of too many pixels (decompression bombs) before they are decoded."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from collections.abc import Sequence
 
 from translate.errors import DataError
 
-MAX_PIXELS = 250_000_000
+MAX_PIXELS = 250_000_000  # The default limit for all frames of a file together.
 
 
 def check_size(sizes: Sequence[tuple[int, int]], limit: int) -> None:
-    """Refuse an image whose frames hold more than `limit` pixels in all.
+    """Raise an error if the frames of an image file have more than `limit` pixels in total.
 
     Args:
         sizes: width and height of each frame.
 
     Raises:
-        DataError: naming its size, the limit and the remedy.
+        DataError: the message has the size, the limit and the option that raises it.
     """
     pixels = sum(width * height for width, height in sizes)
     if pixels > limit:
         width, height = max(sizes)
-        what = f"{width}x{height}" + (f", {len(sizes)} frames" if len(sizes) > 1 else "")
+        size = f"{width}x{height}" + (f", {len(sizes)} frames" if len(sizes) > 1 else "")
         raise DataError(
-            f"{what} are {pixels / 1e6:.1f} megapixels, over the limit of {limit / 1e6:g}:"
+            f"{size} are {pixels / 1e6:.1f} megapixels, over the limit of {limit / 1e6:g}:"
             f" raise it with --max-megapixels {-(-pixels // 1_000_000)}"
         )

@@ -1,4 +1,4 @@
-"""Read image files: every frame, upright, in sRGB, at its full depth."""
+"""Read image files: every frame, upright, in sRGB, at its full bit depth."""
 
 from __future__ import annotations
 
@@ -12,12 +12,18 @@ import numpy as np
 from PIL import Image
 
 from translate.errors import DataError, TranslateError
-from translate.images.codecs.deep_png import is_deep_png, is_deep_ppm, read_deep_file
-from translate.images.codecs.deep_tiff import open_deep_tiff, read_deep_tiff
 from translate.images.codecs.encoder_settings import read_encoder_settings
 from translate.images.codecs.failures import explain_unreadable
-from translate.images.codecs.formats import ANIMATED, READABLE
-from translate.images.codecs.frames import CONVERTED, color_mode, decode_frame, decode_frames, frame_sizes
+from translate.images.codecs.formats import ANIMATED_FORMATS, READABLE_FORMATS
+from translate.images.codecs.frames import (
+    CONVERTED_MODES,
+    color_mode,
+    decode_frame,
+    decode_frames,
+    frame_sizes,
+)
+from translate.images.codecs.high_bit_depth_png import is_16bit_png, is_16bit_ppm, read_16bit_image
+from translate.images.codecs.high_bit_depth_tiff import open_high_bit_depth_tiff, read_high_bit_depth_tiff
 from translate.images.codecs.limit import MAX_PIXELS, check_size
 from translate.images.codecs.metadata import collect_metadata
 from translate.images.codecs.pillow_guard import pillow_guard
@@ -25,11 +31,11 @@ from translate.images.files import printable_path
 from translate.images.frame import Pixels
 from translate.images.image_file import ImageFile
 
-HEAD = 4096  # bytes that show what a file is
+HEAD = 4096  # Number of bytes that are read to detect the format of a file.
 
 
 class EmbeddedFile(Protocol):
-    """An image file inside another file; `str()` names it."""
+    """An image file inside another file, such as a tar archive; `str()` names it in messages."""
 
     @property
     def suffix(self) -> str: ...
@@ -39,12 +45,12 @@ class EmbeddedFile(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class _Options:
-    """The arguments of `read`, which describes them."""
+    """The arguments of `read`, which documents them."""
 
     max_pixels: int
     keep_metadata: bool
     first_only: bool
-    native: bool
+    keep_profile_colors: bool
     min_size: tuple[int, int] | None
     pixels_only: bool
 
@@ -55,32 +61,33 @@ def read(
     max_pixels: int = MAX_PIXELS,
     keep_metadata: bool = False,
     first_only: bool = False,
-    native: bool = False,
+    keep_profile_colors: bool = False,
     name: str = "",
     min_size: tuple[int, int] | None = None,
     pixels_only: bool = False,
 ) -> ImageFile:
-    """Read an image file: every frame, upright, in sRGB, at its full depth.
+    """Read an image file: every frame, upright, in sRGB, at its full bit depth.
 
     Args:
-        max_pixels: the most that its frames may hold in all.
-        keep_metadata: bring the place (GPS) and XMP along, too.
-        first_only: of several frames, only the first.
-        native: leave RGB and gray as they are in the file; what is written then is to the bit what was read.
-        name: what errors call it, if not by its path.
-        least: a width and height that are enough: a JPEG that is twice as large or more is decoded at a half,
-            a quarter or an eighth of its size, by fewer terms of its cosine transform.
-        pixels_only: leave out what only writing needs, metadata and the encoder's settings.
+        max_pixels: limit on the number of pixels of all frames together.
+        keep_metadata: keep the GPS position and XMP as well as the rest of the metadata.
+        first_only: read only the first frame.
+        keep_profile_colors: leave RGB and gray in the colours of the file's ICC profile, so that unchanged
+            pixels are written again bit for bit. CMYK and Lab are converted to sRGB all the same.
+        name: the name of the file in error messages, if that is not its path.
+        min_size: a sufficient width and height: a JPEG of at least twice this size is decoded faster, at a
+            half, a quarter or an eighth of its size (Pillow's draft mode, which scales in the DCT domain).
+        pixels_only: skip what only writing needs: the metadata and the encoder settings.
 
     Raises:
-        DataError: the file is missing, no image, damaged, too large, or of a kind that is not supported.
+        DataError: the file is missing, damaged, too large, not an image, or of a kind that is not supported.
     """
     path = Path(path)
     options = _Options(
         max_pixels=max_pixels,
         keep_metadata=keep_metadata,
         first_only=first_only,
-        native=native,
+        keep_profile_colors=keep_profile_colors,
         min_size=min_size,
         pixels_only=pixels_only,
     )
@@ -91,109 +98,120 @@ def read(
         raise DataError(f"{printable_path(name or path)}: {error}") from None
     except MemoryError:
         raise
-    except Exception as error:  # the decoders raise almost anything on a hostile file
+    except Exception as error:  # Decoders raise almost anything on a damaged file.
         raise DataError(f"{printable_path(name or path)}: {explain_unreadable(path, error)}") from None
 
 
 def count_pixels(path: Path) -> int:
-    """Count the pixels of an image file's first frame by its header alone; 0 if that cannot be read."""
+    """Return the number of pixels in a file's first frame, from its header; 0 if it cannot be read."""
     try:
         if not path.is_file():
             return 0
-        with pillow_guard(), Image.open(path, formats=READABLE) as image:
+        with pillow_guard(), Image.open(path, formats=READABLE_FORMATS) as image:
             return image.size[0] * image.size[1]
-    except Exception:  # `read` will raise the same, and give the reason
+    except Exception:  # The caller's `read` will fail as well, and give the reason.
         return 0
 
 
-def image_file_from_pil(image: Image.Image, *, native: bool = False) -> ImageFile:
-    """Convert a PIL image to a file of one frame: turned upright, in sRGB unless `native`.
+def image_file_from_pil(image: Image.Image, *, keep_profile_colors: bool = False) -> ImageFile:
+    """Convert a PIL image to an `ImageFile` of one frame, upright and in sRGB.
+
+    Args:
+        keep_profile_colors: leave RGB and gray in the colours of the image's ICC profile.
 
     Raises:
-        DataError: its values have no agreed range.
+        DataError: the value of white is unknown (integers outside 0..65535, 32-bit floats).
     """
     image.load()
     icc = image.info.get("icc_profile") or None
-    native = native and image.mode not in CONVERTED
-    frames = [decode_frame(image, None if native else icc)]
-    kind = image.format if image.format in READABLE else "PNG"
-    return ImageFile(format=kind, frames=frames, mode=color_mode(image), icc=icc, native=native)
+    in_profile_colors = keep_profile_colors and image.mode not in CONVERTED_MODES
+    return ImageFile(
+        format=image.format if image.format in READABLE_FORMATS else "PNG",
+        frames=[decode_frame(image, None if in_profile_colors else icc)],
+        mode=color_mode(image),
+        icc=icc,
+        in_profile_colors=in_profile_colors,
+    )
 
 
 def read_rgb(source: Path | str | EmbeddedFile, *, min_size: tuple[int, int] | None = None) -> Pixels:
-    """Read the pixels of an image file for training, (H, W, 3) uint8; what is transparent becomes white.
+    """Read the first frame of an image file as (H, W, 3) uint8 in sRGB, blended onto white: for training.
 
     Args:
-        least: as `read`.
+        min_size: a width and height that are enough, for faster decoding of a large JPEG; see `read`.
 
     Raises:
         DataError: as `read`.
     """
     if isinstance(source, (Path, str)):
-        (frame, *_) = read(source, first_only=True, pixels_only=True, min_size=min_size).frames
+        file = read(source, first_only=True, pixels_only=True, min_size=min_size)
     else:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, f"image{source.suffix}")
             path.write_bytes(source.read_bytes())
-            named = str(source)
-            (frame, *_) = read(path, first_only=True, pixels_only=True, name=named, min_size=min_size).frames
-    return frame.flatten_on_white().to_bit_depth(np.uint8).rgb()
+            file = read(path, first_only=True, pixels_only=True, name=str(source), min_size=min_size)
+    return file.frames[0].flatten_on_white().to_bit_depth(np.uint8).rgb()
 
 
 def _read(path: Path, options: _Options) -> ImageFile:
-    """Read a file by the decoder that its first bytes call for."""
-    kind_of_file = stat.S_IFMT(path.stat().st_mode)
-    if kind_of_file in (stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFCHR):
-        raise DataError("not a file with content: a pipe, a socket or a device")  # reading it would block
+    """Read a file with the decoder for its format and bit depth, which its first bytes show."""
+    file_type = stat.S_IFMT(path.stat().st_mode)
+    if file_type in (stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFCHR):  # Reading one of these could block.
+        raise DataError("not a regular file, but a pipe, a socket or a device")
     with path.open("rb") as stream:
         head = stream.read(HEAD)
-    with open_deep_tiff(path, head, first_only=options.first_only) as pages:
+    with open_high_bit_depth_tiff(path, head, first_only=options.first_only) as pages:
         if pages is not None:
-            return read_deep_tiff(
+            return read_high_bit_depth_tiff(
                 path,
                 pages,
                 max_pixels=options.max_pixels,
                 keep_metadata=options.keep_metadata,
-                native=options.native,
+                keep_profile_colors=options.keep_profile_colors,
             )
-    # By its name Pillow would map a file into memory, and scramble a TIFF that is to be turned.
-    with path.open("rb") as stream, Image.open(stream, formats=READABLE) as image:
+    # Pillow gets a stream, because it would map a file given by its path into memory and scramble a TIFF
+    # that has an EXIF orientation.
+    with path.open("rb") as stream, Image.open(stream, formats=READABLE_FORMATS) as image:
         return _read_by_pillow(image, path, head, options)
 
 
 def _read_by_pillow(image: Image.Image, path: Path, head: bytes, options: _Options) -> ImageFile:
-    """Read a file that Pillow has opened, and can decode or at least describe.
+    """Read a file that Pillow has opened; the pixels of 16-bit files are decoded without it.
 
     Args:
         head: the file's first bytes.
     """
-    info = dict(image.info)  # a copy, because counting the pages of a TIFF replaces what the first one has
+    info = dict(image.info)  # Copied, because counting the pages of a TIFF replaces the first page's `info`.
     count = 1 if options.first_only or image.format == "MPO" else getattr(image, "n_frames", 1)
     icc = info.get("icc_profile") or None
     check_size(frame_sizes(image, count), options.max_pixels)
-    kind = "JPEG" if image.format == "MPO" else str(image.format)
+    # An MPO is a JPEG with more images behind it, such as a preview.
+    image_format = "JPEG" if image.format == "MPO" else str(image.format)
     metadata: dict[str, Any] = {}
     if not options.pixels_only:
         metadata = collect_metadata(image.getexif, info, everything=options.keep_metadata)
-    if is_deep_png(head) or is_deep_ppm(head):
+    if is_16bit_png(head) or is_16bit_ppm(head):
         if count > 1:
-            raise DataError("an animation of 16 bits a channel: convert it to 8")
-        return read_deep_file(image, path, head, icc=icc, metadata=metadata, native=options.native)
+            raise DataError("an animation of 16 bits a channel: convert it to 8 bits")
+        return read_16bit_image(
+            image, path, head, icc=icc, metadata=metadata, keep_profile_colors=options.keep_profile_colors
+        )
     mode = color_mode(image)
-    settings = {} if options.pixels_only else read_encoder_settings(image, kind, path)
-    native = options.native and mode not in CONVERTED
+    settings = {} if options.pixels_only else read_encoder_settings(image, image_format, path)
+    in_profile_colors = options.keep_profile_colors and mode not in CONVERTED_MODES
     if options.min_size:
         image.draft(None, options.min_size)
-    frames, times, damage = decode_frames(image, count, None if native else icc, options.max_pixels)
-    if count > 1 and kind in ANIMATED:
-        settings["duration"] = times
+    frame_icc = None if in_profile_colors else icc
+    frames, durations, damage = decode_frames(image, count, frame_icc, options.max_pixels)
+    if count > 1 and image_format in ANIMATED_FORMATS:
+        settings["duration"] = durations
     return ImageFile(
-        format=kind,
+        format=image_format,
         frames=frames,
         mode=mode,
         icc=icc,
-        native=native,
-        settings=settings,
+        in_profile_colors=in_profile_colors,
+        encoder_settings=settings,
         metadata=metadata,
         damage=damage,
     )

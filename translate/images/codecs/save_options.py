@@ -1,4 +1,4 @@
-"""The options of Pillow's `Image.save` for each format: how to encode, and which metadata to write."""
+"""Choose the options of Pillow's `Image.save`: how to encode each format, and which metadata to write."""
 
 from __future__ import annotations
 
@@ -13,94 +13,96 @@ from translate.images.image_file import ImageFile
 
 Images = Sequence[Image.Image]
 
-# The options of an encoder where the original file gives none.
+# The options for an image whose original file gives none.
 DEFAULTS: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
     "PNG": {"compress_level": 4},
     "TIFF": {"compression": "tiff_adobe_deflate"},
     "WEBP": {"quality": 90, "method": 4},
 }
-# Compressions of TIFF that hold 8-bit colours; the others are for black and white.
+# Compressions of TIFF for 8 bits a channel; the others are for black and white.
 TIFF_COMPRESSIONS = ("raw", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "packbits", "jpeg")
-LARGEST_SEGMENT = 65000  # of a JPEG, in bytes; longer EXIF or XMP is left out
+MAX_JPEG_SEGMENT = 65000  # Limit on EXIF and XMP in a JPEG, in bytes; longer metadata is left out.
 
 
 def save_options(file: ImageFile, images: Images) -> dict[str, Any]:
     """Return the options of `Image.save` that encode a file as its original was, with its metadata.
 
     Args:
-        images: the frames, as they are saved.
+        images: the frames, converted to the PIL images that are saved.
     """
     options = {**DEFAULTS.get(file.format, {}), **ENCODERS.get(file.format, _no_options)(file, images)}
     return options | METADATA.get(file.format, _no_metadata)(file.metadata)
 
 
 def _no_options(file: ImageFile, images: Images) -> dict[str, Any]:
-    """Return none: the format has no choice of encoding."""
+    """Return no options, for formats that can be encoded in one way only."""
     return {}
 
 
-def _jpeg(file: ImageFile, images: Images) -> dict[str, Any]:
-    """Return the quantization tables and the rest of the settings of the original JPEG."""
-    if "qtables" not in file.settings:
+def _jpeg_options(file: ImageFile, images: Images) -> dict[str, Any]:
+    """Return the quantization tables, chroma subsampling and Huffman coding of the original JPEG."""
+    if "qtables" not in file.encoder_settings:
         return {}
-    return {**file.settings, "quality": -1}
+    return {**file.encoder_settings, "quality": -1}
 
 
-def _tiff(file: ImageFile, images: Images) -> dict[str, Any]:
+def _tiff_options(file: ImageFile, images: Images) -> dict[str, Any]:
     """Return the compression of the original TIFF, if it can hold the frames."""
-    compression = file.settings.get("compression")
+    compression = file.encoder_settings.get("compression")
     if compression not in TIFF_COMPRESSIONS:
         return {}
     if compression != "jpeg":
         return {"compression": compression}
-    jpeg_holds_all = not any("A" in image.getbands() for image in images)
-    return {"compression": compression, "quality": 95} if jpeg_holds_all else {}
+    has_alpha = any("A" in image.getbands() for image in images)
+    return {} if has_alpha else {"compression": compression, "quality": 95}
 
 
-def _png(file: ImageFile, images: Images) -> dict[str, Any]:
-    """Return how an animated PNG is played, with frames that are each whole."""
+def _png_options(file: ImageFile, images: Images) -> dict[str, Any]:
+    """Return the animation settings of a PNG in which each frame replaces the one before."""
     if len(images) == 1:
         return {}
-    options = {**_animation(file, images), "disposal": [0]}
-    for before, image in pairwise(images):  # Pillow drops one equal to the one before, with its disposal
+    options = {**_animation_options(file, images), "disposal": [0]}
+    # Pillow drops a frame that equals the one before it and has the same disposal, so alternate the disposal.
+    for before, image in pairwise(images):
         options["disposal"].append(1 - options["disposal"][-1] if image == before else 0)
-    if options.get("default_image"):  # shown only by programs without animations
+    if options.get("default_image"):  # The first image is for programs that do not show animations.
         for name in ("duration", "disposal"):
             options[name] = options[name][1:] if name in options else 0
-    return {**options, "blend": 0}  # every frame is whole, so none shows the one before it
+    return {**options, "blend": 0}  # With blend 0, a frame replaces all pixels of the frame before it.
 
 
-def _gif(file: ImageFile, images: Images) -> dict[str, Any]:
-    """Return how an animated GIF is played."""
-    return {} if len(images) == 1 else {**_animation(file, images), "disposal": 2}
+def _gif_options(file: ImageFile, images: Images) -> dict[str, Any]:
+    """Return the animation settings of a GIF; disposal 2 clears each frame before the next one."""
+    return {} if len(images) == 1 else {**_animation_options(file, images), "disposal": 2}
 
 
-def _webp(file: ImageFile, images: Images) -> dict[str, Any]:
-    """Return whether to encode without loss, and how an animated WebP is played."""
-    lossless = bool(file.settings.get("lossless"))  # in which case transparent pixels keep their colour
-    return {**_animation(file, images), "lossless": lossless, "exact": lossless}
+def _webp_options(file: ImageFile, images: Images) -> dict[str, Any]:
+    """Return the animation settings of a WebP, lossless if the original was."""
+    lossless = bool(file.encoder_settings.get("lossless"))
+    # With `exact`, transparent pixels keep their colours.
+    return {**_animation_options(file, images), "lossless": lossless, "exact": lossless}
 
 
-def _animation(file: ImageFile, images: Images) -> dict[str, Any]:
-    """Return how an animation is played: duration of each frame, loops, default image."""
+def _animation_options(file: ImageFile, images: Images) -> dict[str, Any]:
+    """Return the duration of each frame, the number of loops, and whether there is a default image."""
     if len(images) == 1:
         return {}
     names = ("duration", "loop", "default_image")
-    return {name: file.settings[name] for name in names if name in file.settings}
+    return {name: file.encoder_settings[name] for name in names if name in file.encoder_settings}
 
 
 ENCODERS: dict[str, Callable[[ImageFile, Images], dict[str, Any]]] = {
-    "GIF": _gif,
-    "JPEG": _jpeg,
-    "PNG": _png,
-    "TIFF": _tiff,
-    "WEBP": _webp,
+    "GIF": _gif_options,
+    "JPEG": _jpeg_options,
+    "PNG": _png_options,
+    "TIFF": _tiff_options,
+    "WEBP": _webp_options,
 }
 
 
 def _no_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Return none: the format holds no metadata."""
+    """Return no options, for formats without metadata."""
     return {}
 
 
@@ -110,12 +112,12 @@ def _dpi_only(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _jpeg_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all metadata that fits a segment of a JPEG."""
-    return {name: value for name, value in metadata.items() if len(value) < LARGEST_SEGMENT}
+    """Return all metadata that fits into a segment of a JPEG."""
+    return {name: value for name, value in metadata.items() if len(value) < MAX_JPEG_SEGMENT}
 
 
 def _png_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Return EXIF, resolution, and XMP as a text chunk."""
+    """Return EXIF and resolution, and XMP as a text chunk."""
     options = {name: metadata[name] for name in ("exif", "dpi") if name in metadata}
     if "xmp" in metadata:
         options["pnginfo"] = PngImagePlugin.PngInfo()
@@ -124,13 +126,13 @@ def _png_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tiff_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Return resolution, and tags of EXIF and XMP."""
+    """Return the resolution, and EXIF and XMP as tags; inner IFDs of EXIF are added after saving."""
     tags, _ = parse_exif(metadata["exif"]) if "exif" in metadata else ({}, {})
     return {**_dpi_only(metadata), "tiffinfo": tags | ({XMP: metadata["xmp"]} if "xmp" in metadata else {})}
 
 
 def _webp_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Return EXIF and XMP without the prefix that they have in a JPEG."""
+    """Return EXIF and XMP, without the prefix that EXIF has in a JPEG."""
     return {n: metadata[n].removeprefix(b"Exif\0\0") for n in ("exif", "xmp") if n in metadata}
 
 

@@ -1,164 +1,158 @@
-"""Write images to a file, whole or not at all."""
+"""Write image files atomically: the whole file appears under its name, or nothing does."""
 
 from __future__ import annotations
 
 import contextlib
-import os
+import io
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
 import numpy as np
-import psutil
 from PIL import Image
 from PIL import ImageFile as PillowImageFile
 
 from translate.errors import DataError
-from translate.images.codecs.deep_png import encode_alpha_bmp, encode_deep_png, encode_deep_ppm
-from translate.images.codecs.deep_tiff import write_deep_tiff
 from translate.images.codecs.failures import describe_error
-from translate.images.codecs.formats import ANIMATED, FORMATS, HOLDS_ALPHA, HOLDS_DEPTH, HOLDS_ICC
-from translate.images.codecs.metadata import add_directories, parse_exif
+from translate.images.codecs.formats import (
+    ALPHA_FORMATS,
+    ANIMATED_FORMATS,
+    FORMATS,
+    HIGH_BIT_DEPTH_FORMATS,
+    ICC_FORMATS,
+)
+from translate.images.codecs.high_bit_depth_png import encode_16bit_png, encode_16bit_ppm, encode_alpha_bmp
+from translate.images.codecs.high_bit_depth_tiff import write_high_bit_depth_tiff
+from translate.images.codecs.metadata import add_ifds, parse_exif
 from translate.images.codecs.pillow_guard import pillow_guard
 from translate.images.codecs.save_options import save_options
 from translate.images.color.profiles import frame_from_srgb, from_srgb
 from translate.images.files import printable_path
 from translate.images.frame import Frame, Pixels, to_pil
 from translate.images.image_file import ImageFile
+from translate.storage import atomic_path
 
-PART = ".translate-{pid}-{thread}.part"
-PARTS = ".translate-*.part"
-
-_lock = threading.Lock()
+_max_block_lock = threading.Lock()
 
 
 def write_rgb(pixels: Pixels, path: Path) -> None:
-    """Write (H, W, 3) uint8 in the format of the path's suffix.
+    """Write an (H, W, 3) uint8 image in the format of the path's suffix.
 
     Raises:
-        DataError: the disk is full, the folder cannot be written, the suffix is unknown.
+        DataError: the suffix is unknown, the disk is full, or the folder cannot be written.
     """
-    kind = FORMATS.get(path.suffix.lower())
-    if kind is None:
-        known = ", ".join(sorted(FORMATS))
-        raise DataError(f"{printable_path(path)}: cannot write this format: use {known}")
-    write(ImageFile(format=kind, frames=[Frame(pixels=pixels)]), path)
+    image_format = FORMATS.get(path.suffix.lower())
+    if image_format is None:
+        raise DataError(
+            f"{printable_path(path)}: unknown image format {path.suffix!r}: use {', '.join(sorted(FORMATS))}"
+        )
+    write(ImageFile(format=image_format, frames=[Frame(pixels=pixels)]), path)
 
 
-def write(file: ImageFile, path: Path, *, finished: Callable[[Path], None] | None = None) -> None:
-    """Write a file in its format, under a temporary name first.
+def write(file: ImageFile, path: Path, *, before_rename: Callable[[Path], None] | None = None) -> None:
+    """Write an image file in its format: to a temporary file first, which is then renamed.
 
-    What the format cannot hold is converted to what it can: 16 bits to 8 and transparency onto
-    white in a JPEG, floats to 16 bits in a PNG, CMYK to RGB in a PNG.
+    Frames are converted to what the format can hold: JPEG gets 8 bits a channel, and transparent pixels are
+    blended onto white; PNG gets 16 bits instead of floats, and RGB instead of CMYK.
 
     Args:
-        finished: is called with the whole file's temporary path, before it takes its own.
+        before_rename: is called with the path of the temporary file, once that is complete.
 
     Raises:
-        DataError: the disk is full, the folder cannot be written, the format cannot hold the frames.
+        DataError: the disk is full, the folder cannot be written, or the format cannot hold the frames.
     """
-    # The image's own name may be as long as a name can be, so the temporary one does not extend it.
-    part = path.parent / PART.format(pid=os.getpid(), thread=threading.get_ident())
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Open for reading, too: pages are added to a TIFF by reading what is there.
-        with part.open("w+b") as stream, pillow_guard():
-            _encode(file, stream)
-        if finished:
-            finished(part)
-        part.replace(path)
+        # To wait for the disk after each of thousands of images would take longer than all the rest.
+        with atomic_path(path, sync=False) as part:
+            # The file is open for reading as well: the encoders of TIFF read what they have written.
+            with part.open("w+b") as stream, pillow_guard():
+                _encode(file, stream)
+            if before_rename:
+                before_rename(part)
     except DataError as error:
         raise DataError(f"{printable_path(path)}: {error}") from None
     except MemoryError:
         raise
-    except Exception as error:  # encoders raise almost anything: struct.error for a side too long
+    except Exception as error:  # Encoders raise almost anything, such as struct.error for a side too long.
         raise DataError(f"{printable_path(path)}: cannot be written: {describe_error(error)}") from None
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-
-
-def remove_stale_parts(folder: Path) -> None:
-    """Remove the temporary files that processes which have ended left in a folder."""
-    for part in folder.glob(PARTS):
-        pid = part.name.split("-")[1]
-        if pid.isdecimal() and not psutil.pid_exists(int(pid)):
-            part.unlink(missing_ok=True)
 
 
 def image_file_to_pil(file: ImageFile) -> Image.Image:
-    """Convert the first frame to a PIL image, in the file's own colours and with its profile.
+    """Convert the first frame to a PIL image in the colours of the file's ICC profile, which is attached.
 
-    PIL has no 16-bit colour: such a frame comes back with 8 bits a channel.
+    PIL has no 16-bit colour: such a frame is reduced to 8 bits a channel.
     """
     frame = file.frames[0]
     if frame.pixels.dtype == np.uint16 and frame.pixels.shape[2] == 1 and frame.alpha is None:
         return to_pil(frame)
-    image, icc = _image(file, frame, "TIFF")
+    image, icc = _frame_to_pil(file, frame, "TIFF")
     if icc:
         image.info["icc_profile"] = icc
     return image
 
 
 def _encode(file: ImageFile, stream: IO[bytes]) -> None:
-    """Write a file by the encoder that its format and depth call for."""
-    if len(file.frames) > 1 and file.format not in (*ANIMATED, "TIFF"):
+    """Encode a file to a stream, by the encoder for its format and bit depth."""
+    if len(file.frames) > 1 and file.format not in (*ANIMATED_FORMATS, "TIFF"):
         raise DataError(
-            f"{len(file.frames)} frames, of which {file.format} holds one: use --format png or webp"
+            f"{file.format} holds one frame, but there are {len(file.frames)}: use --format png or webp"
         )
-    if any(frame.deep for frame in file.frames) and file.format in HOLDS_DEPTH:
-        _encode_deep(file, stream)
+    if any(frame.high_bit_depth for frame in file.frames) and file.format in HIGH_BIT_DEPTH_FORMATS:
+        _encode_high_bit_depth(file, stream)
     elif file.format == "BMP" and file.frames[0].alpha is not None:
         stream.write(encode_alpha_bmp(file.frames[0].to_bit_depth(np.uint8)))
     else:
         _encode_by_pillow(file, stream)
 
 
-def _encode_deep(file: ImageFile, stream: IO[bytes]) -> None:
-    """Write frames of more than 8 bits a channel, in the colours of the file's profile."""
+def _encode_high_bit_depth(file: ImageFile, stream: IO[bytes]) -> None:
+    """Encode frames of more than 8 bits a channel, in the colours of the file's ICC profile."""
     profiles = [file.profile_for("L" if frame.pixels.shape[2] == 1 else "RGB") for frame in file.frames]
     frames = file.frames
-    if not file.native:
+    if not file.in_profile_colors:
         frames = [frame_from_srgb(frame, icc) for frame, icc in zip(file.frames, profiles, strict=True)]
     if file.format == "TIFF":
-        write_deep_tiff(frames, stream, profiles, file.settings, file.metadata)
+        write_high_bit_depth_tiff(frames, stream, profiles, file.encoder_settings, file.metadata)
         return
     first = frames[0].to_bit_depth(np.uint16)
     if file.format == "PNG":
-        stream.write(encode_deep_png(first, profiles[0], file.metadata))
+        stream.write(encode_16bit_png(first, profiles[0], file.metadata))
     else:
-        stream.write(encode_deep_ppm(first.flatten_on_white()))
+        stream.write(encode_16bit_ppm(first.flatten_on_white()))
 
 
 def _encode_by_pillow(file: ImageFile, stream: IO[bytes]) -> None:
-    """Write frames of 8 bits a channel."""
-    images, profiles = zip(*(_image(file, frame, file.format) for frame in file.frames), strict=True)
+    """Encode frames at 8 bits a channel."""
+    images, profiles = zip(*(_frame_to_pil(file, frame, file.format) for frame in file.frames), strict=True)
     options = save_options(file, images)
-    if file.format in HOLDS_ICC:
+    if file.format in ICC_FORMATS:
         options["icc_profile"] = profiles[0]
         for image, icc in zip(images, profiles, strict=True):
-            image.encoderinfo = {"icc_profile": icc}  # each page of a TIFF has its own
+            image.encoderinfo = {"icc_profile": icc}  # Each page of a TIFF has its own profile.
     if len(images) > 1:
         options |= {"save_all": True, "append_images": images[1:]}
+    # Pillow ignores short writes to a real file, as on a full disk, and would leave a truncated image.
+    buffer = io.BytesIO()
     try:
-        images[0].save(stream, format=file.format, **options)
-    except OSError as error:
-        if error.errno is not None or not options.get("optimize"):
+        images[0].save(buffer, format=file.format, **options)
+    except OSError:
+        # Pillow's block for an optimized JPEG may have been too small.
+        if not options.get("optimize"):
             raise
-        stream.seek(0)
-        stream.truncate()
-        with _large_block(images[0]):
-            images[0].save(stream, format=file.format, **options)
+        buffer = io.BytesIO()
+        with _large_jpeg_block(images[0]):
+            images[0].save(buffer, format=file.format, **options)
+    stream.write(buffer.getbuffer())
     if file.format == "TIFF" and "exif" in file.metadata:
-        _, directories = parse_exif(file.metadata["exif"])
-        add_directories(stream, directories)
+        _, ifds = parse_exif(file.metadata["exif"])
+        add_ifds(stream, ifds)
 
 
 @contextlib.contextmanager
-def _large_block(image: Image.Image) -> Iterator[None]:
-    """Have Pillow encode a JPEG in a larger block than it guesses, which is too small for much noise."""
-    with _lock:
+def _large_jpeg_block(image: Image.Image) -> Iterator[None]:
+    """Let Pillow encode a JPEG in a block that fits any content: its own estimate is too small for noise."""
+    with _max_block_lock:
         usual, PillowImageFile.MAXBLOCK = PillowImageFile.MAXBLOCK, 6 * image.width * image.height + 65536
         try:
             yield
@@ -166,31 +160,31 @@ def _large_block(image: Image.Image) -> Iterator[None]:
             PillowImageFile.MAXBLOCK = usual
 
 
-def _mode(file: ImageFile, frame: Frame, kind: str) -> str:
-    """Return the mode that a frame is written in."""
+def _color_mode(file: ImageFile, frame: Frame, image_format: str) -> str:
+    """Return the mode in which a frame is written: L, RGB, or the file's own CMYK or LAB."""
     if frame.pixels.shape[2] == 1:
         return "L"
-    holds = {"CMYK": ("JPEG", "TIFF"), "LAB": ("TIFF",)}.get(file.mode, ())
-    return file.mode if kind in holds and frame.alpha is None else "RGB"
+    formats = {"CMYK": ("JPEG", "TIFF"), "LAB": ("TIFF",)}.get(file.mode, ())
+    return file.mode if image_format in formats and frame.alpha is None else "RGB"
 
 
-def _image(file: ImageFile, frame: Frame, kind: str) -> tuple[Image.Image, bytes | None]:
-    """Convert a frame to the image that is saved, and return the profile that goes with it."""
-    if kind not in HOLDS_ALPHA:
+def _frame_to_pil(file: ImageFile, frame: Frame, image_format: str) -> tuple[Image.Image, bytes | None]:
+    """Convert a frame to the 8-bit image that the format can hold, and return its ICC profile with it."""
+    if image_format not in ALPHA_FORMATS:
         frame = frame.flatten_on_white()
-    mode = _mode(file, frame, kind)
+    mode = _color_mode(file, frame, image_format)
     icc = file.profile_for(mode)
     frame = frame.to_bit_depth(np.uint8)
     image = to_pil(Frame(pixels=frame.pixels))
-    if not file.native:
+    if not file.in_profile_colors:
         image = from_srgb(image, icc, mode)
     if frame.alpha is not None:
         image.putalpha(Image.fromarray(frame.alpha))
-    return (_reduce_colors(image) if kind == "GIF" else image), icc
+    return (_reduce_to_palette(image) if image_format == "GIF" else image), icc
 
 
-def _reduce_colors(image: Image.Image) -> Image.Image:
-    """Reduce an image to 256 colours of its own; with alpha, to 255 and one for what is transparent."""
+def _reduce_to_palette(image: Image.Image) -> Image.Image:
+    """Reduce an image to a palette of 256 colours; with alpha, to 255 and a transparent one."""
     if image.mode == "L":
         return image
     if "A" not in image.getbands():
