@@ -1,4 +1,4 @@
-"""Bad images are found before training, and named."""
+"""Unreadable images are found and reported before training."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.images import noise
-from translate.data.discovery.check import inspect, without_unreadable
-from translate.data.discovery.find import PairedImages, UnpairedImages
+from translate.data.discovery.check import check_dataset, exclude_unreadable
+from translate.data.discovery.find import PairedImages, Photos, UnpairedImages
 from translate.data.discovery.pair import Pair
 from translate.errors import DataError, UsageError
 
@@ -26,69 +26,96 @@ def bad(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_pair_with_a_bad_half_is_left_out_by_name(good: list[Path], bad: Path) -> None:
-    found = PairedImages([Pair(good[0], good[1]), Pair(good[2], bad)], [Pair(bad)], ["a note"])
-    rest = without_unreadable(found)
-    assert rest.train == [Pair(good[0], good[1])]
-    assert rest.validation == []
-    assert rest.notes == ["a note", f"left out, {bad}: the file is empty"]
+def test_a_pair_with_an_unreadable_image_is_excluded_with_a_note(good: list[Path], bad: Path) -> None:
+    images = PairedImages([Pair(good[0], good[1]), Pair(good[2], bad)], [Pair(bad)], ["a note"])
+    readable = exclude_unreadable(images)
+    assert readable.train == [Pair(good[0], good[1])]
+    assert readable.validation == []
+    assert readable.notes[0] == "a note"
+    assert f"{bad}: the file is empty" in readable.notes[1]
+    assert len(readable.notes) == 2
 
 
-def test_a_bad_image_of_one_kind_is_left_out_by_name(good: list[Path], bad: Path) -> None:
-    rest = without_unreadable(UnpairedImages(([good[0], bad], [good[1]]), ([bad], [good[2]])))
-    assert rest.train == ([good[0]], [good[1]])
-    assert rest.validation == ([], [good[2]])
-    assert len(rest.notes) == 1
+def test_an_unreadable_image_of_a_domain_is_excluded_with_a_note(good: list[Path], bad: Path) -> None:
+    readable = exclude_unreadable(UnpairedImages(([good[0], bad], [good[1]]), ([bad], [good[2]])))
+    assert readable.train == ([good[0]], [good[1]])
+    assert readable.validation == ([], [good[2]])
+    assert len(readable.notes) == 1
 
 
-def test_good_images_all_stay(good: list[Path]) -> None:
-    found = PairedImages([Pair(path) for path in good], [])
-    assert without_unreadable(found) == found
+def test_readable_images_are_not_excluded(good: list[Path]) -> None:
+    images = PairedImages([Pair(path) for path in good], [])
+    assert exclude_unreadable(images) == images
+
+
+def test_the_errors_of_files_that_were_checked_before_are_used(good: list[Path]) -> None:
+    readable = exclude_unreadable(Photos(good, []), {good[0]: "a known error", good[1]: ""})
+    assert readable.train == good[1:]
+    assert "a known error" in readable.notes[0]
 
 
 @pytest.mark.parametrize("unpaired", [True, False])
-def test_a_set_without_any_good_image_is_refused(unpaired: bool, good: list[Path], bad: Path) -> None:
-    found = (
-        UnpairedImages((good, [bad]), ([], [])) if unpaired else PairedImages([Pair(bad)], [Pair(good[0])])
-    )
-    with pytest.raises(DataError, match=r"no image is left to train on.*bad\.png: the file is empty"):
-        without_unreadable(found)
+def test_a_dataset_without_readable_training_images_is_refused(
+    unpaired: bool, good: list[Path], bad: Path
+) -> None:
+    images: PairedImages | UnpairedImages = PairedImages([Pair(bad)], [Pair(good[0])])
+    if unpaired:
+        images = UnpairedImages((good, [bad]), ([], []))
+    with pytest.raises(DataError, match=r"training images.*bad\.png: the file is empty"):
+        exclude_unreadable(images)
 
 
-def test_a_truncated_jpeg_is_bad(tmp_path: Path, good: list[Path]) -> None:
+def test_a_dataset_with_validation_images_only_is_refused(good: list[Path]) -> None:
+    with pytest.raises(DataError, match="training images"):
+        exclude_unreadable(Photos([], good))
+
+
+def test_a_truncated_jpeg_is_unreadable(tmp_path: Path, good: list[Path]) -> None:
     path = noise(tmp_path / "cut.jpg", 64, 64)
     path.write_bytes(path.read_bytes()[:-400])
-    rest = without_unreadable(PairedImages([Pair(good[0]), Pair(path)], []))
-    assert rest.train == [Pair(good[0])]
-    assert "cut.jpg" in rest.notes[0]
+    readable = exclude_unreadable(PairedImages([Pair(good[0]), Pair(path)], []))
+    assert readable.train == [Pair(good[0])]
+    assert "cut.jpg" in readable.notes[0]
 
 
-def test_an_inspection_says_what_can_be_trained_and_what_is_wrong(tmp_path: Path) -> None:
-    for side, names in {"A": "123", "B": "124"}.items():
+def test_a_check_reports_what_each_recipe_would_use_and_all_problems(tmp_path: Path) -> None:
+    for domain, names in {"A": "123", "B": "124"}.items():
         for name in names:
-            noise(tmp_path / side / f"{name}.png")
+            noise(tmp_path / domain / f"{name}.png")
     (tmp_path / "A" / "1.png").write_bytes(b"no image")
-    report = inspect(str(tmp_path))
-    assert report.lines[:2] == [
-        "for pix2pix: 0 pairs to train on, 1 held out",
-        "for cyclegan: 1 + 2 images to train on, 1 + 1 held out",
+    result = check_dataset(str(tmp_path))
+    assert result.lines[:2] == [
+        "pix2pix would use 0 training pairs, 1 validation pairs",
+        "cyclegan would use 1 + 2 training images, 1 + 1 validation images",
     ]
-    assert len(report.problems) == 3
-    assert set(report.problems) <= set(report.lines)
+    problems = "\n".join(result.problems)
+    assert len(result.problems) == 3
+    assert all(name in problems for name in ("A/1.png: not an image", "A/3.png", "B/4.png"))
+    assert set(result.problems) <= set(result.lines)
 
 
-def test_what_is_wrong_for_all_kinds_is_said_once(tmp_path: Path) -> None:
+def test_a_check_of_a_flat_folder_reports_every_recipe_that_could_use_it(tmp_path: Path) -> None:
+    for number in range(20):
+        noise(tmp_path / f"{number}.png")
+    pix2pix, photos, from_noise, cyclegan = check_dataset(str(tmp_path)).lines
+    assert pix2pix.startswith("pix2pix would use 19 training pairs, 1 validation pairs")
+    assert photos == "colorize and inpaint would use 19 training photos, 1 validation photos"
+    assert from_noise == "dcgan and other recipes from noise would use 20 training images"
+    assert cyclegan.startswith("cyclegan cannot use it: ")
+
+
+def test_a_problem_of_all_recipes_is_reported_once(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "photos.tar", "w") as tar:
         for number in range(3):
             tar.add(noise(tmp_path / f"{number}.png", 32, 64), f"{number}.png")
     for number in range(3):
         (tmp_path / f"{number}.png").unlink()
     (tmp_path / "junk.tar").write_bytes(b"no tar file")
-    report = inspect(str(tmp_path))
-    assert len(report.problems) == 1
-    assert "junk.tar: damaged or no plain tar file" in report.problems[0]
+    result = check_dataset(str(tmp_path))
+    assert len(result.problems) == 1
+    assert "junk.tar: damaged" in result.problems[0]
 
 
-def test_an_inspection_of_no_data_set_is_refused(tmp_path: Path) -> None:
+def test_a_check_of_a_folder_without_images_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no images"):
-        inspect(str(tmp_path))
+        check_dataset(str(tmp_path))

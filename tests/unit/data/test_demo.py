@@ -1,4 +1,4 @@
-"""The built-in data set: what its scenes promise, and the folders it writes."""
+"""The properties of the built-in synthetic dataset, and the folders that it is written to."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def scenes() -> list[Scene]:
     return [draw_scene(0, index, SIZE) for index in range(32)]
 
 
-def body_box(scene: Scene) -> tuple[slice, slice]:
-    """The rows and columns that the body spans."""
+def bounding_box(scene: Scene) -> tuple[slice, slice]:
+    """Return the rows and columns that the body spans."""
     rows, columns = np.flatnonzero(scene.mask.any(axis=1)), np.flatnonzero(scene.mask.any(axis=0))
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
-def body_view(scene: Scene) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """The zebra's gray levels and the mask, on a grid fixed to the body, head to the right."""
-    rows, columns = body_box(scene)
+def sample_body(scene: Scene) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Return the zebra's gray levels and the mask on a grid that is fixed to the body, head to the right."""
+    rows, columns = bounding_box(scene)
     gray, mask = scene.zebra[rows, columns, 0], scene.mask[rows, columns]
     head_right = mask[: len(mask) // 8, mask.shape[1] // 2 :].any()
     step = 1 if head_right else -1
@@ -37,19 +37,19 @@ def body_view(scene: Scene) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     return gray[:, ::step][grid], mask[:, ::step][grid]
 
 
-def crossings(line: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Where `line` rises or falls through mid-gray, in pixels, to a fraction of one."""
+def edge_positions(line: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return where the gray levels of a line cross mid-gray, in pixels, with subpixel precision."""
     level = line - 127.5
     left = np.flatnonzero((level[:-1] < 0) != (level[1:] < 0))
     return left - level[left] / (level[left + 1] - level[left])
 
 
-def files(folder: Path) -> dict[str, bytes]:
+def read_files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize("size", [16, 50, 515])
-def test_a_scene_has_the_size_asked_for(size: int) -> None:
+def test_a_scene_has_the_requested_size(size: int) -> None:
     scene = draw_scene(0, 0, size)
     assert scene.horse.shape == scene.zebra.shape == (size, size, 3)
     assert scene.horse.dtype == scene.zebra.dtype == np.uint8
@@ -58,41 +58,41 @@ def test_a_scene_has_the_size_asked_for(size: int) -> None:
 
 
 def test_the_same_arguments_draw_the_same_scene() -> None:
-    first, again = draw_scene(3, 7, SIZE), draw_scene(3, 7, SIZE)
-    np.testing.assert_array_equal(first.horse, again.horse)
-    np.testing.assert_array_equal(first.zebra, again.zebra)
-    np.testing.assert_array_equal(first.mask, again.mask)
+    first, second = draw_scene(3, 7, SIZE), draw_scene(3, 7, SIZE)
+    np.testing.assert_array_equal(first.horse, second.horse)
+    np.testing.assert_array_equal(first.zebra, second.zebra)
+    np.testing.assert_array_equal(first.mask, second.mask)
 
 
-@pytest.mark.parametrize("other", [(3, 8), (4, 7), (7, 3)])
-def test_another_index_or_seed_draws_another_scene(other: tuple[int, int]) -> None:
-    assert (draw_scene(3, 7, SIZE).horse != draw_scene(*other, SIZE).horse).any()
+@pytest.mark.parametrize("arguments", [(3, 8), (4, 7), (7, 3)])
+def test_another_index_or_seed_draws_another_scene(arguments: tuple[int, int]) -> None:
+    assert (draw_scene(3, 7, SIZE).horse != draw_scene(*arguments, SIZE).horse).any()
 
 
-def test_only_the_coat_differs(scenes: list[Scene]) -> None:
+def test_the_two_images_differ_only_in_the_coat(scenes: list[Scene]) -> None:
     for scene in scenes:
         np.testing.assert_array_equal(scene.horse[~scene.mask], scene.zebra[~scene.mask])
         assert (scene.horse != scene.zebra).any(axis=2)[scene.mask].mean() > 0.95
 
 
-def test_the_body_is_big_and_wholly_inside(scenes: list[Scene]) -> None:
+def test_the_body_is_large_and_completely_inside_the_image(scenes: list[Scene]) -> None:
     for scene in scenes:
-        edges = (scene.mask[0], scene.mask[-1], scene.mask[:, 0], scene.mask[:, -1])
-        assert not any(edge.any() for edge in edges)
-        _, columns = body_box(scene)
+        borders = (scene.mask[0], scene.mask[-1], scene.mask[:, 0], scene.mask[:, -1])
+        assert not any(border.any() for border in borders)
+        _, columns = bounding_box(scene)
         assert 0.5 * SIZE <= columns.stop - columns.start <= 0.75 * SIZE
 
 
-def test_heads_look_both_ways(scenes: list[Scene]) -> None:
+def test_heads_look_to_both_sides(scenes: list[Scene]) -> None:
     def head_right(scene: Scene) -> bool:
-        rows, columns = body_box(scene)
+        rows, columns = bounding_box(scene)
         crown = scene.mask[rows, columns][0]
         return bool(np.flatnonzero(crown).mean() > len(crown) / 2)
 
     assert 0.25 < np.mean([head_right(scene) for scene in scenes]) < 0.75
 
 
-def test_coats_are_brown_and_black_and_white(scenes: list[Scene]) -> None:
+def test_horses_are_brown_and_zebras_are_black_and_white(scenes: list[Scene]) -> None:
     for scene in scenes:
         red, green, blue = scene.horse[scene.mask].mean(axis=0)
         assert 160 > red > green > blue
@@ -102,70 +102,71 @@ def test_coats_are_brown_and_black_and_white(scenes: list[Scene]) -> None:
 
 
 @pytest.mark.parametrize(("size", "count"), [(64, 24), (256, 4)])
-def test_stripes_are_an_eighth_of_the_image_apart_or_more(size: int, count: int) -> None:
+def test_the_stripe_period_is_at_least_an_eighth_of_the_image(size: int, count: int) -> None:
     for index in range(count):
         scene = draw_scene(0, index, size)
-        rows, columns = body_box(scene)
+        rows, columns = bounding_box(scene)
         width = columns.stop - columns.start
+        # The stripes are vertical on the trunk, so a horizontal line crosses them.
         trunk = scene.zebra[rows, columns, 0][round(0.35 * width), width // 4 : -width // 4]
-        edges = crossings(trunk)  # the stripes stand upright on the trunk
+        edges = edge_positions(trunk)
         periods = edges[2:] - edges[:-2]
         assert len(periods) >= 2
         assert periods.min() >= size / 8 - 0.25
 
 
 def test_no_stripe_is_narrower_than_half_a_period() -> None:
-    """A disc nearly as wide as a stripe fits everywhere in it, where the body's edge does not cut it."""
+    """A disc nearly as wide as a stripe fits everywhere into it, except at the edge of the body."""
     for index in range(3):
         scene = draw_scene(0, index, 256)
         inside = isotropic_erosion(scene.mask, 2)
         dark = scene.zebra[..., 0] < 128
         for stripe in (dark, ~dark):
-            fits = isotropic_opening(stripe | ~inside, 256 / 32 - 1)
-            assert (stripe & ~fits)[inside].mean() < 0.01  # single pixels in the corners of the body
+            covered = isotropic_opening(stripe | ~inside, 256 / 32 - 1)
+            assert (stripe & ~covered)[inside].mean() < 0.01  # single pixels in the corners of the body
 
 
-def test_stripes_are_fixed_to_the_body(scenes: list[Scene]) -> None:
-    views = [body_view(scene) for scene in scenes]
-    inside = np.all([mask for _, mask in views], axis=0)
-    dark = np.array([gray < 128 for gray, _ in views])[:, inside]
+def test_the_stripes_are_fixed_to_the_body(scenes: list[Scene]) -> None:
+    samples = [sample_body(scene) for scene in scenes]
+    inside = np.all([mask for _, mask in samples], axis=0)
+    dark = np.array([gray < 128 for gray, _ in samples])[:, inside]
     majority = dark.mean(axis=0) > 0.5
     assert (dark == majority).mean() > 0.9
 
 
-def test_a_flat_gray_body_scores_chance(scenes: list[Scene]) -> None:
-    """The yardstick for a trained model: half of the pixels on the right side, about 18.8 dB."""
+def test_a_gray_body_has_the_score_of_chance(scenes: list[Scene]) -> None:
+    """The baseline for a trained model: half of the pixels on the right side of mid-gray, about 18.8 dB."""
     white = [(scene.zebra[scene.mask] > 127).mean() for scene in scenes]
-    error = [np.where(scene.mask[..., None], scene.zebra - 127.5, 0) for scene in scenes]
-    psnr = [20 * np.log10(255) - 10 * np.log10((one**2).mean()) for one in error]
+    errors = [np.where(scene.mask[..., None], scene.zebra - 127.5, 0) for scene in scenes]
+    psnr = [20 * np.log10(255) - 10 * np.log10((error**2).mean()) for error in errors]
     assert np.mean(white) == pytest.approx(0.5, abs=0.04)
     assert np.mean(psnr) == pytest.approx(18.8, abs=0.4)
 
 
-def test_write_demo_lays_out_pairs_under_one_name(tmp_path: Path) -> None:
-    write_demo(tmp_path / "new" / "demo", size=32, train=3, test=2, seed=5)
+def test_the_images_of_a_scene_have_the_same_file_name(tmp_path: Path) -> None:
+    root = tmp_path / "new" / "demo"
+    write_demo(root, size=32, train=3, test=2, seed=5)
     train, test = {"0000.png", "0001.png", "0002.png"}, {"0003.png", "0004.png"}
-    expected = {"trainA": train, "trainB": train, "testA": test, "testB": test}
-    found = {part.name: {path.name for path in part.iterdir()} for part in (tmp_path / "new/demo").iterdir()}
-    assert found == expected
+    names = {folder.name: {path.name for path in folder.iterdir()} for folder in root.iterdir()}
+    assert names == {"trainA": train, "trainB": train, "testA": test, "testB": test}
 
 
 def test_written_images_are_the_scenes(tmp_path: Path) -> None:
     write_demo(tmp_path, size=32, train=1, test=1, seed=5)
-    for part, index in (("train", 0), ("test", 1)):
+    for subset, index in (("train", 0), ("test", 1)):
         scene = draw_scene(5, index, 32)
-        for side, image in (("A", scene.horse), ("B", scene.zebra)):
-            with Image.open(tmp_path / f"{part}{side}" / f"{index:04d}.png") as file:
+        for domain, image in (("A", scene.horse), ("B", scene.zebra)):
+            with Image.open(tmp_path / f"{subset}{domain}" / f"{index:04d}.png") as file:
                 np.testing.assert_array_equal(np.asarray(file), image)
 
 
 def test_train_and_test_share_no_image(tmp_path: Path) -> None:
     write_demo(tmp_path, size=32, train=12, test=6)
-    assert len(set(files(tmp_path).values())) == 2 * (12 + 6)
+    assert len(set(read_files(tmp_path).values())) == 2 * (12 + 6)
 
 
 def test_writing_again_gives_the_same_bytes(tmp_path: Path) -> None:
     write_demo(tmp_path, size=32, train=3, test=2, seed=1)
-    first = files(tmp_path)
+    first = read_files(tmp_path)
     write_demo(tmp_path, size=32, train=3, test=2, seed=1)
-    assert files(tmp_path) == first
+    assert read_files(tmp_path) == first

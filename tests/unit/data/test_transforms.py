@@ -1,4 +1,4 @@
-"""Pairs stay pairs, and every image becomes one that the network can take."""
+"""Data augmentation treats both images of a pair alike and gives images that the networks accept."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 from translate.config import ImageTrainConfig
 from translate.config.images import PREPROCESSING
-from translate.data.datasets.transforms import evaluation_transform, training_transform, whole_size
+from translate.data.datasets.transforms import evaluation_transform, resized_shape, training_transform
 from translate.images import resize, to_tensor
 from translate.methods.cyclegan.config import CycleGANConfig
 from translate.methods.pix2pix.config import Pix2PixConfig
@@ -27,23 +27,26 @@ def config(**settings: Any) -> Pix2PixConfig:
     return Pix2PixConfig(**{"image_size": 32, "flip": False, "ngf": 2, "ndf": 2, **settings})
 
 
-def random_crops(c: Pix2PixConfig, a: np.ndarray, b: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def augment(c: Pix2PixConfig, a: np.ndarray, b: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Resize and augment a pair."""
     transform = training_transform(c)
     transform.set_random_seed(seed)
-    done = transform(image=whole(c, a, training=True), b=whole(c, b, training=True))
-    return done["image"], done["b"]
+    pair = transform(image=resize_before_crop(c, a, training=True), b=resize_before_crop(c, b, training=True))
+    return pair["image"], pair["b"]
 
 
-def whole(c: ImageTrainConfig, pixels: np.ndarray, *, training: bool) -> np.ndarray:
-    return resize(pixels, *whole_size(c, *pixels.shape[:2], training=training))
+def resize_before_crop(c: ImageTrainConfig, pixels: np.ndarray, *, training: bool) -> np.ndarray:
+    return resize(pixels, *resized_shape(c, *pixels.shape[:2], training=training))
 
 
 def for_training(c: ImageTrainConfig, **images: np.ndarray) -> dict[str, Any]:
-    return training_transform(c)(**{n: whole(c, pixels, training=True) for n, pixels in images.items()})
+    resized = {name: resize_before_crop(c, pixels, training=True) for name, pixels in images.items()}
+    return training_transform(c)(**resized)
 
 
 def for_validation(c: ImageTrainConfig, **images: np.ndarray) -> dict[str, Any]:
-    return evaluation_transform(c)(**{n: whole(c, pixels, training=False) for n, pixels in images.items()})
+    resized = {name: resize_before_crop(c, pixels, training=False) for name, pixels in images.items()}
+    return evaluation_transform(c)(**resized)
 
 
 @pytest.mark.parametrize(
@@ -58,53 +61,56 @@ def for_validation(c: ImageTrainConfig, **images: np.ndarray) -> dict[str, Any]:
     ],
 )
 @pytest.mark.parametrize("size", [(60, 80), (20, 90)])
-def test_a_pair_is_transformed_alike(size: tuple[int, int], settings: dict[str, Any], tolerance: int) -> None:
-    a = random_image(*size)
+def test_both_images_of_a_pair_get_the_same_crop_flip_and_rotation(
+    size: tuple[int, int], settings: dict[str, Any], tolerance: int
+) -> None:
+    image = random_image(*size)
     for seed in range(8):
-        left, right = random_crops(config(**settings), a, 255 - a, seed)
-        assert np.abs(left.astype(int) + right - 255).max() <= tolerance
+        a, b = augment(config(**settings), image, 255 - image, seed)
+        assert np.abs(a.astype(int) + b - 255).max() <= tolerance
 
 
-def test_colours_of_a_pair_are_changed_alike() -> None:
-    a = random_image(40, 40)
-    left, right = random_crops(config(preprocess="crop", color_jitter=1), a, a, seed=1)
-    plain, _ = random_crops(config(preprocess="crop"), a, a, seed=1)
-    assert np.array_equal(left, right)
-    assert not np.array_equal(left, plain)
+def test_both_images_of_a_pair_get_the_same_color_jitter() -> None:
+    image = random_image(40, 40)
+    a, b = augment(config(preprocess="crop", color_jitter=1), image, image, seed=1)
+    plain, _ = augment(config(preprocess="crop"), image, image, seed=1)
+    assert np.array_equal(a, b)
+    assert not np.array_equal(a, plain)
 
 
-def test_flips_come_half_of_the_time_and_only_if_asked_for() -> None:
-    a = random_image(32, 32)
+def test_half_of_the_images_are_flipped_if_flips_are_enabled() -> None:
+    image = random_image(32, 32)
     c = config(preprocess="none", flip=True)
-    flipped = [np.array_equal(random_crops(c, a, a, seed)[0], a[:, ::-1]) for seed in range(100)]
+    flipped = [np.array_equal(augment(c, image, image, seed)[0], image[:, ::-1]) for seed in range(100)]
     assert 30 < sum(flipped) < 70
     c = config(preprocess="none", flip=False)
-    assert all(np.array_equal(random_crops(c, a, a, seed)[0], a) for seed in range(5))
+    assert all(np.array_equal(augment(c, image, image, seed)[0], image) for seed in range(5))
 
 
-def test_crops_reach_every_place() -> None:
+def test_random_crops_reach_all_positions() -> None:
     rows, columns = np.mgrid[:40, :40].astype(np.uint8)
-    a = np.dstack([rows, columns, rows])
-    corners = {tuple(random_crops(config(preprocess="crop"), a, a, seed)[0][0, 0, :2]) for seed in range(300)}
+    image = np.dstack([rows, columns, rows])
+    c = config(preprocess="crop")
+    corners = {tuple(augment(c, image, image, seed)[0][0, 0, :2]) for seed in range(300)}
     assert {row for row, _ in corners} == {column for _, column in corners} == set(range(9))
 
 
 @pytest.mark.parametrize("mode", PREPROCESSING)
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("transform", [for_training, for_validation])
-def test_every_image_becomes_one_that_the_networks_can_take(transform, size, mode: str) -> None:
+def test_images_of_any_size_become_images_that_the_networks_accept(transform, size, mode: str) -> None:
     for c in (
         CycleGANConfig(image_size=32, preprocess=mode, ngf=2, ndf=2, blocks=1),
         config(preprocess=mode),
     ):
-        done = transform(c, image=random_image(*size), b=random_image(*size, seed=1))
-        sides = done["image"].shape[:2]
-        assert done["b"].shape == done["image"].shape
+        pair = transform(c, image=random_image(*size), b=random_image(*size, seed=1))
+        sides = pair["image"].shape[:2]
+        assert pair["b"].shape == pair["image"].shape
         assert all(side % c.size_multiple == 0 for side in sides)
         if mode.endswith("crop"):
             assert sides == (32, 32)
         if max(sides) <= 300:
-            x = to_tensor(done["image"])
+            x = to_tensor(pair["image"])
             spec = generator_spec(c.generator, {"width": c.ngf, "depth": c.depth, "norm": c.norm})
             with torch.no_grad():
                 assert create_generator(spec).eval()(x).shape == x.shape
@@ -112,34 +118,33 @@ def test_every_image_becomes_one_that_the_networks_can_take(transform, size, mod
 
 
 @pytest.mark.parametrize("mode", ["none", "scale_width"])
-def test_modes_that_keep_the_shape_keep_the_whole_image(mode: str) -> None:
+def test_modes_without_a_crop_pad_the_image_and_keep_all_of_it(mode: str) -> None:
     c = config(preprocess=mode, load_size=48)
-    done = for_training(c, image=random_image(48, 48), b=random_image(48, 48))["image"]
-    assert done.shape == (64, 64, 3)
-    framed = [
-        np.array_equal(done[y : y + 48, x : x + 48], random_image(48, 48)) for y in (0, 8) for x in (0, 8)
-    ]
-    assert any(framed)
+    image = random_image(48, 48)
+    padded = for_training(c, image=image, b=image)["image"]
+    assert padded.shape == (64, 64, 3)
+    contains_image = [np.array_equal(padded[y : y + 48, x : x + 48], image) for y in (0, 8) for x in (0, 8)]
+    assert any(contains_image)
 
 
 @pytest.mark.parametrize("mode", PREPROCESSING)
-def test_validation_leaves_nothing_to_chance(mode: str) -> None:
+def test_the_pipeline_for_validation_is_deterministic(mode: str) -> None:
     c = config(preprocess=mode, flip=True, affine=20, color_jitter=1)
-    a = random_image(50, 70)
+    image = random_image(50, 70)
     results = []
     for seed in range(3):
         transform = evaluation_transform(c)
         transform.set_random_seed(seed)
-        results.append(transform(image=whole(c, a, training=False))["image"])
-    assert all(np.array_equal(results[0], other) for other in results)
+        results.append(transform(image=resize_before_crop(c, image, training=False))["image"])
+    assert all(np.array_equal(results[0], result) for result in results)
 
 
-def test_validation_shows_the_whole_image_where_training_resizes() -> None:
+def test_validation_sees_the_whole_image_in_the_default_mode() -> None:
     ramp = np.repeat(np.linspace(0, 255, 64).astype(np.uint8)[None, :, None], 64, axis=0).repeat(3, axis=2)
-    done = for_validation(config(), image=ramp)["image"]
-    assert done.shape == (32, 32, 3)
-    assert done.min() < 8
-    assert done.max() > 247
+    image = for_validation(config(), image=ramp)["image"]
+    assert image.shape == (32, 32, 3)
+    assert image.min() < 8
+    assert image.max() > 247
 
 
 @pytest.mark.parametrize(
@@ -155,6 +160,6 @@ def test_validation_shows_the_whole_image_where_training_resizes() -> None:
         ("none", False, (40, 60)),
     ],
 )
-def test_whole_images_are_brought_to_a_size(mode: str, training: bool, expected: tuple[int, int]) -> None:
+def test_images_are_resized_before_the_crop(mode: str, training: bool, expected: tuple[int, int]) -> None:
     c = config(preprocess=mode, load_size=36)
-    assert whole_size(c, 40, 60, training=training) == expected
+    assert resized_shape(c, 40, 60, training=training) == expected

@@ -1,1 +1,1 @@
-"""Samples of a data set, their transforms, the cache of decoded images, and the loader of batches."""
+"""Datasets of samples, data augmentation, the cache of decoded images, and the loader of batches."""

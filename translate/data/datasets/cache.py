@@ -1,14 +1,14 @@
-"""The cache of decoded images: one file of bytes for a data set, in the user's cache folder.
+"""The cache of decoded images: one memory-mapped file per dataset, in the user's cache folder.
 
-A cache file is named by the content of its image files and by how they were resized, so that another content
-is another file. The files used longest ago are removed where all of them grow too large.
+The name of a cache file is a digest of the content of the image files and of the resize settings, so a change
+of either leads to another cache file. If all cache files together exceed the limit, the least recently used
+ones are removed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import math
 import mmap
 import os
@@ -23,104 +23,114 @@ from typing import IO, Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from translate.data.progress import log_progress
 from translate.errors import DataError
 from translate.images import EmbeddedFile, Pixels
-from translate.storage import atomic_write, cache_folder, file_lock
+from translate.progress import message, track
+from translate.storage import LRUFolder, atomic_path, atomic_write, file_lock
 
-FORMAT = 4  # Raise it when the file changes, so that all caches are made again.
+FORMAT = 4  # Increment it when the content of a cache file changes, so that old files are not used.
 THREADS = min(8, os.cpu_count() or 1)
-CHUNK = 16 * THREADS  # images that are decoded before they are written
+CHUNK = 16 * THREADS  # the number of images in memory that are decoded, but not written yet
 GIGABYTE = 10**9
+PIXELS, INDEX = ".u8", ".json"  # the suffixes of the two files of a cache
 
-Unit = TypeVar("Unit")  # what one sample needs of the cache: an image, or a pair
-Place = list[Any] | str | None  # offset and shape; or why it cannot be read; or None, without room
-log = logging.getLogger("translate")
+Item = TypeVar("Item")  # what is cached as one array: an image or a pair
+Entry = (
+    list[Any] | str | None
+)  # [offset, shape] in the file; or an error message; or None if there was no space
 
 
 class Index(NamedTuple):
-    """The places of all units, and the bytes that all of them take."""
+    """The entries of all items, and the bytes that it takes to hold all of them."""
 
-    places: list[Place]
-    needed: int
+    entries: list[Entry]
+    total_bytes: int
 
     @property
-    def without_room(self) -> int:
-        return sum(place is None for place in self.places)
+    def missing(self) -> int:
+        """Return the number of items for which there was no space."""
+        return sum(entry is None for entry in self.entries)
 
 
-class DecodedCache(Generic[Unit]):
-    """A memory-mapped file of decoded images, by unit.
+class DecodedCache(Generic[Item]):
+    """A memory-mapped file of decoded images.
 
     Args:
-        places: where in the file each unit is.
+        file: the file of pixels.
+        entries: the location of each item in the file.
     """
 
-    def __init__(self, file: Path, places: Mapping[Unit, Place]) -> None:
-        self.file, self.places = file, places
+    def __init__(self, file: Path, entries: Mapping[Item, Entry]) -> None:
+        self.file, self.entries = file, entries
 
     @property
     def complete(self) -> bool:
-        """Return whether all units that can be read are in the file."""
-        return None not in self.places.values()
+        """Return whether all items that can be read are in the cache."""
+        return None not in self.entries.values()
 
-    def errors(self) -> dict[Unit, str]:
-        """Return for each unit why it cannot be read, or nothing."""
-        return {unit: place if isinstance(place, str) else "" for unit, place in self.places.items()}
+    def errors(self) -> dict[Item, str]:
+        """Return for each item the reason why it cannot be read; an empty string if it can be."""
+        return {item: entry if isinstance(entry, str) else "" for item, entry in self.entries.items()}
 
-    def find(self, unit: Unit) -> Pixels | None:
-        """Return a unit's pixels, uint8, read-only; None where it found no room or the file was removed."""
-        place = self.places[unit]
-        if not isinstance(place, list):
+    def find(self, item: Item) -> Pixels | None:
+        """Return the pixels of an item, read-only uint8; None if it is not cached or the file was removed."""
+        entry = self.entries[item]
+        if not isinstance(entry, list):
             return None
-        offset, shape = place
+        offset, shape = entry
         try:
-            content = self._bytes
-        except OSError:  # Another run removed the file, because it needed the room.
+            content = self._mapping
+        except OSError:  # Another run evicted this cache, because it needed the space.
             return None
         pixels = np.frombuffer(content, np.uint8, count=math.prod(shape), offset=offset)
         return pixels.reshape(shape)
 
     @cached_property
-    def _bytes(self) -> mmap.mmap:
+    def _mapping(self) -> mmap.mmap:
         with self.file.open("rb") as file:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
     def __getstate__(self) -> dict[str, Any]:
-        # A mapping cannot be pickled, so a worker process maps the file itself.
-        return {name: value for name, value in self.__dict__.items() if name != "_bytes"}
+        # A memory mapping cannot be pickled, so each worker process maps the file itself.
+        return {name: value for name, value in self.__dict__.items() if name != "_mapping"}
 
 
 def open_cache(
-    units: Sequence[Unit],
-    files: Callable[[Unit], Iterable[EmbeddedFile]],
-    decode: Callable[[Unit], Pixels],
+    items: Sequence[Item],
+    files: Callable[[Item], Iterable[EmbeddedFile]],
+    decode: Callable[[Item], Pixels],
     settings: Mapping[str, Any],
-    gigabytes: float,
-) -> DecodedCache[Unit]:
-    """Open the cache of some units; make it where there is none.
+    max_gigabytes: float,
+) -> DecodedCache[Item]:
+    """Open the cache of some images or pairs; decode them and write the cache if there is none yet.
 
     Args:
-        files: unit -> the files that it is decoded from.
-        decode: unit -> its pixels, uint8 of any shape; called in threads. The message of a `DataError` is
-            cached as the reason why the unit cannot be read.
-        settings: all that decides pixels beside the files.
-        gigabytes: the most that all caches may take; what finds no room is left to be decoded each time.
+        files: returns the files that an item is decoded from.
+        decode: returns the pixels of an item, uint8 of any shape; called in threads. If it raises a
+            `DataError`, its message is cached as the reason why the item cannot be read.
+        settings: everything besides the files that determines the pixels.
+        max_gigabytes: the limit for all caches. Items that do not fit must be decoded each time.
     """
-    folder = cache_folder() / "pictures"
-    file = folder / f"{_digest_of_all(units, files, settings)}.u8"
-    limit, free = gigabytes * GIGABYTE, _free_space(folder)
-    room = min(limit, free / 2)
-    index = _read_index(file, room)
+    folder = LRUFolder("pictures", (PIXELS, INDEX))
+    key = _cache_key(items, files, settings)
+    file, limit = folder.file(key, PIXELS), max_gigabytes * GIGABYTE
+    max_bytes = min(limit, _free_space(folder.path) / 2)
+    index = _read_index(file, max_bytes)
     if index is None:
         with file_lock(file.with_suffix(".lock")):
-            index = _read_index(file, room) or _write(file, units, decode, room)
-    if index.without_room and file.exists():  # Where no file could be written, that was logged already.
-        remedy = f"--cache-size {_round_up(index.needed)}" if room == limit else "a disk with more room"
-        share = f"{index.without_room} of {len(units)}"
-        log.info(f"{share} find no room among the decoded images: {remedy} would hold them all")
-    _make_room(folder, file, limit)
-    return DecodedCache(file, dict(zip(units, index.places, strict=True)))
+            index = _read_index(file, max_bytes) or _write(file, items, decode, max_bytes)
+    if file.exists():
+        folder.mark_used(key)
+        if index.missing:  # If no file could be written at all, that was logged already.
+            enough = f"--cache-size {_round_up(index.total_bytes)}"
+            _log_missing(index, enough if max_bytes == limit else "more free disk space")
+    folder.evict(limit, keep=key)
+    return DecodedCache(file, dict(zip(items, index.entries, strict=True)))
+
+
+def _log_missing(index: Index, remedy: str) -> None:
+    share = f"{index.missing} of {len(index.entries)} samples"
+    message(f"{share} do not fit in the cache of decoded images: {remedy} would hold all of them")
 
 
 def _round_up(size: int) -> float:
@@ -128,64 +138,75 @@ def _round_up(size: int) -> float:
     return math.ceil(10 * size / GIGABYTE) / 10
 
 
-def _digest_of_all(
-    units: Sequence[Unit], files: Callable[[Unit], Iterable[EmbeddedFile]], settings: Mapping[str, Any]
+def _cache_key(
+    items: Sequence[Item], files: Callable[[Item], Iterable[EmbeddedFile]], settings: Mapping[str, Any]
 ) -> str:
-    """Return a digest of all that decides the content of a cache."""
+    """Return a digest of everything that determines the content of a cache."""
     digest = hashlib.blake2b(json.dumps([FORMAT, dict(settings)], sort_keys=True).encode(), digest_size=16)
     with ThreadPoolExecutor(THREADS) as pool:
-        for part in pool.map(_digest, (list(files(unit)) for unit in units)):
-            digest.update(part)
+        for item_digest in pool.map(_digest, (list(files(item)) for item in items)):
+            digest.update(item_digest)
     return digest.hexdigest()
 
 
 def _digest(files: list[EmbeddedFile]) -> bytes:
     digest = hashlib.blake2b(digest_size=16)
     for path in files:
-        with suppress(OSError):  # Decoding fails for the same reason, and reports it.
+        with suppress(OSError):  # Decoding will fail for the same reason, and report it.
             content = path.read_bytes()
             digest.update(len(content).to_bytes(8, "little") + content)
     return digest.digest()
 
 
-def _read_index(file: Path, room: float) -> Index | None:
-    """Read the index of a cache; None where it is missing or damaged, or now has room for more units."""
-    path = file.with_suffix(".json")
+def _read_index(file: Path, max_bytes: float) -> Index | None:
+    """Read the index of a cache.
+
+    Returns:
+        None if the cache does not exist, is damaged, or has missing items that would all fit now.
+    """
     try:
-        index = Index(**json.loads(path.read_bytes()))
-        os.utime(path)  # Its time says when the cache was used last.
+        content = json.loads(file.with_suffix(INDEX).read_bytes())
+        index = Index(content["places"], content["needed"])
         size = file.stat().st_size
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, KeyError):
         return None
-    ends = [place[0] + math.prod(place[1]) for place in index.places if isinstance(place, list)]
-    if size < max(ends, default=0) or (index.without_room and index.needed <= room):
+    ends = [entry[0] + math.prod(entry[1]) for entry in index.entries if isinstance(entry, list)]
+    if size < max(ends, default=0) or (index.missing and index.total_bytes <= max_bytes):
         return None
     return index
 
 
-def _write(file: Path, units: Sequence[Unit], decode: Callable[[Unit], Pixels], room: float) -> Index:
-    """Decode all units, and write as many as there is room for."""
-    places: list[Place] = []
-    needed = 0
+def _write_index(file: Path, index: Index) -> None:
+    content = {"places": index.entries, "needed": index.total_bytes}
+    with suppress(OSError):  # Without an index, the next run decodes the images again.
+        atomic_write(file.with_suffix(INDEX), json.dumps(content).encode())
+
+
+def _write(file: Path, items: Sequence[Item], decode: Callable[[Item], Pixels], max_bytes: float) -> Index:
+    """Decode all items, and write as many as fit."""
+    entries: list[Entry] = []
+    total_bytes = 0
     with _open_to_write(file) as out:
-        images = _decode_all(units, decode)
-        for pixels in log_progress(images, len(units), "decoded %d of %d images, once for all runs"):
-            needed += 0 if isinstance(pixels, str) else pixels.nbytes
-            places.append(pixels if isinstance(pixels, str) else _append(out, pixels, room))
-    index = Index(places, needed)
-    with suppress(OSError):
-        atomic_write(file.with_suffix(".json"), json.dumps(index._asdict()).encode())
+        images = _decode_all(items, decode)
+        for pixels in track(images, len(items), "decoding images for this and later runs"):
+            if isinstance(pixels, str):
+                entries.append(pixels)
+            else:
+                total_bytes += pixels.nbytes
+                entries.append(_append(out, pixels, max_bytes))
+    index = Index(entries, total_bytes)
+    _write_index(file, index)
     return index
 
 
-def _append(out: IO[bytes] | None, pixels: Pixels, room: float) -> Place:
-    """Write pixels at the end of the file, and return their place; None where there is no room."""
-    if out is None or out.tell() + pixels.nbytes > room:
+def _append(out: IO[bytes] | None, pixels: Pixels, max_bytes: float) -> Entry:
+    """Append pixels to the file and return their entry; None if they do not fit."""
+    if out is None or out.tell() + pixels.nbytes > max_bytes:
         return None
     offset = out.tell()
     try:
         out.write(np.ascontiguousarray(pixels).data)
-    except OSError:  # The disk is full, but what is written already can be used.
+    except OSError:  # The disk is full, but what has been written can be used.
         out.seek(offset)
         return None
     return [offset, list(pixels.shape)]
@@ -193,56 +214,37 @@ def _append(out: IO[bytes] | None, pixels: Pixels, room: float) -> Place:
 
 @contextmanager
 def _open_to_write(file: Path) -> Iterator[IO[bytes] | None]:
-    """Open a file that gets its name when it is complete; yield None where none can be written."""
-    part = file.with_suffix(".part")  # Another run may have the old file mapped, so do not overwrite it.
+    """Open a file that gets its name when it is complete; yield None if the folder cannot be written."""
     with ExitStack() as stack:
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            out = stack.enter_context(part.open("wb"))
+            out = stack.enter_context(stack.enter_context(atomic_path(file)).open("wb"))
         except OSError as error:
-            log.info("decoded images cannot be kept in %s: %s", file.parent, error.strerror)
+            message(f"cannot cache decoded images in {file.parent}: {error.strerror}")
             yield None
             return
         yield out
-        with suppress(OSError):
-            out.flush()
-            os.fsync(out.fileno())
-            part.replace(file)
+        with suppress(
+            OSError
+        ):  # If the disk is full now, there is no cache, and each run decodes the images.
+            stack.close()
 
 
-def _decode_all(units: Sequence[Unit], decode: Callable[[Unit], Pixels]) -> Iterator[Pixels | str]:
-    """Yield the pixels of the units in order, or the reason why there are none, a chunk at a time."""
+def _decode_all(items: Sequence[Item], decode: Callable[[Item], Pixels]) -> Iterator[Pixels | str]:
+    """Yield the pixels of each item in order, or its error message; decode one chunk of items at a time."""
 
-    def decode_or_reason(unit: Unit) -> Pixels | str:
+    def decode_or_error(item: Item) -> Pixels | str:
         try:
-            return decode(unit)
+            return decode(item)
         except DataError as error:
             return str(error)
 
-    rest = iter(units)
+    remaining = iter(items)
     with ThreadPoolExecutor(THREADS) as pool:
-        while chunk := list(islice(rest, CHUNK)):
-            yield from pool.map(decode_or_reason, chunk)
-
-
-def _make_room(folder: Path, current: Path, limit: float) -> None:
-    """Remove the caches used longest ago until all take no more than `limit` bytes; the current one stays."""
-    with suppress(OSError):
-        caches = sorted(folder.glob("*.u8"), key=_last_use, reverse=True)
-        size = 0
-        for cache in sorted(caches, key=lambda cache: cache != current):
-            size += cache.stat().st_size
-            if size > limit and cache != current:
-                cache.with_suffix(".json").unlink(missing_ok=True)
-                cache.unlink(missing_ok=True)
-
-
-def _last_use(cache: Path) -> float:
-    index = cache.with_suffix(".json")
-    return index.stat().st_mtime if index.exists() else 0.0
+        while chunk := list(islice(remaining, CHUNK)):
+            yield from pool.map(decode_or_error, chunk)
 
 
 def _free_space(folder: Path) -> int:
-    """Return the free bytes of the disk that a folder is, or will be, on."""
+    """Return the free bytes of the disk that contains a folder, which may not exist yet."""
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     return shutil.disk_usage(existing).free

@@ -1,4 +1,4 @@
-"""The loader: endless batches in an order that the seed alone decides, from any step on."""
+"""The batch loader: infinite shuffled batches in an order that depends on the seed alone, from any step."""
 
 from __future__ import annotations
 
@@ -19,26 +19,32 @@ from translate import distributed
 from translate.data.datasets.samples import Sample, SampleDataset, SampleKey
 from translate.errors import DataError, UsageError
 
-SHUFFLED_SHARDS = 8  # tar files whose images are shuffled at a time
-THREAD_PREFETCH = 3  # batches that a thread makes before they are asked for
-WORKER_PREFETCH = 2  # batches that each worker process makes before they are asked for
+SHARDS_PER_SHUFFLE = 8  # the number of tar files whose images are shuffled at a time
+THREAD_PREFETCH = 3  # the number of batches that a loading thread prepares ahead
+WORKER_PREFETCH = 2  # the number of batches that each worker process prepares ahead
 
 
 class InfiniteBatchSampler(Sampler[list[SampleKey]]):
-    """A sampler of batches of sample keys, epoch after epoch, each in an order of its own.
+    """A sampler of batches of sample keys, epoch after epoch, with a new random order in each epoch.
 
-    An epoch is a whole number of full batches; what is left over sits out until the next epoch.
+    An epoch consists of full batches only; the images that are left over are skipped until the next epoch.
 
     Args:
-        length: images of the data set.
-        start: steps that were taken before (where a run resumes).
-        batches_per_step: batches that make up a step, one after the other.
-        share: (i, n): of n processes this is the i-th; each takes its share of a batch n times as large.
-        shard_sizes: how many images lie in each tar file: an epoch takes the files in an order of its own,
-            and shuffles the images of a few at a time.
+        length: the number of images in the dataset.
+        batch_size: the number of images in the batch of this process.
+        start: the number of steps to skip, for a run that is resumed.
+        batches_per_step: the number of batches that make up one step; they are concatenated.
+        rank: the index of this process.
+        world_size: the number of processes; each takes its part of a batch that is `world_size` times as
+            large.
+        shard_sizes: the number of images in each tar file. With it, an epoch goes through the tar files in
+            random order, and shuffles the images of a few of them at a time.
+
+    Attributes:
+        global_batch_size: the number of images in the batches of all processes.
 
     Raises:
-        UsageError: a batch is larger than the data set.
+        UsageError: a batch is larger than the dataset.
     """
 
     def __init__(
@@ -49,40 +55,42 @@ class InfiniteBatchSampler(Sampler[list[SampleKey]]):
         start: int = 0,
         *,
         batches_per_step: int = 1,
-        share: tuple[int, int] = (0, 1),
+        rank: int = 0,
+        world_size: int = 1,
         shard_sizes: Sequence[int] = (),
     ) -> None:
-        index, count = share
-        if batch_size * count > length:
-            each = f" in each of {count} processes" if count > 1 else ""
+        if batch_size * world_size > length:
+            each = f" in each of {world_size} processes" if world_size > 1 else ""
             raise UsageError(
                 f"batch_size {batch_size}{each} is more than the {length} training images:"
-                f" use --batch-size {max(1, length // count)}"
+                f" use --batch-size {max(1, length // world_size)}"
             )
-        self.length, self.batch_size, self.seed, self.start = length, batch_size * count, seed, start
-        self.share = slice(index * batch_size, (index + 1) * batch_size)
+        self.length, self.seed, self.start = length, seed, start
+        self.global_batch_size = batch_size * world_size
+        self.share = slice(rank * batch_size, (rank + 1) * batch_size)
         self.batches_per_step, self.shard_sizes = batches_per_step, shard_sizes
 
     @property
     def steps_per_epoch(self) -> int:
-        """The number of steps that take about all images once, at least one."""
-        return max(1, self.length // self.batch_size // self.batches_per_step)
+        """Return the number of steps that use about all images once, at least one."""
+        return max(1, self.length // self.global_batch_size // self.batches_per_step)
 
     def __iter__(self) -> Iterator[list[SampleKey]]:
+        """Yield the keys of this process for each step, without end."""
         batches = self._batches(self.start * self.batches_per_step)
         while True:
             yield [key for batch in islice(batches, self.batches_per_step) for key in batch[self.share]]
 
-    def _batches(self, number: int) -> Iterator[list[SampleKey]]:
-        """Yield the batch of that number, counted over all epochs, and all after it."""
-        per_epoch = self.length // self.batch_size
-        epoch, first = divmod(number, per_epoch)
+    def _batches(self, first: int) -> Iterator[list[SampleKey]]:
+        """Yield the batches of all processes from number `first` on, counted over all epochs."""
+        per_epoch = self.length // self.global_batch_size
+        epoch, first_of_epoch = divmod(first, per_epoch)
         while True:
             order = self._order(np.random.default_rng([self.seed, epoch]))
-            for batch in range(first, per_epoch):
-                indices = order[batch * self.batch_size : (batch + 1) * self.batch_size]
+            for batch in range(first_of_epoch, per_epoch):
+                indices = order[batch * self.global_batch_size : (batch + 1) * self.global_batch_size]
                 yield [SampleKey(epoch, index) for index in indices]
-            epoch, first = epoch + 1, 0
+            epoch, first_of_epoch = epoch + 1, 0
 
     def _order(self, rng: np.random.Generator) -> list[int]:
         """Return the indices of all images in random order."""
@@ -90,7 +98,8 @@ class InfiniteBatchSampler(Sampler[list[SampleKey]]):
             return list(rng.permutation(self.length).tolist())
         shards = np.split(np.arange(self.length), np.cumsum(self.shard_sizes)[:-1])
         order = rng.permutation(len(shards)).tolist()
-        groups = [order[first : first + SHUFFLED_SHARDS] for first in range(0, len(order), SHUFFLED_SHARDS)]
+        starts = range(0, len(order), SHARDS_PER_SHUFFLE)
+        groups = [order[start : start + SHARDS_PER_SHUFFLE] for start in starts]
         return [
             index
             for group in groups
@@ -98,93 +107,99 @@ class InfiniteBatchSampler(Sampler[list[SampleKey]]):
         ]
 
 
-def load(
+def iterate_batches(
     dataset: SampleDataset, batches: InfiniteBatchSampler, workers: int, *, pin_memory: bool = False
 ) -> Iterator[Sample]:
-    """Yield batches of uint8 samples without end, made while the ones before are used.
+    """Yield batches of uint8 samples without end; the next ones are prepared in the background.
 
-    A batch is to be used before the next is asked for: the memory it lies in is filled again.
+    Use a batch before requesting the next one, because its memory is reused.
 
     Args:
-        workers: processes that make them; of none, or where samples are ready, a thread of this one does.
-        pin_memory: put them where a GPU fetches them quickest.
+        workers: the number of worker processes. If it is 0, or if the dataset is ready in memory, a thread of
+            this process prepares the batches.
+        pin_memory: whether to put batches into page-locked memory, for faster transfer to a GPU.
 
     Raises:
-        DataError: an image cannot be read any more, or the images of a batch differ in size.
+        DataError: an image cannot be read, or the images of a batch differ in size.
     """
     if workers == 0 or dataset.ready:
-        yield from _load_in_thread(dataset, batches, pin_memory)
+        yield from _iterate_in_thread(dataset, batches, pin_memory)
     else:
-        yield from _load_in_workers(dataset, batches, workers, pin_memory)
+        yield from _iterate_in_workers(dataset, batches, workers, pin_memory)
 
 
-def _load_in_thread(
+def _iterate_in_thread(
     dataset: SampleDataset, batches: InfiniteBatchSampler, pin_memory: bool
 ) -> Iterator[Sample]:
     def make_batch(keys: list[SampleKey]) -> Sample:
-        batch = _stack([dataset[key] for key in keys])
+        batch = _collate([dataset[key] for key in keys])
         return {name: tensor.pin_memory() for name, tensor in batch.items()} if pin_memory else batch
 
-    pool, rest = ThreadPoolExecutor(1), iter(batches)
+    pool, remaining = ThreadPoolExecutor(1), iter(batches)
     try:
-        waiting = deque(pool.submit(make_batch, keys) for keys in islice(rest, THREAD_PREFETCH))
-        for keys in rest:
-            yield waiting.popleft().result()
-            waiting.append(pool.submit(make_batch, keys))
+        pending = deque(pool.submit(make_batch, keys) for keys in islice(remaining, THREAD_PREFETCH))
+        for keys in remaining:
+            yield pending.popleft().result()
+            pending.append(pool.submit(make_batch, keys))
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _load_in_workers(
+def _iterate_in_workers(
     dataset: SampleDataset, batches: InfiniteBatchSampler, workers: int, pin_memory: bool
 ) -> Iterator[Sample]:
-    slots = None if pin_memory else _Slots(dataset, next(iter(batches)), workers)
+    shared = None if pin_memory else _SharedBatches(dataset, next(iter(batches)), workers)
     with warnings.catch_warnings():
-        # Torch warns of more processes than cores, but waiting for files takes no core.
+        # Torch warns if there are more workers than cores, but a worker that waits for a file needs no core.
         warnings.simplefilter("ignore")
         loader = DataLoader(
             dataset,
             batch_sampler=batches,
             num_workers=workers,
             prefetch_factor=WORKER_PREFETCH,
-            collate_fn=_stack if slots is None else slots.fill,
+            collate_fn=_collate if shared is None else shared.store,
             worker_init_fn=_set_up_worker,
             pin_memory=pin_memory,
-            # From the global generator the loader would draw a seed, and so change what training draws.
+            # Without a generator, the loader would draw a seed from torch's global one, which training uses.
             generator=torch.Generator(),
         )
         loaded = iter(loader)
     try:
         for batch in loaded:
-            yield batch if slots is None else slots.batch(batch)
-    except DataError as error:  # A worker's error holds its whole traceback, so take the last line of it.
+            yield batch if shared is None else shared.get(batch)
+    except DataError as error:
+        # The message of a worker's error contains its traceback; the last line is the original message.
         raise DataError(
             str(error).rstrip().splitlines()[-1].removeprefix(f"{DataError.__module__}.DataError: ")
         ) from None
 
 
 def is_lost_worker(error: RuntimeError) -> bool:
-    """Return whether torch says that a worker process was killed, an error that any line may raise."""
+    """Return whether torch raised an error, which any line may get, because a worker process was killed."""
     return str(error).startswith("DataLoader worker")
 
 
-class _Slots:
-    """Memory shared with the worker processes, for the batches that they make before they are asked for.
+class _SharedBatches:
+    """Shared memory in which worker processes store their batches.
 
-    Torch would take new memory for each batch, which costs more than to fill it.
+    Torch would allocate new shared memory for each batch, which takes longer than to fill it.
 
     Args:
-        keys: of a batch; most batches are as large.
+        keys: the keys of one batch, from which the size of the memory follows.
     """
 
     def __init__(self, dataset: SampleDataset, keys: list[SampleKey], workers: int) -> None:
-        sizes = (workers, WORKER_PREFETCH + 1, len(keys))  # The batch in use takes one slot more.
+        # Each worker has one slot per batch that it prepares ahead, and one for the batch in use.
+        sizes = (workers, WORKER_PREFETCH + 1, len(keys))
         self.tensors = {name: _shared_memory(sizes, tensor) for name, tensor in dataset[keys[0]].items()}
         self.count = 0
 
-    def fill(self, samples: list[Sample]) -> tuple[int, int] | Sample:
-        """Put a batch into this process's next slot and return which; return one of another size as it is."""
-        batch, worker = _stack(samples), get_worker_info()
+    def store(self, samples: list[Sample]) -> tuple[int, int] | Sample:
+        """Store a batch in the next slot of this worker and return the slot.
+
+        A batch that does not fit, because its images have another size, is returned itself.
+        """
+        batch, worker = _collate(samples), get_worker_info()
         assert worker is not None
         if any(tensor.shape != self.tensors[name].shape[2:] for name, tensor in batch.items()):
             return batch
@@ -194,15 +209,15 @@ class _Slots:
             self.tensors[name][slot].copy_(tensor)
         return slot
 
-    def batch(self, slot: tuple[int, int] | Sample) -> Sample:
-        """Return the batch that `fill` put into a slot, as the main process sees it."""
+    def get(self, slot: tuple[int, int] | Sample) -> Sample:
+        """Return the batch for what `store` returned in the worker."""
         if isinstance(slot, dict):
             return slot
         return {name: tensor[slot] for name, tensor in self.tensors.items()}
 
 
 def _shared_memory(sizes: tuple[int, ...], like: Tensor) -> Tensor:
-    """Allocate shared memory for several such tensors; images lie channels last, as they were decoded."""
+    """Allocate shared memory for tensors of one shape; images are channels last in memory, as decoded."""
     is_image = like.ndim == 3
     shape = like.movedim(0, -1).shape if is_image else like.shape
     memory = torch.empty(*sizes, *shape, dtype=like.dtype)
@@ -210,30 +225,32 @@ def _shared_memory(sizes: tuple[int, ...], like: Tensor) -> Tensor:
     return memory.movedim(-1, -3) if is_image else memory
 
 
-def _stack(samples: list[Sample]) -> Sample:
-    """Stack samples of one size into a batch; images lie in memory channels last, as they were decoded."""
+def _collate(samples: list[Sample]) -> Sample:
+    """Stack samples into a batch; images are channels last in memory, as decoded."""
     for name in samples[0]:
         sizes = {tuple(sample[name].shape[1:]) for sample in samples}
         if len(sizes) > 1:
-            shown = " and ".join(f"{width}x{height}" for height, width in sorted(sizes)[:2])
+            examples = " and ".join(f"{width}x{height}" for height, width in sorted(sizes)[:2])
             raise DataError(
-                f"a batch would hold images of {shown}: use --batch-size 1, or a --preprocess that crops"
+                f"the images of a batch differ in size ({examples}):"
+                " use --batch-size 1, or a --preprocess that crops"
             )
-    return {name: _stack_tensors([sample[name] for sample in samples]) for name in samples[0]}
+    return {name: _stack([sample[name] for sample in samples]) for name in samples[0]}
 
 
-def _stack_tensors(tensors: list[Tensor]) -> Tensor:
+def _stack(tensors: list[Tensor]) -> Tensor:
     if tensors[0].ndim < 3:
         return torch.stack(tensors)
-    # NumPy stacks images, because torch would start threads for it.
-    rows = np.stack([tensor.permute(1, 2, 0).numpy() for tensor in tensors])
-    return torch.from_numpy(rows).permute(0, 3, 1, 2)
+    # Stack images with NumPy, because torch would start threads for it.
+    stacked = np.stack([tensor.permute(1, 2, 0).numpy() for tensor in tensors])
+    return torch.from_numpy(stacked).permute(0, 3, 1, 2)
 
 
 def _set_up_worker(_: int) -> None:
-    """Leave signals to the main process, and use one thread, because the network needs the other cores."""
+    """Leave signals to the main process, and use one thread, because the networks need the other cores."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by which the main process ends it
-    if distributed.world_size() > 1:  # Torchrun sends it to all, while the main process takes its last step.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # The main process ends workers with SIGTERM.
+    if distributed.world_size() > 1:
+        # Torchrun sends SIGTERM to all processes, but the main process still needs batches for its last step.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     cv2.setNumThreads(0)

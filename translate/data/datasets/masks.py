@@ -1,6 +1,7 @@
-"""Drawing random masks of holes to train on: strokes, boxes, blobs and outlines, of the papers' sizes.
+"""Draw random masks for training on inpainting: strokes, boxes, blobs and outlines.
 
-White (255) is hole. The classes of size are those of arXiv:1804.07723, table 2, and one beyond them.
+A mask is 255 in the hole and 0 elsewhere. The fraction of the image that the hole takes is drawn from the
+size classes of arXiv:1804.07723, table 2, and one larger class.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ Mask = NDArray[np.uint8]
 HOLE_SIZES = tuple(
     (low / 100, high / 100) for low, high in ((1, 10), (10, 20), (20, 30), (30, 40), (40, 50), (50, 60))
 )
-LARGEST_SIZE = (0.6, 0.9)  # beyond the classes of the paper
-MAX_SHAPES = 60  # that are tried before a mask is taken as it is
+LARGEST_SIZE = (0.6, 0.9)  # a class that the paper does not have
+MAX_SHAPES = 60  # the number of shapes after which a mask is used even if its hole is still too small
 
 
 def draw_mask(
@@ -27,20 +28,20 @@ def draw_mask(
     kinds: tuple[str, ...] = (),
     size: tuple[float, float] | None = None,
 ) -> Mask:
-    """Draw a mask, (H, W) uint8, 0 or 255, that follows from the state of `rng` alone.
+    """Draw a mask, (H, W) uint8, 0 or 255, which depends on the state of `rng` alone.
 
     Args:
-        kinds: of `strokes`, `boxes`, `blobs` and `outlines`; by default any, and often two in one mask.
-        size: least and greatest share of the hole; by default that of a class, each as likely.
+        kinds: `strokes`, `boxes`, `blobs` or `outlines`; by default one or two of them at random.
+        size: minimum and maximum fraction of the image that the hole takes; by default a random size class.
     """
     classes = (*HOLE_SIZES, LARGEST_SIZE)
     low, high = size or classes[rng.integers(len(classes))]
     share = rng.uniform(low, high)
-    chosen = rng.choice(list(kinds or KINDS), size=rng.integers(1, 3))
+    chosen = rng.choice(list(kinds or SHAPES), size=rng.integers(1, 3))
     mask = np.zeros((height, width), np.uint8)
     for _ in range(MAX_SHAPES):
         candidate = mask.copy()
-        KINDS[rng.choice(chosen)](rng, candidate, share)
+        SHAPES[rng.choice(chosen)](rng, candidate, share)
         if (candidate > 0).mean() <= high:
             mask = candidate
         if (mask > 0).mean() >= max(low, 0.9 * share):
@@ -48,8 +49,8 @@ def draw_mask(
     return mask
 
 
-def _strokes(rng: np.random.Generator, mask: Mask, share: float) -> None:
-    """Draw the line of a brush that turns a little at each of its steps."""
+def _draw_strokes(rng: np.random.Generator, mask: Mask, share: float) -> None:
+    """Draw a brush stroke whose direction changes a little after each segment."""
     height, width = mask.shape
     side = min(height, width)
     thickness = max(1, round(side * rng.uniform(0.01, 0.04 + 0.12 * share)))
@@ -64,7 +65,7 @@ def _strokes(rng: np.random.Generator, mask: Mask, share: float) -> None:
         position = target
 
 
-def _boxes(rng: np.random.Generator, mask: Mask, share: float) -> None:
+def _draw_box(rng: np.random.Generator, mask: Mask, share: float) -> None:
     """Draw a rectangle of random area and aspect ratio."""
     height, width = mask.shape
     area, ratio = share * rng.uniform(0.2, 1.1), np.exp(rng.normal(0, 0.5))
@@ -74,16 +75,16 @@ def _boxes(rng: np.random.Generator, mask: Mask, share: float) -> None:
     mask[top : top + h, left : left + w] = 255
 
 
-def _blobs(rng: np.random.Generator, mask: Mask, share: float) -> None:
-    """Draw smooth noise above a level: spots of any form, some with islands in them."""
+def _draw_blobs(rng: np.random.Generator, mask: Mask, share: float) -> None:
+    """Draw the regions where smooth noise exceeds a threshold; some of them have holes of their own."""
     height, width = mask.shape
     cells = int(rng.integers(3, 9))
     noise = cv2.resize(rng.normal(size=(cells, cells)), (width, height), interpolation=cv2.INTER_CUBIC)
     mask[noise > np.quantile(noise, 1 - share * rng.uniform(0.4, 1.0))] = 255
 
 
-def _outlines(rng: np.random.Generator, mask: Mask, share: float) -> None:
-    """Draw something like an object: a body with a wavy outline, and limbs."""
+def _draw_outline(rng: np.random.Generator, mask: Mask, share: float) -> None:
+    """Draw the silhouette of an object: a body with a wavy outline, and limbs."""
     height, width = mask.shape
     side = np.sqrt(share * rng.uniform(0.2, 0.8) * height * width / np.pi)
     center = rng.uniform((0.1 * width, 0.1 * height), (0.9 * width, 0.9 * height))
@@ -99,13 +100,14 @@ def _outlines(rng: np.random.Generator, mask: Mask, share: float) -> None:
         cv2.line(mask, _point(start), _point(end), 255, max(1, round(side * rng.uniform(0.1, 0.3))))
 
 
-KINDS: dict[str, Callable[[np.random.Generator, Mask, float], None]] = {
-    "strokes": _strokes,
-    "boxes": _boxes,
-    "blobs": _blobs,
-    "outlines": _outlines,
-}
-
-
 def _point(position: NDArray[np.float64]) -> tuple[int, int]:
     return int(position[0]), int(position[1])
+
+
+# The functions that draw one shape of a kind into a mask. Random choices depend on their order.
+SHAPES: dict[str, Callable[[np.random.Generator, Mask, float], None]] = {
+    "strokes": _draw_strokes,
+    "boxes": _draw_box,
+    "blobs": _draw_blobs,
+    "outlines": _draw_outline,
+}

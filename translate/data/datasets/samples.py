@@ -1,4 +1,4 @@
-"""Sets of training and validation samples. The same key (epoch, index) always gives the same sample."""
+"""Datasets of training and validation samples. The same key (epoch, index) always gives the same sample."""
 
 from __future__ import annotations
 
@@ -27,26 +27,29 @@ from translate.errors import DataError
 from translate.images import Pixels
 
 Sample = dict[str, Tensor]
-MAX_TRIES = 20  # samples in a row that cannot be read, before it is an error
-HOLES = 1  # a third key of the random generator, so that holes are not drawn by the numbers of the crop
+MAX_TRIES = 20  # the number of unreadable images in a row after which loading fails
+MASK_STREAM = (
+    1  # an extra seed of masks, so that they do not depend on the random numbers of the augmentation
+)
 
 log = logging.getLogger("translate")
 
 
 @dataclass(frozen=True, slots=True)
 class SampleKey:
-    """The key of a sample: all that is random in it follows from the seed, the epoch and the index."""
+    """The key of a sample, which together with the seed determines all that is random in it."""
 
     epoch: int
     index: int
 
 
 class SampleDataset(Dataset[Sample]):
-    """A set of known length whose samples are named images, (C, H, W) uint8.
+    """A dataset whose samples are dictionaries of (C, H, W) uint8 images.
 
     Attributes:
-        shard_sizes: how many images lie in each tar file, in order; empty where the images are files.
-        ready: samples come from memory, quicker than they would come from another process.
+        shard_sizes: the number of images in each tar file, in order; empty if the images are plain files.
+        ready: whether this process makes samples from memory faster than it would get them from a worker
+            process.
     """
 
     shard_sizes: Sequence[int] = ()
@@ -56,10 +59,12 @@ class SampleDataset(Dataset[Sample]):
         raise NotImplementedError
 
     def __getitem__(self, key: SampleKey) -> Sample:
-        """Return a sample; of tar files, the next that can be read, because they were not checked before.
+        """Return the sample of a key.
+
+        The images in tar files are not checked before training, so an unreadable one is replaced by the next.
 
         Raises:
-            DataError: it cannot be read, nor the many after it.
+            DataError: the image cannot be read; or in tar files, neither can the images after it.
         """
         if not self.shard_sizes:
             return self.sample(key)
@@ -68,24 +73,29 @@ class SampleDataset(Dataset[Sample]):
             try:
                 return self.sample(SampleKey(key.epoch, (key.index + offset) % len(self)))
             except DataError as error:
-                last = error
-                _log_once(f"left out, {error}")
+                last_error = error
+                _log_once(f"left out: {error}")
         raise DataError(
-            f"{tries} images in a row cannot be read, the last: {last}; translate data check tells of all"
+            f"{tries} images in a row cannot be read, the last error: {last_error}:"
+            " run translate data check to list all of them"
         )
 
     def sample(self, key: SampleKey) -> Sample:
-        """Return the sample of exactly this key."""
+        """Return the sample of a key, without a replacement if its image cannot be read.
+
+        Raises:
+            DataError: the image cannot be read.
+        """
         raise NotImplementedError
 
 
 class PairedDataset(SampleDataset):
-    """Pairs as `a` and `b`, (3, H, W) uint8, `a` being what is translated.
+    """A dataset of pairs: `a`, the input, and `b`, the target, (3, H, W) uint8 each.
 
     Args:
-        training: random crops and flips; otherwise the same sample for every epoch.
-        swap: B is what is translated.
-        cache: of the pairs, for training.
+        training: whether to apply random data augmentation; if not, a sample is the same in every epoch.
+        swap: whether to exchange A and B, for the direction BtoA.
+        cache: the decoded images of the pairs, for training.
     """
 
     def __init__(
@@ -115,13 +125,15 @@ class PairedDataset(SampleDataset):
 
 
 class UnpairedDataset(SampleDataset):
-    """Images of two domains as `a` and `b`, (3, H, W) uint8; as long as the longer of the two.
+    """A dataset of two domains, `a` and `b`, (3, H, W) uint8 each; as long as the larger domain.
 
-    A is taken in turn by the index; B is drawn at random in training, and by the index otherwise.
+    The index selects A. The image of B is random in training, and selected by the index otherwise.
 
     Args:
-        training: random crops, flips and partners; otherwise the same sample for every epoch.
-        cache: of the images of both domains, for training.
+        files: the images of A and of B.
+        training: whether to apply random data augmentation and to draw B at random; if not, a sample is the
+            same in every epoch.
+        cache: the decoded images of both domains, for training.
     """
 
     def __init__(
@@ -146,17 +158,18 @@ class UnpairedDataset(SampleDataset):
 
     def sample(self, key: SampleKey) -> Sample:
         rng = sample_rng(self.seed, key)
-        index_b = self._choose_partner(key, rng) if self.training else key.index % len(self.b)
+        index_b = self._draw_index_b(key, rng) if self.training else key.index % len(self.b)
         a, b = (
             _to_tensor(_apply(self.transform, self.reader(source), rng))
             for source in (self.a[key.index % len(self.a)], self.b[index_b])
         )
         return {"a": a, "b": b}
 
-    def _choose_partner(self, key: SampleKey, rng: np.random.Generator) -> int:
-        """Choose any image of B.
+    def _draw_index_b(self, key: SampleKey, rng: np.random.Generator) -> int:
+        """Draw the index of an image of B.
 
-        Of tar files, an epoch takes one of B's for each of A's, so that few are read at a time.
+        In tar files, all images of one shard of A get images of one shard of B, which differs from epoch to
+        epoch, so that few shards are read at the same time.
         """
         if not (self.shard_ends and self.shard_ends_b):
             return int(rng.integers(len(self.b)))
@@ -166,11 +179,11 @@ class UnpairedDataset(SampleDataset):
 
 
 class PhotoDataset(SampleDataset):
-    """Photos as `photo`, (3, H, W) uint8.
+    """A dataset of photos: `photo`, (3, H, W) uint8.
 
     Args:
-        training: random crops and flips; otherwise the same sample for every epoch.
-        cache: of the photos, for training.
+        training: whether to apply random data augmentation; if not, a sample is the same in every epoch.
+        cache: the decoded photos, for training.
     """
 
     def __init__(
@@ -196,10 +209,10 @@ class PhotoDataset(SampleDataset):
 
 
 class InpaintingDataset(PhotoDataset):
-    """Photos as `photo`, (3, H, W) uint8, and holes in them as `mask`, (1, H, W) uint8, 255 in the hole.
+    """A dataset of photos, `photo`, (3, H, W) uint8, and masks, `mask`, (1, H, W) uint8, 255 in the hole.
 
     Args:
-        holes: what the holes look like: `strokes`, `boxes`, `blobs`, `outlines`, or `all` of them.
+        holes: the kind of holes: `strokes`, `boxes`, `blobs`, `outlines`, or `all` for a mixture.
     """
 
     def __init__(
@@ -213,13 +226,13 @@ class InpaintingDataset(PhotoDataset):
     ) -> None:
         super().__init__(files, c, training=training, cache=cache)
         self.training = training
-        self.ready = False  # To draw a mask takes 2 ms, so worker processes are quicker.
+        self.ready = False  # Drawing a mask takes 2 ms, so worker processes are faster.
         self.kinds = () if holes == "all" else (holes,)
 
     def sample(self, key: SampleKey) -> Sample:
         sample = super().sample(key)
         height, width = sample["photo"].shape[1:]
-        rng = np.random.default_rng([self.seed, key.epoch if self.training else 0, key.index, HOLES])
+        rng = np.random.default_rng([self.seed, key.epoch if self.training else 0, key.index, MASK_STREAM])
         mask = draw_mask(rng, height, width, self.kinds)
         return {**sample, "mask": torch.from_numpy(mask)[None]}
 
@@ -230,7 +243,7 @@ def sample_rng(seed: int, key: SampleKey) -> np.random.Generator:
 
 
 def _apply(transform: A.Compose, pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """Transform an image, (H, W, 3), or both of a pair alike, (2, H, W, 3), as `rng` decides."""
+    """Augment an image, (H, W, 3), or both images of a pair alike, (2, H, W, 3)."""
     transform.set_random_seed(int(rng.integers(2**31)))
     if pixels.ndim == 3:
         return np.asarray(transform(image=pixels)["image"])
@@ -239,11 +252,12 @@ def _apply(transform: A.Compose, pixels: Pixels, rng: np.random.Generator) -> Pi
 
 
 def _to_tensor(pixels: Pixels) -> Tensor:
+    # Torch needs a writable array, and pixels from the cache are read-only.
     return torch.from_numpy(np.require(pixels, requirements=["C", "W"])).permute(2, 0, 1)
 
 
 def _repeat_sizes(sizes: Sequence[int], length: int) -> list[int]:
-    """Repeat the sizes of shards until they add up to a length; the last is cut."""
+    """Repeat the sizes of shards until their sum is `length`; the last one is reduced to fit."""
     ends = (min(end, length) for end in accumulate(cycle(sizes)))
     bounds = [0, *takewhile(lambda end: end < length, ends), length] if sizes else []
     return [end - start for start, end in pairwise(bounds)]

@@ -1,13 +1,14 @@
-"""Albumentations pipelines: how an image becomes a random training crop, and what validation sees of it.
+"""Data augmentation: albumentations pipelines of random crops, flips, rotations and color jitter.
 
-Both images of a pair go through one pipeline in one call, so that crop, flip, colour and rotation agree.
+There is one pipeline for training, and a deterministic one for validation. Both images of a pair go through
+the pipeline in one call, so that they get the same crop, flip, rotation and color jitter.
 """
 
 from __future__ import annotations
 
 import os
 
-# Albumentations asks the network for newer versions when it is imported, unless this is set before.
+# Albumentations checks online for newer versions when it is imported, unless this is set before.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 import albumentations as A
@@ -19,8 +20,8 @@ from translate.images import shorter_side_size
 PAIR = {"b": "image"}
 
 
-def whole_size(c: ImageTrainConfig, height: int, width: int, *, training: bool) -> tuple[int, int]:
-    """Return the height and width that a whole image is resized to, before anything is cropped from it."""
+def resized_shape(c: ImageTrainConfig, height: int, width: int, *, training: bool) -> tuple[int, int]:
+    """Return the height and width to which an image is resized before it is cropped."""
     side = c.resize_to if training else c.image_size
     if c.preprocess == "resize_and_crop":
         return side, side
@@ -32,7 +33,11 @@ def whole_size(c: ImageTrainConfig, height: int, width: int, *, training: bool) 
 
 
 def training_transform(c: ImageTrainConfig) -> A.Compose:
-    """Build the pipeline of random crops, flips and jitter of whole images: image=a, b=b, (H, W, 3) uint8."""
+    """Build the data augmentation pipeline for training.
+
+    Returns:
+        A pipeline for `image=` and optionally `b=`, which are (H, W, 3) uint8 at the size of `resized_shape`.
+    """
     steps = _crop(c, A.RandomCrop)
     if c.preprocess == "random_resized_crop":
         steps = [_random_resized_crop(c.image_size)]
@@ -46,25 +51,29 @@ def training_transform(c: ImageTrainConfig) -> A.Compose:
 
 
 def evaluation_transform(c: ImageTrainConfig) -> A.Compose:
-    """Build the pipeline without randomness: the whole image where training resizes, else its center crop."""
+    """Build the deterministic pipeline for validation, which crops the center of an image or pads it.
+
+    With --preprocess resize_and_crop, the image already has the size of the crop, so validation sees all of
+    it.
+    """
     return A.Compose(_crop(c, A.CenterCrop), additional_targets=PAIR)
 
 
 def _crop(c: ImageTrainConfig, crop: type[A.BasicTransform]) -> list[A.BasicTransform]:
-    """Crop to the image size, or pad to a size that the network can take, mirroring the edges."""
+    """Crop to the image size, or pad to a size that the networks accept, with the mirrored image."""
     border = cv2.BORDER_REFLECT_101
     if c.preprocess.endswith("crop"):
         return [crop(c.image_size, c.image_size, pad_if_needed=True, border_mode=border)]
-    least, multiple = c.min_image_size, c.size_multiple
+    min_size, multiple = c.min_image_size, c.size_multiple
     divisors = {"pad_height_divisor": multiple, "pad_width_divisor": multiple}
     return [
-        A.PadIfNeeded(least, least, border_mode=border),
+        A.PadIfNeeded(min_size, min_size, border_mode=border),
         A.PadIfNeeded(None, None, **divisors, border_mode=border),
     ]
 
 
 def _random_resized_crop(side: int) -> A.BasicTransform:
-    """Crop between a quarter and all of the image, of a slightly different aspect ratio (arXiv:1409.4842)."""
+    """Crop a quarter of the image or more, at a random aspect ratio, and resize it (arXiv:1409.4842)."""
     options = {"scale": (0.25, 1.0), "ratio": (4 / 5, 5 / 4), "area_for_downscale": "image"}
     return A.RandomResizedCrop((side, side), **options)
 

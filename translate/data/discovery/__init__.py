@@ -1,1 +1,1 @@
-"""Finding the images of a data set: folders, tar files, pairs, labels, the validation split; and checks."""
+"""Find the images of a dataset: folders, tar files (shards), pairs, labels, the validation split."""

@@ -1,4 +1,4 @@
-"""Checking every image of a data set before hours are spent on training with it."""
+"""Check that every image of a dataset can be decoded, before hours of training depend on it."""
 
 from __future__ import annotations
 
@@ -17,19 +17,21 @@ from translate.data.discovery.find import (
     find_photos,
     find_unpaired,
 )
+from translate.data.discovery.labels import find_labeled
 from translate.data.discovery.location import ImageSource
 from translate.errors import DataError, UsageError
 from translate.images import read_rgb
 
 THREADS = 4
+FROM_NOISE = "dcgan and other recipes from noise"  # These have no validation set.
 
 
 def find_unreadable(files: Iterable[ImageSource]) -> dict[ImageSource, str]:
-    """Decode every file, and return those that cannot be read, with the reason."""
+    """Decode all files; return the error message of each one that cannot be read."""
     unique = sorted(set(files), key=str)
     with ThreadPoolExecutor(THREADS) as pool:
-        reasons = pool.map(_read_error, unique)
-        return {path: reason for path, reason in zip(unique, reasons, strict=True) if reason}
+        errors = pool.map(_read_error, unique)
+        return {path: error for path, error in zip(unique, errors, strict=True) if error}
 
 
 def _read_error(source: ImageSource) -> str:
@@ -40,64 +42,87 @@ def _read_error(source: ImageSource) -> str:
     return ""
 
 
-FoundT = TypeVar("FoundT", PairedImages, UnpairedImages, Photos)
+CollectionT = TypeVar("CollectionT", PairedImages, UnpairedImages, Photos)
 
 
-def without_unreadable(found: FoundT, errors: Mapping[ImageSource, str] | None = None) -> FoundT:
-    """Return the same data set without the images that cannot be read, each named in its notes.
+def exclude_unreadable(images: CollectionT, checked: Mapping[ImageSource, str] | None = None) -> CollectionT:
+    """Return the dataset without the images that cannot be read, and with a note for each of them.
 
-    Of tar files only the validation set is checked, because the rest may be too much to read beforehand.
+    Of datasets in tar files only the validation set is checked, because the rest may be too much to read
+    before training.
 
     Args:
-        errors: of files that were decoded before: why they cannot be read, or nothing.
+        checked: files that were decoded before, with their error messages, empty if they can be read.
 
     Raises:
-        DataError: nothing is left to train on.
+        DataError: no readable training images are left.
     """
-    known = errors or {}
-    files = [file for file in found.files() if isinstance(file, Path)] + found.validation_files()
-    reasons = {**known, **find_unreadable(file for file in files if file not in known)}
-    bad = {path: reason for path, reason in reasons.items() if reason}
-    good = found.exclude(bad, [f"left out, {reason}" for reason in dict.fromkeys(bad.values())])
-    if not good.train or not all(good.train):
-        raise DataError(f"no image is left to train on; the first bad one: {next(iter(bad.values()))}")
-    return good
+    checked = checked or {}
+    files = [file for file in images.files() if isinstance(file, Path)] + images.validation_files()
+    errors = {**checked, **find_unreadable(file for file in files if file not in checked)}
+    bad = {path: error for path, error in errors.items() if error}
+    readable = images.exclude(bad, [f"left out: {error}" for error in dict.fromkeys(bad.values())])
+    if not readable.train or not all(readable.train):
+        raise no_images_error(bad.values())
+    return readable
+
+
+def no_images_error(errors: Iterable[str]) -> DataError:
+    """Return the error for a dataset without readable training images, with the first of some errors."""
+    reason = next((f"; the first error: {error}" for error in errors), "")
+    return DataError(f"there are no readable training images{reason}")
 
 
 @dataclass
-class Inspection:
-    """The result of `translate data check`: what a folder can train, and what is wrong with it."""
+class DatasetCheck:
+    """The result of checking a dataset.
+
+    Attributes:
+        lines: the report: what each recipe would use of it, then the problems.
+        problems: damaged files, and files that no recipe or not every recipe can use.
+    """
 
     lines: list[str]
     problems: list[str]
 
 
-def inspect(folder: str) -> Inspection:
-    """Find the images of a folder as each kind of recipe would, and decode every one.
+def check_dataset(folder: str) -> DatasetCheck:
+    """Report what each recipe would use of a folder or of tar files, after decoding every image.
 
     Raises:
-        UsageError: there is no image in it.
+        UsageError: there are no images.
     """
-    finders: dict[str, Callable[..., ImageCollection]] = {"pix2pix": find_paired, "cyclegan": find_unpaired}
-    found: dict[str, ImageCollection] = {}
+    collections: dict[str, ImageCollection] = {}
     refusals = []
+    finders: dict[str, Callable[..., ImageCollection]] = {"pix2pix": find_paired, "cyclegan": find_unpaired}
     for recipe, find in finders.items():
         try:
-            found[recipe] = find(folder, None, None)
+            collections[recipe] = find(folder, None, None)
         except UsageError as error:
-            refusals.append(f"not for {recipe}: {error}")
-    if "cyclegan" not in found:
-        found["colorize, inpaint, images from noise"] = find_photos(folder)
-    bad = find_unreadable(file for one in found.values() for file in one.files())
-    lines = [f"for {recipe}: {one.exclude(bad, []).summary}" for recipe, one in found.items()]
-    notes = _merge_notes(found)
-    return Inspection([*lines, *refusals, *notes, *bad.values()], [*notes, *bad.values()])
+            refusals.append(f"{recipe} cannot use it: {error}")
+    # A folder of two domains is meant for translation, so the other recipes are of no interest then.
+    is_flat = "cyclegan" not in collections
+    if is_flat:
+        collections["colorize and inpaint"] = find_photos(folder)
+    bad = find_unreadable(file for images in collections.values() for file in images.files())
+    summaries = {recipe: images.exclude(bad, []).summary for recipe, images in collections.items()}
+    if is_flat:
+        try:
+            summaries[FROM_NOISE] = find_labeled(folder, with_classes=False).exclude(bad, []).summary
+        except (UsageError, DataError) as error:
+            refusals.append(f"{FROM_NOISE} cannot use it: {error}")
+    lines = [f"{recipe} would use {summary}" for recipe, summary in summaries.items()]
+    notes = _merge_notes(collections)
+    return DatasetCheck([*lines, *refusals, *notes, *bad.values()], [*notes, *bad.values()])
 
 
-def _merge_notes(found: Mapping[str, ImageCollection]) -> list[str]:
-    """Return the notes for all recipes, each once, with the recipe where it is for one only."""
+def _merge_notes(collections: Mapping[str, ImageCollection]) -> list[str]:
+    """Return each note once, with the name of the recipe if the note does not apply to all of them."""
     recipes: dict[str, list[str]] = {}
-    for recipe, one in found.items():
-        for note in one.notes:
+    for recipe, images in collections.items():
+        for note in images.notes:
             recipes.setdefault(note, []).append(recipe)
-    return [note if len(of) == len(found) else f"for {of[0]}: {note}" for note, of in recipes.items()]
+    return [
+        note if len(names) == len(collections) else f"for {names[0]}: {note}"
+        for note, names in recipes.items()
+    ]

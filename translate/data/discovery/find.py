@@ -1,4 +1,4 @@
-"""Finding the images of a data set: pairs, two domains, or photos, each to train on and for validation."""
+"""Find the training and validation images of a dataset: pairs, images of two domains, or photos."""
 
 from __future__ import annotations
 
@@ -11,97 +11,118 @@ from translate.data.discovery.location import (
     ImageSource,
     list_images,
     locate_data,
-    name_in,
+    relative_name,
     shard_notes,
 )
 from translate.data.discovery.pair import Pair, Pairing, pair_by_key, pair_by_stem, pair_joined
 from translate.data.discovery.shards import CACHE_SIZE, Shards
-from translate.data.discovery.split import VALIDATION_MAX, VALIDATION_NAMES, split_place, split_validation
+from translate.data.discovery.split import VALIDATION_MAX, VALIDATION_NAMES, split_images, split_validation
 from translate.errors import UsageError
 
-TWO_DOMAINS = "--data DIR, or --domainA DIR and --domainB DIR"  # what to give where two domains are needed
+DATA_FLAGS = "--data DIR, or --domainA DIR and --domainB DIR"  # the flags that give two domains
 
 
 @dataclass
 class PairedImages:
-    """Pairs of a training and a validation set, with notes for the person on what was left out."""
+    """The training and validation pairs of a dataset.
+
+    Attributes:
+        notes: messages about files that are left out.
+    """
 
     train: list[Pair]
     validation: list[Pair]
     notes: list[str] = field(default_factory=list)
 
     def files(self) -> list[ImageSource]:
+        """Return all files, those for training first."""
         return [file for pair in self.train for file in pair.files] + self.validation_files()
 
     def validation_files(self) -> list[ImageSource]:
+        """Return the files of the validation set."""
         return [file for pair in self.validation for file in pair.files]
 
     def exclude(self, bad: Collection[ImageSource], notes: list[str]) -> PairedImages:
-        """Return the same data set without the pairs that hold a bad file."""
+        """Return the dataset without the pairs that contain a bad file, and with more notes."""
         train, validation = (
-            [pair for pair in part if not any(file in bad for file in pair.files)]
-            for part in (self.train, self.validation)
+            [pair for pair in pairs if not any(file in bad for file in pair.files)]
+            for pairs in (self.train, self.validation)
         )
         return PairedImages(train, validation, self.notes + notes)
 
     @property
     def summary(self) -> str:
+        """Return the number of training and validation pairs in words."""
         joined = any(pair.b is None for pair in self.train)
-        how = " (halves of one file, A left and B right)" if joined else ""
-        return f"{len(self.train)} pairs{how} to train on, {len(self.validation)} held out"
+        layout = " (A is the left half of an image, B the right half)" if joined else ""
+        return f"{len(self.train)} training pairs, {len(self.validation)} validation pairs{layout}"
 
 
 @dataclass
 class UnpairedImages:
-    """Images of two domains, (A, B), of a training and a validation set."""
+    """The training and validation images of two domains, each as (A, B).
+
+    Attributes:
+        notes: messages about files that are left out.
+    """
 
     train: tuple[list[ImageSource], list[ImageSource]]
     validation: tuple[list[ImageSource], list[ImageSource]]
     notes: list[str] = field(default_factory=list)
 
     def files(self) -> list[ImageSource]:
-        return [file for side in self.train for file in side] + self.validation_files()
+        """Return all files, those for training first."""
+        return [file for domain in self.train for file in domain] + self.validation_files()
 
     def validation_files(self) -> list[ImageSource]:
-        return [file for side in self.validation for file in side]
+        """Return the files of the validation set, those of domain A first."""
+        return [file for domain in self.validation for file in domain]
 
     def exclude(self, bad: Collection[ImageSource], notes: list[str]) -> UnpairedImages:
-        """Return the same data set without the bad files."""
+        """Return the dataset without the bad files, and with more notes."""
         train_a, train_b, validation_a, validation_b = (
-            [file for file in side if file not in bad] for side in self.train + self.validation
+            [file for file in domain if file not in bad] for domain in self.train + self.validation
         )
         return UnpairedImages((train_a, train_b), (validation_a, validation_b), self.notes + notes)
 
     @property
     def summary(self) -> str:
-        a, b, validation_a, validation_b = (len(side) for side in self.train + self.validation)
-        return f"{a} + {b} images to train on, {validation_a} + {validation_b} held out"
+        """Return the number of training and validation images of A and B in words."""
+        a, b, validation_a, validation_b = (len(domain) for domain in self.train + self.validation)
+        return f"{a} + {b} training images, {validation_a} + {validation_b} validation images"
 
 
 @dataclass
 class Photos:
-    """Images of one kind, of a training and a validation set."""
+    """The training and validation photos of a dataset.
+
+    Attributes:
+        notes: messages about files that are left out.
+    """
 
     train: list[ImageSource]
     validation: list[ImageSource]
     notes: list[str] = field(default_factory=list)
 
     def files(self) -> list[ImageSource]:
+        """Return all files, those for training first."""
         return self.train + self.validation
 
     def validation_files(self) -> list[ImageSource]:
+        """Return the files of the validation set."""
         return self.validation
 
     def exclude(self, bad: Collection[ImageSource], notes: list[str]) -> Photos:
-        """Return the same data set without the bad files."""
+        """Return the dataset without the bad files, and with more notes."""
         train, validation = (
-            [file for file in part if file not in bad] for part in (self.train, self.validation)
+            [file for file in files if file not in bad] for files in (self.train, self.validation)
         )
         return Photos(train, validation, self.notes + notes)
 
     @property
     def summary(self) -> str:
-        return f"{len(self.train)} photos to train on, {len(self.validation)} held out"
+        """Return the number of training and validation photos in words."""
+        return f"{len(self.train)} training photos, {len(self.validation)} validation photos"
 
 
 ImageCollection = PairedImages | UnpairedImages | Photos
@@ -110,21 +131,21 @@ ImageCollection = PairedImages | UnpairedImages | Photos
 def find_paired(
     data: str | None, domain_a: str | None, domain_b: str | None, *, cache_size: float = CACHE_SIZE
 ) -> PairedImages:
-    """Find pairs: joined A|B files of a folder, or files of two folders by stem, or images in tar files.
+    """Find pairs: joined A|B files in a folder, files of two folders by stem, or images in tar files by name.
 
     Args:
-        cache_size: gigabytes that copies of tar files from elsewhere may take.
+        cache_size: maximum gigabytes of local copies of remote tar files.
 
     Raises:
-        UsageError: a folder is missing, empty or given twice, or no pair is found.
+        UsageError: a folder is missing, empty or given twice, or there are no pairs.
     """
-    if domains := _find_domains(data, domain_a, domain_b, cache_size):
+    if domains := _locate_domains(data, domain_a, domain_b, cache_size):
         return _split_pairs(pair_by_stem(*domains), domains[0])
-    root = locate_data(data, TWO_DOMAINS, cache_size=cache_size)
+    root = locate_data(data, DATA_FLAGS, cache_size=cache_size)
     if isinstance(root, Shards):
         return _split_pairs(pair_by_key(root), root)
-    training = _pair_part(root, "train") or _pair_part(root, "") or pair_joined(root)
-    validation = next((pairing for part in VALIDATION_NAMES if (pairing := _pair_part(root, part))), None)
+    training = _pair_subset(root, "train") or _pair_subset(root, "") or pair_joined(root)
+    validation = next((pairing for name in VALIDATION_NAMES if (pairing := _pair_subset(root, name))), None)
     if validation is None:
         return _split_pairs(training, root)
     return PairedImages(training[0], validation[0][:VALIDATION_MAX], training[1] + validation[1])
@@ -133,95 +154,98 @@ def find_paired(
 def find_unpaired(
     data: str | None, domain_a: str | None, domain_b: str | None, *, cache_size: float = CACHE_SIZE
 ) -> UnpairedImages:
-    """Find the images of two domains: in two folders, in one that holds them, or in two sets of tar files.
+    """Find the images of two domains: in two sub-folders, in two folders, or in two sets of tar files.
 
     Args:
-        cache_size: gigabytes that copies of tar files from elsewhere may take.
+        cache_size: maximum gigabytes of local copies of remote tar files.
 
     Raises:
         UsageError: a folder is missing, empty or given twice.
     """
-    if domains := _find_domains(data, domain_a, domain_b, cache_size):
+    if domains := _locate_domains(data, domain_a, domain_b, cache_size):
         return _split_domains(*domains)
-    root = locate_data(data, TWO_DOMAINS, cache_size=cache_size)
+    root = locate_data(data, DATA_FLAGS, cache_size=cache_size)
     if isinstance(root, Shards):
-        raise UsageError(f"{data} is one set of tar files: name two by --domainA and --domainB")
-    train = _find_sides(root, "train") or _find_sides(root, "")
+        raise UsageError(f"{data} is one set of tar files: give two, with --domainA and --domainB")
+    train = _domain_folders(root, "train") or _domain_folders(root, "")
     if train is None:
         raise UsageError(
-            f"{root} holds neither trainA/ and trainB/ nor A/ and B/:"
-            " name two folders by --domainA and --domainB"
+            f"{root} has neither trainA/ and trainB/ nor A/ and B/:"
+            " give two folders with --domainA and --domainB"
         )
-    validation = next((sides for part in VALIDATION_NAMES if (sides := _find_sides(root, part))), None)
+    validation = next(
+        (folders for name in VALIDATION_NAMES if (folders := _domain_folders(root, name))), None
+    )
     if validation is None:
         return _split_domains(*train)
-    a, b = (list_images(side) for side in train)
-    validation_a, validation_b = (list_images(side)[:VALIDATION_MAX] for side in validation)
+    a, b = (list_images(folder) for folder in train)
+    validation_a, validation_b = (list_images(folder)[:VALIDATION_MAX] for folder in validation)
     return UnpairedImages((a, b), (validation_a, validation_b))
 
 
 def find_photos(data: str | None, *, cache_size: float = CACHE_SIZE) -> Photos:
-    """Find photos: in a flat folder, in one with train/ (and val/ or test/) in it, or in tar files.
+    """Find photos: in a flat folder, in the sub-folders train/ and val/ (or test/), or in tar files.
 
     Args:
-        cache_size: gigabytes that copies of tar files from elsewhere may take.
+        cache_size: maximum gigabytes of local copies of remote tar files.
 
     Raises:
         UsageError: the folder is missing or empty.
     """
     root = locate_data(data, cache_size=cache_size)
     if isinstance(root, Shards):
-        return Photos(*split_place(root), root.notes)
+        return Photos(*split_images(root), root.notes)
     folder = root / "train" if (root / "train").is_dir() else root
-    validation = next((list_images(root / part) for part in VALIDATION_NAMES if (root / part).is_dir()), None)
+    validation = next((list_images(root / name) for name in VALIDATION_NAMES if (root / name).is_dir()), None)
     if validation is None:
-        return Photos(*split_place(folder))
-    # Without a train/ folder, val/ lies inside the folder that is trained on.
-    apart = set(validation)
-    return Photos([path for path in list_images(folder) if path not in apart], validation[:VALIDATION_MAX])
+        return Photos(*split_images(folder))
+    # If there is no train/, the validation folder lies inside the training folder.
+    excluded = set(validation)
+    return Photos([path for path in list_images(folder) if path not in excluded], validation[:VALIDATION_MAX])
 
 
-def _find_domains(
+def _locate_domains(
     data: str | None, a: str | None, b: str | None, cache_size: float
 ) -> tuple[DataLocation, DataLocation] | None:
-    """Return the places of --domainA and --domainB; None where neither is given."""
+    """Return the locations that --domainA and --domainB give; None if neither is given."""
     if a is None and b is None:
         return None
     if a is None or b is None:
-        raise UsageError(f"only {'--domainB' if a is None else '--domainA'} is given: both kinds are needed")
+        present, missing = ("--domainB", "--domainA") if a is None else ("--domainA", "--domainB")
+        raise UsageError(f"only {present} is given: give {missing}, too")
     if data is not None:
         raise UsageError("--data and --domainA/--domainB both say where the images are: give one of them")
-    places = (locate_data(a, cache_size=cache_size), locate_data(b, cache_size=cache_size))
-    resolved = [place.resolve() if isinstance(place, Path) else place.name for place in places]
+    locations = (locate_data(a, cache_size=cache_size), locate_data(b, cache_size=cache_size))
+    resolved = [location.resolve() if isinstance(location, Path) else location.name for location in locations]
     if resolved[0] == resolved[1]:
-        raise UsageError(f"--domainA and --domainB are the same folder, {places[0]}: give two")
-    return places
+        raise UsageError(f"--domainA and --domainB are the same folder, {locations[0]}: give two folders")
+    return locations
 
 
-def _find_sides(root: Path, part: str) -> tuple[Path, Path] | None:
-    """Return the folders trainA/ and trainB/ (or A/ and B/, where `part` is empty), if they exist."""
-    a, b = root / f"{part}A", root / f"{part}B"
+def _domain_folders(root: Path, subset: str) -> tuple[Path, Path] | None:
+    """Return the folders of both domains if they exist: trainA/ and trainB/ for `train`, A/ and B/ for ``."""
+    a, b = root / f"{subset}A", root / f"{subset}B"
     if a.is_dir() != b.is_dir():
-        there, missing = (a, b) if a.is_dir() else (b, a)
+        present, missing = (a, b) if a.is_dir() else (b, a)
         raise UsageError(
-            f"{root} holds {there.name}/ but no {missing.name}/: bring both, or name two folders"
+            f"{root} has {present.name}/ but no {missing.name}/: add it, or give --domainA and --domainB"
         )
     return (a, b) if a.is_dir() else None
 
 
-def _pair_part(root: Path, part: str) -> Pairing | None:
-    """Pair the images of one part of a data set (train, val, test, or all, where `part` is empty)."""
-    if sides := _find_sides(root, part):
-        return pair_by_stem(*sides)
-    return pair_joined(root / part) if part and (root / part).is_dir() else None
+def _pair_subset(root: Path, subset: str) -> Pairing | None:
+    """Pair the images of a subset (`train`, `val`, `test`, or `` for all) if the folder has it."""
+    if folders := _domain_folders(root, subset):
+        return pair_by_stem(*folders)
+    return pair_joined(root / subset) if subset and (root / subset).is_dir() else None
 
 
 def _split_pairs(pairing: Pairing, root: DataLocation) -> PairedImages:
     pairs, notes = pairing
-    train, validation = split_validation(pairs, lambda pair: name_in(root, pair.a))
+    train, validation = split_validation(pairs, lambda pair: relative_name(root, pair.a))
     return PairedImages(train, validation, notes)
 
 
-def _split_domains(place_a: DataLocation, place_b: DataLocation) -> UnpairedImages:
-    (a, validation_a), (b, validation_b) = (split_place(place) for place in (place_a, place_b))
-    return UnpairedImages((a, b), (validation_a, validation_b), shard_notes(place_a, place_b))
+def _split_domains(location_a: DataLocation, location_b: DataLocation) -> UnpairedImages:
+    (a, validation_a), (b, validation_b) = (split_images(location) for location in (location_a, location_b))
+    return UnpairedImages((a, b), (validation_a, validation_b), shard_notes(location_a, location_b))

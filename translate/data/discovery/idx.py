@@ -1,4 +1,4 @@
-"""IDX files, the format of MNIST and the data sets made after it (yann.lecun.com/exdb/mnist)."""
+"""Read IDX files, the format of MNIST and of datasets modelled on it (yann.lecun.com/exdb/mnist)."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import numpy.typing as npt
 from translate.errors import DataError
 from translate.images import printable_path
 
-UNSIGNED_BYTES = 8  # IDX's number for them, the only type that images and labels come in
-MAX_BYTES = 2**31  # that a file may decompress to
+UINT8_TYPE = 8  # the type code of unsigned bytes, the only type that image and label files use
+MAX_BYTES = 2**31  # the maximum decompressed size of a file
 
 Bytes = npt.NDArray[np.uint8]
 
 
 def find_idx(folder: Path) -> list[tuple[Path, Path | None]]:
-    """Find the IDX files of images in a folder, each with that of its labels if it is there.
+    """Find the IDX image files in a folder, each with its label file, or None if there is none.
 
-    Where some are for training by their names, only these are returned.
+    If the names of some files start with `train`, only these are returned.
     """
     images = sorted(path for path in folder.iterdir() if "idx3" in path.name and path.is_file())
     images = [path for path in images if path.name.startswith("train")] or images
@@ -31,16 +31,16 @@ def find_idx(folder: Path) -> list[tuple[Path, Path | None]]:
 
 def _find_labels(images: Path) -> Path | None:
     name = images.name.replace("images", "labels").replace("idx3", "idx1")
-    plain = name.removesuffix(".gz")
-    candidates = (images.with_name(name), images.with_name(plain), images.with_name(f"{plain}.gz"))
+    stem = name.removesuffix(".gz")
+    candidates = (images.with_name(name), images.with_name(stem), images.with_name(f"{stem}.gz"))
     return next((path for path in candidates if path.is_file()), None)
 
 
 def read_idx(path: Path, dimensions: int) -> Bytes:
-    """Read the array that an IDX file holds, compressed by gzip or not.
+    """Read the uint8 array of an IDX file, which may be compressed with gzip.
 
     Raises:
-        DataError: it is no IDX file of bytes in so many dimensions, or is cut short.
+        DataError: the file is not an IDX file of bytes with this number of dimensions, or is truncated.
     """
     name = printable_path(path)
     try:
@@ -48,11 +48,13 @@ def read_idx(path: Path, dimensions: int) -> Bytes:
             content = file.read(MAX_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{name} cannot be read: {error}") from None
-    header = 4 + 4 * dimensions
-    if len(content) < header or content[:4] != bytes([0, 0, UNSIGNED_BYTES, dimensions]):
-        raise DataError(f"{name} is no IDX file of bytes in {dimensions} dimensions")
-    shape = struct.unpack(f">{dimensions}I", content[4:header])
-    count = int(np.prod(shape, dtype=object))  # As Python's integers, because a product of int64 overflows.
-    if len(content) - header < count or len(content) > MAX_BYTES:
-        raise DataError(f"{name} is cut short, or too large: it speaks of {count} bytes")
-    return np.frombuffer(content, np.uint8, count, header).reshape(shape)
+    header_size = 4 + 4 * dimensions
+    if len(content) < header_size or content[:4] != bytes([0, 0, UINT8_TYPE, dimensions]):
+        raise DataError(f"{name} is not an IDX file of bytes with {dimensions} dimensions")
+    shape = struct.unpack(f">{dimensions}I", content[4:header_size])
+    size = int(np.prod(shape, dtype=object))  # Python integers, because a product of int64 may overflow.
+    if len(content) > MAX_BYTES:
+        raise DataError(f"{name} is larger than {MAX_BYTES} bytes, the limit for IDX files")
+    if len(content) - header_size < size:
+        raise DataError(f"{name} is truncated: its header announces {size} bytes of data")
+    return np.frombuffer(content, np.uint8, size, header_size).reshape(shape)

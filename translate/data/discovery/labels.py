@@ -1,4 +1,4 @@
-"""Finding images to learn to generate, and their labels: sub-folders, a CSV file, IDX files or tar files."""
+"""Find images and their class labels for generators from noise: in folders, CSV, IDX or tar files."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from translate.images import Pixels, find_images, printable_path, read_rgb
 
 @dataclass
 class LabeledImages:
-    """Images, each with its label where there are classes.
+    """Images, each with a class label if the dataset has classes.
 
     Attributes:
-        images: files, or arrays of (H, W) uint8 from an IDX file.
-        labels: the number of each image's class; empty without classes.
-        classes: their names.
-        notes: what was left out, in words.
-        idx_files: the IDX files that the images and labels are from.
+        images: image files, or the (N, H, W) uint8 array of IDX files.
+        labels: the class index of each image; empty without classes.
+        classes: the names of the classes.
+        notes: messages about files that are left out.
+        idx_files: the IDX files that the images and labels come from.
     """
 
     images: Sequence[ImageSource] | Bytes
@@ -37,24 +37,25 @@ class LabeledImages:
     idx_files: list[Path] = field(default_factory=list)
 
     def files(self) -> Sequence[ImageSource]:
+        """Return the image files, or the IDX files."""
         return self.idx_files if isinstance(self.images, np.ndarray) else self.images
 
     def exclude(self, bad: Collection[ImageSource], notes: list[str]) -> LabeledImages:
-        """Return the same data set without the bad files; a class without images stays a class."""
+        """Return the dataset without the bad files and with more notes; an empty class stays a class."""
         if isinstance(self.images, np.ndarray) or not bad:
             return self
         good = [index for index, path in enumerate(self.images) if path not in bad]
         labels = [self.labels[index] for index in good] if self.labels else []
         return LabeledImages([self.images[index] for index in good], labels, self.classes, self.notes + notes)
 
-    def pixels(self, index: int, min_size: int) -> Pixels:
-        """Return one of the images, (H, W, 3) uint8.
+    def read_image(self, index: int, min_size: int) -> Pixels:
+        """Read an image as (H, W, 3) uint8.
 
         Args:
-            least: a length of both sides that is enough.
+            min_size: a large JPEG may be decoded at reduced size, but with sides of at least this length.
 
         Raises:
-            DataError: its file cannot be read.
+            DataError: the file cannot be read.
         """
         if isinstance(self.images, np.ndarray):
             return np.repeat(self.images[index][..., None], 3, axis=2)
@@ -62,9 +63,10 @@ class LabeledImages:
 
     @property
     def summary(self) -> str:
+        """Return the number of images and classes in words."""
         count = len(self.classes)
-        of = f" of {count} {'class' if count == 1 else 'classes'}" if count else ""
-        return f"{len(self.images)} images{of} to train on"
+        classes = f" in {count} {'class' if count == 1 else 'classes'}" if count else ""
+        return f"{len(self.images)} training images{classes}"
 
 
 def find_labeled(
@@ -73,14 +75,14 @@ def find_labeled(
     """Find the images of a folder or of tar files, and their labels.
 
     Args:
-        data: a folder of IDX files, or of images; its train/ where it has one; or tar files.
-        labels: a CSV file: the images' names below the folder, and their classes.
-        with_classes: without a CSV file, an image in a sub-folder is of the class of that name, and one in a
-            tar file of the class in the `.cls` beside it; otherwise no image has a class.
-        cache_size: gigabytes that copies of tar files from elsewhere may take.
+        data: a folder of IDX files or of images, whose train/ is used if there is one; or tar files.
+        labels: a CSV file with the name of an image, relative to the folder, and its class in each row.
+        with_classes: whether to label the images. Without a CSV file, the class of an image is the name of
+            its sub-folder, or in tar files the text of the `.cls` file of the same sample.
+        cache_size: maximum gigabytes of local copies of remote tar files.
 
     Raises:
-        UsageError: the folder or the CSV file is missing, or holds no images, or none with a class.
+        UsageError: the folder or the CSV file is missing, there are no images, or none of them has a class.
         DataError: an IDX or CSV file is damaged.
     """
     root = locate_data(data, cache_size=cache_size)
@@ -94,12 +96,12 @@ def find_labeled(
     if not files:
         raise UsageError(f"{root} holds no images: check the path and the suffixes of its files")
     if labels is not None:
-        return _from_table(root, files, Path(labels))
+        return _from_csv(root, files, Path(labels))
     return _from_folders(root, files, with_classes=with_classes)
 
 
 def _from_folders(root: Path, files: list[Path], *, with_classes: bool) -> LabeledImages:
-    """Take the folder directly below the root that an image lies in as its class."""
+    """Label images with the top-level sub-folder that they are in."""
     folders = {path: path.relative_to(root).parts[:-1][:1] for path in files}
     files = [path for path in files if folders[path] not in {(name,) for name in VALIDATION_NAMES}]
     if not with_classes:
@@ -107,87 +109,92 @@ def _from_folders(root: Path, files: list[Path], *, with_classes: bool) -> Label
     classes = sorted({name for path in files for name in folders[path]})
     if not classes:
         raise UsageError(
-            f"{root} has no classes: put its images into sub-folders by class, or give a CSV by --labels"
+            f"{root} has no classes: put the images of each class into a sub-folder,"
+            " or give a CSV file with --labels"
         )
-    loose = [path for path in files if not folders[path]]
-    notes = [describe_files("in no sub-folder, so of no class, left out", loose)] if loose else []
+    unlabeled = [path for path in files if not folders[path]]
+    notes = [describe_files("not in the sub-folder of a class, left out", unlabeled)] if unlabeled else []
     files = [path for path in files if folders[path]]
     return LabeledImages(files, [classes.index(folders[path][0]) for path in files], classes, notes)
 
 
 def _from_shards(shards: Shards, labels: str | None, *, with_classes: bool) -> LabeledImages:
-    """Take the text of the `.cls` file beside an image in a tar file as its class."""
+    """Label images in tar files with the text of the `.cls` file of the same sample."""
     if labels is not None:
-        raise UsageError("--labels is for folders: in tar files, give each image a .cls of its name")
+        raise UsageError("--labels is for folders: in tar files, put 0001.cls with the class beside 0001.jpg")
     if not with_classes:
         return LabeledImages(list(shards.members), [], [], shards.notes)
     texts = [(member, shards.classes.get((member.shard, member.key), "")) for member in shards.members]
     classes = sorted({text for _, text in texts if text})
     if not classes:
-        raise UsageError(
-            "no image of these tar files has a class: put 0001.cls beside 0001.jpg, its class in it"
-        )
-    loose = [member for member, text in texts if not text]
-    notes = [describe_files("without a .cls, so of no class, left out", loose)] if loose else []
+        raise UsageError(f"no image in {shards} has a class: put 0001.cls with the class beside 0001.jpg")
+    unlabeled = [member for member, text in texts if not text]
+    notes = [describe_files("without the .cls file of a class, left out", unlabeled)] if unlabeled else []
     members = [member for member, text in texts if text]
-    labels_of_members = [classes.index(text) for _, text in texts if text]
-    return LabeledImages(members, labels_of_members, classes, shards.notes + notes)
+    class_indices = [classes.index(text) for _, text in texts if text]
+    return LabeledImages(members, class_indices, classes, shards.notes + notes)
 
 
-def _from_table(root: Path, files: list[Path], table: Path) -> LabeledImages:
-    """Take the files that a CSV file names, and the classes that it gives them."""
-    rows = _read_table(table)
-    given = dict(rows)
-    if twice := [name for name, count in Counter(name for name, _ in rows).items() if count > 1]:
-        raise DataError(f"{table} has {twice[0]!r} twice: leave one of its rows")
+def _from_csv(root: Path, files: list[Path], table: Path) -> LabeledImages:
+    """Label images with the class that a CSV file has for their name."""
+    rows = _read_csv(table)
+    class_by_name = dict(rows)
+    if repeated := [name for name, count in Counter(name for name, _ in rows).items() if count > 1]:
+        raise DataError(f"{table} has more than one row for {repeated[0]!r}: keep one of them")
     paths = {path.relative_to(root).as_posix(): path for path in files}
-    labeled = {name: path for name, path in paths.items() if name in given}
+    labeled = {name: path for name, path in paths.items() if name in class_by_name}
     if not labeled:
         raise UsageError(
-            f"{table} names no image of {root}: its first column must be names like {next(iter(paths))!r}"
+            f"{table} names no image of {root}:"
+            f" its first column must have names such as {next(iter(paths))!r}"
         )
     notes = []
-    if unnamed := [path for name, path in paths.items() if name not in given]:
-        notes.append(describe_files(f"not in {table.name}, left out", unnamed))
-    # The first row may be the header, so its name need not be that of an image.
-    if missing := [Path(name) for name in given if name not in paths and name != rows[0][0]]:
-        notes.append(describe_files(f"in {table.name} and not in {root}", missing))
-    classes = sorted({given[name] for name in labeled})
-    return LabeledImages(
-        list(labeled.values()), [classes.index(given[name]) for name in labeled], classes, notes
-    )
+    if unlabeled := [path for name, path in paths.items() if name not in class_by_name]:
+        notes.append(describe_files(f"not in {table.name}, left out", unlabeled))
+    # The first row may be a header, so it is no error if it does not name an image.
+    if missing := [Path(name) for name in class_by_name if name not in paths and name != rows[0][0]]:
+        notes.append(describe_files(f"in {table.name}, but not in {root}", missing))
+    classes = sorted({class_by_name[name] for name in labeled})
+    class_indices = [classes.index(class_by_name[name]) for name in labeled]
+    return LabeledImages(list(labeled.values()), class_indices, classes, notes)
 
 
-def _read_table(table: Path) -> list[tuple[str, str]]:
-    """Read the names and classes of a CSV file."""
+def _read_csv(table: Path) -> list[tuple[str, str]]:
+    """Read (name, class) rows from a CSV file."""
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
             rows = [row for row in csv.reader(file) if row]
     except OSError as error:
         raise UsageError(f"cannot read the labels {str(table)!r}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise DataError(f"{table} is not in UTF-8: save it so") from None
+        raise DataError(f"{table} is not encoded in UTF-8: save it as UTF-8") from None
     except csv.Error as error:
-        raise DataError(f"{table} is no CSV file: {error}") from None
+        raise DataError(f"{table} is not a CSV file: {error}") from None
     for number, row in enumerate(rows, 1):
         if len(row) < 2 or not row[1].strip():
             raise DataError(f"{table}, row {number}: {row[0]!r} has no class: write name,class")
     return [(row[0].strip(), row[1].strip()) for row in rows]
 
 
-def _from_idx(found: list[tuple[Path, Path | None]], *, with_classes: bool) -> LabeledImages:
-    """Read all IDX files of images, and those of labels, into one array each."""
-    idx_files = [path for pair in found for path in pair if path is not None]
-    arrays = [read_idx(images, 3) for images, _ in found]
+def _from_idx(files: list[tuple[Path, Path | None]], *, with_classes: bool) -> LabeledImages:
+    """Read IDX files of images and their labels, and concatenate them."""
+    first = printable_path(files[0][0])
+    idx_files = [path for pair in files for path in pair if path is not None]
+    arrays = [read_idx(images, 3) for images, _ in files]
     shapes = {array.shape[1:] for array in arrays}
-    if len(shapes) > 1 or not all(array.size for array in arrays):
-        raise DataError(f"{printable_path(found[0][0])} and the others hold no images, or of several sizes")
-    if with_classes and any(labels is None for _, labels in found):
-        raise UsageError(f"{printable_path(found[0][0])} has no IDX file of labels beside it: bring it")
+    if not all(array.size for array in arrays):
+        raise DataError(f"{first} or an IDX file beside it holds no images: remove it")
+    if len(shapes) > 1:
+        raise DataError(f"{first} and the IDX files beside it differ in image size: keep files of one size")
+    if with_classes and any(labels is None for _, labels in files):
+        raise UsageError(f"{first} has no IDX file of labels beside it: add it")
     if not with_classes:
         return LabeledImages(np.concatenate(arrays), [], [], idx_files=idx_files)
-    labels = np.concatenate([read_idx(path, 1) for _, path in found if path is not None])
+    labels = np.concatenate([read_idx(path, 1) for _, path in files if path is not None])
     if len(labels) != sum(len(array) for array in arrays):
-        raise DataError(f"{printable_path(found[0][0])} has other images than there are labels")
+        raise DataError(
+            f"{first} holds {sum(len(array) for array in arrays)} images, but there are {len(labels)} labels:"
+            " give the label file of the same set"
+        )
     classes = [str(number) for number in range(int(labels.max()) + 1)]
     return LabeledImages(np.concatenate(arrays), labels.tolist(), classes, idx_files=idx_files)

@@ -1,4 +1,4 @@
-"""Where the images of a data set are: a folder, by its path or its name under datasets/, or tar files."""
+"""The location of a dataset: a folder, by its path or its name under datasets/, or tar files (shards)."""
 
 from __future__ import annotations
 
@@ -11,19 +11,24 @@ from translate.errors import UsageError, nearest
 from translate.images import find_images, printable_path
 
 DATASETS = Path("datasets")
-MAX_NAMES = 5  # files that a message names before it only counts
+MAX_NAMES = 5  # the number of files that a note lists by name
 
-ImageSource = Path | Member  # of an image: a file, or one in a tar file
-DataLocation = Path | Shards  # of a data set: a folder, or tar files
+ImageSource = Path | Member  # an image file, or an image in a tar file
+DataLocation = Path | Shards  # a folder of images, or tar files
 
 
 def locate_data(
     data: str | None, remedy: str = "--data DIR", *, cache_size: float = CACHE_SIZE
 ) -> DataLocation:
-    """Return the folder of a data set, by its path or by its name under datasets/; or its tar files.
+    """Return the folder or the tar files of a dataset.
+
+    Args:
+        data: the path of a folder, a name under datasets/, or tar files.
+        remedy: what the error message asks for if `data` is None.
+        cache_size: maximum gigabytes of local copies of remote tar files.
 
     Raises:
-        UsageError: none is given (the remedy says what to give), or there is none.
+        UsageError: `data` is None or does not exist.
     """
     if data is None:
         raise UsageError(f"no data: give {remedy}")
@@ -36,39 +41,39 @@ def _find_folder(name: str) -> Path:
             return folder
     if Path(name).exists():
         raise UsageError(f"{printable_path(name)} is a file: give the folder that holds the images")
-    known = [f.name for f in DATASETS.iterdir() if f.is_dir()] if DATASETS.is_dir() else []
-    hint = nearest(name, known) if known else "; check the path"
+    names = [folder.name for folder in DATASETS.iterdir() if folder.is_dir()] if DATASETS.is_dir() else []
+    hint = nearest(name, names) if names else "; check the path"
     raise UsageError(f"no folder {name!r}, here or under {DATASETS}/{hint}")
 
 
-def list_images(place: DataLocation) -> list[ImageSource]:
-    """List the images below a folder, or in tar files.
+def list_images(location: DataLocation) -> list[ImageSource]:
+    """List the images in a folder and its sub-folders, or in tar files.
 
     Raises:
         UsageError: the folder holds no images.
     """
-    if isinstance(place, Shards):
-        return list(place.members)
-    files = find_images(place)
+    if isinstance(location, Shards):
+        return list(location.members)
+    files = find_images(location)
     if not files:
-        raise UsageError(f"{place} holds no images: check the path and the suffixes of its files")
+        raise UsageError(f"{location} holds no images: check the path and the suffixes of its files")
     return list(files)
 
 
-def name_in(place: DataLocation, source: ImageSource) -> str:
-    """Return an image's path below its folder; in tar files, that of its tar file comes first."""
-    if isinstance(place, Path) and isinstance(source, Path):
-        return source.relative_to(place).as_posix()
+def relative_name(location: DataLocation, source: ImageSource) -> str:
+    """Return an image's path relative to its folder; for tar files, the tar file and the path inside it."""
+    if isinstance(location, Path) and isinstance(source, Path):
+        return source.relative_to(location).as_posix()
     return str(source)
 
 
-def shard_notes(*places: DataLocation) -> list[str]:
-    """Return what is wrong with the tar files among some places, in words."""
-    return [note for place in places if isinstance(place, Shards) for note in place.notes]
+def shard_notes(*locations: DataLocation) -> list[str]:
+    """Return the notes on damaged tar files among the locations."""
+    return [note for location in locations if isinstance(location, Shards) for note in location.notes]
 
 
-def describe_files(what: str, files: Sequence[ImageSource]) -> str:
-    """Return a note about some files that names the first few and counts the others."""
+def describe_files(description: str, files: Sequence[ImageSource]) -> str:
+    """Return a note on some files that names the first few and counts the others."""
     names = ", ".join(printable_path(str(path)) for path in files[:MAX_NAMES])
     more = f" and {len(files) - MAX_NAMES} more" if len(files) > MAX_NAMES else ""
-    return f"{what}: {names}{more}"
+    return f"{description}: {names}{more}"

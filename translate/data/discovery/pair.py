@@ -1,4 +1,4 @@
-"""Pairing images: two folders by stem, tar files by name, or joined A|B files."""
+"""Pair images: two folders by stem, tar files by sample name, or the halves of joined A|B files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from translate.data.discovery.location import (
     ImageSource,
     describe_files,
     list_images,
-    name_in,
+    relative_name,
     shard_notes,
 )
 from translate.data.discovery.shards import Shards
@@ -22,54 +22,61 @@ from translate.images import printable_path
 
 @dataclass(frozen=True)
 class Pair:
-    """Two images that belong together: two files, or the halves of one joined file (`b` is None)."""
+    """A pair of images: two files, or the left and right halves of one joined file (then `b` is None)."""
 
     a: ImageSource
     b: ImageSource | None = None
 
     @property
     def files(self) -> tuple[ImageSource, ...]:
+        """Return the files of the pair, one or two."""
         return (self.a,) if self.b is None else (self.a, self.b)
 
 
-Pairing = tuple[list[Pair], list[str]]  # pairs, and notes on files that have no partner
+Pairing = tuple[list[Pair], list[str]]  # pairs, and notes on files without a partner
 
 
 def pair_joined(folder: Path) -> Pairing:
-    """Find joined A|B files, flat or in sub-folders, without those of a val/ or test/ among these.
+    """Find joined A|B files in a folder and its sub-folders, except in val/ and test/.
 
     Raises:
-        UsageError: there are no images, or none outside of val/ and test/.
+        UsageError: there are no images, or all of them are in val/ or test/.
     """
-    top_folders = [(path, name_in(folder, path).partition("/")[0]) for path in list_images(folder)]
+    top_folders = [(path, relative_name(folder, path).partition("/")[0]) for path in list_images(folder)]
     pairs = [Pair(path) for path, top in top_folders if top not in VALIDATION_NAMES]
     if not pairs:
-        raise UsageError(f"{folder} holds images to score by only: put those to train on into train/")
+        raise UsageError(f"{folder} has validation images but no training images: put those into train/")
     return pairs, []
 
 
-def pair_by_stem(place_a: DataLocation, place_b: DataLocation) -> Pairing:
-    """Match two folders by path and stem (`sub/1.jpg` and `sub/1.png`), and note what has no partner.
+def pair_by_stem(location_a: DataLocation, location_b: DataLocation) -> Pairing:
+    """Pair the images of two folders by relative path without suffix, such as `sub/1.jpg` and `sub/1.png`.
 
     Raises:
-        UsageError: two files of a folder share a stem, or no file has a partner.
+        UsageError: two files of one folder share a stem, or no file has a partner.
     """
-    a, b = (_sources_by_stem(place) for place in (place_a, place_b))
-    notes = shard_notes(place_a, place_b)
-    for own, other, place in ((a, b, place_b), (b, a, place_a)):
-        if lonely := sorted(own.keys() - other.keys()):
-            notes.append(describe_files(f"no partner in {place}, left out", [own[stem] for stem in lonely]))
+    a, b = (_sources_by_stem(location) for location in (location_a, location_b))
+    notes = shard_notes(location_a, location_b)
+    for sources, partners, partner_location in ((a, b, location_b), (b, a, location_a)):
+        if stems := sorted(sources.keys() - partners.keys()):
+            unpaired = [sources[stem] for stem in stems]
+            notes.append(describe_files(f"no partner in {partner_location}, left out", unpaired))
     # Images of a tar file stay next to each other, because they are read from it one after the other.
-    stems = [stem for stem in a if stem in b] if isinstance(place_a, Shards) else sorted(a.keys() & b.keys())
-    if not stems:
-        raise UsageError(f"no file of {place_a} has a partner of the same stem in {place_b}")
-    return [Pair(a[stem], b[stem]) for stem in stems], notes
+    common = (
+        [stem for stem in a if stem in b] if isinstance(location_a, Shards) else sorted(a.keys() & b.keys())
+    )
+    if not common:
+        raise UsageError(
+            f"no image of {location_a} has a partner in {location_b}:"
+            " give the two images of a pair the same stem"
+        )
+    return [Pair(a[stem], b[stem]) for stem in common], notes
 
 
-def _sources_by_stem(place: DataLocation) -> dict[str, ImageSource]:
+def _sources_by_stem(location: DataLocation) -> dict[str, ImageSource]:
     sources: dict[str, ImageSource] = {}
-    for source in list_images(place):
-        stem = source.key if isinstance(source, Member) else name_in(place, source.with_suffix(""))
+    for source in list_images(location):
+        stem = _stem(location, source)
         if stem in sources:
             first = sources[stem].name
             raise UsageError(f"{printable_path(str(source))} and {first} share a stem: rename one of them")
@@ -77,18 +84,29 @@ def _sources_by_stem(place: DataLocation) -> dict[str, ImageSource]:
     return sources
 
 
+def _stem(location: DataLocation, source: ImageSource) -> str:
+    """Return the name that an image shares with its partner."""
+    if isinstance(source, Member):
+        return source.key
+    return relative_name(location, source.with_suffix(""))
+
+
 def pair_by_key(shards: Shards) -> Pairing:
-    """Pair the two images of each key, A and B in the order of their names; or take one of each, joined.
+    """Pair the two images of each sample in tar files, A and B by the order of their names.
+
+    If every sample has a single image, these are joined A|B files.
 
     Raises:
-        UsageError: a key has more than two images.
+        UsageError: a sample has more than two images.
     """
     groups = shards.groups()
-    if many := next((group for group in groups if len(group) > 2), None):
-        names = ", ".join(printable_path(member.name) for member in many)
-        raise UsageError(f"{many[0].shard} has more than two images of one name: {names}: leave one or two")
+    if too_large := next((group for group in groups if len(group) > 2), None):
+        names = ", ".join(printable_path(member.name) for member in too_large)
+        raise UsageError(
+            f"{too_large[0].shard} has more than two images of one sample ({names}): leave one or two"
+        )
     if all(len(group) == 1 for group in groups):
         return [Pair(*group) for group in groups], shards.notes
-    lonely = [member for group in groups if len(group) == 1 for member in group]
-    notes = [describe_files("no partner of the same name, left out", lonely)] if lonely else []
+    unpaired = [member for group in groups if len(group) == 1 for member in group]
+    notes = [describe_files("no partner of the same name, left out", unpaired)] if unpaired else []
     return [Pair(*group) for group in groups if len(group) == 2], shards.notes + notes

@@ -1,7 +1,7 @@
-"""Data sets in tar files, in the layout of WebDataset: local, or wherever fsspec reaches.
+"""Datasets in tar files (shards) in the layout of WebDataset, local or wherever fsspec reaches.
 
-Files of one name up to its first dot belong together: `0001.jpg` and `0001.cls`, or `0001.a.jpg` and
-`0001.b.jpg`. Each image is read from its place in the tar file.
+The files of one sample share their name up to the first dot: `0001.jpg` and `0001.cls`, or `0001.a.jpg` and
+`0001.b.jpg`. Nothing is unpacked: an image is read from its offset in the tar file.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from translate.config import TrainConfig
 from translate.data.discovery.tar import Member, Shard
 from translate.data.discovery.tar_index import load_index
 from translate.data.discovery.urls import expand_urls, open_file_system
-from translate.data.progress import log_progress
 from translate.errors import UsageError
 from translate.images import printable_path
 from translate.images.codecs.failures import describe_error
+from translate.progress import track
 
 THREADS = 8
 GIGABYTE = 10**9
@@ -28,13 +28,13 @@ CACHE_SIZE = TrainConfig.cache_size  # gigabytes
 
 @dataclass
 class Shards:
-    """Tar files that make one data set.
+    """A dataset of tar files.
 
     Attributes:
-        name: as they were given.
-        members: their images, in order.
-        classes: the text of each class, by shard and key.
-        notes: what is wrong with a shard, in words.
+        name: the paths or URLs as the user gave them.
+        members: the images, in order.
+        classes: the text of each class file, by shard and sample name.
+        notes: descriptions of damaged shards.
     """
 
     name: str
@@ -46,56 +46,56 @@ class Shards:
         return self.name
 
     def groups(self) -> list[tuple[Member, ...]]:
-        """Return the images that belong together, by shard and key, in the order of their names."""
+        """Return the images of each sample, ordered by name."""
         members = sorted(self.members, key=lambda member: (member.shard, member.key, member.name))
         groups = groupby(members, key=lambda member: (member.shard, member.key))
         return [tuple(group) for _, group in groups]
 
 
-def shard_sizes(members: Sequence[object]) -> list[int]:
-    """Return how many of some images lie in each tar file, in order; nothing where the images are files."""
-    if not members or not all(isinstance(member, Member) for member in members):
+def shard_sizes(images: Sequence[object]) -> list[int]:
+    """Return the number of images in each tar file, in order; an empty list if the images are plain files."""
+    if not images or not all(isinstance(image, Member) for image in images):
         return []
-    shards = [member.shard for member in members if isinstance(member, Member)]
+    shards = [image.shard for image in images if isinstance(image, Member)]
     return [len(list(group)) for _, group in groupby(shards)]
 
 
-def find_shards(given: str, cache_size: float = CACHE_SIZE) -> Shards | None:
-    """Find the images in tar files; return None where no tar files are meant.
+def find_shards(data: str, cache_size: float = CACHE_SIZE) -> Shards | None:
+    """Find the images in tar files; return None if `data` does not name tar files.
 
     Args:
-        given: a tar file or its URL, with `{000..099}` for a range and `*` for any name; or a folder that
-            holds tar files and no images.
-        cache_size: gigabytes that copies of shards may take on this machine.
+        data: a tar file or its URL, where `{000..099}` is a range and `*` a wildcard; or a folder that
+            contains tar files and no images.
+        cache_size: maximum gigabytes of local copies of remote shards.
 
     Raises:
-        UsageError: a shard is missing or cannot be reached, or none holds an image.
+        UsageError: a shard is missing or cannot be reached, or no shard contains an image.
     """
-    urls = expand_urls(given)
+    urls = expand_urls(data)
     if not urls:
         return None
-    found = Shards(given)
+    dataset = Shards(data)
     with ThreadPoolExecutor(THREADS) as pool:
         shards = list(pool.map(lambda url: _find_shard(url, cache_size * GIGABYTE), urls))
-        loaded = pool.map(load_index, shards)
-        indexes = log_progress(loaded, len(shards), "looked into %d of %d shards, once for all runs")
+        indexes = track(pool.map(load_index, shards), len(shards), "indexing tar files", "files")
         for shard, index in zip(shards, indexes, strict=True):
-            found.members += [Member(shard, *place) for place in index["images"]]
-            found.classes |= {(shard, key): name for key, name in index["classes"].items()}
+            dataset.members += [Member(shard, *image) for image in index["images"]]
+            dataset.classes |= {(shard, key): text for key, text in index["classes"].items()}
             if index["damage"]:
-                found.notes.append(f"{printable_path(str(shard))}: {index['damage']}")
-    if not found.members:
-        raise UsageError("; ".join(found.notes[:1]) or f"{given} holds no images: check what is in it")
-    return found
+                dataset.notes.append(f"{printable_path(str(shard))}: {index['damage']}")
+    if not dataset.members:
+        reason = dataset.notes[0] if dataset.notes else f"{data} holds no images: check its content"
+        raise UsageError(reason)
+    return dataset
 
 
-def _find_shard(url: str, room: float) -> Shard:
+def _find_shard(url: str, max_cache_bytes: float) -> Shard:
     system, path = open_file_system(url)
     try:
         size = int(system.info(path)["size"])
         key = hashlib.blake2b(f"{url} {size} {system.ukey(path)}".encode(), digest_size=16).hexdigest()
     except FileNotFoundError:
-        raise UsageError(f"no shard {url!r}: check the path, or the range") from None
+        raise UsageError(f"no tar file {url!r}: check the path or the range") from None
     except Exception as error:  # Each kind of storage raises errors of its own, so catch them all.
         raise UsageError(f"{url}: {describe_error(error)}") from None
-    return Shard(url, size, key, room)
+    return Shard(url, size, key, max_cache_bytes)

@@ -1,11 +1,10 @@
-"""One tar file, local or wherever fsspec reaches, and the image files in it.
+"""A tar file of a WebDataset (a shard), local or wherever fsspec reaches, and the images in it.
 
-A tar file that lies elsewhere is copied into the user's cache folder when one of its images is read.
+A remote tar file is copied into the user's cache folder when one of its images is read for the first time.
 """
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -15,7 +14,7 @@ from translate.data.discovery.urls import is_local, open_file_system
 from translate.errors import DataError
 from translate.images import printable_path
 from translate.images.codecs.failures import describe_error
-from translate.storage import cache_folder, file_lock
+from translate.storage import LRUFolder, atomic_path, file_lock
 
 
 @dataclass(frozen=True, order=True)
@@ -23,68 +22,68 @@ class Shard:
     """A tar file.
 
     Attributes:
-        url: its path, or its address as fsspec takes it.
-        size: bytes.
-        key: a digest that changes when its content does.
-        room: bytes that copies of shards may take on this machine.
+        url: its path, or its URL for fsspec.
+        size: its size in bytes.
+        key: a digest that changes when the content of the file changes.
+        max_cache_bytes: the total size of all local copies of remote shards.
     """
 
     url: str
     size: int
     key: str
-    room: float = 0.0
+    max_cache_bytes: float = 0.0
 
     def __str__(self) -> str:
         return self.url
 
     def read(self, offset: int, size: int) -> bytes:
-        """Read some bytes of the tar file.
+        """Read a range of bytes.
 
         Raises:
-            OSError: the tar file ends before them. Each kind of storage has errors of its own besides.
+            OSError: the tar file ends before the range does. Each kind of storage may raise other errors.
         """
-        with self.open(block=size) as file:
+        with self.open(block_size=size) as file:
             file.seek(offset)
             content: bytes = file.read(size)
         if len(content) < size:
-            raise OSError(f"{self} ends within it")
+            raise OSError(f"{self} is truncated in the middle of this file")
         return content
 
-    def open(self, block: int | None = None) -> IO[bytes]:
-        """Open the file, or its copy where it lies elsewhere; without room for a copy, the remote file.
+    def open(self, block_size: int | None = None) -> IO[bytes]:
+        """Open the file: a local one itself, a remote one as a local copy if the copy fits in the cache.
 
         Args:
-            block: bytes that are asked for at a time from the remote file.
+            block_size: bytes per request to a remote file that is not copied.
         """
         system, path = open_file_system(self.url)
         if is_local(system):
             return Path(path).open("rb")
-        if self.size <= self.room:
+        if self.size <= self.max_cache_bytes:
             return self._open_copy(system, path)
-        file: IO[bytes] = system.open(path, "rb", block_size=block)
+        file: IO[bytes] = system.open(path, "rb", block_size=block_size)
         return file
 
     def _open_copy(self, system: Any, path: str) -> IO[bytes]:
-        copy = cache_folder() / "shards" / f"{self.key}.tar"
+        folder = LRUFolder("shards", (".tar",))
+        copy = folder.file(self.key, ".tar")
         while True:
-            # There may be no copy yet, or another process removed it because it needed the room.
+            # There may be no copy yet, or another process has evicted it.
             with suppress(FileNotFoundError):
-                # Mark it as used before it is open: if this fails, nothing is left open.
-                os.utime(copy)
+                # Mark it as used before it is open: if this fails, no file handle leaks.
+                folder.mark_used(self.key)
                 return copy.open("rb")
             with file_lock(copy.with_suffix(".lock")):
                 if not copy.exists():
-                    _make_room(copy.parent, self.room - self.size)
-                    part = copy.with_suffix(".part")
-                    system.get_file(path, str(part))
-                    part.replace(copy)
-                    # Other processes may have made copies meanwhile, so check the room again.
-                    _make_room(copy.parent, self.room)
+                    folder.evict(self.max_cache_bytes - self.size)
+                    with atomic_path(copy, sync=False) as part:
+                        system.get_file(path, str(part))
+                    # Other processes may have added copies during the download, so enforce the limit again.
+                    folder.evict(self.max_cache_bytes)
 
 
 @dataclass(frozen=True, order=True)
 class Member:
-    """An image file in a tar file, used as its path would be."""
+    """An image in a tar file, which can be used in place of the path of an image file."""
 
     shard: Shard
     name: str
@@ -96,18 +95,19 @@ class Member:
 
     @property
     def key(self) -> str:
-        """The name that it shares with the files that belong to it."""
+        """Return the sample name, which the files of one sample share."""
         return sample_name(PurePosixPath(self.name))
 
     @property
     def suffix(self) -> str:
+        """Return the suffix of the file name, such as `.png`."""
         return PurePosixPath(self.name).suffix
 
     def read_bytes(self) -> bytes:
-        """Read the file's content.
+        """Read the content of the image file.
 
         Raises:
-            DataError: its tar file cannot be read.
+            DataError: the tar file cannot be read.
         """
         try:
             return self.shard.read(self.offset, self.size)
@@ -116,15 +116,5 @@ class Member:
 
 
 def sample_name(path: PurePosixPath) -> str:
-    """Return a path in a tar file up to the first dot of its name; files that share it belong together."""
+    """Return a path in a tar file up to the first dot of its file name: the sample name of WebDataset."""
     return str(path.with_name(path.name.partition(".")[0]))
-
-
-def _make_room(folder: Path, limit: float) -> None:
-    """Remove the copies used longest ago until the others take no more than `limit` bytes."""
-    with suppress(OSError):
-        size = 0
-        for copy in sorted(folder.glob("*.tar"), key=lambda copy: copy.stat().st_mtime, reverse=True):
-            size += copy.stat().st_size
-            if size > limit:
-                copy.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The index of a tar file: where its images lie and what their classes are. It is made once and cached."""
+"""The index of a tar file: the offsets of its images and the texts of its class files, cached once built."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from translate.images import SUFFIXES
 from translate.images.codecs.failures import describe_error
 from translate.storage import atomic_write, cache_folder
 
-FORMAT = 2  # Raise it when the index changes, so that old files are not read.
+FORMAT = 2  # Increment it when the content of an index changes, so that cached files are not read.
 CLASS_SUFFIX = "cls"
-CLASS_BYTES = 1000  # of a class file, that are read
+MAX_CLASS_BYTES = 1000  # the maximum number of bytes that are read of a class file
 
 
 def load_index(shard: Shard) -> dict[str, Any]:
-    """Load the index of a tar file from the cache folder, or make it.
+    """Load the index of a tar file from the cache folder, or build it by reading the tar headers.
 
     Returns:
-        `images`: [name, offset, size] of each; `classes`: text by sample name; `damage`: what is wrong with
-        the tar file, in words.
+        `images`: [name, offset, size] of each image; `classes`: class text by sample name; `damage`: a
+        description of what is wrong with the tar file, empty if nothing is.
     """
     file = cache_folder() / "shards" / f"{shard.key}-{FORMAT}.json"
     try:
         index: dict[str, Any] = json.loads(file.read_bytes())
     except (OSError, ValueError):
         index = _scan(shard)
-        if not index["damage"]:  # A failure of the network passes, so it is not cached.
+        if not index["damage"]:  # A network failure may be temporary, so do not cache its result.
             with suppress(OSError):
                 atomic_write(file, json.dumps(index).encode())
     return index
 
 
 def _scan(shard: Shard) -> dict[str, Any]:
-    # A later file of the same name replaces the earlier one, as when the tar file is unpacked.
-    places: dict[str, tuple[int, int]] = {}
+    # A later file replaces an earlier one of the same name, as when the tar file is unpacked.
+    ranges: dict[str, tuple[int, int]] = {}  # offset and size by name
     classes: dict[str, str] = {}
     damage = ""
     try:
@@ -48,15 +48,15 @@ def _scan(shard: Shard) -> dict[str, Any]:
                 if path.name.startswith(".") or not (entry.isreg() or entry.islnk()):
                     continue
                 if path.suffix.lower() in SUFFIXES:
-                    place = (entry.offset_data, entry.size) if entry.isreg() else places.get(entry.linkname)
-                    places |= {entry.name: place} if place else {}
+                    if entry.isreg():
+                        ranges[entry.name] = (entry.offset_data, entry.size)
+                    elif entry.linkname in ranges:  # a hard link to an earlier image
+                        ranges[entry.name] = ranges[entry.linkname]
                 elif path.name.partition(".")[2] == CLASS_SUFFIX and (text := tar.extractfile(entry)):
-                    classes[sample_name(path)] = text.read(CLASS_BYTES).decode(errors="replace").strip()
+                    classes[sample_name(path)] = text.read(MAX_CLASS_BYTES).decode(errors="replace").strip()
     except Exception as error:  # The storage has errors of its own, and a damaged file raises many kinds.
-        damage = (
-            f"damaged or no plain tar file, {len(places)} images could be found ({describe_error(error)})"
-        )
-    whole = [(name, *place) for name, place in places.items() if sum(place) <= shard.size]
-    if len(whole) < len(places):
-        damage = f"cut off after {len(whole)} images"
-    return {"images": whole, "classes": classes, "damage": damage and f"{damage}: make it anew"}
+        damage = f"damaged or not a tar file ({describe_error(error)}), {len(ranges)} images found"
+    images = [(name, offset, size) for name, (offset, size) in ranges.items() if offset + size <= shard.size]
+    if len(images) < len(ranges):
+        damage = f"truncated after {len(images)} images"
+    return {"images": images, "classes": classes, "damage": damage and f"{damage}: create it again"}

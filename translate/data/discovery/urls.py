@@ -1,4 +1,4 @@
-"""The URLs of tar files: number ranges, patterns, and the file systems of fsspec that read them."""
+"""Expand the paths and URLs of tar files: number ranges and wildcards, local or wherever fsspec reaches."""
 
 from __future__ import annotations
 
@@ -11,35 +11,37 @@ from translate.images import find_images
 from translate.images.codecs.failures import describe_error
 
 RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
-COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
+COMPRESSED_SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 
 
-def expand_urls(given: str) -> list[str]:
-    """Return the paths or URLs of the tar files that are meant, in order; none where a folder is meant.
+def expand_urls(data: str) -> list[str]:
+    """Return the paths or URLs of the tar files that `data` names, in order; an empty list for other data.
 
     Args:
-        given: a tar file or its URL, with `{000..099}` for a range and `*` for any name; or a folder that
-            holds tar files and no images.
+        data: a tar file or its URL, where `{000..099}` is a range and `*` a wildcard; or a folder that
+            contains tar files and no images.
 
     Raises:
-        UsageError: the files are compressed, a range runs backwards, or no file matches a pattern.
+        UsageError: the files are compressed, a range is reversed, or no file matches a wildcard.
     """
-    folder = Path(given)
+    folder = Path(data)
     if folder.is_dir():
         tars = sorted(folder.glob("*.tar"))
         return [str(path) for path in tars] if tars and not find_images(folder) else []
-    if given.endswith(COMPRESSED):
-        raise UsageError(f"{given} is compressed, so no image in it has a place: give a plain .tar")
-    if "://" not in given and not given.endswith(".tar"):
+    if data.endswith(COMPRESSED_SUFFIXES):
+        raise UsageError(
+            f"{data} is compressed, which rules out reading single images: give an uncompressed .tar"
+        )
+    if "://" not in data and not data.endswith(".tar"):
         return []
-    return [url for pattern in _expand_ranges(given) for url in _match(pattern)]
+    return [url for pattern in _expand_ranges(data) for url in _match(pattern)]
 
 
 def open_file_system(url: str) -> tuple[Any, str]:
-    """Return the file system of fsspec that reads a URL, and the path in it.
+    """Return the fsspec file system for a URL, and the path in it.
 
     Raises:
-        UsageError: fsspec knows no such URL, or lacks a package for it.
+        UsageError: fsspec does not support the URL, or a package that it needs for it is not installed.
     """
     from fsspec.core import url_to_fs  # type: ignore[import-untyped]
 
@@ -51,25 +53,25 @@ def open_file_system(url: str) -> tuple[Any, str]:
 
 
 def is_local(system: Any) -> bool:
-    """Return whether a file system is that of this machine."""
+    """Return whether an fsspec file system is the local one."""
     return "file" in (system.protocol if isinstance(system.protocol, tuple) else (system.protocol,))
 
 
 def _expand_ranges(pattern: str) -> list[str]:
-    """Return a name for each number of the ranges in a pattern, padded with zeros as the first number is."""
+    """Return one name for each number in the ranges of a pattern, zero-padded like the first number."""
     match = RANGE.search(pattern)
     if not match:
         return [pattern]
     first, last = match.groups()
-    before, after = pattern[: match.start()], pattern[match.end() :]
+    prefix, suffix = pattern[: match.start()], pattern[match.end() :]
     numbers = range(int(first), int(last) + 1)
     if not numbers:
-        raise UsageError(f"{pattern}: the range runs backwards: write {{{last}..{first}}}")
-    return [url for n in numbers for url in _expand_ranges(f"{before}{n:0{len(first)}}{after}")]
+        raise UsageError(f"{pattern}: the range is reversed: write {{{last}..{first}}}")
+    return [url for n in numbers for url in _expand_ranges(f"{prefix}{n:0{len(first)}}{suffix}")]
 
 
 def _match(pattern: str) -> list[str]:
-    """Return the files that match a pattern; a name without wildcards is returned without a look."""
+    """Return the files that match a pattern; a name without wildcards is returned unchecked."""
     if not set("*?[") & set(pattern):
         return [pattern]
     system, path = open_file_system(pattern)
