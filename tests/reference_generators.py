@@ -1,4 +1,4 @@
-"""Generators of small size whose state dicts have the reference's keys, in all its variants."""
+"""Small generators with the layers and state-dict keys of the CycleGAN and pix2pix authors' code."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-NORMS: dict[str, tuple[Callable[[int], nn.Module], bool]] = {  # with whether convolutions have a bias
+# The norm layer by name, and whether the convolutions before it have a bias.
+NORMS: dict[str, tuple[Callable[[int], nn.Module], bool]] = {
     "batch": (nn.BatchNorm2d, False),
     "instance": (nn.InstanceNorm2d, True),
     "instance-affine": (lambda c: nn.InstanceNorm2d(c, affine=True), True),
@@ -17,7 +18,9 @@ NORMS: dict[str, tuple[Callable[[int], nn.Module], bool]] = {  # with whether co
 }
 
 
-class Generator(nn.Module):
+class ReferenceGenerator(nn.Module):
+    """A generator; its layers are under `model`, as in the reference."""
+
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
@@ -26,7 +29,9 @@ class Generator(nn.Module):
         return self.model(x)
 
 
-class Residual(nn.Module):
+class ResidualBlock(nn.Module):
+    """A residual block of the ResNet."""
+
     def __init__(self, *layers: nn.Module) -> None:
         super().__init__()
         self.conv_block = nn.Sequential(*layers)
@@ -35,8 +40,8 @@ class Residual(nn.Module):
         return x + self.conv_block(x)
 
 
-class Level(nn.Module):
-    """A level of a U-Net, which holds the next one and carries its input beside its output."""
+class UNetLevel(nn.Module):
+    """A level of the U-Net, which contains the next level; its output includes the skip connection."""
 
     def __init__(self, *layers: nn.Module, skip: bool = True) -> None:
         super().__init__()
@@ -44,7 +49,7 @@ class Level(nn.Module):
         self.skip = skip
 
     def forward(self, x: Tensor) -> Tensor:
-        out = self.model(x)  # the first layer, in place, changes x
+        out = self.model(x)  # The first layer is an in-place LeakyReLU: the skip connection sees its output.
         return torch.cat([x, out], 1) if self.skip else out
 
 
@@ -55,28 +60,32 @@ def resnet(
     depth: int = 2,
     channels: tuple[int, int] = (3, 3),
     dropout: bool = False,
-) -> Generator:
-    layer, bias = NORMS[norm]
+) -> ReferenceGenerator:
+    """Create the reference's ResNet with random weights, in eval mode."""
+    norm_layer, bias = NORMS[norm]
     w = width
 
-    def half() -> list[nn.Module]:
-        return [nn.ReflectionPad2d(1), nn.Conv2d(4 * w, 4 * w, 3, bias=bias), layer(4 * w)]
+    def conv() -> list[nn.Module]:
+        return [nn.ReflectionPad2d(1), nn.Conv2d(4 * w, 4 * w, 3, bias=bias), norm_layer(4 * w)]
 
-    def block() -> Residual:
-        return Residual(*half(), nn.ReLU(True), *([nn.Dropout(0.5)] if dropout else []), *half())
+    def block() -> ResidualBlock:
+        return ResidualBlock(*conv(), nn.ReLU(True), *([nn.Dropout(0.5)] if dropout else []), *conv())
 
-    def deconv(before: int, after: int) -> nn.Module:
-        return nn.ConvTranspose2d(before, after, 3, stride=2, padding=1, output_padding=1, bias=bias)
+    def deconv(in_channels: int, out_channels: int) -> nn.Module:
+        return nn.ConvTranspose2d(
+            in_channels, out_channels, 3, stride=2, padding=1, output_padding=1, bias=bias
+        )
 
-    return drawn(
-        Generator(
+    first = nn.Conv2d(channels[0], w, 7, bias=bias)
+    return randomize_norms(
+        ReferenceGenerator(
             nn.Sequential(
-                *(nn.ReflectionPad2d(3), nn.Conv2d(channels[0], w, 7, bias=bias), layer(w), nn.ReLU(True)),
-                *(nn.Conv2d(w, 2 * w, 3, 2, 1, bias=bias), layer(2 * w), nn.ReLU(True)),
-                *(nn.Conv2d(2 * w, 4 * w, 3, 2, 1, bias=bias), layer(4 * w), nn.ReLU(True)),
+                *(nn.ReflectionPad2d(3), first, norm_layer(w), nn.ReLU(True)),
+                *(nn.Conv2d(w, 2 * w, 3, 2, 1, bias=bias), norm_layer(2 * w), nn.ReLU(True)),
+                *(nn.Conv2d(2 * w, 4 * w, 3, 2, 1, bias=bias), norm_layer(4 * w), nn.ReLU(True)),
                 *(block() for _ in range(depth)),
-                *(deconv(4 * w, 2 * w), layer(2 * w), nn.ReLU(True)),
-                *(deconv(2 * w, w), layer(w), nn.ReLU(True)),
+                *(deconv(4 * w, 2 * w), norm_layer(2 * w), nn.ReLU(True)),
+                *(deconv(2 * w, w), norm_layer(w), nn.ReLU(True)),
                 *(nn.ReflectionPad2d(3), nn.Conv2d(w, channels[1], 7), nn.Tanh()),
             )
         )
@@ -90,28 +99,37 @@ def unet(
     depth: int = 5,
     channels: tuple[int, int] = (3, 3),
     dropout: bool = False,
-) -> Generator:
-    layer, bias = NORMS[norm]
-    sizes = [width * min(2**level, 8) for level in range(depth)]
+) -> ReferenceGenerator:
+    """Create the reference's U-Net with random weights, in eval mode."""
+    norm_layer, bias = NORMS[norm]
+    widths = [width * min(2**level, 8) for level in range(depth)]
 
     def down(level: int) -> list[nn.Module]:
-        return [nn.LeakyReLU(0.2, True), nn.Conv2d(sizes[level - 1], sizes[level], 4, 2, 1, bias=bias)]
+        return [nn.LeakyReLU(0.2, True), nn.Conv2d(widths[level - 1], widths[level], 4, 2, 1, bias=bias)]
 
-    def up(level: int, before: int) -> list[nn.Module]:
-        outer = sizes[level - 1]
-        return [nn.ReLU(True), nn.ConvTranspose2d(before, outer, 4, 2, 1, bias=bias), layer(outer)]
+    def up(level: int, in_channels: int) -> list[nn.Module]:
+        outer = widths[level - 1]
+        deconv = nn.ConvTranspose2d(in_channels, outer, 4, 2, 1, bias=bias)
+        return [nn.ReLU(True), deconv, norm_layer(outer)]
 
-    inner = Level(*down(depth - 1), *up(depth - 1, sizes[-1]))
+    inner = UNetLevel(*down(depth - 1), *up(depth - 1, widths[-1]))
     for level in reversed(range(1, depth - 1)):
         drop = [nn.Dropout(0.5)] if dropout and level > 3 else []
-        inner = Level(*down(level), layer(sizes[level]), inner, *up(level, 2 * sizes[level]), *drop)
+        inner = UNetLevel(
+            *down(level), norm_layer(widths[level]), inner, *up(level, 2 * widths[level]), *drop
+        )
     first = nn.Conv2d(channels[0], width, 4, 2, 1, bias=bias)
     last = nn.ConvTranspose2d(2 * width, channels[1], 4, 2, 1)
-    return drawn(Generator(Level(first, inner, nn.ReLU(True), last, nn.Tanh(), skip=False)))
+    return randomize_norms(
+        ReferenceGenerator(UNetLevel(first, inner, nn.ReLU(True), last, nn.Tanh(), skip=False))
+    )
 
 
-def drawn(generator: Generator) -> Generator:
-    """With norms that do something, and ready to be applied; a norm's old statistics are not used."""
+def randomize_norms(generator: ReferenceGenerator) -> ReferenceGenerator:
+    """Give the norms random parameters and statistics, and set eval mode.
+
+    Instance norms stay in training mode, so that they ignore the running statistics that old files have.
+    """
     for module in generator.modules():
         tensors = dict(module.named_parameters(recurse=False)) | dict(module.named_buffers(recurse=False))
         if not isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):

@@ -1,4 +1,4 @@
-"""Which networks torch.compile runs, and passes that must not be compiled."""
+"""torch.compile: compile networks, and run them eagerly where compilation does not work."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ _compiled: WeakSet[nn.Module] = WeakSet()
 
 
 def compile_network(network: nn.Module) -> None:
-    """Compile a network in place; its weights stay what they are."""
-    network.compile(dynamic=False)  # few sizes come, each again and again
+    """Compile a network in place by torch.compile; its weights stay the same tensors."""
+    # A run has few image sizes, so a faster program for each of them pays off.
+    network.compile(dynamic=False)
     _compiled.add(network)
 
 
 @contextmanager
 def run_eagerly(reason: str) -> Iterator[None]:
-    """Run the networks that are called within eagerly, on the same weights; log the reason once."""
+    """Run compiled networks eagerly inside the context, on the same weights; log the reason once."""
     if not _compiled:
         yield
         return
-    import torch  # a room without torch imports this one
+    import torch  # Imported here because modules that must not import torch import this one.
 
     _log_once(f"{reason}: runs uncompiled")
     with torch.compiler.set_stance("force_eager"):

@@ -1,25 +1,28 @@
-"""Ctrl-C (SIGINT) and SIGTERM, and the exit codes that they end with."""
+"""Ctrl-C (SIGINT) and SIGTERM: the exceptions they raise, and the exit codes 130 and 143."""
 
 from __future__ import annotations
 
 import signal
 from types import FrameType
 
-interrupted = False  # by one of them
+interrupted = False  # True once a signal has arrived.
 
 
 class TerminatedError(KeyboardInterrupt):
-    """SIGTERM asked for the end."""
+    """An interrupt by SIGTERM."""
 
 
 def raise_interrupt(number: int, frame: FrameType | None) -> None:
-    """Raise what ends the program, and note it: a library that is being imported may swallow it."""
+    """Handle a signal: raise KeyboardInterrupt, or TerminatedError on SIGTERM.
+
+    Also set `interrupted`, because a library that is being imported may swallow the exception.
+    """
     global interrupted
     interrupted = True
     raise TerminatedError if number == signal.SIGTERM else KeyboardInterrupt
 
 
 def exit_code(error: BaseException) -> int:
-    """Return what a shell expects: 130 after SIGINT, 143 after SIGTERM; also of what one of them caused."""
+    """Return the exit code for an interrupt or an error caused by one: 143 after SIGTERM, otherwise 130."""
     terminated = any(isinstance(e, TerminatedError) for e in (error, error.__cause__))
     return 128 + (signal.SIGTERM if terminated else signal.SIGINT)

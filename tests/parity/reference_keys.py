@@ -1,4 +1,4 @@
-"""The reference implementation's state dicts under the names of our own networks."""
+"""Load state dicts of the CycleGAN and pix2pix authors' code (the reference) into our networks."""
 
 from __future__ import annotations
 
@@ -6,28 +6,29 @@ import re
 
 from torch import Tensor, nn
 
-from translate.models.reference import reference_key, spec_of
+from translate.models.reference import infer_spec, reference_key
 from translate.networks import PatchGAN, PixelDiscriminator
 
-State = dict[str, Tensor]
+StateDict = dict[str, Tensor]
 
 ORDER = ["weight", "bias", "running_mean", "running_var", "num_batches_tracked"]
 
 
-def load_reference(network: nn.Module, state: State) -> None:
+def load_reference(network: nn.Module, state: StateDict) -> None:
     """Load a reference state dict into our network."""
-    network.load_state_dict(rename(network, state))
+    network.load_state_dict(rename_keys(network, state))
 
 
-def rename(network: nn.Module, state: State) -> State:
-    """The reference's tensors under our names."""
-    ours = list(network.state_dict())
-    assert len(ours) == len(state), (ours, list(state))
+def rename_keys(network: nn.Module, state: StateDict) -> StateDict:
+    """Return the reference's tensors under the keys of our network."""
+    our_keys = list(network.state_dict())
+    assert len(our_keys) == len(state), (our_keys, list(state))
     if isinstance(network, (PatchGAN, PixelDiscriminator)):
-        return dict(zip(ours, (state[key] for key in sorted(state, key=_place)), strict=True))
-    spec = spec_of(state)
-    return {key: state[reference_key(spec, key)] for key in ours}
+        in_order = sorted(state, key=_position)
+        return dict(zip(our_keys, (state[key] for key in in_order), strict=True))
+    spec = infer_spec(state)
+    return {key: state[reference_key(spec, key)] for key in our_keys}
 
 
-def _place(key: str) -> tuple[list[int], int]:
+def _position(key: str) -> tuple[list[int], int]:
     return [int(n) for n in re.findall(r"\d+", key)], ORDER.index(key.rsplit(".", 1)[1])

@@ -1,4 +1,4 @@
-"""The reference's files, imported, give the reference's images."""
+"""A checkpoint of the CycleGAN and pix2pix authors' code, once imported, gives the output of their code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from translate.models import Model
 from translate.models.reference import describe, import_reference
 
 BATCH, INSTANCE = "4 channels, batch norm", "8 channels, instance norm"
-FOUND = {
+DESCRIPTIONS = {
     "colorization_unet_128_batch": f"U-Net, 7 levels, {BATCH}, 1 -> 2 channels (Lab), running statistics",
     "resnet_6blocks_instance": f"ResNet, 6 blocks, {INSTANCE}, 3 -> 3 channels",
     "resnet_9blocks_batch": "ResNet, 9 blocks, 8 channels, batch norm, 3 -> 3 channels, running statistics",
@@ -25,36 +25,40 @@ FOUND = {
 }
 
 
-def golden(folder: Path, name: str) -> dict[str, torch.Tensor]:
+def load_golden(folder: Path, name: str) -> dict[str, torch.Tensor]:
+    """Load a reference generator's weights (`state_dict/...`), an input and its outputs."""
     with safe_open(folder / "reference" / f"G_{name}.safetensors", "pt") as file:
         return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no plain iteration
 
 
-def checkpoint(tensors: dict[str, torch.Tensor], path: Path) -> Path:
-    start = "state_dict/"
-    torch.save({k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}, path)
+def save_checkpoint(tensors: dict[str, torch.Tensor], path: Path) -> Path:
+    prefix = "state_dict/"
+    torch.save({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}, path)
     return path
 
 
 @pytest.mark.parametrize("name", GENERATORS)
-def test_an_imported_generator_gives_the_references_output(
+def test_an_imported_generator_gives_the_output_of_the_reference(
     real_data: Path, tmp_path: Path, name: str
 ) -> None:
-    tensors = golden(real_data, name)
-    model = import_reference(checkpoint(tensors, tmp_path / "latest_net_G.pth"))
-    assert describe(model.config) == FOUND[name]
+    tensors = load_golden(real_data, name)
+    model = import_reference(save_checkpoint(tensors, tmp_path / "latest_net_G.pth"))
+    assert describe(model.config) == DESCRIPTIONS[name]
     model.save_pretrained(tmp_path / "model")
     output = Model.from_pretrained(tmp_path / "model").generator()(tensors["input"])
     assert (output - tensors["output_eval"]).abs().max() <= 1e-5
     assert (output - tensors["output_eval"]).norm() <= 1e-5 * tensors["output_eval"].norm()
 
 
-def test_the_images_own_statistics_are_those_of_the_references_test(real_data: Path, tmp_path: Path) -> None:
-    """Without `--eval` it normalises as in training, one image at a time."""
-    tensors = golden(real_data, "unet_128_batch")
-    path = checkpoint(tensors, tmp_path / "latest_net_G.pth")
-    own, running = (import_reference(path, statistics=kind).generator() for kind in ("picture", "running"))
+def test_batch_norm_with_image_statistics_is_that_of_the_reference_in_training_mode(
+    real_data: Path, tmp_path: Path
+) -> None:
+    """Without `--eval`, the reference's test script normalizes as in training, one image at a time."""
+    tensors = load_golden(real_data, "unet_128_batch")
+    path = save_checkpoint(tensors, tmp_path / "latest_net_G.pth")
+    per_image = import_reference(path, statistics="picture").generator()
+    running = import_reference(path, statistics="running").generator()
     image = tensors["input"][:1]
     expected = running.train()(image)
-    assert (own(image) - expected).norm() <= 1e-5 * expected.norm()
-    assert not torch.allclose(own(image), tensors["output_eval"][:1], atol=1e-5)
+    assert (per_image(image) - expected).norm() <= 1e-5 * expected.norm()
+    assert not torch.allclose(per_image(image), tensors["output_eval"][:1], atol=1e-5)

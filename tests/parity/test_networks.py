@@ -1,4 +1,4 @@
-"""Our networks are the reference's functions: its weights in, its outputs out."""
+"""With the weights of the CycleGAN and pix2pix authors' networks, our networks give the same outputs."""
 
 from __future__ import annotations
 
@@ -24,39 +24,41 @@ GENERATORS = [
 DISCRIMINATORS = ["basic_batch_6ch", "basic_instance_3ch", "pixel_batch_6ch"]
 
 
-def build(about: dict[str, str]) -> torch.nn.Module:
-    norm, channels = about["norm"], int(about["input_nc"])
-    if about["kind"] == "discriminator":
-        kind = {"basic": PatchGAN, "pixel": PixelDiscriminator}[about["arch"]]
-        return kind(channels, width=int(about["ndf"]), norm=norm)
-    kind, depth = {
+def create_network(settings: dict[str, str]) -> torch.nn.Module:
+    """Create our network for the reference's settings (`arch`, `input_nc`, `ngf`, ...)."""
+    norm, channels = settings["norm"], int(settings["input_nc"])
+    if settings["kind"] == "discriminator":
+        network_class = {"basic": PatchGAN, "pixel": PixelDiscriminator}[settings["arch"]]
+        return network_class(channels, width=int(settings["ndf"]), norm=norm)
+    network_class, depth = {
         "resnet_6blocks": (ResNet, 6),
         "resnet_9blocks": (ResNet, 9),
         "unet_128": (UNet, 7),
         "unet_256": (UNet, 8),
-    }[about["arch"]]
-    width, dropout = int(about["ngf"]), about["dropout"] == "True"
-    return kind(channels, int(about["output_nc"]), width=width, depth=depth, norm=norm, dropout=dropout)
+    }[settings["arch"]]
+    width, dropout = int(settings["ngf"]), settings["dropout"] == "True"
+    out_channels = int(settings["output_nc"])
+    return network_class(channels, out_channels, width=width, depth=depth, norm=norm, dropout=dropout)
 
 
 @pytest.mark.parametrize("name", [f"G_{n}" for n in GENERATORS] + [f"D_{n}" for n in DISCRIMINATORS])
-def test_outputs_equal_the_references(real_data: Path, name: str) -> None:
+def test_outputs_equal_those_of_the_reference(real_data: Path, name: str) -> None:
     with safe_open(real_data / "reference" / f"{name}.safetensors", "pt") as file:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no plain iteration
-        network = build(file.metadata())
+        network = create_network(file.metadata())
     weights = {k.removeprefix("state_dict/"): v for k, v in tensors.items() if k.startswith("state_dict/")}
     load_reference(network, weights)
     with torch.no_grad():
         outputs = {"output_eval": network.eval()(tensors["input"])}
         if "output_train" in tensors:
             outputs["output_train"] = network.train()(tensors["input"])
-    for which, output in outputs.items():
-        assert (output - tensors[which]).abs().max() <= 1e-5
-        assert (output - tensors[which]).norm() <= 1e-5 * tensors[which].norm()
+    for mode, output in outputs.items():
+        assert (output - tensors[mode]).abs().max() <= 1e-5
+        assert (output - tensors[mode]).norm() <= 1e-5 * tensors[mode].norm()
 
 
 @pytest.mark.parametrize(
-    ("network", "count"),
+    ("create", "count"),
     [
         (lambda: UNet(depth=8), 54_413_955),
         (lambda: UNet(depth=7), 41_828_995),
@@ -66,6 +68,6 @@ def test_outputs_equal_the_references(real_data: Path, name: str) -> None:
         (lambda: PatchGAN(3, norm="instance"), 2_764_737),
     ],
 )
-def test_parameter_counts_equal_the_references(network, count: int) -> None:
+def test_parameter_counts_equal_those_of_the_reference(create, count: int) -> None:
     with torch.device("meta"):
-        assert sum(weight.numel() for weight in network().parameters()) == count
+        assert sum(weight.numel() for weight in create().parameters()) == count

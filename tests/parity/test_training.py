@@ -1,4 +1,4 @@
-"""Three optimisation steps in float64 from the reference's weights reach the reference's weights."""
+"""Three training steps in float64 give the losses and weights of the CycleGAN and pix2pix authors' code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from tests.parity.reference_keys import load_reference, rename
+from tests.parity.reference_keys import load_reference, rename_keys
 from tests.updates import plain_updates
 from translate.methods.cyclegan.config import CycleGANConfig
 from translate.methods.cyclegan.trainer import CycleGAN
@@ -20,6 +20,7 @@ from translate.methods.trainer import StepProgress
 SMALL = {"ngf": 4, "ndf": 4, "image_size": 128, "dropout": False}
 
 
+# Each function returns our trainer, and our names of its networks and losses by the reference's names.
 def pix2pix() -> tuple[Pix2Pix, dict[str, str], dict[str, str]]:
     networks = {"G": "g", "D": "d"}
     return Pix2Pix(Pix2PixConfig(**SMALL)), networks, {"G_GAN": "g", "G_L1": "l1"}
@@ -32,30 +33,29 @@ def cyclegan() -> tuple[CycleGAN, dict[str, str], dict[str, str]]:
 
 
 @pytest.mark.parametrize("method", [pix2pix, cyclegan])
-def test_three_steps(real_data: Path, method) -> None:
+def test_three_steps_equal_those_of_the_reference(real_data: Path, method) -> None:
     with safe_open(real_data / "reference" / f"train_{method.__name__}.safetensors", "pt") as file:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         expected_losses = json.loads(file.metadata()["losses"])
     trainer, networks, loss_names = method()
     trainer.double()
 
-    def weights(when: str, name: str) -> dict[str, torch.Tensor]:
-        start = f"{when}/{name}/"
-        return {key.removeprefix(start): value for key, value in tensors.items() if key.startswith(start)}
+    def select(prefix: str) -> dict[str, torch.Tensor]:
+        return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
     for theirs, ours in networks.items():
-        load_reference(getattr(trainer, ours), weights("before", theirs))
+        load_reference(getattr(trainer, ours), select(f"before/{theirs}/"))
 
     for step in range(3):
         batch = {"a": tensors[f"input/{step}/A"], "b": tensors[f"input/{step}/B"]}
         losses = trainer.step(batch, plain_updates(trainer), StepProgress())
         for theirs, ours in loss_names.items():
             expected = expected_losses[step][theirs] / (100 if theirs == "G_L1" else 1)
-            # The reference's labels are float32, in which torch then takes the whole cross entropy.
+            # The reference's labels are float32; torch then computes the whole cross entropy in float32.
             assert losses[ours].item() == pytest.approx(expected, rel=2e-7)
 
     for theirs, ours in networks.items():
         network = getattr(trainer, ours)
-        after = rename(network, weights("after", theirs))
+        after = rename_keys(network, select(f"after/{theirs}/"))
         for key, parameter in network.named_parameters():
             assert (parameter - after[key]).abs().max() <= 1e-9, key

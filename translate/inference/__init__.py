@@ -1,18 +1,15 @@
 """Apply a model: to one image, to folders of them, and to noise."""
 
-from translate.inference.batch.folder import Outcome, Settings, translate_files, translate_folder
-from translate.inference.batch.masks import Masks
+from translate.inference.batch.folder import Outcome, translate_files, translate_folder
 from translate.inference.predictors.base import Predictor
 from translate.inference.predictors.generation import Sampler
 from translate.inference.predictors.registry import PREDICTORS, load_predictor
 
 __all__ = [
     "PREDICTORS",
-    "Masks",
     "Outcome",
     "Predictor",
     "Sampler",
-    "Settings",
     "load_predictor",
     "translate_files",
     "translate_folder",

@@ -1,10 +1,10 @@
-"""Models as folders (config.json + model.safetensors), and what they run on."""
+"""Model folders (config.json + model.safetensors), and the device and precision that models run on."""
 
 from translate.models.device import Precision, pick_device, pick_precision
-from translate.models.model import IN_A_RUN, Model, installed_models, read_model_config
+from translate.models.model import RUN_MODEL_FOLDER, Model, installed_models, read_model_config
 
 __all__ = [
-    "IN_A_RUN",
+    "RUN_MODEL_FOLDER",
     "Model",
     "Precision",
     "installed_models",

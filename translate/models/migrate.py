@@ -1,4 +1,4 @@
-"""Model folders of earlier formats, brought to the present one. Keys that are gone are dropped here only."""
+"""Migrate the `config.json` of older model formats to the current one. No other module knows the old keys."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from translate.config.model import BASE_SIDE, FORMAT_VERSION
 from translate.errors import UsageError, nearest
 from translate.networks import generator_spec
 
-WORKING_SIZE = 256  # of models of format 1 that do not say it
-FORMAT_1: dict[str, Any] = {  # its keys and their defaults; it had no `format_version`
+WORKING_SIZE = 256  # In pixels: the default of colorization models of format 1.
+# The keys of format 1, which had no `format_version`, and their defaults.
+FORMAT_1: dict[str, Any] = {
     "recipe": "",
     "version": "",
     "generator": {},
@@ -39,23 +40,23 @@ FORMAT_1_GENERATOR: dict[str, Any] = {
     "dropout": False,
     "upsample": "deconv",
 }
-FORMAT_1_PAIRED = {"pix2pix": True, "cyclegan": False}
+FORMAT_1_PAIRED = {"pix2pix": True, "cyclegan": False}  # By recipe.
 
 
 def migrate_config(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the content of a `config.json` of any format in the present one.
+    """Migrate the content of a `config.json` of any format to the current one.
 
     Raises:
-        UsageError: it is of a format that is not known yet, or has a key that its format has not.
+        UsageError: the format is newer than this package, or a key is not part of the format.
     """
     if "format_version" not in values:
         return _from_format_1(values)
     version = values["format_version"]
     if type(version) is not int or version < FORMAT_VERSION:
-        raise UsageError(f"format_version is {version!r}, but must be {FORMAT_VERSION}, or not be there")
+        raise UsageError(f"format_version is {version!r}, but must be {FORMAT_VERSION}, or absent")
     if version > FORMAT_VERSION:
         raise UsageError(
-            f"format_version {version} is not known here, where {FORMAT_VERSION} is the newest:"
+            f"format_version is {version}, but this version reads up to {FORMAT_VERSION}:"
             " use a newer version of translate"
         )
     return dict(values)
@@ -64,9 +65,9 @@ def migrate_config(values: Mapping[str, Any]) -> dict[str, Any]:
 def _from_format_1(values: Mapping[str, Any]) -> dict[str, Any]:
     old = _with_defaults(values, FORMAT_1)
     directions = old["directions"]
-    named = isinstance(directions, list) and all(isinstance(name, str) and name for name in directions)
-    if not named or not directions:
-        raise UsageError(f"directions is {directions!r}, but must be a list of one name or more")
+    are_names = isinstance(directions, list) and all(isinstance(name, str) and name for name in directions)
+    if not are_names or not directions:
+        raise UsageError(f"directions is {directions!r}, but must be a list of at least one name")
     generator = _with_defaults(old["generator"], FORMAT_1_GENERATOR)
     spec = generator_spec(generator["name"], generator)
     return {
@@ -85,24 +86,22 @@ def _from_format_1(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _kind_of_format_1(old: Mapping[str, Any], generator: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the kind of a model, its routes, and what only this kind knows.
+    """Return the kind of a model, its domains and routes, and the settings that only this kind has.
 
-    Weights keep their names: the one generator of a model of photos is called by its direction there.
+    Weights keep their names: a generator is named after its direction in format 1, also in models that have
+    only one.
     """
     first = old["directions"][0]
     if old["noise"]:
-        known = {name: old[name] for name in ("classes", "categories", "codes")}
+        labels = {name: old[name] for name in ("classes", "categories", "codes")}
         size = BASE_SIDE * 2 ** generator["depth"]
         routes = _one_route("sample", None, "image", first)
-        return {"kind": "generation", **routes, "latent": old["noise"], "image_size": size, **known}
+        return {"kind": "generation", **routes, "latent": old["noise"], "image_size": size, **labels}
     if old["mask"]:
         return {"kind": "inpainting", **_one_route("inpaint", "holes", "photo", first)}
     if old["color"] == "Lab":
-        known = {
-            "working_size": old["working_size"] or WORKING_SIZE,
-            "saturation": old["saturation"],
-        }
-        return {"kind": "colorization", **_one_route("colorize", "gray", "color", first), **known}
+        settings = {"working_size": old["working_size"] or WORKING_SIZE, "saturation": old["saturation"]}
+        return {"kind": "colorization", **_one_route("colorize", "gray", "color", first), **settings}
     routes = {
         "routes": {
             name: {"source": name[0], "target": name[-1], "generator": name} for name in old["directions"]

@@ -1,4 +1,4 @@
-"""A model that knows itself: generators and all that applying them takes."""
+"""The model folder: generators in model.safetensors, and in config.json all that inference needs to know."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from translate.networks.blocks import BatchNorm
 from translate.storage import atomic_write
 from translate.version import __version__
 
-CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
-INSTALLED = Path(__file__).parent / "installed"
-IN_A_RUN = "model"  # the folder of a run's newest model
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"  # CARD is the model card.
+INSTALLED = Path(__file__).parent / "installed"  # The folder of the models that come with the package.
+RUN_MODEL_FOLDER = "model"  # The folder of a run's latest model, inside the run's folder.
 
 
 class Model(nn.Module):
-    """Generators by name, ready to be applied, and the config that describes them.
+    """Generators by name, in eval mode, with the config that describes them.
 
     Args:
-        config: what the model knows of itself.
-        generators: those that the config's routes name.
+        config: the content of `config.json`.
+        generators: the generators that the config's routes refer to.
     """
 
     def __init__(self, config: ModelConfig, generators: Mapping[str, Generator]) -> None:
@@ -45,35 +45,38 @@ class Model(nn.Module):
         self.eval()
 
     def check_size_multiple(self, path: Path) -> None:
-        """Refuse a config that promises other sizes than its generators take.
+        """Check that the config's size multiple fits the generators.
+
+        Args:
+            path: the config's file, for the error message.
 
         Raises:
-            DataError: naming the file `path`.
+            DataError: a generator takes only multiples of another number.
         """
         for generator in self.generators.values():
-            least = getattr(generator, "size_multiple", 1)
-            if self.config.size_multiple % least:
+            required = getattr(generator, "size_multiple", 1)
+            if self.config.size_multiple % required:
                 raise DataError(
                     f"{path} is not a model's config: size_multiple is {self.config.size_multiple},"
-                    f" but its generator takes multiples of {least}"
+                    f" but its generator takes multiples of {required}"
                 )
 
     def direction(self, name: str | None = None) -> str:
-        """Return the name of a route, by default the model's first.
+        """Return the name of a route; by default, the model's first.
 
         Raises:
-            UsageError: the model was not trained in that direction.
+            UsageError: the model has no such direction.
         """
-        known = list(self.config.routes)
-        if name is not None and name not in known:
-            raise UsageError(f"direction {name!r}: this model goes {' and '.join(known)} only")
-        return name or known[0]
+        names = list(self.config.routes)
+        if name is not None and name not in names:
+            raise UsageError(f"direction {name!r}: this model only has {' and '.join(names)}")
+        return name or names[0]
 
     def generator(self, direction: str | None = None) -> Generator:
-        """Return the generator of a route, by default of the model's first.
+        """Return the generator of a route; by default, of the model's first.
 
         Raises:
-            UsageError: the model was not trained in that direction.
+            UsageError: the model has no such direction.
         """
         route = self.config.routes[self.direction(direction)]
         generator = self.generators[route.generator]
@@ -81,17 +84,17 @@ class Model(nn.Module):
         return generator
 
     def fingerprint(self) -> str:
-        """A name for what the model computes: equal for equal weights and settings, on any machine."""
+        """Return a hash of the weights and of the settings that inference uses; the same on any machine."""
         digest = hashlib.sha256()
         for name, tensor in sorted(self.generators.state_dict().items()):
             digest.update(name.encode())
             digest.update(tensor.contiguous().cpu().numpy().tobytes())
-        known = {**self.config.to_dict(), "version": "", "scale": None, "trained_on": {}}
-        digest.update(json.dumps(known, sort_keys=True).encode())
+        settings = {**self.config.to_dict(), "version": "", "scale": None, "trained_on": {}}
+        digest.update(json.dumps(settings, sort_keys=True).encode())
         return digest.hexdigest()[:32]
 
     def save_pretrained(self, folder: Path | str) -> None:
-        """Write `config.json` and `model.safetensors` into a folder, each whole or not at all.
+        """Write `config.json` and `model.safetensors` to a folder, each of them atomically.
 
         Raises:
             TranslateError: the disk is full or the folder cannot be written.
@@ -107,11 +110,11 @@ class Model(nn.Module):
 
     @classmethod
     def from_pretrained(cls, folder: Path | str) -> Self:
-        """Read a model folder, or the model of a run's folder.
+        """Load a model from a model folder, a run's folder, or the name of an installed model.
 
         Raises:
-            UsageError: there is no model in the folder.
-            DataError: its config or its weights are damaged, or do not fit each other.
+            UsageError: the folder holds no model.
+            DataError: the config or the weights are damaged, or do not fit each other.
         """
         folder = _model_folder(Path(folder))
         config = _read_config(folder / CONFIG)
@@ -120,7 +123,7 @@ class Model(nn.Module):
                 model = cls(
                     config, {name: create_generator(config.generator) for name in config.generator_names}
                 )
-            except Exception as error:  # of numbers that no network can be made of
+            except Exception as error:  # Networks raise exceptions of many types for impossible arguments.
                 raise DataError(f"{folder / CONFIG} is not a model's config: {error}") from None
         model.check_size_multiple(folder / CONFIG)
         weights = _read_weights(folder / WEIGHTS)
@@ -133,27 +136,30 @@ class Model(nn.Module):
 
 
 def read_model_config(folder: Path | str) -> ModelConfig:
-    """Read what the model of a folder, or of a run's folder, knows of itself.
+    """Read the config of a model folder, a run's folder, or the name of an installed model.
 
     Raises:
-        UsageError: there is no model in the folder.
-        DataError: its config is damaged.
+        UsageError: the folder holds no model.
+        DataError: the config is damaged.
     """
     return _read_config(_model_folder(Path(folder)) / CONFIG)
 
 
 def installed_models() -> dict[str, Path]:
-    """The models that come with the package, by name."""
+    """Return the folders of the models that come with the package, by name."""
     folders = INSTALLED.iterdir() if INSTALLED.is_dir() else ()
     return {folder.name: folder for folder in sorted(folders) if (folder / CONFIG).is_file()}
 
 
 def _model_folder(folder: Path) -> Path:
-    named = {} if folder.exists() else installed_models()  # a folder of that name comes first
-    for place in (folder, folder / IN_A_RUN, named.get(str(folder), folder)):
-        if (place / CONFIG).is_file() and (place / WEIGHTS).is_file():
-            return place
-    if (folder / "config.yaml").is_file():
+    """Return the model folder that a path, a run's folder or the name of an installed model stands for."""
+    is_run = (folder / "config.yaml").is_file()
+    installed = {} if is_run else installed_models()
+    # A model in a folder of that name comes before the installed model; another folder is not meant.
+    for candidate in (folder, folder / RUN_MODEL_FOLDER, installed.get(str(folder), folder)):
+        if (candidate / CONFIG).is_file() and (candidate / WEIGHTS).is_file():
+            return candidate
+    if is_run:
         raise UsageError(f"{folder} holds no model yet: a run writes it with its first checkpoint")
     if not folder.exists():
         raise UsageError(
@@ -167,7 +173,7 @@ def _read_config(path: Path) -> ModelConfig:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(values, dict):
-            raise UsageError("it holds no mapping of names to values")
+            raise UsageError("it is not a mapping of names to values")
         return parse_model_config(migrate_config(values))
     except (ValueError, OSError, TranslateError) as error:
         raise DataError(f"{path} is not a model's config: {error}") from None

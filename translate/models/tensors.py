@@ -1,4 +1,4 @@
-"""Tensors in a safetensors file, written whole or not at all."""
+"""Write tensors to a safetensors file atomically."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ from torch import Tensor
 from translate.storage import atomic_path
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, str] | None = None) -> None:
-    """Write contiguous tensors of a CPU, straight from where they lie in memory.
+def write_tensors(
+    path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write contiguous CPU tensors to a safetensors file, without a copy in memory.
 
     Args:
-        about: words for the file's header.
+        metadata: texts for the file's header.
 
     Raises:
         OSError: the disk is full or the folder cannot be written.
     """
     try:
         with atomic_path(path) as part:
-            safetensors.torch.save_file(dict(tensors), part, dict(about) if about else None)
-    except safetensors.SafetensorError as error:  # the disk's reason, in other words
+            safetensors.torch.save_file(dict(tensors), part, dict(metadata) if metadata else None)
+    except safetensors.SafetensorError as error:  # It wraps the operating system's error.
         raise OSError(errno.EIO, str(error).removeprefix("Error while serializing: ")) from None

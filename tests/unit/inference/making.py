@@ -1,4 +1,4 @@
-"""What the tests of inference share: images, and networks whose answers are known or lively."""
+"""Helpers for the inference tests: random images, small models, and networks with a known output."""
 
 from __future__ import annotations
 
@@ -16,25 +16,38 @@ from translate.networks.generators.identity import Identity
 
 
 class Negative(Identity):
-    """White for black."""
+    """A network that inverts an image: white becomes black."""
 
     def forward(self, x: Tensor) -> Tensor:
         return -x
 
 
-class Company(Identity):
-    """A network whose answer for an image depends on those beside it."""
+class BatchDependent(Identity):
+    """A network whose output for an image depends on the other images of the batch."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x - x.mean()
 
 
+class RecordingIdentity(Identity):
+    """A network that returns its input, and records the batch sizes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batch_sizes: list[int] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.batch_sizes.append(len(x))
+        return x
+
+
 def noise(height: int = 20, width: int = 30, channels: int = 3, seed: int = 0) -> np.ndarray:
+    """Return random pixels, (H, W, C) uint8."""
     return np.random.default_rng(seed).integers(0, 256, (height, width, channels), dtype=np.uint8)
 
 
 def scene(height: int, width: int, seed: int = 0) -> np.ndarray:
-    """(H, W, 3) uint8 that is not alike everywhere: a bright sky, a dark ground, grain."""
+    """Return an image whose statistics vary over it, (H, W, 3) uint8: a bright sky, a dark ground, grain."""
     rows, columns = np.mgrid[:height, :width]
     light = 210 - 150 * rows / height + 30 * np.sin(columns / 23)
     grain = np.random.default_rng(seed).normal(0, 12, (height, width, 3))
@@ -44,7 +57,7 @@ def scene(height: int, width: int, seed: int = 0) -> np.ndarray:
 def predictor_of(
     network: Generator, *, channels: int = 3, size_multiple: int = 4, **options: Any
 ) -> Predictor:
-    """A predictor with any network, in float32 on the CPU."""
+    """Return a predictor for any network, in float32 on the CPU."""
     config = ModelConfig(
         generator=GeneratorSpec(name="identity"),
         in_channels=channels,
@@ -54,7 +67,7 @@ def predictor_of(
     return load(Model(config, {"AtoB": network}), **options)
 
 
-def lively(
+def random_model(
     name: str = "resnet",
     *,
     statistics: str = "picture",
@@ -62,7 +75,7 @@ def lively(
     out_channels: int = 3,
     **args: Any,
 ) -> Model:
-    """A small generator whose weights are not tiny, so that its answer shows what its norms do."""
+    """Return a small model with He-initialized weights: large enough that its output depends on its norms."""
     channels = {"in_channels": in_channels, "out_channels": out_channels}
     spec = GeneratorSpec(name=name, args={"width": 4, "depth": 3, **channels, **args})
     with torch.random.fork_rng():
@@ -80,5 +93,5 @@ def lively(
 
 
 def load(model: Model, **options: Any) -> Predictor:
-    """A predictor in float32 on the CPU."""
+    """Return a predictor in float32 on the CPU, run by torch."""
     return load_predictor(model, **{"device": "cpu", "precision": "fp32", "engine": "torch", **options})

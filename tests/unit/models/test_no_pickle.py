@@ -1,4 +1,4 @@
-"""Nothing that the package reads can run code: no pickle, in any disguise."""
+"""A check of the source: no file that the package reads can run code, because nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 import translate
 
 FILES = sorted(Path(translate.__file__).parent.rglob("*.py"))
-RUN_CODE = {"pickle", "cPickle", "_pickle", "dill", "joblib", "marshal", "shelve", "cloudpickle"}
+PICKLE_PACKAGES = {"pickle", "cPickle", "_pickle", "dill", "joblib", "marshal", "shelve", "cloudpickle"}
 
 
-def imported(tree: ast.AST) -> set[str]:
+def imported_packages(tree: ast.AST) -> set[str]:
     names = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -24,16 +24,18 @@ def imported(tree: ast.AST) -> set[str]:
 
 
 def calls(tree: ast.AST, name: str) -> list[ast.Call]:
-    """The calls of `torch.load` and the like."""
+    """Return the calls of a function by its dotted name, such as `torch.load`."""
     return [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == name]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(FILES[0].parent)))
 def test_nothing_is_unpickled(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    assert imported(tree) & RUN_CODE == set()
+    assert imported_packages(tree) & PICKLE_PACKAGES == set()
     for call in calls(tree, "torch.load"):
-        assert path.name == "reference.py"  # the importer, alone, opens a pickle, and only tensors of it
+        assert (
+            path.name == "reference.py"
+        )  # Only the import of `.pth` files opens pickles, for tensors alone.
         assert "weights_only=True" in [ast.unparse(keyword) for keyword in call.keywords]
     for call in calls(tree, "np.load"):
         assert "allow_pickle=True" not in [ast.unparse(keyword) for keyword in call.keywords]

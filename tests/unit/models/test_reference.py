@@ -1,4 +1,4 @@
-"""Generators of the reference in all its variants are read as what they are, and nothing else is read."""
+"""Import of CycleGAN and pix2pix generators by their authors: every variant, and refusal of other files."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.reference_generators import Generator, resnet, unet
+from tests.reference_generators import ReferenceGenerator, resnet, unet
 from translate.errors import DataError, UsageError
 from translate.models import Model
 from translate.models.reference import describe, import_reference
 from translate.networks.blocks import BatchNorm
 
-State = dict[str, Tensor]
+StateDict = dict[str, Tensor]
 
 
 @pytest.fixture(autouse=True)
@@ -26,19 +26,19 @@ def seed() -> None:
     torch.manual_seed(0)
 
 
-def saved(content: Any, path: Path) -> Path:
+def save(content: Any, path: Path) -> Path:
     torch.save(content, path)
     return path
 
 
-def assert_same(model: Model, generator: nn.Module) -> None:
+def assert_same_output(model: Model, generator: nn.Module) -> None:
     x = torch.rand(2, model.config.in_channels, 64, 64) * 2 - 1
     expected, output = generator(x.clone()), model.generator()(x)
     assert expected.std() > 0.01
     torch.testing.assert_close(output, expected, rtol=1e-5, atol=1e-5)
 
 
-VARIANTS: dict[str, tuple[Callable[[], Generator], str]] = {
+VARIANTS: dict[str, tuple[Callable[[], ReferenceGenerator], str]] = {
     "no norm": (lambda: resnet("none"), "ResNet, 2 blocks, 4 channels, no norm, 3 -> 3 channels"),
     "dropout": (
         lambda: resnet("batch", dropout=True),
@@ -89,49 +89,49 @@ VARIANTS: dict[str, tuple[Callable[[], Generator], str]] = {
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_variant_is_read_as_what_it_is(variant: str, tmp_path: Path) -> None:
-    make, found = VARIANTS[variant]
-    generator = make()
-    model = import_reference(saved(generator.state_dict(), tmp_path / "latest_net_G.pth"))
-    assert describe(model.config) == found
-    assert_same(model, generator)
+def test_every_variant_of_the_generators_is_recognized(variant: str, tmp_path: Path) -> None:
+    create, description = VARIANTS[variant]
+    generator = create()
+    model = import_reference(save(generator.state_dict(), tmp_path / "latest_net_G.pth"))
+    assert describe(model.config) == description
+    assert_same_output(model, generator)
     model.save_pretrained(tmp_path / "model")
-    assert_same(Model.from_pretrained(tmp_path / "model"), generator)
+    assert_same_output(Model.from_pretrained(tmp_path / "model"), generator)
 
 
-def test_files_of_several_devices_and_of_old_torch_are_read(tmp_path: Path) -> None:
+def test_files_from_data_parallel_training_and_old_torch_are_imported(tmp_path: Path) -> None:
     generator = unet("batch")
     state = {f"module.{k}": v for k, v in generator.state_dict().items() if "num_batches_tracked" not in k}
     torch.save(state, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
-    assert_same(import_reference(tmp_path / "old.pth"), generator)
+    assert_same_output(import_reference(tmp_path / "old.pth"), generator)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
-def test_weights_of_another_precision_become_float32(dtype: torch.dtype, tmp_path: Path) -> None:
+def test_weights_of_another_dtype_become_float32(dtype: torch.dtype, tmp_path: Path) -> None:
     generator = unet("batch").to(dtype)
-    model = import_reference(saved(generator.state_dict(), tmp_path / "latest_net_G.pth"))
+    model = import_reference(save(generator.state_dict(), tmp_path / "latest_net_G.pth"))
     assert {weight.dtype for weight in model.parameters()} == {torch.float32}
-    assert_same(model, generator.float())
+    assert_same_output(model, generator.float())
 
 
-def test_the_config_says_how_to_apply_it(tmp_path: Path) -> None:
-    color = import_reference(saved(unet(channels=(1, 2)).state_dict(), tmp_path / "color.pth")).config
+def test_the_config_has_the_settings_of_inference(tmp_path: Path) -> None:
+    color = import_reference(save(unet(channels=(1, 2)).state_dict(), tmp_path / "color.pth")).config
     assert color.kind == "colorization"
     assert (color.color, color.size_multiple, color.statistics) == ("Lab", 32, "running")
     assert (color.method, color.trained_on) == ("", {"imported_from": "color.pth"})
-    horse = import_reference(saved(resnet().state_dict(), tmp_path / "horse.pth")).config
+    horse = import_reference(save(resnet().state_dict(), tmp_path / "horse.pth")).config
     assert (horse.color, horse.size_multiple, horse.statistics) == ("RGB", 4, "picture")
 
 
-def test_batch_norm_uses_the_statistics_that_are_asked_for(tmp_path: Path) -> None:
-    path = saved(unet().state_dict(), tmp_path / "latest_net_G.pth")
+def test_batch_norm_uses_the_requested_statistics(tmp_path: Path) -> None:
+    path = save(unet().state_dict(), tmp_path / "latest_net_G.pth")
     model = import_reference(path, statistics="picture")
     assert describe(model.config).endswith("3 -> 3 channels, each image's statistics")
     assert all(norm.per_image for norm in model.modules() if isinstance(norm, BatchNorm))
 
 
 @pytest.mark.parametrize(
-    ("name", "asked", "direction"),
+    ("name", "requested", "direction"),
     [
         ("latest_net_G.pth", None, "AtoB"),
         ("200_net_G_A.pth", None, "AtoB"),
@@ -140,26 +140,26 @@ def test_batch_norm_uses_the_statistics_that_are_asked_for(tmp_path: Path) -> No
         ("latest_net_G.pth", "BtoA", "BtoA"),
     ],
 )
-def test_the_direction_is_the_files_or_the_one_asked_for(
-    name: str, asked: str | None, direction: str, tmp_path: Path
+def test_the_direction_is_the_requested_one_or_that_of_the_file_name(
+    name: str, requested: str | None, direction: str, tmp_path: Path
 ) -> None:
-    model = import_reference(saved(resnet(depth=0).state_dict(), tmp_path / name), direction=asked)
+    model = import_reference(save(resnet(depth=0).state_dict(), tmp_path / name), direction=requested)
     assert list(model.config.routes) == list(model.generators) == [direction]
 
 
-def without(state: State, *keys: str) -> State:
+def without(state: StateDict, *keys: str) -> StateDict:
     return {key: value for key, value in state.items() if key not in keys}
 
 
-def shared(state: State) -> State:
-    """Shapes that the file has no values for."""
+def expand(state: StateDict) -> StateDict:
+    """Return tensors of the same shapes that share one value each, as a file that would fill the memory."""
     return {key: value.new_zeros(1).expand(value.shape) for key, value in state.items()}
 
 
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "a list": (lambda: [torch.zeros(1)], "it holds a list, not a dict of tensors"),
     "one tensor": (lambda: torch.zeros(1), "it holds a Tensor"),
-    "nothing": (dict, "it is empty, where a generator has"),
+    "nothing": (dict, "it is empty"),
     "a dict of dicts": (
         lambda: {"state_dict": resnet().state_dict()},
         "key 'state_dict' holds a OrderedDict",
@@ -176,9 +176,9 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "pixel discriminator": (lambda: {"net.0.weight": torch.zeros(64, 3, 1, 1)}, "it is a discriminator"),
     "another network": (
         lambda: {"features.0.weight": torch.zeros(64, 3, 7, 7)},
-        "its first key is 'features.0.weight', where a generator has a convolution 'model.1.weight' or",
+        "its first key is 'features.0.weight', but a generator has a convolution 'model.1.weight' or",
     ),
-    "whole numbers": (
+    "integers": (
         lambda: resnet().state_dict() | {"model.1.bias": torch.zeros(4, dtype=torch.int32)},
         "key 'model.1.bias' holds torch.int32",
     ),
@@ -192,13 +192,13 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "infinity": (
         lambda: resnet().state_dict() | {"model.19.bias": torch.full((3,), float("inf"))},
-        "key 'model.19.bias' holds values that are no numbers: take the file of an earlier epoch",
+        "key 'model.19.bias' contains NaN or Inf",
     ),
-    "not a number": (
+    "NaN": (
         lambda: unet().state_dict() | {"model.model.3.bias": torch.full((3,), float("nan"))},
-        "key 'model.model.3.bias' holds values that are no numbers",
+        "key 'model.model.3.bias' contains NaN or Inf",
     ),
-    "shared values": (lambda: shared(resnet().state_dict()), "more values than the file holds"),
+    "shared values": (lambda: expand(resnet().state_dict()), "more values than the file"),
     "another shape": (
         lambda: resnet().state_dict() | {"model.4.weight": torch.zeros(8, 4, 4, 4)},
         "key 'model.4.weight' has shape (8, 4, 4, 4), not (8, 4, 3, 3)",
@@ -216,15 +216,15 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
             without(resnet().state_dict(), "model.7.weight", "model.7.bias")
             | {"model.7.filt": torch.zeros(1)}
         ),
-        "key 'model.7.filt' does not fit, 'model.7.weight' is expected; read as ResNet, 2 blocks",
+        "unexpected key 'model.7.filt', where 'model.7.weight' should be; read as ResNet, 2 blocks",
     ),
     "one key more": (
         lambda: unet().state_dict() | {"model.model.5.weight": torch.zeros(1)},
-        "key 'model.model.5.weight' does not fit, no more is expected",
+        "unexpected key 'model.model.5.weight'",
     ),
-    "statistics where no norm is": (
+    "statistics of a layer without a norm": (
         lambda: resnet().state_dict() | {"model.1.running_mean": torch.zeros(4)},
-        "key 'model.1.running_mean' does not fit",
+        "unexpected key 'model.1.running_mean'",
     ),
     "too wide": (lambda: {"model.1.weight": torch.zeros(1025, 1, 1, 1)}, "is 1025, but must be from 1"),
     "too deep": (
@@ -232,23 +232,22 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
             "model.model.0.weight": torch.zeros(1, 1, 4, 4),
             "model.model.1" + 60 * ".model.3": torch.zeros(1),
         },
-        "does not fit",
+        "unexpected key",
     ),
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_is_no_generator_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
-    make, words = REFUSED[name]
-    content = make()
-    refused(saved(content, tmp_path / "latest_net_G.pth"), words)
+def test_a_file_that_is_not_a_generator_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
+    create, reason = REFUSED[name]
+    assert_refused(save(create(), tmp_path / "latest_net_G.pth"), reason)
 
 
-def refused(path: Path, words: str, kind: type[Exception] = DataError) -> None:
-    with pytest.raises(kind) as refusal:
+def assert_refused(path: Path, reason: str, error: type[Exception] = DataError) -> None:
+    with pytest.raises(error) as refusal:
         import_reference(path)
     message = str(refusal.value)
-    assert words in message
+    assert reason in message
     assert str(path) in message
     assert "\n" not in message
 
@@ -258,38 +257,38 @@ class RunsCode:
         return os.mkdir, ("ran",)
 
 
-def test_a_pickle_runs_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pickle_does_not_run_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    refused(saved({"model.1.weight": RunsCode()}, tmp_path / "bad.pth"), "could run code")
-    refused(saved(resnet(), tmp_path / "whole.pth"), "give a generator's own state_dict")
+    assert_refused(save({"model.1.weight": RunsCode()}, tmp_path / "bad.pth"), "could run code")
+    assert_refused(save(resnet(), tmp_path / "whole.pth"), "give a generator's own state_dict")
     assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("content", [b"x", b"PK\x03\x04 no archive", b"\x80\x02", b"GIF89a"])
-def test_a_file_that_is_no_checkpoint_is_refused(content: bytes, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_checkpoint_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "latest_net_G.pth").write_bytes(content)
-    refused(tmp_path / "latest_net_G.pth", "it is damaged, or holds more than tensors")
+    assert_refused(tmp_path / "latest_net_G.pth", "it is damaged")
 
 
-def test_a_checkpoint_cut_short_is_refused(tmp_path: Path) -> None:
-    path = saved(resnet().state_dict(), tmp_path / "latest_net_G.pth")
+def test_a_truncated_checkpoint_is_refused(tmp_path: Path) -> None:
+    path = save(resnet().state_dict(), tmp_path / "latest_net_G.pth")
     path.write_bytes(path.read_bytes()[:-5000])
-    refused(path, "it is damaged")
+    assert_refused(path, "it is damaged")
 
 
 def test_a_compressed_checkpoint_is_refused(tmp_path: Path) -> None:
-    path = saved({"model.1.weight": torch.zeros(2**20)}, tmp_path / "latest_net_G.pth")
+    path = save({"model.1.weight": torch.zeros(2**20)}, tmp_path / "latest_net_G.pth")
     with (
-        zipfile.ZipFile(path) as plain,
-        zipfile.ZipFile(tmp_path / "packed.pth", "w", zipfile.ZIP_DEFLATED) as packed,
+        zipfile.ZipFile(path) as original,
+        zipfile.ZipFile(tmp_path / "compressed.pth", "w", zipfile.ZIP_DEFLATED) as compressed,
     ):
-        for name in plain.namelist():
-            packed.writestr(name, plain.read(name))
-    refused(tmp_path / "packed.pth", "it is damaged, or holds more than tensors")
+        for name in original.namelist():
+            compressed.writestr(name, original.read(name))
+    assert_refused(tmp_path / "compressed.pth", "it is damaged")
 
 
 def test_a_missing_file_a_folder_and_an_empty_file_are_refused(tmp_path: Path) -> None:
-    refused(tmp_path / "gone.pth", "No such file or directory", UsageError)
-    refused(tmp_path, "Is a directory", UsageError)
+    assert_refused(tmp_path / "gone.pth", "No such file or directory", UsageError)
+    assert_refused(tmp_path, "Is a directory", UsageError)
     (tmp_path / "empty.pth").touch()
-    refused(tmp_path / "empty.pth", "is empty: copy or download it again")
+    assert_refused(tmp_path / "empty.pth", "is empty: copy or download it again")

@@ -1,1 +1,1 @@
-"""Apply a predictor to whole folders: jobs, their masks, a journal of what is done, and outcomes."""
+"""Apply a predictor to whole folders: jobs, masks, a journal to resume from, and outcomes."""

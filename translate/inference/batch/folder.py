@@ -1,4 +1,7 @@
-"""Apply a predictor to a tree of images: decoding, network and encoding side by side."""
+"""Apply a predictor to a folder tree of images: a pipeline of decoding, the network, and encoding.
+
+Threads decode ahead and encode behind, so that the network, which runs in the caller's thread, does not wait.
+"""
 
 from __future__ import annotations
 
@@ -11,34 +14,33 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from translate.errors import DataError, UsageError
-from translate.images import MAX_PIXELS, ImageFile, count_pixels, printable_path, read, write
-from translate.images.codecs.writing import remove_stale_parts
+from translate.config import FolderOptions, accepts, from_mapping
+from translate.errors import DataError
+from translate.images import ImageFile, count_pixels, printable_path, read, write
 from translate.inference.batch.journal import DONE, FOREIGN, Identity, Journal, input_identity
 from translate.inference.batch.masks import Masks
 from translate.inference.batch.plan import Job, plan
 from translate.inference.batch.workers import Submit, pop_results, worker_threads
 from translate.inference.predictors.base import Predictor, Progress, ignore_progress
+from translate.storage import remove_stale_parts
 
-WORKERS = 2
-AHEAD = 4  # images decoded ahead of the network for each worker, and as many being encoded
-LARGE = 16_000_000  # pixels; an image of so many goes through the pipeline by itself
+PREFETCH = 4  # images for each worker that wait decoded for the network, and as many that wait for encoding
+LARGE_IMAGE = 16_000_000  # pixels; a larger image has the pipeline to itself, to bound memory
 DONE_BEFORE = "done before"
-SKIP_REASONS = {DONE: DONE_BEFORE, FOREIGN: "there already, and not known to come from this image"}
-NO_MASKS = Masks()
+SKIP_REASONS = {DONE: DONE_BEFORE, FOREIGN: "exists and was not made from this image"}
 PILLOW_FORMATS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP"}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one image.
+    """The outcome for one image: written, skipped, or failed.
 
     Attributes:
-        size: width and height of what was written, in pixels.
-        seconds: of reading, predicting and writing it.
-        failure: why it could not be done.
-        skipped: why it was left alone.
-        note: what of it could not be read.
+        size: width and height of the written image, in pixels; None if none was written.
+        seconds: spent on reading, predicting and writing it.
+        failure: why the image failed; empty if it did not.
+        skipped: why the image was skipped; empty if it was not.
+        note: which part of the image could not be read; empty if all could.
     """
 
     source: Path
@@ -50,77 +52,57 @@ class Outcome:
     note: str = ""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How the files of a folder are read and written.
-
-    Attributes:
-        format: `keep`, `png`, `jpg` or `webp`.
-        keep_metadata: bring the place (GPS) and XMP along.
-        overwrite: replace what is there.
-        max_pixels: the most that an image may have.
-        workers: threads that read, and as many that write; 0 does one thing after the other.
-        masks: of what is to be filled, for a model that repairs.
-        share: (i, n): of n processes this is the i-th, and does every n-th image.
-    """
-
-    format: str = "keep"
-    keep_metadata: bool = False
-    overwrite: bool = False
-    max_pixels: int = MAX_PIXELS
-    workers: int = WORKERS
-    masks: Masks = NO_MASKS
-    share: tuple[int, int] = (0, 1)
-
-
+@accepts(FolderOptions)
 def translate_folder(
     predictor: Predictor,
     inputs: Sequence[Path],
     out: Path,
     *,
-    format: str = "keep",
-    keep_metadata: bool = False,
-    overwrite: bool = False,
-    max_pixels: int = MAX_PIXELS,
-    workers: int = WORKERS,
-    masks: Masks | None = None,
     progress: Progress = ignore_progress,
+    **options: Any,
 ) -> Iterator[Outcome]:
-    """Apply a model to files and folders, one outcome an image; a bad file does not stop the others.
+    """Apply a model to files and folders, one outcome an image; a file that fails does not stop the others.
 
-    Their tree is kept below `out`.
+    The folder tree of the inputs is kept below `out`.
 
     Args:
-        format, keep_metadata, overwrite, max_pixels, workers, masks: as in `Settings`.
-        progress: is called with the share of a large image that is done.
+        progress: is called with the finished share of a large image.
+        {options}
 
     Raises:
         UsageError: an input is missing, a folder holds no image, or `out` is an input folder.
     """
-    if format not in ("keep", *PILLOW_FORMATS):
-        raise UsageError(f"format {format!r}: there is keep, {', '.join(PILLOW_FORMATS)}")
-    settings = Settings(format, keep_metadata, overwrite, max_pixels, workers, masks or NO_MASKS)
-    return translate_files(predictor, plan(inputs, out, format=format), out, settings, progress=progress)
+    settings = from_mapping(FolderOptions, options, "options")
+    jobs = plan(inputs, out, format=settings.format)
+    return translate_files(predictor, jobs, out, settings, progress=progress)
 
 
 def translate_files(
     predictor: Predictor,
     jobs: Sequence[Job],
     out: Path,
-    settings: Settings | None = None,
+    options: FolderOptions,
     *,
     progress: Progress = ignore_progress,
+    share: tuple[int, int] = (0, 1),
 ) -> Iterator[Outcome]:
-    """Apply a model to each source, and write its target, in the order of the jobs."""
-    return Pipeline(predictor, out, settings or Settings(), progress).run(jobs)
+    """Apply a model to the source of each job and write its target, in the order of the jobs.
+
+    Args:
+        share: (rank, world size) of the processes that divide the jobs among them.
+    """
+    return Pipeline(predictor, out, options, progress, share).run(jobs)
 
 
 @dataclass
-class Work:
-    """An image on its way: a file to be predicted, or what became of it already.
+class PipelineItem:
+    """A job on its way through the pipeline.
 
     Attributes:
-        identity: of the source before it was read.
+        file: the decoded image, later the output; None once the job was skipped or failed.
+        outcome: of a job that was skipped or failed; else None.
+        identity: of the source (and its mask) before it was read.
+        seconds: spent on the job so far.
     """
 
     job: Job
@@ -129,138 +111,145 @@ class Work:
     identity: Identity | None = None
     seconds: float = 0.0
 
-    def with_failure(self, reason: str) -> Work:
-        """Return the work at its end, with the reason why it could not be done."""
+    def fail(self, reason: str) -> PipelineItem:
+        """Return the item as failed, for this reason."""
         outcome = Outcome(self.job.source, self.job.target, seconds=self.seconds, failure=reason)
         return replace(self, file=None, outcome=outcome)
 
 
 class Pipeline:
-    """Reads ahead and writes behind in threads, so that the network, in the caller's, does not wait."""
+    """A pipeline that decodes and encodes images in threads, and runs the network in the caller's thread."""
 
     def __init__(
-        self, predictor: Predictor, out: Path, settings: Settings, progress: Progress = ignore_progress
+        self,
+        predictor: Predictor,
+        out: Path,
+        options: FolderOptions,
+        progress: Progress,
+        share: tuple[int, int],
     ) -> None:
-        self.predictor, self.out, self.settings, self.progress = predictor, out, settings, progress
-        settings.masks.check(needed=predictor.needs_mask)
-        work = {
+        self.predictor, self.out, self.options, self.progress = predictor, out, options, progress
+        self.rank, self.world_size = share
+        self.masks = Masks(Path(options.mask) if options.mask else None, options.invert, options.dilate)
+        self.masks.check(needed=predictor.needs_mask)
+        settings = {
             "model": predictor.fingerprint,
             **predictor.journal_settings(),
-            "format": settings.format,
-            "keep_metadata": settings.keep_metadata,
-            "invert": settings.masks.invert,
-            "dilate": settings.masks.dilate,
+            "format": options.format,
+            "keep_metadata": options.keep_metadata,
+            "invert": options.invert,
+            "dilate": options.dilate,
         }
-        self.journal = Journal(out, work)
+        self.journal = Journal(out, settings)
         self.writes: deque[Future[Outcome]] = deque()
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
-        """Do each job; outcomes come in the order of the jobs."""
-        jobs = [replace(job, mask=self.settings.masks.path_for(job, self.out)) for job in jobs]
+        """Run the jobs of this process; yield their outcomes in the order of the jobs."""
+        jobs = [replace(job, mask=self.masks.path_for(job, self.out)) for job in jobs]
         for folder in {job.target.parent for job in jobs}:
             with suppress(OSError):
                 remove_stale_parts(folder)
         self.journal.start(jobs)
-        rank, world_size = self.settings.share
-        jobs = jobs[rank::world_size]
-        workers = self.settings.workers
+        jobs = jobs[self.rank :: self.world_size]
+        workers = self.options.workers
         with worker_threads(workers) as read, worker_threads(workers, finish=True) as write:
-            for work in self._predict(self._read_ahead(jobs, read)):
-                self.writes.append(write(self._write, work))
-                while self.writes and (len(self.writes) > workers * AHEAD or self.writes[0].done()):
+            for item in self._predict(self._read_ahead(jobs, read)):
+                self.writes.append(write(self._write, item))
+                while self.writes and (len(self.writes) > workers * PREFETCH or self.writes[0].done()):
                     yield self.writes.popleft().result()
             yield from pop_results(self.writes)
 
-    def _read_ahead(self, jobs: Sequence[Job], read: Submit) -> Iterator[Work]:
-        reads: deque[Future[Work]] = deque()
+    def _read_ahead(self, jobs: Sequence[Job], read: Submit) -> Iterator[PipelineItem]:
+        """Yield the items in order, and keep some decoded ahead; before a large image, empty the pipeline."""
+        reads: deque[Future[PipelineItem]] = deque()
         for job in jobs:
-            large = count_pixels(job.source) > LARGE
-            if large:
+            is_large = count_pixels(job.source) > LARGE_IMAGE
+            if is_large:
                 yield from pop_results(reads)
                 wait(self.writes)
             reads.append(read(self._read, job))
-            while reads and (large or len(reads) > self.settings.workers * AHEAD):
+            while reads and (is_large or len(reads) > self.options.workers * PREFETCH):
                 yield reads.popleft().result()
         yield from pop_results(reads)
 
-    def _read(self, job: Job) -> Work:
+    def _read(self, job: Job) -> PipelineItem:
         started, identity = time.perf_counter(), input_identity(job)
         try:
             if reason := self._reason_to_skip(job):
-                return Work(job, outcome=Outcome(job.source, job.target, skipped=reason))
-            settings = self.settings
+                return PipelineItem(job, outcome=Outcome(job.source, job.target, skipped=reason))
             file = read(
                 job.source,
-                max_pixels=settings.max_pixels,
-                keep_metadata=settings.keep_metadata,
-                native=self.predictor.native_colors,
+                max_pixels=self.options.max_pixels,
+                keep_metadata=self.options.keep_metadata,
+                keep_profile_colors=self.predictor.keep_profile_colors,
             )
-            file = _in_format(file, settings.format, job.source)
+            file = _to_format(file, self.options.format, job.source)
             if self.predictor.needs_mask:
-                file = settings.masks.add_holes(file, job)
-            return Work(job, file, identity=identity, seconds=time.perf_counter() - started)
+                file = self.masks.add_holes(file, job)
+            return PipelineItem(job, file, identity=identity, seconds=time.perf_counter() - started)
         except DataError as error:
-            return Work(job).with_failure(str(error))
+            return PipelineItem(job).fail(str(error))
         except MemoryError:
-            return Work(job).with_failure(_too_large(job))
-        except OSError as error:  # of a name that the output's file system does not take
-            return Work(job).with_failure(f"{printable_path(job.source)}: {error.strerror}")
+            return PipelineItem(job).fail(_too_large(job))
+        except OSError as error:  # The file system of the output does not take the name.
+            return PipelineItem(job).fail(f"{printable_path(job.source)}: {error.strerror}")
 
     def _reason_to_skip(self, job: Job) -> str:
-        if self.settings.overwrite:
+        if self.options.overwrite:
             return ""
         return SKIP_REASONS.get(self.journal.state(job), "")
 
-    def _predict(self, works: Iterable[Work]) -> Iterator[Work]:
-        """Put each file through the network; images of one size in one forward, where the model allows it."""
-        group: list[Work] = []
-        for work in works:
-            if group and (work.file is None or not _same_size(group[0], work)):
-                yield from self._predict_group(group)
-                group = []
-            if work.file is None:
-                yield work
+    def _predict(self, items: Iterable[PipelineItem]) -> Iterator[PipelineItem]:
+        """Run the network on each file; consecutive images of one size go as a batch if the model allows."""
+        batch: list[PipelineItem] = []
+        for item in items:
+            if batch and (item.file is None or not _have_same_size(batch[0], item)):
+                yield from self._predict_batch(batch)
+                batch = []
+            if item.file is None:
+                yield item
                 continue
-            group.append(work)
-            if len(group) == self.predictor.max_batch_size(work.file.frames[0].size):
-                yield from self._predict_group(group)
-                group = []
-        yield from self._predict_group(group)
+            batch.append(item)
+            if len(batch) == self.predictor.max_batch_size(item.file.frames[0].size):
+                yield from self._predict_batch(batch)
+                batch = []
+        yield from self._predict_batch(batch)
 
-    def _predict_group(self, group: list[Work]) -> list[Work]:
+    def _predict_batch(self, batch: list[PipelineItem]) -> list[PipelineItem]:
+        """Run the network on a batch, or, where memory does not suffice, on one image after the other."""
         started = time.perf_counter()
         try:
-            files = self.predictor.predict_files([work.file for work in group if work.file], self.progress)
+            files = self.predictor.predict_files([item.file for item in batch if item.file], self.progress)
         except (RuntimeError, MemoryError) as error:
             if "memory" not in str(error).lower() and not isinstance(error, MemoryError):
                 raise
-            if len(group) > 1:
-                return [done for work in group for done in self._predict_group([work])]
-            return [group[0].with_failure(_too_large(group[0].job))]
-        seconds = (time.perf_counter() - started) / max(len(group), 1)
+            if len(batch) > 1:
+                return [output for item in batch for output in self._predict_batch([item])]
+            return [batch[0].fail(_too_large(batch[0].job))]
+        seconds = (time.perf_counter() - started) / max(len(batch), 1)
         return [
-            replace(work, file=file, seconds=work.seconds + seconds)
-            for work, file in zip(group, files, strict=True)
+            replace(item, file=file, seconds=item.seconds + seconds)
+            for item, file in zip(batch, files, strict=True)
         ]
 
-    def _write(self, work: Work) -> Outcome:
-        if work.file is None:
-            assert work.outcome
-            return work.outcome
-        job, file, started = work.job, work.file, time.perf_counter()
+    def _write(self, item: PipelineItem) -> Outcome:
+        if item.file is None:
+            assert item.outcome
+            return item.outcome
+        job, file, started = item.job, item.file, time.perf_counter()
         try:
-            write(file, job.target, finished=lambda part: self.journal.add(job, work.identity, part))
+            write(file, job.target, before_rename=lambda part: self.journal.add(job, item.identity, part))
         except DataError as error:
-            return Outcome(job.source, job.target, seconds=work.seconds, failure=str(error))
+            return Outcome(job.source, job.target, seconds=item.seconds, failure=str(error))
         except MemoryError:
-            return Outcome(job.source, job.target, seconds=work.seconds, failure=_too_large(job))
-        seconds = work.seconds + time.perf_counter() - started
+            return Outcome(job.source, job.target, seconds=item.seconds, failure=_too_large(job))
+        seconds = item.seconds + time.perf_counter() - started
         return Outcome(job.source, job.target, size=file.frames[0].size, seconds=seconds, note=file.damage)
 
 
-def _same_size(one: Work, other: Work) -> bool:
-    """Return whether two files are single images of one size."""
-    files = [work.file for work in (one, other) if work.file and len(work.file.frames) == 1]
+def _have_same_size(a: PipelineItem, b: PipelineItem) -> bool:
+    """Return whether two files have one frame each, of the same size."""
+    files = [item.file for item in (a, b) if item.file and len(item.file.frames) == 1]
     return len(files) == 2 and files[0].frames[0].size == files[1].frames[0].size
 
 
@@ -268,11 +257,11 @@ def _too_large(job: Job) -> str:
     return f"{printable_path(job.source)}: too large for this machine's memory: use --tile 512, or less"
 
 
-def _in_format(file: ImageFile, name: str, source: Path) -> ImageFile:
-    """Return a file in the format that is asked for.
+def _to_format(file: ImageFile, name: str, source: Path) -> ImageFile:
+    """Return a file in the format of `--format`; `keep` is its own.
 
     Raises:
-        DataError: it has more frames than that format can hold.
+        DataError: it has more frames than the format can hold.
     """
     if name == "keep" or PILLOW_FORMATS[name] == file.format:
         return file
@@ -280,7 +269,7 @@ def _in_format(file: ImageFile, name: str, source: Path) -> ImageFile:
         count = f"{len(file.frames)} {'pages' if file.format == 'TIFF' else 'frames'}"
         reason = f"{count}, which {PILLOW_FORMATS[name]} cannot hold: use --format keep"
         raise DataError(f"{printable_path(source)}: {reason}")
-    settings: dict[str, Any] = {
-        key: file.settings[key] for key in ("duration", "loop") if key in file.settings
+    animation: dict[str, Any] = {
+        key: file.encoder_settings[key] for key in ("duration", "loop") if key in file.encoder_settings
     }
-    return replace(file, format=PILLOW_FORMATS[name], settings=settings)
+    return replace(file, format=PILLOW_FORMATS[name], encoder_settings=animation)

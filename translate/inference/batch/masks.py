@@ -1,4 +1,4 @@
-"""Find the mask of each image of a folder."""
+"""Find the mask of each image of a folder, for an inpainting model."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import numpy as np
 
 from translate.errors import DataError, UsageError
 from translate.images import Frame, Hole, ImageFile, find_images, hole_from_mask, printable_path, read_hole
-from translate.inference.batch.plan import Job, refuse_unless_reachable
+from translate.inference.batch.plan import Job, check_path
 
 
 @dataclass(frozen=True)
 class Masks:
-    """One mask for all images, or a folder that holds them under the images' stems.
+    """The masks of a folder of images: one mask for all, or a folder with one mask for each stem.
 
     Attributes:
-        path: a file or a folder; None where the images' own transparency says what is missing.
-        invert: what a mask shows is kept, and all else is filled.
-        dilate: pixels by which each hole is enlarged.
+        path: a file or a folder; None to fill the transparent pixels of each image.
+        invert: keep what the mask shows, and fill the rest.
+        dilate: the pixels by which each hole is enlarged on every side.
     """
 
     path: Path | None = None
@@ -29,49 +29,51 @@ class Masks:
     dilate: int = 0
 
     def check(self, *, needed: bool) -> None:
-        """Refuse masks that are not there, and masks for a model that fills no holes.
+        """Check that the masks exist, and that the model needs masks if there are any.
 
         Raises:
-            UsageError: naming the path.
+            UsageError: they do not, or it does not.
         """
         if not needed and self != Masks():
-            raise UsageError(
-                "this model fills no holes: --mask, --invert and --dilate are for one of inpaint"
-            )
+            raise UsageError("this model does not inpaint: leave --mask, --invert and --dilate out")
         if self.path is None:
             return
-        refuse_unless_reachable(self.path)
+        check_path(self.path)
         if not self.path.exists():
             raise UsageError(
                 f"no mask {printable_path(self.path)!r}: give a file, or a folder of masks by stem"
             )
-        if self.path.is_dir() and not self._by_stem:
+        if self.path.is_dir() and not self._paths_by_stem:
             raise UsageError(
-                f"{printable_path(self.path)} holds no masks: give images under the photos' stems"
+                f"{printable_path(self.path)} holds no masks: name each by the stem of its photo"
             )
 
     @cached_property
-    def _by_stem(self) -> dict[Path, list[Path]]:
-        """The masks of the folder, by path and stem below it."""
+    def _paths_by_stem(self) -> dict[Path, list[Path]]:
+        """Return the masks of the folder, by their path below it without the suffix."""
         assert self.path
-        found: dict[Path, list[Path]] = defaultdict(list)
+        paths: dict[Path, list[Path]] = defaultdict(list)
         for path in find_images(self.path):
-            found[path.relative_to(self.path).with_suffix("")].append(path)
-        return dict(found)
+            paths[path.relative_to(self.path).with_suffix("")].append(path)
+        return dict(paths)
 
     def path_for(self, job: Job, out: Path) -> Path | None:
-        """Return the mask of a job: in a folder the one at the same place, else the one of the same stem."""
+        """Return the path of a job's mask, which may be missing.
+
+        In a folder of masks, it is the one in the same subfolder and of the same stem as the source; if there
+        is none, the one of the same stem at the top.
+        """
         if self.path is None or not self.path.is_dir():
             return self.path
-        place = job.target.parent.relative_to(out) / job.source.stem
-        found = self._by_stem.get(place) or self._by_stem.get(Path(job.source.stem)) or []
-        return found[0] if found else self.path / f"{job.source.stem}.png"
+        same_place = job.target.parent.relative_to(out) / job.source.stem
+        paths = self._paths_by_stem.get(same_place) or self._paths_by_stem.get(Path(job.source.stem)) or []
+        return paths[0] if paths else self.path / f"{job.source.stem}.png"
 
     def add_holes(self, file: ImageFile, job: Job) -> ImageFile:
-        """Return the file with the hole that its mask shows in each frame.
+        """Return the file with the hole of the job's mask in each frame.
 
         Raises:
-            DataError: there is no mask, it is damaged or of another size, or all is hole.
+            DataError: the mask is missing or damaged, has another size, or covers the whole image.
         """
         frames = [replace(frame, hole=self._hole(frame, job)) for frame in file.frames]
         name = printable_path(job.source)
@@ -79,24 +81,23 @@ class Masks:
             raise DataError(
                 f"{name}: all of the image is hole: leave black what is to be kept (--invert swaps the two)"
             )
-        empty = not any(frame.hole is not None and frame.hole.any() for frame in frames)
-        return replace(file, frames=frames, damage=file.damage or "the mask is empty" * empty)
+        is_empty = not any(frame.hole is not None and frame.hole.any() for frame in frames)
+        return replace(file, frames=frames, damage=file.damage or "the mask is empty" * is_empty)
 
     def _hole(self, frame: Frame, job: Job) -> Hole:
+        """Return the hole of a frame: of the job's mask, or the transparent pixels if there are no masks."""
+        name = printable_path(job.source)
         if job.mask is not None:
             if not job.mask.exists():
                 stem, folder = job.source.stem, printable_path(job.mask.parent)
                 raise DataError(
-                    f"{printable_path(job.source)}: no mask of the stem {stem!r} in {folder}:"
-                    " add one (all black fills nothing)"
+                    f"{name}: no mask of the stem {stem!r} in {folder}: add one (all black fills nothing)"
                 )
             try:
                 return read_hole(job.mask, frame.size, invert=self.invert, dilate=self.dilate)
             except DataError as error:
-                raise DataError(f"{printable_path(job.source)}: {error}") from None
+                raise DataError(f"{name}: {error}") from None
         if frame.alpha is None or (frame.alpha > 0).all():
-            raise DataError(
-                f"{printable_path(job.source)}: no mask, and nothing in it is transparent: give --mask"
-            )
-        shown = Frame(pixels=np.where(frame.alpha == 0, 255, 0).astype(np.uint8)[..., None])
-        return hole_from_mask(shown, frame.size, invert=self.invert, dilate=self.dilate)
+            raise DataError(f"{name}: no mask, and nothing in it is transparent: give --mask")
+        mask = Frame(pixels=np.where(frame.alpha == 0, 255, 0).astype(np.uint8)[..., None])
+        return hole_from_mask(mask, frame.size, invert=self.invert, dilate=self.dilate)

@@ -1,4 +1,4 @@
-"""Plan which file each image of a folder is written to."""
+"""Plan the jobs of a folder: which file each image is written to, without overwriting any other."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pathlib import Path, PurePath
 
 from translate.errors import UsageError
 from translate.images import FORMATS, SUFFIXES, find_images, printable_path, resolve_links
-from translate.images.files import FOREIGN
+from translate.images.files import UNREADABLE_SUFFIXES
 
-LONGEST_NAME = 255  # bytes, of most file systems
-SUFFIX_OF = {"png": ".png", "jpg": ".jpg", "webp": ".webp"}
+MAX_NAME_BYTES = 255  # of a file name, on most file systems
+FORMAT_SUFFIXES = {"png": ".png", "jpg": ".jpg", "webp": ".webp"}
 
 
 @dataclass(frozen=True)
 class Job:
-    """An image, the file that it is to become, and the mask of what is to be filled in it."""
+    """A job: an image, the file that its output is written to, and the mask of its hole."""
 
     source: Path
     target: Path
@@ -26,92 +26,99 @@ class Job:
 
 
 def plan(inputs: Sequence[Path], out: Path, *, format: str = "keep") -> list[Job]:
-    """Find the images of files and folders, and plan where each is written: its own path below `out`.
+    """Find the images of files and folders, and plan where each is written: at its own path below `out`.
 
-    Two inputs never share a file: the second gets a number. No original is written over.
+    Two images never share a file: the second gets a number. No original is overwritten.
 
     Args:
-        format: `keep`, or the `png`, `jpg` or `webp` that all become.
+        format: `keep`, or `png`, `jpg` or `webp` for all.
 
     Raises:
-        UsageError: an input is missing, a folder holds no image, or `out` is an input folder.
+        UsageError: an input is missing, a folder holds no images, or `out` is an input folder.
     """
     for path in (*inputs, out):
-        refuse_unless_reachable(path)
+        check_path(path)
     if out.exists() and not out.is_dir():
         raise UsageError(f"-o {out} is a file: give a folder")
-    found: dict[Path, Path] = {}
-    for source, relative in _find(inputs, out):
-        found.setdefault(source, relative)  # of inputs that overlap, the first says where
-    wanted = {source: _with_suffix(relative, format) for source, relative in found.items()}
-    used = _UsedPaths(out, [resolve_links(source) for source in found], wanted.values())
-    # Those that keep their names come first, so that no other takes one of them.
-    order = sorted(found, key=lambda source: wanted[source] != found[source])
-    jobs = {source: Job(source, used.free(wanted[source])) for source in order}
-    return [jobs[source] for source in found]
+    paths: dict[Path, Path] = {}
+    for source, relative in _find_images(inputs, out):
+        paths.setdefault(source, relative)  # Where inputs overlap, the first one decides.
+    preferred = {source: _with_suffix(relative, format) for source, relative in paths.items()}
+    used = _UsedPaths(out, [resolve_links(source) for source in paths], preferred.values())
+    # Images that keep their names come first, so that no other image takes their names.
+    order = sorted(paths, key=lambda source: preferred[source] != paths[source])
+    jobs = {source: Job(source, used.reserve(preferred[source])) for source in order}
+    return [jobs[source] for source in paths]
 
 
-def refuse_unless_reachable(path: Path) -> None:
-    """Refuse a path that the system does not even look up: a name too long, a folder that is closed."""
+def check_path(path: Path) -> None:
+    """Check that the system can look a path up: its name is not too long, its folder is not closed.
+
+    Raises:
+        UsageError: it cannot.
+    """
     try:
         path.exists()
     except OSError as error:
         raise UsageError(f"{printable_path(path)}: {error.strerror}: give another path") from None
 
 
-def _find(inputs: Sequence[Path], out: Path) -> Iterator[tuple[Path, Path]]:
-    """Yield each image, and its path below the input that it was found in."""
-    for given in inputs:
-        if given.is_dir():
-            if resolve_links(given) == resolve_links(out):
+def _find_images(inputs: Sequence[Path], out: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield each image with its path relative to the input that contains it."""
+    for path in inputs:
+        if path.is_dir():
+            if resolve_links(path) == resolve_links(out):
                 raise UsageError(
                     f"-o {out} is the input folder itself: give another, or the originals would be lost"
                 )
-            frames = find_images(given, skip=out, suffixes=SUFFIXES | FOREIGN)
-            if not frames:
+            images = find_images(path, skip=out, suffixes=SUFFIXES | UNREADABLE_SUFFIXES)
+            if not images:
                 raise UsageError(
-                    f"{printable_path(given)} holds no images: check the path and the suffixes of its files"
+                    f"{printable_path(path)} holds no images: check the path and the suffixes of its files"
                 )
-            yield from ((path, path.relative_to(given)) for path in frames)
-        elif given.exists() or given.is_symlink():
-            if resolve_links(given) == resolve_links(out / given.name):
-                raise UsageError(
-                    f"-o {out} is where {printable_path(given)} itself lies: give another folder"
-                )
-            yield given, Path(given.name)
+            yield from ((image, image.relative_to(path)) for image in images)
+        elif path.exists() or path.is_symlink():
+            if resolve_links(path) == resolve_links(out / path.name):
+                raise UsageError(f"-o {out} is where {printable_path(path)} itself lies: give another folder")
+            yield path, Path(path.name)
         else:
-            raise UsageError(f"no file or folder {printable_path(given)!r}: check the path")
+            raise UsageError(f"no file or folder {printable_path(path)!r}: check the path")
 
 
 def _with_suffix(path: Path, format: str) -> Path:
-    """Return the path with the suffix of the format that is asked for."""
-    if format == "keep" or FORMATS.get(path.suffix.lower()) == FORMATS[SUFFIX_OF[format]]:
+    """Return the path with the suffix of the format, unless its own suffix is one of that format."""
+    if format == "keep" or FORMATS.get(path.suffix.lower()) == FORMATS[FORMAT_SUFFIXES[format]]:
         return path
     stem = path.stem if path.suffix.lower() in FORMATS else path.name
-    return path.with_name(_shorten(stem, SUFFIX_OF[format]))
+    return path.with_name(_join_name(stem, FORMAT_SUFFIXES[format]))
 
 
-def _shorten(stem: str, ending: str) -> str:
-    """Join stem and ending, the stem cut so that a file system takes the name."""
-    whole, room = os.fsencode(stem), LONGEST_NAME - len(os.fsencode(ending))
-    return (stem if len(whole) <= room else whole[:room].decode("utf-8", "ignore")) + ending
+def _join_name(stem: str, ending: str) -> str:
+    """Join stem and ending; cut the stem off so that the file system takes the name."""
+    stem_bytes, max_bytes = os.fsencode(stem), MAX_NAME_BYTES - len(os.fsencode(ending))
+    if len(stem_bytes) > max_bytes:
+        stem = stem_bytes[:max_bytes].decode("utf-8", "ignore")
+    return stem + ending
 
 
 class _UsedPaths:
-    """The paths that no further image may be written to."""
+    """The paths that are taken: by the sources, by the folders of the targets, and by targets so far."""
 
-    def __init__(self, out: Path, sources: Sequence[Path], wanted: Iterable[Path]) -> None:
+    def __init__(self, out: Path, sources: Sequence[Path], preferred: Iterable[Path]) -> None:
         self.out = out
         self.ignores_case = _ignores_case(out)
         self.files = {self._key(source) for source in sources}
-        self.folders = {self._key(resolve_links(out / parent)) for path in wanted for parent in path.parents}
+        self.folders = {
+            self._key(resolve_links(out / parent)) for path in preferred for parent in path.parents
+        }
 
-    def free(self, relative: Path) -> Path:
-        """Return a path below `out`: the one wanted, or with the first number that makes it free."""
+    def reserve(self, relative: Path) -> Path:
+        """Reserve and return a path below `out`: the preferred one, or with the first number that is free."""
         target, number = self.out / relative, 1
         while self._is_used(target):
             number += 1
-            target = (self.out / relative).with_name(_shorten(relative.stem, f"-{number}{relative.suffix}"))
+            name = _join_name(relative.stem, f"-{number}{relative.suffix}")
+            target = (self.out / relative).with_name(name)
         self.files.add(self._key(resolve_links(target)))
         return target
 
@@ -125,9 +132,9 @@ class _UsedPaths:
 
 
 def _ignores_case(folder: Path) -> bool:
-    """Return whether the file system there takes `a.png` and `A.PNG` for one file."""
-    place = resolve_links(folder)
-    while not place.exists():
-        place = place.parent
-    swapped = place.parent / place.name.swapcase()
-    return swapped.name != place.name and swapped.exists() and swapped.samefile(place)
+    """Return whether the file system takes `a.png` and `A.PNG` for the same file."""
+    existing = resolve_links(folder)
+    while not existing.exists():
+        existing = existing.parent
+    swapped = existing.parent / existing.name.swapcase()
+    return swapped.name != existing.name and swapped.exists() and swapped.samefile(existing)

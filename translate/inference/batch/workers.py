@@ -1,4 +1,4 @@
-"""Run functions in threads, or at once where there are none."""
+"""Run functions in worker threads, or in the caller's thread if there are no workers."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Submit = Callable[..., Future[Any]]
 
 @contextmanager
 def worker_threads(count: int, *, finish: bool = False) -> Iterator[Submit]:
-    """Start threads, and give a function that submits work to them; with none of them it is done at once.
+    """Start worker threads and yield a function that submits work to them; with 0 threads it runs the work.
 
     Args:
-        finish: at the end, finish the work that is waiting; else it is dropped.
+        finish: at the end, finish the work that waits; else cancel it.
     """
     if count == 0:
         yield _run_now
@@ -30,12 +30,13 @@ def worker_threads(count: int, *, finish: bool = False) -> Iterator[Submit]:
 
 
 def _run_now(function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+    """Run a function and return a future with its result."""
     future: Future[Any] = Future()
     future.set_result(function(*arguments))
     return future
 
 
 def pop_results(futures: deque[Future[T]]) -> Iterator[T]:
-    """Yield the results in order, each when it is there, and forget them."""
+    """Remove the futures in order, wait for each, and yield its result."""
     while futures:
         yield futures.popleft().result()

@@ -1,1 +1,1 @@
-"""Predictors, one for each kind of model: each applies a model to one image of any size."""
+"""Predictors: each applies one kind of model to one image of any size (tiling, padding, batching)."""

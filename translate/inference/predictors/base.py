@@ -1,4 +1,4 @@
-"""Apply a model to one image: what the predictors of all kinds share."""
+"""The base class of the predictors: apply a model to one image, and check its settings."""
 
 from __future__ import annotations
 
@@ -16,49 +16,55 @@ from torch import Tensor, nn
 from translate.config import ModelConfig
 from translate.errors import UsageError
 from translate.images import Array, Frame, ImageFile, image_file_to_pil, to_tensor
-from translate.inference.predictors.conversions import as_file, from_array, from_tensor, to_array, with_hole
+from translate.inference.predictors.conversions import (
+    add_hole,
+    frame_from_array,
+    frame_to_array,
+    frames_from_tensor,
+    to_image_file,
+)
 from translate.inference.runtime.runner import Runner
 from translate.models import Model
 
-Progress = Callable[[float], None]  # is called with the share of a large image that is done, in (0, 1]
+Progress = Callable[[float], None]  # Takes the fraction of a large image that is done, in (0, 1].
 
-MAX_SATURATION = 10  # beyond it all colours lie outside of sRGB
+MAX_SATURATION = 10  # A factor beyond which every colour is out of the sRGB gamut.
 MIN_TILE = 32  # pixels a side
 
 
-def ignore_progress(share: float) -> None:
-    """Report nothing."""
+def ignore_progress(fraction: float) -> None:
+    """Do nothing with the progress: the default where nobody asks for it."""
 
 
 class Predictor(ABC):
-    """A model that is applied to one image at a time, at the image's own size and depth.
+    """A predictor applies a model to one image at a time, at the image's own size and bit depth.
 
-    The answer for an image does not depend on the images before it or beside it. Any number of threads may
-    call one predictor at once.
+    The output for an image does not depend on the images before it or beside it. Any number of threads may
+    call one predictor at the same time.
 
     Args:
         runner: runs one of the model's generators.
-        tile: `auto` cuts images that would take too much memory; `off` cuts none; a number is the
-            side of each tile, in pixels.
-        saturation: factor of the chroma, for a model that colours.
+        tile: `auto` splits images that would take too much memory into tiles; `off` splits none; a number is
+            the side of each tile, in pixels.
+        saturation: the factor of the chroma, for a colorization model.
 
     Attributes:
-        config: what the model knows of itself.
-        direction: the name of the route that it goes.
-        fingerprint: a name for what the model computes.
+        config: the content of the model's `config.json`.
+        direction: the name of the route from source to target: `AtoB`.
+        fingerprint: a hash of the config and the weights.
         needs_mask: whether each image comes with a hole to fill.
-        native_colors: whether files are to be read in their own colours rather than in sRGB.
-        auto_engine: which engine is best for this kind of model; `auto` is the quickest.
+        keep_profile_colors: whether files are read in the colours of their ICC profile rather than in sRGB.
+        auto_engine: what the engine `auto` means for this kind of model; `auto` measures which is fastest.
 
     Raises:
-        UsageError: the model's channels are not those of its kind, or the tile or the saturation is none.
+        UsageError: the model's channels do not fit its kind, or the tile or the saturation is out of range.
     """
 
     needs_mask: ClassVar[bool] = False
-    native_colors: ClassVar[bool] = False
+    keep_profile_colors: ClassVar[bool] = False
     auto_engine: ClassVar[str] = "auto"
     has_saturation: ClassVar[bool] = False
-    channels: ClassVar[Sequence[tuple[int, int]]]  # in and out, that a model of this kind may have
+    channels: ClassVar[Sequence[tuple[int, int]]]  # The pairs of input and output channels that are allowed.
     channels_rule: ClassVar[str]
 
     def __init__(
@@ -69,12 +75,12 @@ class Predictor(ABC):
         self.runner = runner
         self.direction = runner.direction
         self.fingerprint = model.fingerprint()
-        self.tile = _parse_tile(tile)
-        self.saturation = self._check_saturation(saturation)
+        self.tile = parse_tile(tile)
+        self.saturation = self.check_saturation(saturation)
 
     @property
     def generator(self) -> nn.Module:
-        """The network: (N, C, H, W) in [-1, 1] -> (N, C', H, W)."""
+        """Return the network, which maps (N, C, H, W) in [-1, 1] to (N, C', H, W)."""
         return self.runner.generator
 
     @overload
@@ -85,59 +91,60 @@ class Predictor(ABC):
     def __call__(self, image: Tensor, mask: Any = None) -> Tensor: ...
 
     def __call__(self, image: Any, mask: Any = None) -> Any:
-        """Apply the model to one image; the answer is of the same kind.
+        """Apply the model to one image; return an image of the same type.
 
         Args:
-            image: a path or a PIL image (a PIL image comes back, of several frames the first, of 16-bit
-                colour with 8 bits: a folder's files keep both); an array, (H, W) or (H, W, C) uint8 or
-                uint16 of 1 to 4 channels; a tensor, (C, H, W) or (N, C, H, W) in [-1, 1].
-            mask: for a model that repairs: a path, a PIL image or an array, white in the hole. Without
-                it, what is transparent is filled.
+            image: a path or a PIL image; an array, (H, W) or (H, W, C) uint8 or uint16 of 1 to 4 channels; a
+                tensor, (C, H, W) or (N, C, H, W) in [-1, 1]. A path or a PIL image returns a PIL image: of
+                the first frame only, and with 8 bits where it has 16-bit colour. `translate_folder` keeps
+                frames and bit depth.
+            mask: for an inpainting model: a path, a PIL image or an array, white in the hole. Without a mask,
+                the transparent pixels are filled.
 
         Raises:
-            DataError: the file is no image, or the array or tensor is of another shape or kind.
-            UsageError: the model repairs and there is no mask, or there is one and it does not.
+            DataError: the file is no image, or the array or tensor has another shape or dtype.
+            UsageError: an inpainting model gets no mask, or a model of another kind gets one.
         """
         if mask is not None and not self.needs_mask:
-            raise UsageError("this model fills no holes: call it without a mask")
+            raise UsageError("this model does not inpaint: call it without a mask")
         if isinstance(image, Tensor):
             return self._predict_tensor(image, mask)
         if isinstance(image, np.ndarray):
-            answer = to_array(self.predict(self._with_hole(from_array(image), mask)))
-            return answer[..., 0] if image.ndim == 2 and answer.shape[2] == 1 else answer
-        file = as_file(image, native=self.native_colors)
-        (file,) = self.predict_files([replace(file, frames=[self._with_hole(file.frames[0], mask)])])
+            output = frame_to_array(self.predict(self._add_hole(frame_from_array(image), mask)))
+            return output[..., 0] if image.ndim == 2 and output.shape[2] == 1 else output
+        file = to_image_file(image, keep_profile_colors=self.keep_profile_colors)
+        (file,) = self.predict_files([replace(file, frames=[self._add_hole(file.frames[0], mask)])])
         return image_file_to_pil(file)
 
     @abstractmethod
     def predict(self, frame: Frame, progress: Progress = ignore_progress) -> Frame:
-        """Apply the model to one image of any size and depth; its alpha comes along."""
+        """Apply the model to one image of any size and bit depth; return it with the image's alpha."""
 
     def predict_batch(self, frames: Sequence[Frame], progress: Progress = ignore_progress) -> list[Frame]:
-        """Apply the model to images, several in one forward where that changes nothing."""
+        """Apply the model to images, as batches where that does not change the outputs."""
         return [self.predict(frame, progress) for frame in frames]
 
     def predict_files(
         self, files: Sequence[ImageFile], progress: Progress = ignore_progress
     ) -> list[ImageFile]:
-        """Apply the model to every frame of files; all else in them comes along."""
+        """Apply the model to every frame of image files; all else in the files stays the same."""
         frames = iter(self.predict_batch([frame for file in files for frame in file.frames], progress))
         return [replace(file, frames=[next(frames) for _ in file.frames]) for file in files]
 
     def max_batch_size(self, size: tuple[int, int]) -> int:
-        """Return how many images of this width and height go through the network at once."""
+        """Return how many images of this width and height go through the network in one batch."""
         return 1
 
     def journal_settings(self) -> dict[str, Any]:
-        """Return those of its own settings that decide what an image becomes."""
+        """Return the predictor's settings that change the output, for the journal of a folder."""
         return {"direction": self.direction, "saturation": self.saturation}
 
     @classmethod
     def check_channels(cls, config: ModelConfig) -> None:
-        """Refuse a model whose channels have no agreed meaning.
+        """Check that the model's channels have a meaning for its kind.
 
         Raises:
-            UsageError: naming the channels.
+            UsageError: they have none.
         """
         channels = config.in_channels, config.out_channels
         if channels not in cls.channels:
@@ -145,33 +152,35 @@ class Predictor(ABC):
                 f"this model takes {channels[0]} and gives {channels[1]} channels: {cls.channels_rule}"
             )
 
-    def _with_hole(self, frame: Frame, mask: Any) -> Frame:
-        return with_hole(frame, mask) if self.needs_mask else frame
-
-    def _predict_tensor(self, x: Tensor, mask: Any) -> Tensor:
-        """Apply the model to (C, H, W) or (N, C, H, W) in [-1, 1]; the answer is on the same device."""
-        frames = [self._with_hole(frame, mask) for frame in from_tensor(x)]
-        out = torch.cat([to_tensor(self.predict(frame).pixels) for frame in frames]).to(x)
-        for number, frame in enumerate(frames):
-            if frame.hole is not None:  # what is known stays as it was, to the bit
-                known = torch.from_numpy(~frame.hole).to(x.device)
-                out[number] = torch.where(known, x.reshape(out.shape)[number], out[number])
-        return out.reshape(*x.shape[:-3], *out.shape[1:])
-
-    def _check_saturation(self, saturation: float) -> float:
-        """Return a factor of the chroma; 1 for a model that does not colour.
+    @classmethod
+    def check_saturation(cls, saturation: float) -> float:
+        """Return the factor of the chroma, which is 1 for a model that does not colorize.
 
         Raises:
-            UsageError: it is no such number, or the model does not colour.
+            UsageError: it is out of range, or the model does not colorize.
         """
         if not isinstance(saturation, (int, float)) or not 0 <= saturation <= MAX_SATURATION:
             raise UsageError(f"saturation is {saturation!r}, but must be a number from 0 to {MAX_SATURATION}")
-        if saturation != 1 and not self.has_saturation:
-            raise UsageError("this model does not colour: leave saturation out")
+        if saturation != 1 and not cls.has_saturation:
+            raise UsageError("this model does not colorize: leave saturation out")
         return float(saturation)
 
+    def _add_hole(self, frame: Frame, mask: Any) -> Frame:
+        return add_hole(frame, mask) if self.needs_mask else frame
 
-def _parse_tile(tile: str | int) -> str | int:
+    def _predict_tensor(self, x: Tensor, mask: Any) -> Tensor:
+        """Apply the model to (C, H, W) or (N, C, H, W) in [-1, 1]; return the output on the same device."""
+        frames = [self._add_hole(frame, mask) for frame in frames_from_tensor(x)]
+        out = torch.cat([to_tensor(self.predict(frame).pixels) for frame in frames]).to(x)
+        for index, frame in enumerate(frames):
+            if frame.hole is not None:
+                # Converting to pixels and back rounds, so copy what is outside of the hole from the input.
+                outside = torch.from_numpy(~frame.hole).to(x.device)
+                out[index] = torch.where(outside, x.reshape(out.shape)[index], out[index])
+        return out.reshape(*x.shape[:-3], *out.shape[1:])
+
+
+def parse_tile(tile: str | int) -> str | int:
     """Return `auto`, `off`, or the side of a tile in pixels.
 
     Raises:

@@ -1,4 +1,7 @@
-"""Colorize a photo of any size: the network's a and b with the photo's own lightness."""
+"""Colorize a photo of any size: keep the photo's lightness L, and take a and b of Lab from the network.
+
+The network's output is small. A guided filter brings it to the photo's size along the edges of its lightness.
+"""
 
 from __future__ import annotations
 
@@ -12,26 +15,27 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from translate.config import ColorizationModelConfig
-from translate.images import Array, Frame, levels, to_tensor
+from translate.images import Array, Frame, denormalize, to_tensor
 from translate.images.color.lab import join_lab, split_lab
 from translate.inference.predictors.base import Predictor, Progress, ignore_progress
-from translate.inference.predictors.canvas import Canvas
+from translate.inference.predictors.padding import PaddedImage
 from translate.inference.runtime.runner import Runner
 from translate.models import Model
 
-LONGEST = 16  # times the shorter side: the network sees a longer panorama reduced
-STRIP = 2**20  # pixels merged at once
-HALVINGS = 7  # of the interval in which the most chroma of a colour is searched
-SIZES = (1.0, 1.25)  # at which the network sees a photo, times its working size
-WINDOW, SMOOTH = 2, 1e-2  # of the guided filter: its radius in pixels, and what lightness differs by in noise
+MAX_ASPECT_RATIO = 16  # A longer panorama is downscaled further for the network.
+STRIP_PIXELS = 2**20  # The pixels of a photo that are computed at once, to bound memory.
+BISECTION_STEPS = 7  # of the search for the most chroma that a colour may have in sRGB
+SCALES = (1.0, 1.25)  # of the test-time augmentation, relative to the working size
+GUIDED_FILTER_RADIUS = 2  # pixels of the working size
+GUIDED_FILTER_EPSILON = 1e-2  # A variance of lightness, in [-1, 1] squared, that counts as noise.
 
 Network = Callable[[Tensor], Tensor]
 
 
 class ColorizationPredictor(Predictor):
-    """Colours photos; of a photo in colour only the lightness counts."""
+    """A predictor that colorizes photos; of a photo in colour it uses the lightness only."""
 
-    auto_engine = "torch"  # it runs one small network a photo: no other engine is worth its start
+    auto_engine = "torch"  # One forward of a small network a photo does not pay for another engine's start.
     has_saturation = True
     channels = ((1, 2),)
     channels_rule = "a model in Lab takes lightness and gives a and b"
@@ -42,106 +46,127 @@ class ColorizationPredictor(Predictor):
         super().__init__(model, runner, tile=tile, saturation=saturation)
         assert isinstance(model.config, ColorizationModelConfig)
         self.working_size = model.config.working_size
-        self.factor = self.saturation * model.config.saturation
+        self.chroma_factor = self.saturation * model.config.saturation
 
     @torch.inference_mode()
     def predict(self, frame: Frame, progress: Progress = ignore_progress) -> Frame:
-        network, multiple = partial(self.runner, exact=frame.deep), self.config.size_multiple
-        return colorize(frame, network, side=self.working_size, multiple=multiple, saturation=self.factor)
+        return colorize(
+            frame,
+            partial(self.runner, exact=frame.high_bit_depth),
+            working_size=self.working_size,
+            multiple=self.config.size_multiple,
+            saturation=self.chroma_factor,
+        )
 
 
-def colorize(frame: Frame, network: Network, *, side: int, multiple: int, saturation: float = 1.0) -> Frame:
-    """Colorize a photo; its lightness and its alpha are its own.
+def colorize(
+    frame: Frame,
+    network: Network,
+    *,
+    working_size: int,
+    multiple: int,
+    saturation: float = 1.0,
+    strip_pixels: int = STRIP_PIXELS,
+) -> Frame:
+    """Colorize a photo, and keep its lightness and its alpha.
 
-    The network sees the photo with a shorter side of `side` pixels, and a quarter larger, each as it is
-    and mirrored: where these answers differ they are guesses, and their mean is paler. The mean follows
-    the edges of the photo's lightness (fast guided filter, arXiv:1505.00996). A colour that sRGB does not
-    have at that lightness loses chroma, not lightness.
+    1. Downscale the photo to the working size.
+    2. Average the network's outputs over scales and flips (test-time augmentation). Where the outputs differ
+       they are guesses, and their mean has less chroma.
+    3. Upsample a and b along the edges of the lightness (fast guided filter, arXiv:1505.00996).
+    4. Map colours that are out of the sRGB gamut into it: reduce their chroma, keep their lightness.
 
     Args:
-        network: lightness (1, 1, h, w) -> a and b (1, 2, h, w), all in [-1, 1].
-        saturation: factor of a and b.
+        network: takes lightness (1, 1, h, w) and returns a and b (1, 2, h, w), all in [-1, 1].
+        working_size: the maximum of the shorter side that the network sees at scale 1, in pixels.
+        multiple: of which each side of the network's input must be, in pixels.
+        saturation: the factor of a and b.
+        strip_pixels: how many pixels of the photo are computed at once, to bound memory.
     """
-    small = _reduce(frame, side)
-    canvas = Canvas(small, multiple, 3)
-    light, _ = split_lab(canvas.whole())
-    chroma = saturation * _predict_chroma(light, network, multiple)
+    small = _downscale(frame, working_size)
+    lightness, _ = split_lab(PaddedImage(small, multiple, 3).to_tensor())
+    chroma = saturation * _predict_chroma(lightness, network, multiple)
     width, height = small.size
-    slope, offset = _fit_guided_filter(light[..., :height, :width], chroma[..., :height, :width])
-    return Frame(pixels=_merge(frame, slope, offset), alpha=frame.alpha)
+    slope, offset = _fit_guided_filter(lightness[..., :height, :width], chroma[..., :height, :width])
+    return Frame(pixels=_apply_guided_filter(frame, slope, offset, strip_pixels), alpha=frame.alpha)
 
 
-def _reduce(frame: Frame, side: int) -> Frame:
-    """Resize an image to a shorter side of `side` pixels at most, and to no longer than a panorama."""
+def _downscale(frame: Frame, working_size: int) -> Frame:
+    """Downscale an image to a shorter side of at most `working_size`, and a panorama further."""
     width, height = frame.size
-    factor = min(1.0, side / min(width, height), LONGEST * side / max(width, height))
+    max_side = MAX_ASPECT_RATIO * working_size
+    factor = min(1.0, working_size / min(width, height), max_side / max(width, height))
     size = max(1, round(width * factor)), max(1, round(height * factor))
     pixels = frame.rgb()
     return Frame(pixels=cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) if factor < 1 else pixels)
 
 
-def _predict_chroma(light: Tensor, network: Network, multiple: int) -> Tensor:
-    """Return the mean of the network's answers at several sizes and both ways round, (1, 2, H, W)."""
-    answers = []
-    for factor in SIZES:
-        size = [max(1, round(factor * side / multiple)) * multiple for side in light.shape[2:]]
-        resized = F.interpolate(light, size, mode="bilinear", antialias=True)
+def _predict_chroma(lightness: Tensor, network: Network, multiple: int) -> Tensor:
+    """Return a and b, (1, 2, H, W): the mean of the network's outputs over scales and horizontal flips."""
+    outputs = []
+    for scale in SCALES:
+        size = [max(1, round(scale * side / multiple)) * multiple for side in lightness.shape[2:]]
+        x = F.interpolate(lightness, size, mode="bilinear", antialias=True)
         for flip in (False, True):
-            answer = network(resized.flip(-1) if flip else resized).float().cpu()
-            answer = answer.flip(-1) if flip else answer
-            answers.append(F.interpolate(answer, light.shape[2:], mode="bilinear"))
-    return torch.stack(answers).mean(dim=0)
+            y = network(x.flip(-1) if flip else x).float().cpu()
+            y = y.flip(-1) if flip else y
+            outputs.append(F.interpolate(y, lightness.shape[2:], mode="bilinear"))
+    return torch.stack(outputs).mean(dim=0)
 
 
-def _fit_guided_filter(light: Tensor, chroma: Tensor) -> tuple[Tensor, Tensor]:
-    """Return slope and offset by which a and b follow lightness around each pixel, (1, 2, h, w) each."""
+def _fit_guided_filter(lightness: Tensor, chroma: Tensor) -> tuple[Tensor, Tensor]:
+    """Fit a guided filter: around each pixel, a and b are linear in the lightness.
 
-    def mean(x: Tensor) -> Tensor:
-        padded = F.pad(x, (WINDOW,) * 4, mode="replicate")
-        return F.avg_pool2d(padded, 2 * WINDOW + 1, stride=1)
+    Returns:
+        Slope and offset, (1, 2, h, w) each.
+    """
 
-    mean_light, mean_chroma = mean(light), mean(chroma)
-    variance = mean(light * light) - mean_light**2
-    covariance = mean(light * chroma) - mean_light * mean_chroma
-    slope = covariance / (variance + SMOOTH)
-    return mean(slope), mean(mean_chroma - slope * mean_light)
+    def box_mean(x: Tensor) -> Tensor:
+        padded = F.pad(x, (GUIDED_FILTER_RADIUS,) * 4, mode="replicate")
+        return F.avg_pool2d(padded, 2 * GUIDED_FILTER_RADIUS + 1, stride=1)
+
+    mean_lightness, mean_chroma = box_mean(lightness), box_mean(chroma)
+    variance = box_mean(lightness * lightness) - mean_lightness**2
+    covariance = box_mean(lightness * chroma) - mean_lightness * mean_chroma
+    slope = covariance / (variance + GUIDED_FILTER_EPSILON)
+    return box_mean(slope), box_mean(mean_chroma - slope * mean_lightness)
 
 
-def _merge(frame: Frame, slope: Tensor, offset: Tensor) -> Array:
-    """Join the photo's lightness with the colour that the coefficients give for it, strip by strip."""
+def _apply_guided_filter(frame: Frame, slope: Tensor, offset: Tensor, strip_pixels: int) -> Array:
+    """Compute a and b from the photo's lightness at its own size, strip by strip; return the RGB pixels."""
     width, height = frame.size
-    out = np.empty((height, width, 3), frame.pixels.dtype)
-    rows = max(1, STRIP // width)
+    pixels = np.empty((height, width, 3), frame.pixels.dtype)
+    rows = max(1, strip_pixels // width)
     for top in range(0, height, rows):
-        part = Frame(pixels=frame.pixels[top : top + rows])
-        light, _ = split_lab(to_tensor(part.rgb()))
-        a, b = (_strip(t, (height, width), top, light.shape[2]) for t in (slope, offset))
-        rgb = join_lab(light, _reduce_chroma(light, a * light + b))
-        out[top : top + rows] = levels(rgb[0].permute(1, 2, 0), frame.pixels.dtype.type)
-    return out
+        strip = Frame(pixels=frame.pixels[top : top + rows])
+        lightness, _ = split_lab(to_tensor(strip.rgb()))
+        a, b = (_upsample_rows(t, (height, width), top, lightness.shape[2]) for t in (slope, offset))
+        rgb = join_lab(lightness, _map_to_gamut(lightness, a * lightness + b))
+        pixels[top : top + rows] = denormalize(rgb[0].permute(1, 2, 0), frame.pixels.dtype.type)
+    return pixels
 
 
-def _strip(x: Tensor, size: tuple[int, int], top: int, rows: int) -> Tensor:
-    """Return rows `top` to `top + rows` of a small map enlarged to `size`, bilinearly."""
+def _upsample_rows(small: Tensor, size: tuple[int, int], top: int, rows: int) -> Tensor:
+    """Upsample (1, C, h, w) to `size` bilinearly; return its rows `top` to `top + rows`."""
     height, width = size
     y = ((torch.arange(top, top + rows) + 0.5) / height * 2 - 1)[:, None].expand(rows, width)
-    across = ((torch.arange(width) + 0.5) / width * 2 - 1)[None].expand(rows, width)
-    grid = torch.stack([across, y], dim=-1)[None]
-    return F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    x = ((torch.arange(width) + 0.5) / width * 2 - 1)[None].expand(rows, width)
+    grid = torch.stack([x, y], dim=-1)[None]
+    return F.grid_sample(small, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
-def _reduce_chroma(light: Tensor, chroma: Tensor) -> Tensor:
-    """Reduce chroma, and keep hue and lightness, where the colour would lie outside of sRGB.
+def _map_to_gamut(lightness: Tensor, chroma: Tensor) -> Tensor:
+    """Reduce the chroma of colours that are out of the sRGB gamut; keep their hue and lightness.
 
     Args:
-        light, chroma: (1, 1, H, W) and (1, 2, H, W) in [-1, 1].
+        lightness, chroma: (1, 1, H, W) and (1, 2, H, W) in [-1, 1]. The chroma is changed in place.
     """
-    outside = (join_lab(light, chroma).abs() > 1).any(dim=1)[0]
-    gray, color = light[:, :, outside, None], chroma[:, :, outside, None]
+    outside = (join_lab(lightness, chroma).abs() > 1).any(dim=1)[0]
+    gray, color = lightness[:, :, outside, None], chroma[:, :, outside, None]
     low, high = torch.zeros_like(gray), torch.ones_like(gray)
-    for _ in range(HALVINGS):
+    for _ in range(BISECTION_STEPS):
         middle = (low + high) / 2
-        fits = (join_lab(gray, middle * color).abs() <= 1).all(dim=1, keepdim=True)
-        low, high = torch.where(fits, middle, low), torch.where(fits, high, middle)
+        inside = (join_lab(gray, middle * color).abs() <= 1).all(dim=1, keepdim=True)
+        low, high = torch.where(inside, middle, low), torch.where(inside, high, middle)
     chroma[:, :, outside] = (low * color)[..., 0]
     return chroma

@@ -1,4 +1,4 @@
-"""Convert images between ours and what people have in Python: arrays, tensors, PIL images and paths."""
+"""Convert what a predictor is called with (paths, PIL images, arrays, tensors, masks) to frames, and back."""
 
 from __future__ import annotations
 
@@ -15,45 +15,45 @@ from translate.images import (
     Array,
     Frame,
     ImageFile,
+    denormalize,
     hole_from_mask,
     image_file_from_pil,
-    levels,
     printable_path,
     read,
     read_hole,
 )
 
 
-def as_file(image: Any, *, native: bool) -> ImageFile:
-    """Convert a path or a PIL image to a file of one frame.
+def to_image_file(image: Any, *, keep_profile_colors: bool) -> ImageFile:
+    """Convert a path or a PIL image to an image file of one frame.
 
     Args:
-        native: leave its colours as they are, whatever its profile.
+        keep_profile_colors: leave the colours as they are instead of converting them to sRGB.
 
     Raises:
-        UsageError: it is a folder, or nothing that holds an image.
+        UsageError: it is a folder, or an object of another type.
         DataError: the file is no image.
     """
     if isinstance(image, Image.Image):
-        return image_file_from_pil(image, native=native)
+        return image_file_from_pil(image, keep_profile_colors=keep_profile_colors)
     if not isinstance(image, (str, Path)):
         kind = type(image).__name__
         raise UsageError(f"an image is a path, a PIL image, an array or a tensor, not a {kind}")
     if Path(image).is_dir():
         name = printable_path(image)
         raise UsageError(f"{name} is a folder: translate it by .folder({name!r}, out)")
-    return read(image, first_only=True, native=native)
+    return read(image, first_only=True, keep_profile_colors=keep_profile_colors)
 
 
-def from_array(array: Array) -> Frame:
-    """Convert (H, W) or (H, W, 1 to 4) uint8 or uint16; a second or a fourth channel is alpha.
+def frame_from_array(array: Array) -> Frame:
+    """Convert (H, W) or (H, W, 1 to 4) uint8 or uint16 to a frame; a second or fourth channel is alpha.
 
     Raises:
-        DataError: it is of another shape or kind.
+        DataError: it has another shape or dtype.
     """
     planes = array[..., None] if array.ndim == 2 else array
-    fits = planes.ndim == 3 and planes.shape[2] in (1, 2, 3, 4) and planes.size
-    if not fits or planes.dtype not in (np.uint8, np.uint16):
+    is_image = planes.ndim == 3 and planes.shape[2] in (1, 2, 3, 4) and planes.size
+    if not is_image or planes.dtype not in (np.uint8, np.uint16):
         raise DataError(
             f"an array of {array.shape} {array.dtype}: give (H, W) or (H, W, 1 to 4) uint8 or uint16"
         )
@@ -63,18 +63,18 @@ def from_array(array: Array) -> Frame:
     )
 
 
-def to_array(frame: Frame) -> Array:
-    """Convert back, to (H, W, C)."""
+def frame_to_array(frame: Frame) -> Array:
+    """Convert a frame to (H, W, C), with the alpha as the last channel if there is one."""
     if frame.alpha is None:
         return frame.pixels
     return np.dstack([frame.pixels, frame.alpha])
 
 
-def from_tensor(x: Tensor) -> list[Frame]:
-    """Convert (C, H, W) or (N, C, H, W) in [-1, 1], of 1 or 3 channels, to images of floats.
+def frames_from_tensor(x: Tensor) -> list[Frame]:
+    """Convert (C, H, W) or (N, C, H, W) in [-1, 1], of 1 or 3 channels, to float32 frames.
 
     Raises:
-        DataError: it is of another shape, of whole numbers, or leaves the range.
+        DataError: it has another shape, holds integers, or leaves the range.
     """
     if x.ndim not in (3, 4) or x.shape[-3] not in (1, 3) or not x.is_floating_point() or not x.numel():
         raise DataError(
@@ -83,34 +83,34 @@ def from_tensor(x: Tensor) -> list[Frame]:
     if not (x.min() >= -1 and x.max() <= 1):
         raise DataError(f"a tensor from {x.min():g} to {x.max():g}: its values must lie in [-1, 1]")
     images = x.reshape(-1, *x.shape[-3:]).detach().float().cpu().permute(0, 2, 3, 1)
-    return [Frame(pixels=levels(image, np.float32)) for image in images]
+    return [Frame(pixels=denormalize(image, np.float32)) for image in images]
 
 
-def with_hole(frame: Frame, mask: Any) -> Frame:
-    """Return an image with the hole that a mask shows; without a mask, with what is transparent in it.
+def add_hole(frame: Frame, mask: Any) -> Frame:
+    """Return a frame with the hole of a mask; without a mask, the transparent pixels are the hole.
 
     Args:
         mask: a path, a PIL image, an array, a tensor, or None.
 
     Raises:
-        UsageError: neither says where the hole is.
-        DataError: the mask is damaged, of another size, or covers all.
+        UsageError: there is no mask, and no pixel is transparent.
+        DataError: the mask is damaged, has another size, or covers the whole image.
     """
     if isinstance(mask, (str, Path)):
         hole = read_hole(Path(mask), frame.size)
     elif mask is not None:
-        hole = hole_from_mask(_to_mask(mask), frame.size)
+        hole = hole_from_mask(_mask_to_frame(mask), frame.size)
     elif frame.alpha is not None and not frame.alpha.all():
         hole = frame.alpha == 0
     else:
-        raise UsageError("this model fills holes: give a mask, white where the image is to be filled")
+        raise UsageError("an inpainting model needs a mask: give one, white where the image is to be filled")
     if hole.all():
-        raise DataError("all of the image is hole: white is hole, and something must be known")
+        raise DataError("all of the image is hole: give a mask that is black where the image is to be kept")
     return replace(frame, hole=hole)
 
 
-def _to_mask(mask: Any) -> Frame:
-    """Convert a mask: a PIL image, or an array or a tensor of any kind of number, in one or more channels.
+def _mask_to_frame(mask: Any) -> Frame:
+    """Convert a mask (a PIL image, or an array or tensor of any dtype and number of channels) to a frame.
 
     Raises:
         DataError: it has another shape.
@@ -118,8 +118,9 @@ def _to_mask(mask: Any) -> Frame:
     if isinstance(mask, Image.Image):
         return image_file_from_pil(mask).frames[0]
     array = np.asarray(mask.detach().cpu() if isinstance(mask, Tensor) else mask)
-    if array.ndim > 2 and array.shape[0] == 1:  # (1, H, W), as tensors have it
+    if array.ndim > 2 and array.shape[0] == 1:  # Tensors have the layout (1, H, W).
         array = array[0]
-    if array.dtype not in (np.uint8, np.uint16) or array.max(initial=0) == 1:  # true, or more than half of 1
+    # Booleans, floats, and integers of 0 and 1: the hole is what is above one half.
+    if array.dtype not in (np.uint8, np.uint16) or array.max(initial=0) == 1:
         array = (array > 0.5).astype(np.uint8) * 255
-    return from_array(array)
+    return frame_from_array(array)

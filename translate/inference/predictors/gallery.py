@@ -1,4 +1,4 @@
-"""Write samples as files: single images, a grid, a walk that moves, a grid for each code."""
+"""Write generated images as files: single images, a sample grid, an interpolation video, traversals."""
 
 from __future__ import annotations
 
@@ -13,44 +13,44 @@ from translate.errors import UsageError
 from translate.images import Frame, ImageFile, image_grid, write, write_rgb
 from translate.images.codecs.video import write_mp4
 from translate.images.sheet import GAP
-from translate.inference.predictors.generation import Sampler, walk
+from translate.inference.predictors.generation import Sampler, interpolate_latents
 
-GRIDS = (".png", ".jpg", ".jpeg", ".webp")
-LARGEST = {".png": 30_000, ".jpg": 30_000, ".jpeg": 30_000, ".webp": 16_383}  # pixels a side of a grid
-COLUMNS = 8  # of a grid by class or category, about
-WALKS = (".gif", ".webp", ".mp4")
-STEPS = 16  # images from one stop of a walk to the next
-MILLISECONDS = 60  # that each of them is shown
+GRID_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+MAX_GRID_SIDE = {".png": 30_000, ".jpg": 30_000, ".jpeg": 30_000, ".webp": 16_383}  # pixels
+GRID_COLUMNS = 8  # The approximate number of columns where each class has its own.
+ANIMATION_SUFFIXES = (".gif", ".webp", ".mp4")
+STEPS = 16  # images of an animation from one sample to the next
+FRAME_MILLISECONDS = 60
 
 
 def save_samples(sampler: Sampler, inputs: Tensor, out: Path, *, overwrite: bool) -> str:
-    """Write samples as files of a folder, or as one grid where `out` is an image's name.
+    """Write samples as files of a folder, or as one grid if `out` has the suffix of an image.
 
     Args:
         inputs: of the generator, (N, inputs).
 
     Returns:
-        What was written, in words.
+        A line for the user about what was written.
 
     Raises:
-        UsageError: the suffix is none of an image's, or there is something already.
+        UsageError: the suffix is not that of an image, or the file exists.
     """
     if not out.suffix:
         return _save_each(sampler, inputs, out, overwrite=overwrite)
-    refuse(out, GRIDS, overwrite=overwrite)
-    columns = columns_for(sampler.config, len(inputs))
-    each = sampler.config.image_size + GAP
-    side = max(columns, ceil(len(inputs) / columns)) * each + GAP
-    if side > (most := LARGEST[out.suffix.lower()]):
-        raise UsageError(f"{out} would be {side} pixels a side, {most} are the most: give a folder by -o")
+    check_output(out, GRID_SUFFIXES, overwrite=overwrite)
+    columns = grid_columns(sampler.config, len(inputs))
+    cell = sampler.config.image_size + GAP
+    side = max(columns, ceil(len(inputs) / columns)) * cell + GAP
+    if side > (max_side := MAX_GRID_SIDE[out.suffix.lower()]):
+        raise UsageError(f"{out} would have {side} pixels a side, at most {max_side}: give -o a folder")
     write_rgb(image_grid(sampler(inputs), columns), out)
     return f"{_count(inputs)} in {out}"
 
 
-def columns_for(c: GenerationModelConfig, count: int) -> int:
-    """Return the columns of a grid of so many samples of `draw`: each class or category keeps to its own."""
-    kinds = len(c.classes) or c.categories
-    return min(count, kinds * max(1, COLUMNS // kinds) if kinds else ceil(sqrt(count)))
+def grid_columns(config: GenerationModelConfig, count: int) -> int:
+    """Return the columns of a grid of `count` samples; each class or category keeps to columns of its own."""
+    kinds = len(config.classes) or config.categories
+    return min(count, kinds * max(1, GRID_COLUMNS // kinds) if kinds else ceil(sqrt(count)))
 
 
 def _count(inputs: Tensor) -> str:
@@ -59,67 +59,69 @@ def _count(inputs: Tensor) -> str:
 
 def _save_each(sampler: Sampler, inputs: Tensor, out: Path, *, overwrite: bool) -> str:
     digits = max(4, len(str(len(inputs) - 1)))
-    places = [out / f"{number:0{digits}d}.png" for number in range(len(inputs))]
-    for place in places:
-        refuse(place, (".png",), overwrite=overwrite)
-    for place, row in zip(places, inputs, strict=True):
-        write_rgb(sampler(row[None])[0], place)
+    paths = [out / f"{index:0{digits}d}.png" for index in range(len(inputs))]
+    for path in paths:
+        check_output(path, (".png",), overwrite=overwrite)
+    for path, x in zip(paths, inputs, strict=True):
+        write_rgb(sampler(x[None])[0], path)
     return f"{_count(inputs)} in {out}"
 
 
-def save_walk(sampler: Sampler, stops: Tensor, out: Path, *, overwrite: bool) -> str:
-    """Write a walk through samples and back to the first, that goes round.
+def save_interpolation(sampler: Sampler, keyframes: Tensor, out: Path, *, overwrite: bool) -> str:
+    """Write an endless animation: latent interpolation from each sample to the next and back to the first.
 
     Args:
-        stops: inputs of the generator, (N, inputs), N at least 2.
+        keyframes: inputs of the generator, (N, inputs), N at least 2.
 
     Returns:
-        What was written, in words.
+        A line for the user about what was written.
 
     Raises:
-        UsageError: the suffix is none of what moves, or there is something already.
+        UsageError: the suffix is not that of an animation, or the file exists.
     """
-    refuse(out, WALKS, overwrite=overwrite)
-    images = sampler(walk(stops, sampler.config.latent, STEPS))
+    check_output(out, ANIMATION_SUFFIXES, overwrite=overwrite)
+    images = sampler(interpolate_latents(keyframes, sampler.config.latent, STEPS))
     if out.suffix.lower() == ".mp4":
-        write_mp4(images, out, per_second=1000 / MILLISECONDS)
+        write_mp4(images, out, per_second=1000 / FRAME_MILLISECONDS)
     else:
         frames = [Frame(pixels=image) for image in images]
-        times = {"duration": [MILLISECONDS] * len(frames), "loop": 0}
-        write(ImageFile(format=out.suffix[1:].upper(), frames=frames, settings=times), out)
-    return f"a walk through {len(stops)} images in {out}"
+        timing = {"duration": [FRAME_MILLISECONDS] * len(frames), "loop": 0}
+        write(ImageFile(format=out.suffix[1:].upper(), frames=frames, encoder_settings=timing), out)
+    return f"an interpolation of {len(keyframes)} images in {out}"
 
 
-def save_traversals(sampler: Sampler, codes: Mapping[str, Tensor], out: Path, *, overwrite: bool) -> str:
-    """Write a grid for each code, its values from left to right.
+def save_traversals(sampler: Sampler, grids: Mapping[str, Tensor], out: Path, *, overwrite: bool) -> str:
+    """Write a grid for each code, with the values of the code from left to right.
 
     Args:
-        codes: by name, (rows, values, inputs).
+        grids: inputs of the generator by the name of the code, (rows, values, inputs).
 
     Returns:
-        What was written, in words.
+        A line for the user about what was written.
 
     Raises:
-        UsageError: `out` is no folder's name, or there is something already.
+        UsageError: `out` has a suffix, or a file exists.
     """
     if out.suffix:
         raise UsageError(f"{out}: the grids go into a folder: give -o a name without {out.suffix}")
-    places = {name: out / f"{name}.png" for name in codes}
-    for place in places.values():
-        refuse(place, GRIDS, overwrite=overwrite)
-    for name, inputs in codes.items():
-        write_rgb(image_grid(sampler(inputs.flatten(0, 1)), inputs.shape[1]), places[name])
-    return f"what {', '.join(codes)} do: {out}"
+    paths = {name: out / f"{name}.png" for name in grids}
+    for path in paths.values():
+        check_output(path, GRID_SUFFIXES, overwrite=overwrite)
+    for name, inputs in grids.items():
+        write_rgb(image_grid(sampler(inputs.flatten(0, 1)), inputs.shape[1]), paths[name])
+    return f"traversals of {', '.join(grids)} in {out}"
 
 
-def refuse(out: Path, suffixes: tuple[str, ...], *, overwrite: bool) -> None:
-    """Refuse a name of another kind of file, and one that is there already.
+def check_output(out: Path, suffixes: tuple[str, ...], *, overwrite: bool) -> None:
+    """Check that a file can be written: it has one of the suffixes, and does not exist yet.
 
     Raises:
-        UsageError: with the remedy.
+        UsageError: it cannot.
     """
-    if out.suffix.lower() not in suffixes:
-        hint = ", or --interpolate N for a walk" if suffixes == GRIDS and out.suffix.lower() in WALKS else ""
+    suffix = out.suffix.lower()
+    if suffix not in suffixes:
+        is_animation = suffixes == GRID_SUFFIXES and suffix in ANIMATION_SUFFIXES
+        hint = ", or --interpolate N for an animation" if is_animation else ""
         raise UsageError(f"{out}: give -o a suffix of {', '.join(suffixes)}{hint}")
     if out.exists() and not overwrite:
         raise UsageError(f"{out} is there already: give another -o, or --overwrite")

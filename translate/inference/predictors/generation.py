@@ -1,4 +1,7 @@
-"""Generate images from noise: the same number of the same seed is the same image, whatever is beside it."""
+"""Generate images from noise: latent sampling, truncation, latent interpolation and traversals of codes.
+
+Sample k of a seed is the same image, however many are drawn and whatever is generated beside it.
+"""
 
 from __future__ import annotations
 
@@ -10,165 +13,178 @@ from torch import Tensor, nn
 from translate.config import GenerationModelConfig
 from translate.errors import UsageError, nearest
 from translate.images import Pixels, to_pixels
-from translate.inference.runtime.gate import running_network
 from translate.inference.runtime.runner import move_to_device
+from translate.inference.runtime.settings_lock import settings_read_lock
 from translate.models import Model, pick_device, pick_precision
 
-MIN_TRUNCATION = 0.1  # with less, drawing anew takes long, and all images are alike
-CODE_REACH = 1.0  # of continuous codes, which are trained on U(-1, 1)
+MIN_TRUNCATION = 0.1  # With less, resampling takes long, and all images are alike.
+MAX_CODE = 1.0  # Continuous codes are trained on U(-1, 1).
 
 
 class Sampler:
-    """A model that generates images from noise. Any number of threads may call it.
+    """A model that generates images from noise. Any number of threads may call it at the same time.
 
     Args:
         device, precision: as for `load_predictor`.
 
     Raises:
-        UsageError: the model makes images from images.
+        UsageError: the model translates images.
     """
 
     def __init__(self, model: Model, *, device: str = "auto", precision: str = "auto") -> None:
         if not isinstance(model.config, GenerationModelConfig):
-            raise UsageError("this model translates images, it makes none from noise: use translate apply")
+            raise UsageError("this model translates images and takes no noise: use translate apply")
         self.config = model.config
         self.device = pick_device(device)
         self.precision = pick_precision(precision, self.device)
         self.generator: nn.Module = move_to_device(model.generator(), self.device)
 
     def draw(
-        self, count: int, seed: int = 0, *, truncation: float | None = None, asked: str | None = None
+        self, count: int, seed: int = 0, *, truncation: float | None = None, class_name: str | None = None
     ) -> Tensor:
-        """Draw the inputs of as many images, as `draw` of this module does."""
-        return draw(self.config, count, seed, truncation=truncation, asked=asked)
+        """Draw the inputs of `count` images, as `draw_inputs` does."""
+        return draw_inputs(self.config, count, seed, truncation=truncation, class_name=class_name)
 
     def __call__(self, inputs: Tensor) -> list[Pixels]:
-        """Generate N images, (H, W, 3) uint8, from (N, inputs), each by itself.
+        """Generate N images, (H, W, 3) uint8, from (N, inputs); each in a forward of its own.
 
         Raises:
-            UsageError: the inputs have another shape, or are no numbers.
+            UsageError: the inputs have another shape, or contain NaN or Inf.
         """
-        wanted = self.config.in_channels
-        if inputs.ndim != 2 or inputs.shape[1] != wanted or not inputs.isfinite().all():
+        size = self.config.in_channels
+        if inputs.ndim != 2 or inputs.shape[1] != size or not inputs.isfinite().all():
             shape = " x ".join(map(str, inputs.shape))
-            raise UsageError(f"inputs of {shape}: give N x {wanted} finite numbers, as `draw` makes them")
-        return [self._one(row) for row in inputs.to(self.device)]
+            raise UsageError(f"inputs of {shape}: give N x {size} finite numbers, as `draw` returns them")
+        return [self._generate(x) for x in inputs.to(self.device)]
 
     @torch.inference_mode()
-    def _one(self, row: Tensor) -> Pixels:
-        with running_network(), self.precision.autocast():
-            image = self.generator(row[None])[0]
+    def _generate(self, x: Tensor) -> Pixels:
+        with settings_read_lock(), self.precision.autocast():
+            image = self.generator(x[None])[0]
         return to_pixels(image.expand(3, -1, -1))
 
 
-def draw(
-    c: GenerationModelConfig,
+def draw_inputs(
+    config: GenerationModelConfig,
     count: int,
     seed: int,
     *,
     truncation: float | None = None,
-    asked: str | None = None,
+    class_name: str | None = None,
 ) -> Tensor:
-    """Draw inputs of the generator, (count, latent + classes + categories + codes).
-
-    Classes and categories go round where none is asked for.
+    """Draw inputs of the generator: noise, one-hot class and category, and continuous codes.
 
     Args:
-        truncation: noise beyond it is drawn again (arXiv:1809.11096, section 3.1), at least 0.1.
-        asked: the class that all are to be of.
+        truncation: the truncation trick: noise beyond this value is drawn again (BigGAN, arXiv:1809.11096,
+            section 3.1); at least 0.1.
+        class_name: the class of all images; by default the classes take turns, like the categories.
+
+    Returns:
+        (count, latent + classes + categories + codes).
 
     Raises:
-        UsageError: the model knows no such class, or a number is out of its range.
+        UsageError: the model has no such class, or a number is out of its range.
     """
     if count < 1 or seed < 0:
         raise UsageError(f"count {count}, seed {seed}: give a count of 1 or more and a seed of 0 or more")
-    if truncation is not None and not truncation >= MIN_TRUNCATION:  # NaN is not
+    if truncation is not None and not truncation >= MIN_TRUNCATION:  # Written so that NaN is refused, too.
         raise UsageError(f"truncation {truncation} is less than {MIN_TRUNCATION}: give more, or leave it out")
-    kinds = len(c.classes)
-    asked_class = class_number(c, asked) if asked is not None else None
+    classes = len(config.classes)
+    fixed_class = class_index(config, class_name) if class_name is not None else None
     rows = []
-    for number in range(count):
-        random = np.random.default_rng([seed, number])
-        noise = _draw_noise(random, c.latent, truncation)
-        label = asked_class if asked_class is not None else number % max(1, kinds)
-        category = np.eye(c.categories)[number % c.categories] if c.categories else np.empty(0)
-        codes = random.uniform(-CODE_REACH, CODE_REACH, c.codes)
-        rows.append(np.concatenate([noise, np.eye(kinds)[label] if kinds else np.empty(0), category, codes]))
+    for index in range(count):
+        random = np.random.default_rng([seed, index])
+        noise = _draw_noise(random, config.latent, truncation)
+        label = fixed_class if fixed_class is not None else index % max(1, classes)
+        one_hot = np.eye(classes)[label] if classes else np.empty(0)
+        category = np.eye(config.categories)[index % config.categories] if config.categories else np.empty(0)
+        codes = random.uniform(-MAX_CODE, MAX_CODE, config.codes)
+        rows.append(np.concatenate([noise, one_hot, category, codes]))
     return torch.from_numpy(np.stack(rows)).float()
 
 
 def _draw_noise(random: np.random.Generator, count: int, truncation: float | None) -> npt.NDArray[np.float64]:
-    """Draw numbers of N(0, 1), those beyond the truncation anew."""
+    """Draw numbers from N(0, 1); draw those beyond the truncation again until none is left."""
     noise = random.standard_normal(count)
     while truncation is not None and (beyond := np.abs(noise) > truncation).any():
         noise[beyond] = random.standard_normal(int(beyond.sum()))
     return noise
 
 
-def class_number(c: GenerationModelConfig, name: str) -> int:
-    """Return the number of a class by its name.
+def class_index(config: GenerationModelConfig, name: str) -> int:
+    """Return the index of a class by its name.
 
     Raises:
-        UsageError: the model knows no such class, or none at all.
+        UsageError: the model has no such class, or no classes at all.
     """
-    if not c.classes:
-        raise UsageError(f"class {name!r}: this model was trained without classes (recipe {c.method})")
-    if name not in c.classes:
-        raise UsageError(f"no class {name!r}{nearest(name, c.classes)}")
-    return c.classes.index(name)
+    if not config.classes:
+        raise UsageError(f"class {name!r}: this model was trained without classes (recipe {config.method})")
+    if name not in config.classes:
+        raise UsageError(f"no class {name!r}{nearest(name, config.classes)}")
+    return config.classes.index(name)
 
 
-def walk(stops: Tensor, latent: int, steps: int) -> Tensor:
-    """Walk from each stop to the next and from the last to the first, (stops * steps, inputs).
+def interpolate_latents(keyframes: Tensor, latent: int, steps: int) -> Tensor:
+    """Interpolate from each input to the next and from the last to the first: latent interpolation.
 
-    Noise goes along the arc between its ends, whose length is that of noise everywhere (arXiv:1609.04468,
-    section 2.1); what is asked for besides goes straight.
+    Noise is interpolated spherically, which keeps its norm (arXiv:1609.04468, section 2.1); classes,
+    categories and codes are interpolated linearly.
 
     Args:
-        stops: (N, inputs), N at least 2.
-        latent: how many of the inputs are noise, the first ones.
+        keyframes: inputs of the generator, (N, inputs), N at least 2.
+        latent: how many of the inputs are noise; they come first.
+        steps: from one keyframe to the next.
+
+    Returns:
+        (N * steps, inputs).
     """
-    ways = zip(stops, stops.roll(-1, dims=0), strict=True)
+    pairs = zip(keyframes, keyframes.roll(-1, dims=0), strict=True)
     return torch.stack(
         [
-            torch.cat([slerp(a[:latent], b[:latent], share), torch.lerp(a[latent:], b[latent:], share)])
-            for a, b in ways
-            for share in np.arange(steps) / steps
+            torch.cat([slerp(a[:latent], b[:latent], t), torch.lerp(a[latent:], b[latent:], t)])
+            for a, b in pairs
+            for t in np.arange(steps) / steps
         ]
     )
 
 
-def slerp(a: Tensor, b: Tensor, share: float) -> Tensor:
-    """Return the point at that share of the arc from a to b, (D,) each."""
+def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
+    """Interpolate spherically between two vectors, (D,) each; t is in [0, 1]."""
     cosine = torch.dot(a, b) / (a.norm() * b.norm()).clamp_min(1e-12)
     angle = torch.arccos(cosine.clamp(-1, 1))
-    if angle.sin().abs() < 1e-4:  # on one line
-        return torch.lerp(a, b, share)
-    return (torch.sin((1 - share) * angle) * a + torch.sin(share * angle) * b) / angle.sin()
+    if angle.sin().abs() < 1e-4:  # The vectors are parallel: the formula would divide by 0.
+        return torch.lerp(a, b, t)
+    return (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / angle.sin()
 
 
-def traversals(c: GenerationModelConfig, samples: int, seed: int, *, steps: int = 10) -> dict[str, Tensor]:
-    """Return inputs that show what each code does, by its name: (samples, values of the code, inputs).
+def traversals(
+    config: GenerationModelConfig, samples: int, seed: int, *, steps: int = 10
+) -> dict[str, Tensor]:
+    """Return inputs that traverse each code: within a row of its grid, only this code changes.
 
-    All but the code is equal in a row.
+    They show what the codes of InfoGAN mean (arXiv:1606.03657, figure 2).
 
     Args:
-        samples: rows.
-        steps: values of a continuous code, from -1 to 1.
+        samples: the number of rows.
+        steps: the number of values of a continuous code, from -1 to 1.
+
+    Returns:
+        (samples, values of the code, inputs) by the name of each code.
 
     Raises:
         UsageError: the model has no codes.
     """
-    if not c.categories and not c.codes:
-        raise UsageError(f"this model has no codes (recipe {c.method}): infogan finds some")
-    rows = draw(c, samples, seed)
-    before = c.latent + len(c.classes)
-    found = {}
-    if c.categories:
-        found["category"] = rows[:, None].repeat(1, c.categories, 1)
-        found["category"][..., before : before + c.categories] = torch.eye(c.categories)
-    for code in range(c.codes):
+    if not config.categories and not config.codes:
+        raise UsageError(f"this model has no codes (recipe {config.method}): train one with infogan")
+    rows = draw_inputs(config, samples, seed)
+    first_category = config.latent + len(config.classes)
+    first_code = first_category + config.categories
+    grids = {}
+    if config.categories:
+        grids["category"] = rows[:, None].repeat(1, config.categories, 1)
+        grids["category"][..., first_category:first_code] = torch.eye(config.categories)
+    for code in range(config.codes):
         name = f"code-{code + 1}"
-        found[name] = rows[:, None].repeat(1, steps, 1)
-        found[name][..., before + c.categories + code] = torch.linspace(-CODE_REACH, CODE_REACH, steps)
-    return found
+        grids[name] = rows[:, None].repeat(1, steps, 1)
+        grids[name][..., first_code + code] = torch.linspace(-MAX_CODE, MAX_CODE, steps)
+    return grids

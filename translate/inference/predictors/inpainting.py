@@ -1,4 +1,7 @@
-"""Fill holes of any number, size and shape, in a photo of any size."""
+"""Inpaint holes of any number, size and shape in a photo of any size.
+
+The network sees windows of 512 pixels. A hole that is too wide for it is filled on a downscaled image.
+"""
 
 from __future__ import annotations
 
@@ -12,184 +15,200 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from translate.images import Array, Frame, Hole, levels, to_tensor
+from translate.images import Array, Frame, Hole, denormalize, to_tensor
 from translate.images.frame import WHITE
 from translate.inference.predictors.base import Predictor, Progress, ignore_progress
-from translate.inference.predictors.canvas import luminance
+from translate.inference.predictors.padding import luminance
 from translate.inference.predictors.texture import add_texture
-from translate.inference.predictors.tiles import Span, blend, cut, mirror_indices
+from translate.inference.predictors.tile_blending import Window, blend_tiles, choose_windows, mirror_indices
 from translate.networks.generators.inpainter import fill_smoothly
 
-CORE, REACH = 384, 64  # of the windows that the network sees, in its pixels
-LARGEST = CORE + 2 * REACH  # side of a window, and of an image that needs only one
-THICKEST = 192  # pixels across which the network sees both sides of a hole
-SEAM = 8.0  # pixels over which a difference at the hole's border fades towards its middle
+CORE, OVERLAP = 384, 64  # pixels: the core of a tile, and how far the tile extends beyond it
+MAX_TILE = CORE + 2 * OVERLAP  # pixels a side of a tile, and of an image that needs only one
+MAX_HOLE_WIDTH = 192  # pixels across which the network sees both sides of a hole
+SEAM_DECAY = 8.0  # pixels over which the correction at the border of a hole decays towards its middle
+MAX_STRIP_PIXELS = 2**20  # pixels that are upsampled at once, to bound memory
+
+Network = Callable[[Tensor], Tensor]
 
 
 class InpaintingPredictor(Predictor):
-    """Fills the hole of each photo, `Frame.hole`."""
+    """A predictor that fills the hole of each photo, `Frame.hole`."""
 
     needs_mask = True
-    native_colors = True  # what is known is to stay as it is in the file, to the bit
-    auto_engine = "torch"  # it runs one small network a photo: no other engine is worth its start
+    keep_profile_colors = True  # Pixels outside of the hole stay as they are in the file, to the bit.
+    auto_engine = "torch"  # One forward of a small network a photo does not pay for another engine's start.
     channels = ((4, 3),)
     channels_rule = "a model with a mask takes RGB and the mask and gives RGB"
 
     @torch.inference_mode()
     def predict(self, frame: Frame, progress: Progress = ignore_progress) -> Frame:
         assert frame.hole is not None
-        network, multiple = partial(self.runner, exact=frame.deep), self.config.size_multiple
-        return fill(frame, frame.hole, network, multiple=multiple, progress=progress)
+        network, multiple = partial(self.runner, exact=frame.high_bit_depth), self.config.size_multiple
+        return inpaint(frame, frame.hole, network, multiple=multiple, progress=progress)
 
 
-def fill(
+def inpaint(
     frame: Frame,
     hole: Hole,
-    network: Callable[[Tensor], Tensor],
+    network: Network,
     *,
     multiple: int,
     progress: Progress = ignore_progress,
 ) -> Frame:
-    """Fill the holes of an image; every pixel outside of them stays what it is, to the bit.
+    """Fill the holes of an image; every pixel outside of them stays as it is, to the bit.
 
-    Thick holes are filled on a reduced image, where the network sees across them, thin ones at the
-    image's own size; each from what surrounds it and nothing else. What the network drew then gets
-    the texture of what is around, from coarse to fine.
+    Wide holes are filled first, on a downscaled image where the network sees both sides; narrow holes are
+    filled at the image's own size. Each hole depends on its surroundings only. The network's output is
+    smooth, so texture from the surroundings is added to it, from coarse to fine.
 
     Args:
         hole: (H, W), true where the image is to be filled.
-        network: (1, C + 1, h, w), the mask last and 1 in the hole -> (1, C, h, w), all in [-1, 1].
+        network: takes (1, C + 1, h, w), with the mask last, 1 in the hole and -1 elsewhere; returns
+            (1, C, h, w), all in [-1, 1].
+        multiple: of which each side of the network's input must be, in pixels.
     """
     pixels = frame.rgb().copy()
-    open_ = hole.copy()
-    for factor, group in _group_by_scale(hole):
-        small, small_hole = _reduce(pixels, open_, factor)
-        answer = _predict_windows(small, small_hole, network, multiple)
-        _copy_enlarged(pixels, group, answer, factor)
-        for scale in _halvings(factor):
-            _copy_enlarged(pixels, group, _add_texture(pixels, group, hole, scale), scale)
-        open_ &= ~group
-        progress(1 - open_.sum() / max(hole.sum(), 1))
-    filled = Frame(pixels=pixels, alpha=frame.alpha)
+    unfilled = hole.copy()
+    for factor, region in _group_by_downscaling(hole):
+        small, small_hole = _downscale(pixels, unfilled, factor)
+        output = _predict_tiled(small, small_hole, network, multiple)
+        _paste_upscaled(pixels, region, output, factor)
+        for texture_scale in _powers_of_two(factor):
+            textured = _add_texture(pixels, region, hole, texture_scale)
+            _paste_upscaled(pixels, region, textured, texture_scale)
+        unfilled &= ~region
+        progress(1 - unfilled.sum() / max(hole.sum(), 1))
+    result = Frame(pixels=pixels, alpha=frame.alpha)
     if frame.pixels.shape[2] == 1:
-        filled = replace(filled, pixels=np.where(hole[..., None], luminance(filled), frame.pixels))
-    if filled.alpha is not None:
-        opaque = filled.alpha.dtype.type(filled.white)
-        filled = replace(filled, alpha=np.where(hole, opaque, filled.alpha))
-    return filled
+        result = replace(result, pixels=np.where(hole[..., None], luminance(result), frame.pixels))
+    if result.alpha is not None:
+        opaque = result.alpha.dtype.type(result.white)
+        result = replace(result, alpha=np.where(hole, opaque, result.alpha))
+    return result
 
 
-def _group_by_scale(hole: Hole) -> Iterator[tuple[int, Hole]]:
-    """Yield the holes by the factor by which the image is to be reduced for them, the greatest first."""
-    if max(hole.shape) <= LARGEST:  # the network sees such an image as a whole
+def _group_by_downscaling(hole: Hole) -> Iterator[tuple[int, Hole]]:
+    """Yield the factors to downscale the image by, largest first, each with the holes that need it."""
+    if max(hole.shape) <= MAX_TILE:  # The network sees such an image as a whole.
         yield 1, hole
         return
     distance = cv2.distanceTransform(np.pad(hole.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
     count, labels = cv2.connectedComponents(hole.astype(np.uint8), connectivity=8)
     radius: npt.NDArray[np.float32] = np.zeros(count, np.float32)
     np.maximum.at(radius, labels[hole].astype(np.int64), distance[hole])
-    factors = 2 ** np.ceil(np.log2(np.maximum(2 * radius / THICKEST, 1))).astype(np.int64)
+    factors = 2 ** np.ceil(np.log2(np.maximum(2 * radius / MAX_HOLE_WIDTH, 1))).astype(np.int64)
     for factor in sorted(set(factors[1:]), reverse=True):
-        chosen = factors == factor
-        chosen[0] = False
-        yield int(factor), chosen[labels]
+        is_in_group = factors == factor
+        is_in_group[0] = False  # label 0 is the background
+        yield int(factor), is_in_group[labels]
 
 
-def _reduce(pixels: Array, hole: Hole, factor: int) -> tuple[Array, Hole]:
-    """Reduce both by a whole factor; a small pixel is hole where any of its pixels is."""
+def _downscale(pixels: Array, hole: Hole, factor: int) -> tuple[Array, Hole]:
+    """Downscale an image and its hole by an integer factor; what the hole contains does not count."""
     if factor == 1:
         return pixels, hole
-    return _shrink(np.where(hole[..., None], 0, pixels), factor), _shrink_hole(hole, factor)
+    return _area_mean(np.where(hole[..., None], 0, pixels), factor), _downscale_hole(hole, factor)
 
 
-def _shrink_hole(hole: Hole, factor: int) -> Hole:
-    """Reduce a hole by a whole factor: all pixels of which any part is hole."""
-    known = _shrink((~hole).astype(np.float32), factor)
-    small: Hole = known < 1 - 0.5 / factor**2
+def _downscale_hole(hole: Hole, factor: int) -> Hole:
+    """Downscale a hole by an integer factor: a small pixel is hole where any of its pixels is."""
+    share_outside = _area_mean((~hole).astype(np.float32), factor)
+    small: Hole = share_outside < 1 - 0.5 / factor**2
     return small
 
 
-def _shrink(x: Array, factor: int) -> Array:
-    """Reduce an array by a whole factor, its last rows and columns repeated to make up a pixel."""
+def _area_mean(x: Array, factor: int) -> Array:
+    """Downscale an array by an integer factor; its last rows and columns are repeated to a multiple of it."""
     rows, columns = (-side % factor for side in x.shape[:2])
     x = np.pad(x, ((0, rows), (0, columns), (0, 0))[: x.ndim], mode="edge")
     small: Array = cv2.resize(x, (x.shape[1] // factor, x.shape[0] // factor), interpolation=cv2.INTER_AREA)
     return small
 
 
-def _halvings(factor: int) -> Iterator[int]:
-    """Yield a power of two, its half, and so on to 1."""
+def _powers_of_two(factor: int) -> Iterator[int]:
+    """Yield a power of two, its half, and so on down to 1."""
     while factor:
         yield factor
         factor //= 2
 
 
-def _add_texture(pixels: Array, group: Hole, hole: Hole, scale: int) -> Array:
-    """Reduce an image by a factor, and add the texture of that size in a group of its holes."""
+def _add_texture(pixels: Array, region: Hole, hole: Hole, scale: int) -> Array:
+    """Downscale an image by a factor, and add texture of that scale to the region, a part of its hole."""
     if scale == 1:
-        return add_texture(pixels, group, ~hole)
-    return add_texture(_shrink(pixels, scale), _shrink_hole(group, scale), ~_shrink_hole(hole, scale))
+        return add_texture(pixels, region, ~hole)
+    return add_texture(
+        _area_mean(pixels, scale), _downscale_hole(region, scale), ~_downscale_hole(hole, scale)
+    )
 
 
-def _predict_windows(pixels: Array, hole: Hole, network: Callable[[Tensor], Tensor], multiple: int) -> Array:
-    """Return the network's answer for an image, (H, W, 3) of its own kind; only the hole's part is of use."""
+def _predict_tiled(pixels: Array, hole: Hole, network: Network, multiple: int) -> Array:
+    """Return the network's output for an image, (H, W, 3) of its dtype; it is meaningful in the hole only."""
     height, width = hole.shape
-    core, reach = (-(-side // multiple) * multiple for side in (CORE, REACH))
-    if max(height, width) <= LARGEST:
-        core = LARGEST
-    rows, columns = (cut(-(-side // multiple) * multiple, core, reach, multiple) for side in (height, width))
-    answer = np.zeros_like(pixels)
+    core, overlap = (-(-side // multiple) * multiple for side in (CORE, OVERLAP))
+    if max(height, width) <= MAX_TILE:
+        core = MAX_TILE
+    rows, columns = (
+        choose_windows(-(-side // multiple) * multiple, core, overlap, multiple) for side in (height, width)
+    )
+    output = np.zeros_like(pixels)
 
-    def predict(row: Span, column: Span) -> Array:
+    def predict(row: Window, column: Window) -> Array:
         shape = row.stop - row.start, column.stop - column.start
-        here = np.s_[row.start : row.stop, column.start : column.stop]
-        if not hole[here].any():
+        tile = np.s_[row.start : row.stop, column.start : column.stop]
+        if not hole[tile].any():
             return np.zeros((*shape, 3), np.float32)
-        window = _window(pixels[here], hole[here], shape)
-        return _fit_to_border(window, network(window).float().cpu())[0].permute(1, 2, 0).numpy()
+        x = _network_input(pixels[tile], hole[tile], shape)
+        return _match_border(x, network(x).float().cpu())[0].permute(1, 2, 0).numpy()
 
-    def finish(top: int, values: Array) -> None:
+    def write_rows(top: int, values: Array) -> None:
         inside = torch.from_numpy(values[: max(height - top, 0), :width])
-        answer[top : top + len(inside)] = levels(inside, pixels.dtype.type)
+        output[top : top + len(inside)] = denormalize(inside, pixels.dtype.type)
 
     size = rows[-1].stop, columns[-1].stop
-    blend(size, rows, columns, reach, predict, finish)
-    return answer
+    blend_tiles(size, rows, columns, overlap, predict, write_rows)
+    return output
 
 
-def _window(pixels: Array, hole: Hole, shape: tuple[int, int]) -> Tensor:
-    """Return a part of an image and its mask, (1, 4, h, w); mirrored where it reaches beyond the image."""
+def _network_input(pixels: Array, hole: Hole, shape: tuple[int, int]) -> Tensor:
+    """Return an image and its mask, (1, 4, h, w), mirrored at the border up to `shape`; 0 in the hole."""
     mirror = np.ix_(*(mirror_indices(side, padded) for side, padded in zip(hole.shape, shape, strict=True)))
-    unknown = torch.from_numpy(hole[mirror])[None, None]
-    image = to_tensor(pixels[mirror]).masked_fill(unknown, 0.0)
-    return torch.cat([image, 2 * unknown.float() - 1], dim=1)
+    mask = torch.from_numpy(hole[mirror])[None, None]
+    image = to_tensor(pixels[mirror]).masked_fill(mask, 0.0)
+    return torch.cat([image, 2 * mask.float() - 1], dim=1)
 
 
-def _fit_to_border(window: Tensor, answer: Tensor) -> Tensor:
-    """Shift the answer to the image's own values at the border of the hole."""
-    image, hole = window[:, :-1], (window[:, -1:] > 0).float()
-    error = fill_smoothly((image - answer) * (1 - hole), hole)
+def _match_border(x: Tensor, y: Tensor) -> Tensor:
+    """Correct the network's output so that it meets the image at the border of the hole.
+
+    The error outside of the hole is continued smoothly into it, and subtracted with a weight that decays.
+
+    Args:
+        x, y: the network's input, (1, 4, h, w), and its output, (1, 3, h, w).
+    """
+    image, hole = x[:, :-1], (x[:, -1:] > 0).float()
+    error = fill_smoothly((image - y) * (1 - hole), hole)
     inside = (hole[0, 0].numpy() > 0).astype(np.uint8)
     distance = torch.from_numpy(cv2.distanceTransform(inside, cv2.DIST_L2, 5))
-    return answer + error * torch.exp(-distance / SEAM)
+    return y + error * torch.exp(-distance / SEAM_DECAY)
 
 
-def _copy_enlarged(pixels: Array, group: Hole, answer: Array, factor: int) -> None:
-    """Copy the answer, enlarged by the factor, into the pixels of a group."""
-    rows = max(1, 2**20 // group.shape[1] // factor) * factor
-    for top in range(0, len(group), rows):
-        part = group[top : top + rows]
-        if not part.any():
+def _paste_upscaled(pixels: Array, region: Hole, small: Array, factor: int) -> None:
+    """Upscale an image by a factor, strip by strip, and copy its pixels in the region into `pixels`."""
+    rows = max(1, MAX_STRIP_PIXELS // region.shape[1] // factor) * factor
+    for top in range(0, len(region), rows):
+        strip = region[top : top + rows]
+        if not strip.any():
             continue
-        pixels[top : top + rows][part] = _enlarge(answer, factor, top, *part.shape)[part]
+        pixels[top : top + rows][strip] = _upscale_rows(small, factor, top, *strip.shape)[strip]
 
 
-def _enlarge(answer: Array, factor: int, top: int, height: int, width: int) -> Array:
-    """Return rows `top` to `top + height` of the answer at `factor` times its size."""
+def _upscale_rows(small: Array, factor: int, top: int, height: int, width: int) -> Array:
+    """Return rows `top` to `top + height` of an image that is upscaled by a factor, bicubically."""
     if factor == 1:
-        return answer[top : top + height]
+        return small[top : top + height]
     first, last = max(0, top // factor - 2), -(-(top + height) // factor) + 2
-    part = answer[first:last]
-    large = cv2.resize(part, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+    rows = small[first:last]
+    large = cv2.resize(rows, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
     start = top - first * factor
     return np.clip(large[start : start + height, :width], 0, WHITE[str(large.dtype)])

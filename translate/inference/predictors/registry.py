@@ -1,9 +1,12 @@
-"""The predictors by kind of model, and how a model gets one."""
+"""The predictors by kind of model, and `load_predictor`, which creates the one for a model."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from translate.config import PredictorOptions, accepts, from_mapping
 from translate.errors import UsageError
-from translate.inference.predictors.base import Predictor
+from translate.inference.predictors.base import Predictor, parse_tile
 from translate.inference.predictors.colorization import ColorizationPredictor
 from translate.inference.predictors.inpainting import InpaintingPredictor
 from translate.inference.predictors.translation import TranslationPredictor
@@ -17,36 +20,27 @@ PREDICTORS: dict[str, type[Predictor]] = {
 }
 
 
-def load_predictor(
-    model: Model,
-    *,
-    direction: str | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    engine: str = "auto",
-    tile: str | int = "auto",
-    compile: bool = False,
-    saturation: float = 1.0,
-) -> Predictor:
-    """Return the predictor of a model's kind, ready to be applied to images.
+@accepts(PredictorOptions)
+def load_predictor(model: Model, **options: Any) -> Predictor:
+    """Return a predictor that applies a model to images.
 
     Args:
-        direction: the name of a route, by default the model's first.
-        device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
-        precision: `auto`, `fp32`, `bf16` or `fp16`.
-        engine: `auto`, `torch`, `openvino` or `onnxruntime`.
-        tile: `auto`, `off`, or the side of the tiles that an image is cut into, in pixels.
-        compile: compile the network first, worth it for hundreds of images of one size.
-        saturation: factor of the chroma, for a model that colours.
+        {options}
 
     Raises:
-        UsageError: the model makes images from noise, does not go in that direction, or a setting does not
-            fit the model or this machine.
+        UsageError: the model generates images from noise, has no such direction, or an option does not fit
+            the model or this machine.
     """
+    o = from_mapping(PredictorOptions, options, "options")
     if model.config.kind not in PREDICTORS:
-        raise UsageError("this model makes images from noise, it translates none: use translate sample")
+        raise UsageError("this model generates images from noise and takes none: use translate sample")
     predictor = PREDICTORS[model.config.kind]
-    predictor.check_channels(model.config)  # before engines are measured, which takes seconds
-    engine = predictor.auto_engine if engine == "auto" else engine
-    runner = Runner(model, direction, device=device, precision=precision, engine=engine, compile=compile)
-    return predictor(model, runner, tile=tile, saturation=saturation)
+    # Check all options before choosing an engine, which can take seconds.
+    predictor.check_channels(model.config)
+    predictor.check_saturation(o.saturation)
+    tile = parse_tile(o.tile)
+    engine = predictor.auto_engine if o.engine == "auto" else o.engine
+    runner = Runner(
+        model, o.direction, device=o.device, precision=o.precision, engine=engine, compile=o.compile
+    )
+    return predictor(model, runner, tile=tile, saturation=o.saturation)

@@ -1,9 +1,9 @@
-"""Add texture to what a network drew smoothly: fine detail of the known parts of the same image.
+"""Texture synthesis for inpainting: add fine detail from the rest of the image to a smooth fill.
 
-A network trained to be near the truth draws the mean of what may have been there: no grain, no leaves, no
-waves. Here each patch of the hole borrows the detail, and only the detail, of a known patch that is like it
-when both are seen coarsely. Patches of the image itself are what image quilting puts together (Efros and
-Freeman 2001, section 2) and what contextual attention copies (arXiv:1801.07892, section 4.1).
+A network that is trained with a pixel loss predicts the mean of the plausible images: no grain, no leaves, no
+waves. Here each patch of the hole copies the high frequencies of a patch outside of the hole that has similar
+low frequencies. Image quilting joins patches of an image in this way (Efros and Freeman 2001, section 2);
+contextual attention copies them (arXiv:1801.07892, section 4.1).
 """
 
 from __future__ import annotations
@@ -20,132 +20,144 @@ from torch import Tensor
 from translate.images import Array, Hole
 from translate.images.frame import WHITE
 
-SIDE, STEP = 32, 16  # of the patches, which overlap by half
-CELL = 8  # side of the squares by whose means patches are compared
-FINE = 4.0  # pixels: what a Gaussian of this width takes away is detail
-MARGIN = 12  # pixels around a patch that its Gaussian looks at
-BLOCK = 16 * STEP  # side of the squares that are textured at once
-NEAR = 64  # pixels around a block in which patches are searched, beside the width of the hole there
-SPACING = 4  # pixels between the patches to choose from
-MOST = 1024  # of them, for a block
-SHARES = 16  # each place chooses from one share of them, by lot: one patch used all over makes a pattern
-STRENGTH = 0.45  # of the borrowed detail: at 1, the error in what cannot be known would double
+PATCH_SIZE, PATCH_STRIDE = 32, 16  # pixels; patches overlap by half
+CELL_SIZE = 8  # pixels a side of the squares by whose means patches are compared
+DETAIL_SIGMA = 4.0  # pixels; the detail is what a Gaussian blur of this sigma removes
+BLUR_MARGIN = 12  # pixels around a patch that the blur looks at
+BLOCK_SIZE = 16 * PATCH_STRIDE  # pixels a side of the squares that are filled at once
+SEARCH_RADIUS = 64  # pixels around a block in which patches are searched, beside the width of the hole there
+CANDIDATE_STRIDE = 4  # pixels between the candidate patches
+MAX_CANDIDATES = 1024  # for a block
+SUBSETS = 16  # Each patch chooses from a random subset of the candidates: one patch all over makes a pattern.
+DETAIL_STRENGTH = 0.45  # A strength of 1 would double the error where the content cannot be predicted.
 
 Floats = npt.NDArray[np.float32]
-Places = npt.NDArray[np.int64]  # (N, 2): y and x of the first pixel of each patch
-WINDOW = np.outer(*[torch.hann_window(SIDE).numpy()] * 2)[..., None]  # (SIDE, SIDE, 1), 0 at the edges
+Corners = npt.NDArray[np.int64]  # (N, 2): y and x of the first pixel of each patch
+# (PATCH_SIZE, PATCH_SIZE, 1), 0 at the border.
+PATCH_WINDOW = np.outer(*[torch.hann_window(PATCH_SIZE).numpy()] * 2)[..., None]
 
 
 def add_texture(pixels: Array, hole: Hole, known: Hole) -> Array:
-    """Add detail in the hole; all else stays what it is, to the bit.
+    """Add detail in the hole; return the image, whose other pixels stay as they are, to the bit.
 
     Args:
-        pixels: (H, W, 3), filled already; uint8, uint16, or float32 in [0, 1].
+        pixels: (H, W, 3) with a filled hole; uint8, uint16, or float32 in [0, 1].
         hole: (H, W), true where detail is missing.
-        known: (H, W), true where detail may be borrowed; a part of the hole that is near to no such
-            place stays as it is.
+        known: (H, W), true where detail may be copied from; a part of the hole with no such place nearby
+            stays as it is.
     """
-    sources = _find_known_patches(known)
-    squares = cv2.blur(pixels, (CELL, CELL), anchor=(0, 0), borderType=cv2.BORDER_REFLECT_101)
+    candidates = _find_known_patches(known)
+    cell_means = cv2.blur(pixels, (CELL_SIZE, CELL_SIZE), anchor=(0, 0), borderType=cv2.BORDER_REFLECT_101)
     depth = cv2.distanceTransform(np.pad(hole.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
     out = pixels.copy()
-    for corner in product(range(0, hole.shape[0], BLOCK), range(0, hole.shape[1], BLOCK)):
-        here = np.s_[corner[0] : corner[0] + BLOCK, corner[1] : corner[1] + BLOCK]
-        missing = hole[here]
+    for top_left in product(range(0, hole.shape[0], BLOCK_SIZE), range(0, hole.shape[1], BLOCK_SIZE)):
+        block = np.s_[top_left[0] : top_left[0] + BLOCK_SIZE, top_left[1] : top_left[1] + BLOCK_SIZE]
+        missing = hole[block]
         if not missing.any():
             continue
-        near = _choose_near(sources, corner, 2 * depth[here].max() + NEAR)
-        if len(near):
-            places, needed = _lay_out_patches(hole, corner)
-            best = _find_similar(_coarse(squares, places[needed]), _coarse(squares, near), seed=sum(corner))
-            chosen, which = torch.unique(best, return_inverse=True)
-            detail = _join_patches(_fine(pixels, near[chosen.numpy()])[which], needed)
+        sources = _choose_nearby(candidates, top_left, 2 * depth[block].max() + SEARCH_RADIUS)
+        if len(sources):
+            targets, needed = _lay_out_patches(hole, top_left)
+            best = _find_similar(
+                _low_frequencies(cell_means, targets[needed]),
+                _low_frequencies(cell_means, sources),
+                seed=sum(top_left),
+            )
+            used, inverse = torch.unique(best, return_inverse=True)
+            patches = _high_frequencies(pixels, sources[used.numpy()])[inverse]
+            detail = _overlap_add(patches, needed)
             height, width = missing.shape
-            out[here][missing] = _add_detail(pixels[here][missing], detail[:height, :width][missing])
+            out[block][missing] = _add_detail(pixels[block][missing], detail[:height, :width][missing])
     return out
 
 
-def _find_known_patches(known: Hole) -> Places:
-    """Return where patches begin of which every pixel is known."""
+def _find_known_patches(known: Hole) -> Corners:
+    """Return the corners of the patches in which every pixel is known."""
     unknown = (~known).astype(np.uint8)
-    taken = cv2.boxFilter(unknown, cv2.CV_32S, (SIDE, SIDE), anchor=(0, 0), normalize=False)
-    height, width = (max(0, side - SIDE + 1) for side in known.shape)
-    return np.argwhere(taken[:height:SPACING, :width:SPACING] == 0) * SPACING
+    size = (PATCH_SIZE, PATCH_SIZE)
+    counts = cv2.boxFilter(unknown, cv2.CV_32S, size, anchor=(0, 0), normalize=False)
+    height, width = (max(0, side - PATCH_SIZE + 1) for side in known.shape)
+    return np.argwhere(counts[:height:CANDIDATE_STRIDE, :width:CANDIDATE_STRIDE] == 0) * CANDIDATE_STRIDE
 
 
-def _choose_near(places: Places, corner: tuple[int, int], reach: float) -> Places:
-    """Return the places that lie within reach of a block, or some of them, evenly spread."""
-    away = places - corner
-    near = places[((away >= -reach) & (away < BLOCK + reach)).all(axis=1)]
-    return near[np.linspace(0, len(near) - 1, min(MOST, len(near))).astype(np.int64)]
+def _choose_nearby(corners: Corners, block: tuple[int, int], radius: float) -> Corners:
+    """Return the patches near a block; if they are too many, a part of them, evenly spread."""
+    offset = corners - block
+    near = corners[((offset >= -radius) & (offset < BLOCK_SIZE + radius)).all(axis=1)]
+    return near[np.linspace(0, len(near) - 1, min(MAX_CANDIDATES, len(near))).astype(np.int64)]
 
 
-def _lay_out_patches(hole: Hole, corner: tuple[int, int]) -> tuple[Places, npt.NDArray[np.bool_]]:
-    """Return where the patches of a block go, (N, 2), and which of them reach into the hole, (N,)."""
-    side = BLOCK + 2 * STEP
-    grid = np.mgrid[0 : side - STEP : STEP, 0 : side - STEP : STEP].reshape(2, -1).T
-    rows, columns = (_mirror(np.arange(side) + corner[axis] - STEP, hole.shape[axis]) for axis in (0, 1))
-    inside = hole[np.ix_(rows, columns)].astype(np.float32)
-    taken = cv2.boxFilter(inside, -1, (SIDE, SIDE), anchor=(0, 0), normalize=False)
-    return grid.astype(np.int64) + corner - STEP, taken[*grid.T] > 0.5
+def _lay_out_patches(hole: Hole, block: tuple[int, int]) -> tuple[Corners, npt.NDArray[np.bool_]]:
+    """Return the patches of a block, (N, 2), and which of them overlap the hole, (N,)."""
+    side = BLOCK_SIZE + 2 * PATCH_STRIDE
+    grid = np.mgrid[0 : side - PATCH_STRIDE : PATCH_STRIDE, 0 : side - PATCH_STRIDE : PATCH_STRIDE]
+    grid = grid.reshape(2, -1).T
+    y, x = (_mirror(np.arange(side) + block[axis] - PATCH_STRIDE, hole.shape[axis]) for axis in (0, 1))
+    inside = hole[np.ix_(y, x)].astype(np.float32)
+    counts = cv2.boxFilter(inside, -1, (PATCH_SIZE, PATCH_SIZE), anchor=(0, 0), normalize=False)
+    return grid.astype(np.int64) + block - PATCH_STRIDE, counts[*grid.T] > 0.5
 
 
-def _coarse(squares: Array, places: Places) -> Tensor:
-    """Return the means of the squares of patches, (N, 3 * 16) in [0, 1]."""
-    cells = np.arange(0, SIDE, CELL)
-    y, x = (_mirror(places[:, axis, None] + cells, squares.shape[axis]) for axis in (0, 1))
-    means = squares[y[:, :, None], x[:, None]].reshape(len(places), -1)
-    return torch.from_numpy(means / np.float32(WHITE[str(squares.dtype)]))
+def _low_frequencies(cell_means: Array, corners: Corners) -> Tensor:
+    """Return the means of the cells of patches, (N, 3 * 16) in [0, 1]."""
+    cells = np.arange(0, PATCH_SIZE, CELL_SIZE)
+    y, x = (_mirror(corners[:, axis, None] + cells, cell_means.shape[axis]) for axis in (0, 1))
+    means = cell_means[y[:, :, None], x[:, None]].reshape(len(corners), -1)
+    return torch.from_numpy(means / np.float32(WHITE[str(cell_means.dtype)]))
 
 
-def _fine(pixels: Array, places: Places) -> Tensor:
-    """Return the detail of patches, (N, 3 * SIDE * SIDE), weighted to fade out towards their edges.
+def _high_frequencies(pixels: Array, corners: Corners) -> Tensor:
+    """Return the detail of patches, (N, 3 * PATCH_SIZE * PATCH_SIZE), windowed to fade out at their borders.
 
-    None is louder than is usual in these patches: an edge is no texture.
+    A patch with more power than the median of all is scaled down to it: an edge is not texture.
     """
-    reach = np.arange(-MARGIN, SIDE + MARGIN)
-    inner = np.s_[MARGIN:-MARGIN, MARGIN:-MARGIN]
-    details = np.empty((len(places), SIDE, SIDE, 3), np.float32)
-    for detail, (top, left) in zip(details, places, strict=True):
-        y, x = _mirror(top + reach, pixels.shape[0]), _mirror(left + reach, pixels.shape[1])
+    offsets = np.arange(-BLUR_MARGIN, PATCH_SIZE + BLUR_MARGIN)
+    inner = np.s_[BLUR_MARGIN:-BLUR_MARGIN, BLUR_MARGIN:-BLUR_MARGIN]
+    details = np.empty((len(corners), PATCH_SIZE, PATCH_SIZE, 3), np.float32)
+    for detail, (top, left) in zip(details, corners, strict=True):
+        y, x = _mirror(top + offsets, pixels.shape[0]), _mirror(left + offsets, pixels.shape[1])
         patch = pixels[np.ix_(y, x)].astype(np.float32)
-        detail[:] = (patch - cv2.GaussianBlur(patch, (0, 0), FINE))[inner] * WINDOW
+        detail[:] = (patch - cv2.GaussianBlur(patch, (0, 0), DETAIL_SIGMA))[inner] * PATCH_WINDOW
     power = np.sqrt(np.square(details).mean((1, 2, 3), keepdims=True))
     details *= np.minimum(1, np.median(power) / np.maximum(power, 1e-9))
-    return torch.from_numpy(details.transpose(0, 3, 1, 2).reshape(len(places), -1))
+    return torch.from_numpy(details.transpose(0, 3, 1, 2).reshape(len(corners), -1))
 
 
-def _find_similar(wanted: Tensor, coarse: Tensor, seed: int) -> Tensor:
-    """Return the number of the patch that is most like each wanted, in its share of them, (N,)."""
-    shares = min(SHARES, len(coarse))
-    lot = torch.randint(shares, (len(wanted),), generator=torch.Generator().manual_seed(seed))
-    best = torch.empty_like(lot)
-    for share in range(shares):
-        chosen = lot == share
-        best[chosen] = torch.cdist(wanted[chosen], coarse[share::shares]).argmin(dim=1) * shares + share
+def _find_similar(targets: Tensor, sources: Tensor, seed: int) -> Tensor:
+    """Return for each target patch the index of the most similar source in a random subset of them, (N,)."""
+    subsets = min(SUBSETS, len(sources))
+    assigned = torch.randint(subsets, (len(targets),), generator=torch.Generator().manual_seed(seed))
+    best = torch.empty_like(assigned)
+    for subset in range(subsets):
+        mine = assigned == subset
+        best[mine] = torch.cdist(targets[mine], sources[subset::subsets]).argmin(dim=1) * subsets + subset
     return best
 
 
-def _join_patches(patches: Tensor, needed: npt.NDArray[np.bool_]) -> Floats:
-    """Return the detail of a block, (BLOCK, BLOCK, 3), from the patches at its places that need one."""
-    side, at = BLOCK + 2 * STEP, torch.from_numpy(needed)
-    all_, weights = torch.zeros(len(at), patches.shape[1]), torch.zeros(len(at), SIDE * SIDE)
-    all_[at] = patches
-    weights[at] = torch.from_numpy(WINDOW**2).flatten()
-    total, power = (F.fold(x.T[None], (side, side), SIDE, stride=STEP)[0] for x in (all_, weights))
-    detail = total / power.clamp_min(1e-3).sqrt()  # patches that have nothing in common: their powers add up
-    return detail[:, STEP:-STEP, STEP:-STEP].permute(1, 2, 0).numpy()
+def _overlap_add(patches: Tensor, needed: npt.NDArray[np.bool_]) -> Floats:
+    """Add up overlapping patches at the places that need one; return (BLOCK_SIZE, BLOCK_SIZE, 3)."""
+    side, places = BLOCK_SIZE + 2 * PATCH_STRIDE, torch.from_numpy(needed)
+    values = torch.zeros(len(places), patches.shape[1])
+    weights = torch.zeros(len(places), PATCH_SIZE * PATCH_SIZE)
+    values[places] = patches
+    weights[places] = torch.from_numpy(PATCH_WINDOW**2).flatten()
+    total, power = (
+        F.fold(x.T[None], (side, side), PATCH_SIZE, stride=PATCH_STRIDE)[0] for x in (values, weights)
+    )
+    # The patches are uncorrelated, so their powers add up, not their amplitudes.
+    detail = total / power.clamp_min(1e-3).sqrt()
+    return detail[:, PATCH_STRIDE:-PATCH_STRIDE, PATCH_STRIDE:-PATCH_STRIDE].permute(1, 2, 0).numpy()
 
 
 def _add_detail(values: Array, detail: Floats) -> Array:
-    """Add detail to pixels, with its strength, within their range."""
+    """Add detail, scaled by its strength, to pixels; clip them to their range."""
     white = WHITE[str(values.dtype)]
-    total: Array = np.clip(values + STRENGTH * detail, 0, white)
+    total: Array = np.clip(values + DETAIL_STRENGTH * detail, 0, white)
     return total if values.dtype == np.float32 else np.rint(total).astype(values.dtype)
 
 
-def _mirror(places: Places, side: int) -> Places:
-    """Reflect places beyond either end of `side` pixels back into them."""
-    folded = np.abs(places)
-    inside: Places = np.clip(np.minimum(folded, 2 * side - 2 - folded), 0, side - 1)
+def _mirror(positions: Corners, side: int) -> Corners:
+    """Reflect positions outside of [0, side) into it."""
+    folded = np.abs(positions)
+    inside: Corners = np.clip(np.minimum(folded, 2 * side - 2 - folded), 0, side - 1)
     return inside

@@ -1,4 +1,4 @@
-"""Decide when and how large images are cut, and put them through a network tile by tile."""
+"""Tiling: decide when an image is too large for one forward, and run a network on it tile by tile."""
 
 from __future__ import annotations
 
@@ -9,70 +9,77 @@ import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
-from translate.images import Array, levels
+from translate.images import Array, denormalize
 from translate.inference.predictors.base import Progress
-from translate.inference.predictors.canvas import Canvas
-from translate.inference.predictors.statistics import Core, StatisticsInterpreter, pool_statistics, spread
-from translate.inference.predictors.tiles import Span, blend, cut
-from translate.inference.runtime.gate import running_network
+from translate.inference.predictors.padding import PaddedImage
+from translate.inference.predictors.statistics import (
+    StatisticsInterpreter,
+    choose_tiles,
+    pool_statistics,
+)
+from translate.inference.predictors.tile_blending import Tile, Window, blend_tiles, choose_windows
+from translate.inference.runtime.settings_lock import settings_read_lock
 from translate.networks import MemoryCost
 
-REACH = 64  # how far around a tile a network looks, in pixels; rounded up to its multiple
-LARGEST_CORE = 1024  # of a tile, in pixels: one row of tiles is held at once, as wide as the image
-SAMPLE_CORE, SAMPLE_REACH = 96, 16  # of the small windows that stand for an image that does not fit
+OVERLAP = 64  # pixels that a tile extends beyond its core, before rounding up to the size multiple
+MAX_CORE = 1024  # pixels a side of a tile's core: one row of tiles is in memory at once, as wide as the image
+# The tiles that norm statistics are sampled from, where all tiles together do not fit into memory, in pixels.
+SAMPLE_CORE, SAMPLE_OVERLAP = 96, 16
 
 
 @dataclass(frozen=True)
 class Tiling:
-    """How a canvas is cut.
+    """The tiles that a padded image is split into.
 
     Attributes:
-        sample: the windows whose statistics stand for the whole image.
+        rows, columns: the windows along each axis; every pair is a tile.
+        overlap: in pixels.
+        sample: the tiles whose norm statistics stand for the whole image.
     """
 
-    rows: list[Span]
-    columns: list[Span]
+    rows: list[Window]
+    columns: list[Window]
     overlap: int
-    sample: list[Core]
+    sample: list[Tile]
 
 
 def plan_tiles(
-    canvas: Canvas, tile: str | int, *, multiple: int, cost: MemoryCost, limits: tuple[float, float]
+    image: PaddedImage, tile: str | int, *, multiple: int, cost: MemoryCost, limits: tuple[float, float]
 ) -> Tiling | None:
-    """Decide how to cut a canvas; None where it goes in one piece.
+    """Decide how to split an image into tiles; return None if it runs in one piece.
 
     Args:
         tile: `auto`, `off`, or the side of a tile's core in pixels.
-        multiple: of which the network's sides must be, in pixels.
-        cost: of the network.
-        limits: what an image in one piece may take, and what tiles may, in bytes.
+        multiple: of which each side of the network's input must be, in pixels.
+        cost: of the network, in bytes for each pixel.
+        limits: the maximum bytes for an image in one piece, and for tiles.
     """
-    whole, tiled = limits
-    if tile == "off" or (tile == "auto" and canvas.height * canvas.width * cost.forward <= whole):
+    max_untiled, max_tiled = limits
+    if tile == "off" or (tile == "auto" and image.height * image.width * cost.forward <= max_untiled):
         return None
 
     def round_up(side: int) -> int:
         return -(-side // multiple) * multiple
 
-    overlap = round_up(REACH)
-    largest = min(int((tiled / cost.forward) ** 0.5) - 2 * overlap, LARGEST_CORE)
-    core = max(round_up(tile) if isinstance(tile, int) else largest // multiple * multiple, multiple)
-    if core >= max(canvas.height, canvas.width):
+    overlap = round_up(OVERLAP)
+    max_core = min(int((max_tiled / cost.forward) ** 0.5) - 2 * overlap, MAX_CORE)
+    core = max(round_up(tile) if isinstance(tile, int) else max_core // multiple * multiple, multiple)
+    if core >= max(image.height, image.width):
         return None
-    rows, columns = cut(canvas.height, core, overlap, multiple), cut(canvas.width, core, overlap, multiple)
+    rows, columns = (choose_windows(side, core, overlap, multiple) for side in (image.height, image.width))
     count = len(rows) * len(columns)
-    if count * _area(rows, columns) * cost.held <= whole:
-        return Tiling(rows, columns, overlap, spread(rows, columns, count))
-    down, across = (
-        cut(side, round_up(SAMPLE_CORE), round_up(SAMPLE_REACH), multiple)
-        for side in (canvas.height, canvas.width)
+    if count * _tile_area(rows, columns) * cost.between_layers <= max_untiled:
+        return Tiling(rows, columns, overlap, choose_tiles(rows, columns, count))
+    sample_rows, sample_columns = (
+        choose_windows(side, round_up(SAMPLE_CORE), round_up(SAMPLE_OVERLAP), multiple)
+        for side in (image.height, image.width)
     )
-    most = max(1, int(tiled / (_area(down, across) * cost.held)))
-    return Tiling(rows, columns, overlap, spread(down, across, most))
+    max_count = max(1, int(max_tiled / (_tile_area(sample_rows, sample_columns) * cost.between_layers)))
+    return Tiling(rows, columns, overlap, choose_tiles(sample_rows, sample_columns, max_count))
 
 
-def _area(rows: list[Span], columns: list[Span]) -> int:
-    """Return the pixels of a window."""
+def _tile_area(rows: list[Window], columns: list[Window]) -> int:
+    """Return the number of pixels of one tile, overlap included."""
     return (rows[0].stop - rows[0].start) * (columns[0].stop - columns[0].start)
 
 
@@ -82,7 +89,7 @@ class TiledNetwork:
 
     Attributes:
         network: on the device.
-        graph: of its layers, by `trace_norms`, where its norms take an image's own statistics; else None.
+        graph: of its layers, from `trace_norms`, if its norms use per-image statistics; else None.
         channels: of its output.
     """
 
@@ -91,40 +98,41 @@ class TiledNetwork:
     channels: int
     device: torch.device
 
-    def window(self, canvas: Canvas, core: Core) -> Tensor:
-        """Return a part of a canvas on the device, (1, C, h, w)."""
-        return canvas.window(*core).to(self.device)
+    def input_tile(self, image: PaddedImage, tile: Tile) -> Tensor:
+        """Return the network's input for a tile, (1, C, h, w) on the device."""
+        return image.crop(*tile).to(self.device)
 
-    def for_tiles_of(self, canvas: Canvas, tiling: Tiling) -> Callable[[Tensor], Tensor]:
-        """Return the network with norms that take their statistics from the whole canvas."""
+    def with_image_statistics(self, image: PaddedImage, tiling: Tiling) -> Callable[[Tensor], Tensor]:
+        """Return the network with norms that take their statistics from the whole image."""
         if self.graph is None:
             return self.network
-        windows = [self.window(canvas, core) for core in tiling.sample]
-        with running_network():
-            statistics = pool_statistics(self.network, self.graph, windows, tiling.sample)
+        inputs = [self.input_tile(image, tile) for tile in tiling.sample]
+        with settings_read_lock():
+            statistics = pool_statistics(self.network, self.graph, inputs, tiling.sample)
         return StatisticsInterpreter(self.network, self.graph, statistics).run
 
 
-def predict_tiled(canvas: Canvas, tiling: Tiling, network: TiledNetwork, progress: Progress) -> Array:
+def predict_tiled(image: PaddedImage, tiling: Tiling, network: TiledNetwork, progress: Progress) -> Array:
     """Apply a network to an image tile by tile.
 
     Returns:
-        (H, W, channels) of the image's own kind of number.
+        (H, W, channels) of the image's own dtype and size, without the padding.
     """
-    kind = canvas.frame.pixels.dtype
-    out = np.empty((*canvas.frame.pixels.shape[:2], network.channels), kind)
-    run = network.for_tiles_of(canvas, tiling)
+    dtype = image.frame.pixels.dtype
+    output = np.empty((*image.frame.pixels.shape[:2], network.channels), dtype)
+    run = network.with_image_statistics(image, tiling)
 
-    def predict(row: Span, column: Span) -> Array:
-        with running_network():
-            answer = run(network.window(canvas, (row, column)))
-        tile: Array = answer[0].permute(1, 2, 0).float().cpu().numpy()
+    def predict(row: Window, column: Window) -> Array:
+        with settings_read_lock():
+            y = run(network.input_tile(image, (row, column)))
+        tile: Array = y[0].permute(1, 2, 0).float().cpu().numpy()
         return tile
 
-    def finish(top: int, values: Array) -> None:
-        rows = levels(torch.from_numpy(values[: max(len(out) - top, 0), : out.shape[1]]), kind.type)
-        out[top : top + len(rows)] = rows
-        progress(min((top + len(rows)) / len(out), 1.0))
+    def write_rows(top: int, values: Array) -> None:
+        inside = torch.from_numpy(values[: max(len(output) - top, 0), : output.shape[1]])
+        output[top : top + len(inside)] = denormalize(inside, dtype.type)
+        progress(min((top + len(inside)) / len(output), 1.0))
 
-    blend((canvas.height, canvas.width), tiling.rows, tiling.columns, tiling.overlap, predict, finish)
-    return out
+    size = image.height, image.width
+    blend_tiles(size, tiling.rows, tiling.columns, tiling.overlap, predict, write_rows)
+    return output

@@ -1,1 +1,1 @@
-"""Run a network: its device, precision, engine and memory; and files of it for other programs."""
+"""Inference runtime: device, mixed precision, engines and memory limits, and export to other formats."""

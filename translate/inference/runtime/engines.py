@@ -1,4 +1,4 @@
-"""Choose what runs a network on the CPU: torch, or another library that computes the same and is quicker."""
+"""Inference engines on the CPU: PyTorch, or OpenVINO or ONNX Runtime if faster with the same output."""
 
 from __future__ import annotations
 
@@ -16,33 +16,35 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from translate.errors import UsageError, nearest
-from translate.inference.runtime.engine_cache import EngineCache, EngineStats, digest
-from translate.inference.runtime.formats import EXPORT_FORMATS, Files, Run, first_line
+from translate.inference.runtime.engine_cache import EngineCache, EngineStats, hash_files
+from translate.inference.runtime.formats import EXPORT_FORMATS, Files, Forward, first_line
 from translate.inference.runtime.tracing import trace_program
+from translate.metrics import psnr
 from translate.models import Model, Precision
 from translate.networks.blocks import per_image_norms
 
 log = logging.getLogger(__name__)
 
 LIBRARIES = {"openvino": EXPORT_FORMATS["openvino"], "onnxruntime": EXPORT_FORMATS["onnx"]}
-FLOAT32_ONLY = ("onnxruntime",)
+FLOAT32_ONLY = ("onnxruntime",)  # The engines that cannot compute in bfloat16.
 ENGINES = ("auto", "torch", *LIBRARIES)
-MIN_PSNR = 40.0  # dB, of bfloat16 against float32
-MAX_DIFFERENCE = 1e-3  # of float32 against float32, on [-1, 1]
-MAX_BATCH_SIZE = 8  # images of one size in a forward of torch, where they do not affect each other
-MIN_SIDE = 256  # pixels, of the image that engines are timed with
+MIN_PSNR = 40.0  # In dB, of an engine in bfloat16 against torch in float32.
+MAX_PSNR = 200.0  # In dB, reported for equal images, because the cache holds finite numbers.
+MAX_DIFFERENCE = 1e-3  # On the scale [-1, 1], of an engine in float32 against torch in float32.
+MAX_BATCH_SIZE = 8  # Images per forward pass, if the images of a batch do not affect each other.
+BENCHMARK_SIDE = 256  # In pixels, rounded up to a multiple of the model's size multiple.
 
 
 def max_batch_size(network: nn.Module) -> int:
-    """Return how many images torch takes in one forward: one, where norms take an image's own statistics."""
+    """Return the number of images per forward pass of torch: 1 if norms use each image's own statistics."""
     return 1 if per_image_norms(network) else MAX_BATCH_SIZE
 
 
 class Engine(Protocol):
-    """Runs a network: (N, C, H, W) float32 in [-1, 1] on the CPU -> (N, C', H, W) float32.
+    """A callable that runs a network: (N, C, H, W) float32 in [-1, 1] on the CPU -> (N, C', H, W) float32.
 
-    H and W are multiples of the model's size multiple, at least 8. An image's answer is the same to the bit
-    whatever is beside it in the batch, and whatever came before it. Any number of threads may call it.
+    H and W are multiples of the model's size multiple, at least 8. The output for an image is the same to the
+    bit whatever else is in its batch and whatever ran before. Any number of threads may call an engine.
     """
 
     name: str
@@ -51,29 +53,29 @@ class Engine(Protocol):
 
 
 @dataclass
-class OneByOne:
+class SequentialEngine:
     """An engine that runs the images of a batch one after the other."""
 
     name: str
-    run: Run
+    forward: Forward
 
     def __call__(self, x: Tensor) -> Tensor:
-        return torch.cat([self.run(image) for image in x.unsqueeze(1)])
+        return torch.cat([self.forward(image) for image in x.unsqueeze(1)])
 
 
 def find_engine(name: str, model: Model, direction: str | None, precision: Precision) -> Engine | None:
-    """Return the engine called `auto`, `torch`, `openvino` or `onnxruntime`; None is torch itself.
+    """Return the engine called `auto`, `torch`, `openvino` or `onnxruntime`; None stands for torch itself.
 
-    `auto` is the quickest of those that are installed, compute in this precision and agree with
-    torch on this model. What is measured is kept in the cache folder, for the next start.
+    `auto` selects the fastest engine that is installed, supports the precision and agrees with torch on this
+    model. Engines are benchmarked once; the results are cached on disk.
 
     Args:
-        direction: the name of a route, by default the model's first.
-        precision: bf16 allows an engine to compute in bfloat16; onnxruntime is always in float32.
+        direction: the name of a route; None is the model's first.
+        precision: bf16 allows an engine to compute in bfloat16; onnxruntime always computes in float32.
 
     Raises:
-        UsageError: there is no such engine, it is not installed, the device is not the CPU, or
-            its answers are not torch's.
+        UsageError: the engine is unknown or not installed, the device is not the CPU, or the engine's output
+            differs from torch's.
     """
     if name not in ENGINES:
         raise UsageError(f"no engine {name!r}{nearest(name, ENGINES)}")
@@ -85,27 +87,28 @@ def find_engine(name: str, model: Model, direction: str | None, precision: Preci
             f"engine {name!r} runs on the CPU, not on {precision.device}: use --device cpu or --engine torch"
         )
     selector = EngineSelector(model, direction, precision)
-    return selector.quickest() if name == "auto" else selector.get(name)
+    return selector.fastest() if name == "auto" else selector.get(name)
 
 
 class EngineSelector:
-    """Tries engines on one direction of a model, each once."""
+    """A benchmark of engines on one direction of a model: checks each against torch and times it, once."""
 
     def __init__(self, model: Model, direction: str | None, precision: Precision) -> None:
         self.generator = model.generator(direction)
         self.config, self.precision = model.config, precision
         self.direction = model.direction(direction)
         self.cache = EngineCache(f"{model.fingerprint()}-{self.direction}", str(precision))
-        self.conversions: dict[str, tuple[Run, Files]] = {}  # those of this process, by engine
+        self.conversions: dict[str, tuple[Forward, Files]] = {}  # By engine, those of this process.
 
-    def quickest(self) -> Engine | None:
-        """Return the engine with the least time among those that agree with torch; None is torch."""
-        rivals = [name for name, library in LIBRARIES.items() if not library.missing()]
-        if self.precision.dtype != torch.float32:  # torch then takes half the time of float32
-            rivals = [name for name in rivals if name not in FLOAT32_ONLY]
-        if not rivals:
+    def fastest(self) -> Engine | None:
+        """Return the fastest engine that agrees with torch; None stands for torch."""
+        candidates = [name for name, library in LIBRARIES.items() if not library.missing_packages()]
+        if self.precision.dtype != torch.float32:
+            # In bf16, torch takes half the time that it takes in float32.
+            candidates = [name for name in candidates if name not in FLOAT32_ONLY]
+        if not candidates:
             return None
-        for name in sorted(("torch", *rivals), key=lambda name: self.stats(name).seconds):
+        for name in sorted(("torch", *candidates), key=lambda name: self.stats(name).seconds):
             if name == "torch":
                 return None
             if engine := self.engine(name):
@@ -113,47 +116,51 @@ class EngineSelector:
         return None
 
     def get(self, name: str) -> Engine:
-        """Return one engine, if it is installed and agrees with torch."""
-        LIBRARIES[name].require(f"engine {name!r}")
+        """Return the engine called `name`.
+
+        Raises:
+            UsageError: it is not installed, or it does not agree with torch on this model.
+        """
+        LIBRARIES[name].require_packages(f"engine {name!r}")
         engine = self.engine(name)
         if engine is None:
-            raise UsageError(f"engine {name!r} {self.objection(name)}: use --engine torch")
+            raise UsageError(f"engine {name!r} {self.rejection_reason(name)}: use --engine torch")
         return engine
 
     def engine(self, name: str) -> Engine | None:
-        """Return an engine if it agrees with torch: the one just measured, the cache's, or a new one."""
-        if self.objection(name):
+        """Return an engine, or None if it is rejected; convert the model if it is not cached."""
+        if self.rejection_reason(name):
             return None
         if name not in self.conversions:
-            if run := self._load_from_cache(name):
-                return OneByOne(name, run)
+            if forward := self._load_from_cache(name):
+                return SequentialEngine(name, forward)
             self.measure(name)
-            if self.objection(name):
+            if self.rejection_reason(name):
                 return None
-        run, files = self.conversions[name]
+        forward, files = self.conversions[name]
         self.cache.write_files(files)
-        return OneByOne(name, run)
+        return SequentialEngine(name, forward)
 
     def stats(self, name: str) -> EngineStats:
-        """Return an engine's stats, measured if they are not known."""
+        """Return an engine's stats from the cache; measure them if they are not there."""
         return self.cache.stats.get(name) or self.measure(name)
 
-    def objection(self, name: str) -> str:
-        """Return why an engine is not to be used, or nothing."""
-        found = self.stats(name)
-        if found.failure:
-            return f"cannot run this model ({found.failure})"
-        if found.difference <= MAX_DIFFERENCE:
+    def rejection_reason(self, name: str) -> str:
+        """Return why an engine must not be used on this model; empty if it agrees with torch."""
+        stats = self.stats(name)
+        if stats.failure:
+            return f"cannot run this model ({stats.failure})"
+        if stats.difference <= MAX_DIFFERENCE:
             return ""
         if self.precision.dtype == torch.float32 or name in FLOAT32_ONLY:
-            return f"is up to {found.difference:.2g} off torch's answer ({MAX_DIFFERENCE:g} is allowed)"
-        if not found.psnr >= MIN_PSNR:  # NaN is not
-            return f"is {found.psnr:.1f} dB from torch's answer (at least {MIN_PSNR:.0f} dB is asked for)"
+            return f"differs from torch by up to {stats.difference:.2g} (at most {MAX_DIFFERENCE:g} allowed)"
+        if not stats.psnr >= MIN_PSNR:  # Written this way, NaN is rejected, too.
+            return f"has a PSNR of {stats.psnr:.1f} dB against torch (at least {MIN_PSNR:.0f} dB required)"
         return ""
 
     def measure(self, name: str) -> EngineStats:
-        """Compare an engine with torch in float32, time it, and keep both in the cache."""
-        log.info("trying %s on this model, %s (once: what is found is remembered)", name, self.direction)
+        """Compare an engine's output with torch in float32, time it, and cache the result."""
+        log.info("benchmarking %s on this model, %s (the result is cached)", name, self.direction)
         if name == "torch":
             count = max_batch_size(self.generator)
             batch = self.images[0].expand(count, -1, -1, -1)
@@ -161,69 +168,75 @@ class EngineSelector:
         else:
             try:
                 stats = self._measure_library(name)
-            except Exception as error:  # libraries raise errors of any kind
+            except Exception as error:  # The libraries raise exceptions of any type.
                 stats = EngineStats(failure=first_line(error))
         self.cache.add(name, stats)
         return stats
 
-    def _load_from_cache(self, name: str) -> Run | None:
+    def _load_from_cache(self, name: str) -> Forward | None:
         """Load the converted model that the stats were measured with."""
         library = LIBRARIES[name]
         files = self.cache.read_files(name, library.suffixes)
         try:
             return library.load(files, self.precision.dtype) if files else None
-        except Exception:  # libraries raise errors of any kind; the model is then converted anew
+        except Exception:  # The libraries raise exceptions of any type; the caller converts the model again.
             return None
 
     def _measure_library(self, name: str) -> EngineStats:
         library = LIBRARIES[name]
         files = library.convert(self.program, {})
-        run = library.load(files, self.precision.dtype)
-        answers = [run(image) for image in self.images]
-        if not torch.equal(run(self.images[0]), answers[0]):
-            return EngineStats(failure="it gave the same image two answers")
-        self.conversions[name] = run, files
-        pairs = list(zip(answers, self.truth, strict=True))
+        forward = library.load(files, self.precision.dtype)
+        outputs = [forward(image) for image in self.images]
+        if not torch.equal(forward(self.images[0]), outputs[0]):
+            return EngineStats(failure="its output for the same image changes from run to run")
+        self.conversions[name] = forward, files
+        pairs = list(zip(outputs, self.targets, strict=True))
+        # The minimum and maximum of tensors pass NaN on; Python's may drop it.
+        differences = torch.stack([(output - target).abs().max() for output, target in pairs])
+        psnrs = torch.tensor(
+            [min(psnr(output, target, data_range=2), MAX_PSNR) for output, target in pairs],
+            dtype=torch.float64,
+        )
         return EngineStats(
-            seconds=median_seconds(run, self.images[0]),
-            difference=float(torch.stack([(a - b).abs().max() for a, b in pairs]).max()),
-            psnr=float(torch.stack([psnr(a, b) for a, b in pairs]).min()),
-            digest=digest(files),
+            seconds=median_seconds(forward, self.images[0]),
+            difference=float(differences.max()),
+            psnr=float(psnrs.min()),
+            digest=hash_files(files),
         )
 
     @cached_property
     def network(self) -> nn.Module:
-        """The generator with its weights in the precision."""
-        return self.precision.weights(self.generator)
+        """Return the generator with its weights in the precision."""
+        return self.precision.cast_weights(self.generator)
 
     @torch.inference_mode()
     def eager(self, x: Tensor) -> Tensor:
-        """Run the generator by torch, (N, C, H, W) -> (N, C', H, W) float32."""
+        """Run the generator in torch with mixed precision, (N, C, H, W) -> (N, C', H, W) float32."""
         with self.precision.autocast():
             out: Tensor = self.network(x)
         return out.float()
 
     @cached_property
     def program(self) -> ExportedProgram:
-        """The generator as libraries convert it."""
+        """Return the traced generator, from which the libraries convert."""
         return trace_program(self.generator, self.config)
 
     @cached_property
     def images(self) -> list[Tensor]:
-        """A square and a taller image, both (1, C, H, W)."""
+        """Return the two test images, a square and a taller one, both (1, C, H, W)."""
         multiple, channels = self.config.size_multiple, self.config.in_channels
-        side = -(-MIN_SIDE // multiple) * multiple
+        side = -(-BENCHMARK_SIDE // multiple) * multiple
         return [random_image(channels, height, side, seed=height) for height in (side, side + multiple)]
 
     @cached_property
-    def truth(self) -> list[Tensor]:
-        """What torch makes of the images, in float32."""
+    def targets(self) -> list[Tensor]:
+        """Return torch's output for the test images, in float32."""
         with torch.inference_mode():
             return [self.generator(image) for image in self.images]
 
 
 def random_image(channels: int, height: int, width: int, seed: int) -> Tensor:
-    """Return (1, C, H, W) in [-1, 1]: large soft shapes under a little noise, as a photo has."""
+    """Return a photo-like random image, (1, C, H, W) in [-1, 1]: large smooth shapes under a little noise."""
     random = torch.Generator().manual_seed(seed)
     shapes = torch.randn(1, channels, -(-height // 32), -(-width // 32), generator=random)
     grain = torch.randn(1, channels, height, width, generator=random)
@@ -231,17 +244,12 @@ def random_image(channels: int, height: int, width: int, seed: int) -> Tensor:
     return (0.5 * smooth + 0.05 * grain).clamp(-1, 1)
 
 
-def psnr(a: Tensor, b: Tensor) -> Tensor:
-    """Return the peak signal-to-noise ratio of two images in [-1, 1], in dB, at most 200."""
-    return 10 * torch.log10(4 / (a - b).double().square().mean().clamp(min=4e-20))
-
-
-def median_seconds(run: Callable[[Tensor], Tensor], x: Tensor) -> float:
-    """Return the median time of 3 runs, or of up to 9 within a second, after one that does not count."""
-    run(x)
+def median_seconds(forward: Callable[[Tensor], Tensor], x: Tensor) -> float:
+    """Return the median time of a forward pass over 3 runs, or up to 9 within a second, after a warm-up."""
+    forward(x)
     times: list[float] = []
     while len(times) < 3 or (len(times) < 9 and sum(times) < 1):
         started = time.perf_counter()
-        run(x)
+        forward(x)
         times.append(time.perf_counter() - started)
     return statistics.median(times)

@@ -1,4 +1,4 @@
-"""The file formats of a generator outside this package: how each is written, and how it is run."""
+"""The export formats of a generator: conversion to ONNX, OpenVINO IR and torch.export, and running them."""
 
 from __future__ import annotations
 
@@ -17,25 +17,26 @@ from torch import Tensor
 from torch.export import ExportedProgram
 
 from translate.errors import UsageError
-from translate.inference.runtime.gate import changing_settings
 from translate.inference.runtime.inputs import OUTPUT_NAMES
+from translate.inference.runtime.settings_lock import settings_write_lock
+from translate.inference.runtime.signal_stack import restored_signal_stack
 from translate.inference.runtime.tracing import suppress_output
 
-Files = dict[str, bytes]  # the content of each file of a model, by suffix
+Files = dict[str, bytes]  # The content of each file of an exported model, by suffix.
 Metadata = dict[str, str]
-Run = Callable[[Tensor], Tensor]
+Forward = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
 class ExportFormat:
-    """A kind of file, and the library that runs it.
+    """A file format, and the library that runs it.
 
     Attributes:
-        suffixes: of its files; the first is the one that a person names.
-        packages: what writing and running it imports.
-        extra: how this package's extra with them is called.
-        convert: from a traced generator to the content of the files.
-        load: from those to a function of (N, C, H, W) float32, computed in float32 or bfloat16; any
+        suffixes: the suffixes of its files; the user names the file with the first.
+        packages: the packages that converting and running import.
+        extra: the extra of this package (`pip install 'translate-images[extra]'`) that installs them.
+        convert: converts a traced generator to the content of the files.
+        load: loads the files as a function of (N, C, H, W) float32 that computes in float32 or bfloat16; any
             number of threads may call it.
     """
 
@@ -43,162 +44,165 @@ class ExportFormat:
     packages: tuple[str, ...]
     extra: str
     convert: Callable[[ExportedProgram, Metadata], Files]
-    load: Callable[[Files, torch.dtype], Run]
+    load: Callable[[Files, torch.dtype], Forward]
 
-    def missing(self) -> list[str]:
+    def missing_packages(self) -> list[str]:
         """Return the packages that are not installed."""
         return [name for name in self.packages if importlib.util.find_spec(name) is None]
 
-    def require(self, purpose: str) -> None:
-        """Refuse what needs a package that is not installed.
+    def require_packages(self, purpose: str) -> None:
+        """Check that all packages are installed.
 
         Raises:
-            UsageError: with the command that installs it.
+            UsageError: one is not; the message has the command that installs it.
         """
-        if missing := self.missing():
+        if missing := self.missing_packages():
             raise UsageError(
                 f"{purpose} needs {' and '.join(missing)}: pip install 'translate-images[{self.extra}]'"
             )
 
 
 def to_onnx(program: ExportedProgram, metadata: Metadata) -> Files:
-    """Convert to one ONNX file with its weights inside, the metadata among its `metadata_props`."""
-    (given,) = program.graph_signature.user_inputs
-    with suppress_output(), changing_settings():
-        _name_instance_norms(program)
-        found = torch.onnx.export(
+    """Convert to a single ONNX file that contains the weights; the metadata go to its `metadata_props`."""
+    (input_name,) = program.graph_signature.user_inputs
+    with suppress_output(), settings_write_lock():
+        _use_instance_norms(program)
+        onnx_program = torch.onnx.export(
             program,
-            input_names=[given],
-            output_names=[OUTPUT_NAMES[given]],
+            input_names=[input_name],
+            output_names=[OUTPUT_NAMES[input_name]],
             verbose=False,
             external_data=False,
         )
-        assert found is not None
-        found.model.metadata_props.update(metadata)
-        return {".onnx": found.model_proto.SerializeToString()}
+        assert onnx_program is not None
+        onnx_program.model.metadata_props.update(metadata)
+        return {".onnx": onnx_program.model_proto.SerializeToString()}
 
 
-def _name_instance_norms(program: ExportedProgram) -> None:
-    """Replace each group norm of one channel a group by an instance norm, which ONNX has a name for."""
+def _use_instance_norms(program: ExportedProgram) -> None:
+    """Replace each group norm with one channel per group by an instance norm, which is one ONNX operator."""
     for node in program.graph_module.graph.nodes:
         if node.target is torch.ops.aten.group_norm.default:
-            given = dict(zip(("x", "groups", "weight", "bias", "eps"), node.args, strict=False))
-            own_statistics, momentum, eps = True, 0.1, given.get("eps", 1e-5)
+            args = dict(zip(("x", "groups", "weight", "bias", "eps"), node.args, strict=False))
+            use_input_stats, momentum, eps = True, 0.1, args.get("eps", 1e-5)
             node.target = torch.ops.aten.instance_norm.default
-            node.args = (given["x"], given.get("weight"), given.get("bias"), None, None)
-            node.args += (own_statistics, momentum, eps, False)
+            node.args = (args["x"], args.get("weight"), args.get("bias"), None, None)
+            node.args += (use_input_stats, momentum, eps, False)
     program.graph_module.recompile()
 
 
-def load_onnx(files: Files, dtype: torch.dtype) -> Run:
-    """Load ONNX Runtime on the CPU, whose arithmetic is float32 whatever is asked for."""
+def load_onnx(files: Files, dtype: torch.dtype) -> Forward:
+    """Load a model into ONNX Runtime on the CPU, which computes in float32 whatever `dtype` is."""
     with suppress_output():
         import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.enable_cpu_mem_arena = False  # it would keep the memory of the largest image
+    options.log_severity_level = 4  # Fatal errors only.
+    options.enable_cpu_mem_arena = False  # The arena would keep the memory of the largest image.
     options.intra_op_num_threads = torch.get_num_threads()
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # torch's threads need the cores
+    # Threads that spin while they wait would take the cores from torch's threads.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(files[".onnx"], options, providers=["CPUExecutionProvider"])
 
-    (given,) = session.get_inputs()
+    (session_input,) = session.get_inputs()
 
-    def run(x: Tensor) -> Tensor:
-        return torch.from_numpy(session.run(None, {given.name: x.contiguous().numpy()})[0])
+    def forward(x: Tensor) -> Tensor:
+        return torch.from_numpy(session.run(None, {session_input.name: x.contiguous().numpy()})[0])
 
-    return run
+    return forward
 
 
 def to_openvino(program: ExportedProgram, metadata: Metadata) -> Files:
-    """Convert to an IR in float32, the metadata in its `rt_info`, a dot of a name being a step into it."""
+    """Convert to OpenVINO IR in float32; the metadata go to its `rt_info`, nested at the dots of the keys."""
     openvino = import_openvino()
-    with suppress_output(), changing_settings(), tempfile.TemporaryDirectory() as folder:
-        found = openvino.convert_model(program)
-        _normalize_in_place(found, openvino.opset13)
-        (given,) = program.graph_signature.user_inputs
-        found.inputs[0].get_tensor().set_names({given})
-        found.outputs[0].get_tensor().set_names({OUTPUT_NAMES[given]})
+    with suppress_output(), settings_write_lock(), tempfile.TemporaryDirectory() as folder:
+        model = openvino.convert_model(program)
+        _replace_group_norms(model, openvino.opset13)
+        (input_name,) = program.graph_signature.user_inputs
+        model.inputs[0].get_tensor().set_names({input_name})
+        model.outputs[0].get_tensor().set_names({OUTPUT_NAMES[input_name]})
         for key, value in metadata.items():
-            found.set_rt_info(value, key.split("."))
+            model.set_rt_info(value, key.split("."))
         path = Path(folder) / "model.xml"
-        openvino.save_model(found, path, compress_to_fp16=False)
+        openvino.save_model(model, path, compress_to_fp16=False)
         return {suffix: path.with_suffix(suffix).read_bytes() for suffix in (".xml", ".bin")}
 
 
-def _normalize_in_place(model: Any, ops: Any) -> None:
-    """Replace each group norm of one channel a group by a normalisation over height and width, in place.
+def _replace_group_norms(model: Any, ops: Any) -> None:
+    """Replace each group norm with one channel per group by OpenVINO's MVN over height and width.
 
-    The tensors then keep the convolutions' layout in memory; and OpenVINO 2026.4 crashes when it
-    compiles a ResNet's group norms for a fixed size, in float32, with a segmentation fault.
+    MVN keeps the memory layout of the convolutions. It also avoids a crash of OpenVINO 2026.4: compiling the
+    group norms of a ResNet for a fixed size in float32 ends in a segmentation fault.
     """
     for op in model.get_ordered_ops():
         if op.get_type_name() == "GroupNormalization":
             x, weight, bias = (op.input_value(n) for n in range(3))
             out = ops.mvn(x, [2, 3], True, op.get_attributes()["epsilon"], "inside_sqrt")
-            for apply, factor in ((ops.multiply, weight), (ops.add, bias)):
-                out = apply(out, ops.reshape(factor, [1, -1, 1, 1], False))
+            for operation, parameter in ((ops.multiply, weight), (ops.add, bias)):
+                out = operation(out, ops.reshape(parameter, [1, -1, 1, 1], False))
             op.output(0).replace(out.output(0))
 
 
-def load_openvino(files: Files, dtype: torch.dtype) -> Run:
-    """Load OpenVINO on the CPU; it runs one batch at a time."""
+def load_openvino(files: Files, dtype: torch.dtype) -> Forward:
+    """Load a model into OpenVINO on the CPU; concurrent calls run one after the other."""
     openvino = import_openvino()
-    core = openvino.Core()
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": "f32" if dtype == torch.float32 else "bf16",
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-        "ENABLE_CPU_PINNING": False,  # or two processes would share one core and leave the others idle
+        # With pinned threads, two processes would share the same cores and leave the others idle.
+        "ENABLE_CPU_PINNING": False,
     }
-    model = core.read_model(files[".xml"], files[".bin"])
-    request = core.compile_model(model, "CPU", settings).create_infer_request()
-    lock = threading.Lock()  # a request holds the tensors of one inference
+    with restored_signal_stack():
+        core = openvino.Core()
+        model = core.read_model(files[".xml"], files[".bin"])
+        request = core.compile_model(model, "CPU", settings).create_infer_request()
+    lock = threading.Lock()  # An infer request holds the input and output tensors of one call.
 
-    def run(x: Tensor) -> Tensor:
+    def forward(x: Tensor) -> Tensor:
         with lock:
             return torch.from_numpy(request.infer([x.contiguous().numpy()])[0].copy())
 
-    return run
+    return forward
 
 
 def import_openvino() -> Any:
-    """Import OpenVINO without the package that reports each import and conversion to its maker."""
-    reporter = "openvino_telemetry"
+    """Import OpenVINO without `openvino_telemetry`, which reports each import and conversion to Intel."""
+    telemetry = "openvino_telemetry"
     with suppress_output():
-        known = sys.modules.get(reporter)
-        sys.modules[reporter] = None  # type: ignore[assignment]
+        original = sys.modules.get(telemetry)
+        sys.modules[telemetry] = None  # type: ignore[assignment]
         try:
             import openvino
         finally:
-            del sys.modules[reporter]
-            if known is not None:
-                sys.modules[reporter] = known
+            del sys.modules[telemetry]
+            if original is not None:
+                sys.modules[telemetry] = original
     return openvino
 
 
 def to_torch(program: ExportedProgram, metadata: Metadata) -> Files:
-    """Convert to what `torch.export.load` reads, the metadata among its `extra_files`."""
+    """Convert to a file for `torch.export.load`; the metadata go to its `extra_files`."""
     buffer = io.BytesIO()
     with suppress_output():
         torch.export.save(program, buffer, extra_files=dict(metadata))
     return {".pt2": buffer.getvalue()}
 
 
-def load_torch(files: Files, dtype: torch.dtype) -> Run:
-    """Load the graph for torch to run, in float32."""
+def load_torch(files: Files, dtype: torch.dtype) -> Forward:
+    """Load a torch.export program, which computes in float32 whatever `dtype` is."""
     with suppress_output():
         module = torch.export.load(io.BytesIO(files[".pt2"])).module()
 
-    def run(x: Tensor) -> Tensor:
+    def forward(x: Tensor) -> Tensor:
         out: Tensor = module(x)
         return out
 
-    return run
+    return forward
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of what a library's exception says."""
+    """Return the first line of an exception's message, or its type if the message is empty."""
     return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
 
 

@@ -1,4 +1,4 @@
-"""Decide how much memory an image may take."""
+"""Memory limits for inference: how much memory an image, or its tiles, may take."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import psutil
 import torch
 
 GIB = 2**30
-MAX_WHOLE = 4 * GIB  # bytes that an image in one piece may take, however many are free
-MAX_TILED = 1.25 * GIB  # bytes that tiles may take, so that memory stays flat as images grow
+MAX_UNTILED = 4 * GIB  # In bytes: the limit for an image that runs untiled, however much memory is free.
+MAX_TILED = 1.25 * GIB  # In bytes: the limit for tiles, so that memory stays flat as images grow.
 
 
 def free_memory(device: torch.device) -> float:
-    """Return the bytes free on a device, as a power of two, so that small changes decide nothing."""
+    """Return the free memory of a device in bytes, rounded down to a power of two.
+
+    The rounding keeps small changes of the free memory from changing the tiling.
+    """
     if device.type == "cuda":
         free = float(torch.cuda.mem_get_info(device)[0])
     else:
@@ -20,6 +23,6 @@ def free_memory(device: torch.device) -> float:
 
 
 def memory_limits(device: torch.device) -> tuple[float, float]:
-    """Return the most bytes that an image in one piece, and that tiles, may take on this machine."""
+    """Return the memory in bytes that an untiled image, and that tiles, may take on a device."""
     half = free_memory(device) / 2
-    return min(half, MAX_WHOLE), min(half, MAX_TILED)
+    return min(half, MAX_UNTILED), min(half, MAX_TILED)

@@ -1,6 +1,6 @@
-"""Trace networks: as a graph of torch.fx, and as the program that exported files are made from.
+"""Trace networks: with torch.fx as a graph of layers, with torch.export as a program to convert.
 
-Both put their own functions into torch for a moment, for all threads of the process.
+Both patch torch globally, for all threads of the process, while they trace.
 """
 
 from __future__ import annotations
@@ -20,40 +20,40 @@ from torch import fx, nn
 from torch.export import ExportedProgram
 
 from translate.config import ModelConfig
-from translate.inference.runtime.gate import changing_settings
 from translate.inference.runtime.inputs import network_input
+from translate.inference.runtime.settings_lock import settings_write_lock
 
-# Two threads that each replace what is global, and restore it out of turn, would leave a replacement behind.
+# If two threads patched a global and restored it in the wrong order, a patch would stay behind.
 _GLOBALS_LOCK = threading.RLock()
 
 
 def trace_graph(network: nn.Module, leaves: Collection[nn.Module]) -> fx.Graph:
-    """Trace a network as a graph in which the leaves, like torch's own modules, are single nodes.
+    """Trace a network as a torch.fx graph in which `leaves`, like torch's own modules, are single nodes.
 
-    Other threads may call the network, or any other, meanwhile.
+    Other threads may run this or any other network at the same time.
 
     Raises:
-        torch.fx.proxy.TraceError: its forward branches on the values of a tensor.
+        torch.fx.proxy.TraceError: the network's forward branches on the values of a tensor.
     """
     with _GLOBALS_LOCK:
         return _Tracer(leaves).trace(network)
 
 
 class _Tracer(fx.Tracer):
-    """A tracer of the thread that creates it.
+    """A torch.fx tracer that only traces the thread that created it.
 
-    torch.fx replaces `__call__` and `__getattr__` of all modules while it traces: here they do in every other
-    thread what they do untraced.
+    While it traces, torch.fx patches `__call__` and `__getattr__` of all modules. Here, the patches do the
+    usual thing in every other thread.
     """
 
     def __init__(self, leaves: Collection[nn.Module]) -> None:
-        # By default it would replace the functions of `math`, too, which no network applies to tensors.
+        # By default, fx also patches the functions of `math`, which no network applies to tensors.
         super().__init__(autowrap_modules=())  # type: ignore[arg-type]
         self.leaves = leaves
         self.thread = threading.get_ident()
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        """Return whether a module is a single node."""
+        """Return whether a module becomes a single node."""
         return m in self.leaves or super().is_leaf_module(m, module_qualified_name)
 
     def call_module(
@@ -72,19 +72,21 @@ class _Tracer(fx.Tracer):
 
 
 def trace_program(generator: nn.Module, config: ModelConfig) -> ExportedProgram:
-    """Trace a generator for any batch size, and for all sides that are multiples of its size multiple."""
-    given = network_input(config)
-    # Of a copy: torch.export swaps the weights for fake ones meanwhile, and other threads may need them.
-    module = given.module(copy.deepcopy(generator)).eval()
-    # Or a U-Net's file would refuse images of the smallest side, where its innermost layer has one pixel.
+    """Trace a generator by torch.export for any batch size and any multiples of its size multiple."""
+    network_inputs = network_input(config)
+    # Trace a copy: torch.export swaps the weights for fake tensors, and other threads may be using them.
+    module = network_inputs.wrap(copy.deepcopy(generator)).eval()
+    # Without this setting, the program of a U-Net refuses images of the smallest size, on which its innermost
+    # layer has one pixel.
     oblivious = shapes_config.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
-    with suppress_output(), changing_settings(), oblivious:
-        return torch.export.export(module, (given.example(),), dynamic_shapes=(given.dynamic_shapes(),))
+    with suppress_output(), settings_write_lock(), oblivious:
+        shapes = (network_inputs.dynamic_shapes(),)
+        return torch.export.export(module, (network_inputs.example(),), dynamic_shapes=shapes)
 
 
 @contextlib.contextmanager
 def suppress_output() -> Iterator[None]:
-    """Keep what a library prints, logs and warns of from the terminal; its errors still raise."""
+    """Suppress what libraries print, log and warn; their exceptions still propagate."""
     with _GLOBALS_LOCK:
         disabled = logging.root.manager.disable
         logging.disable(logging.CRITICAL)
