@@ -1,16 +1,16 @@
-"""What networks are trained for: adversarial pairs, penalties and the pool of generated images."""
+"""Training losses: adversarial losses and the gradient penalty, a perceptual loss, and the image pool."""
 
 from translate.losses.adversarial import GAN_LOSSES, GANLoss, gradient_penalty, vanilla
-from translate.losses.color import ColorClasses
-from translate.losses.features import FeatureLoss
+from translate.losses.color import RebalancedCrossEntropy
+from translate.losses.perceptual import PerceptualLoss
 from translate.losses.pool import ImagePool
 
 __all__ = [
     "GAN_LOSSES",
-    "ColorClasses",
-    "FeatureLoss",
     "GANLoss",
     "ImagePool",
+    "PerceptualLoss",
+    "RebalancedCrossEntropy",
     "gradient_penalty",
     "vanilla",
 ]

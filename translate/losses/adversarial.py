@@ -1,4 +1,4 @@
-"""Adversarial losses, as pairs: what the discriminator minimises and what the generator does."""
+"""Adversarial losses, each a pair of a discriminator loss and a generator loss, and the gradient penalty."""
 
 from __future__ import annotations
 
@@ -12,45 +12,51 @@ from torch import Tensor
 from translate.compiling import run_eagerly
 
 
-def _full(scores: Tensor) -> Tensor:
-    """Scores in float32 or better: means over half-precision scores lose digits."""
+def _at_least_float32(scores: Tensor) -> Tensor:
+    """Convert half precision to float32, because a mean over half-precision scores loses digits."""
     return scores.to(torch.promote_types(scores.dtype, torch.float32))
 
 
 @dataclass(frozen=True)
 class GANLoss:
-    """A pair of losses over scores of shape (N, 1, h, w), unbounded, high for real.
+    """A pair of losses over a discriminator's logits: one for the discriminator, one for the generator.
 
-    Each side is a sum over its judgements: `discriminator(real=..., fake=...)` adds what real
-    and generated images cost, `generator(fake)` is the cost of not being taken for real.
+    The scores have any shape, (N, 1, h, w) for a PatchGAN; they are unbounded, and higher means more real.
+    Each loss is a scalar in float32 or better. `discriminator_loss` is the sum of `real_loss` and
+    `fake_loss`, without the factor 1/2 of some papers.
+
+    Attributes:
+        discriminator_on_real: the discriminator loss on the scores of real images.
+        discriminator_on_fake: the discriminator loss on the scores of generated images.
+        generator_on_fake: the generator loss on the scores of generated images.
     """
 
-    real: Callable[[Tensor], Tensor]
-    fake: Callable[[Tensor], Tensor]
-    generator_loss: Callable[[Tensor], Tensor]
+    discriminator_on_real: Callable[[Tensor], Tensor]
+    discriminator_on_fake: Callable[[Tensor], Tensor]
+    generator_on_fake: Callable[[Tensor], Tensor]
 
-    def discriminator(self, *, real: Tensor, fake: Tensor) -> Tensor:
-        """The discriminator's loss, a scalar."""
+    def discriminator_loss(self, *, real: Tensor, fake: Tensor) -> Tensor:
+        """Return the discriminator loss on the scores of real and of generated images."""
         return self.real_loss(real) + self.fake_loss(fake)
 
     def real_loss(self, scores: Tensor) -> Tensor:
-        """What real images cost the discriminator, a scalar."""
-        return self.real(_full(scores))
+        """Return the discriminator loss on the scores of real images."""
+        return self.discriminator_on_real(_at_least_float32(scores))
 
     def fake_loss(self, scores: Tensor) -> Tensor:
-        """What generated images cost the discriminator, a scalar."""
-        return self.fake(_full(scores))
+        """Return the discriminator loss on the scores of generated images."""
+        return self.discriminator_on_fake(_at_least_float32(scores))
 
-    def generator(self, fake: Tensor) -> Tensor:
-        """The generator's loss, a scalar."""
-        return self.generator_loss(_full(fake))
+    def generator_loss(self, fake: Tensor) -> Tensor:
+        """Return the generator loss on the scores of generated images."""
+        return self.generator_on_fake(_at_least_float32(fake))
 
 
-def _minus_mean(scores: Tensor) -> Tensor:
+def _negative_mean(scores: Tensor) -> Tensor:
     return -scores.mean()
 
 
-def _towards(loss: Callable[[Tensor, Tensor], Tensor], target: float) -> Callable[[Tensor], Tensor]:
+def _with_target(loss: Callable[[Tensor, Tensor], Tensor], target: float) -> Callable[[Tensor], Tensor]:
     return lambda scores: loss(scores, torch.full_like(scores, target))
 
 
@@ -58,41 +64,58 @@ _bce, _mse = F.binary_cross_entropy_with_logits, F.mse_loss
 
 
 def vanilla(smoothing: float = 0.0) -> GANLoss:
-    """arXiv:1406.2661, eq. 1, in the non-saturating form of section 3.
+    """Return the original GAN losses: binary cross-entropy, with the non-saturating generator loss.
+
+    arXiv:1406.2661, eq. 1 and section 3.
 
     Args:
-        smoothing: how far under 1 real images are to score (arXiv:1606.03498, section 3.4).
+        smoothing: one-sided label smoothing: the target of real images is 1 - smoothing (arXiv:1606.03498,
+            section 3.4).
     """
-    real, fake, generator_loss = (_towards(_bce, target) for target in (1 - smoothing, 0, 1))
-    return GANLoss(real=real, fake=fake, generator_loss=generator_loss)
+    return GANLoss(
+        discriminator_on_real=_with_target(_bce, 1 - smoothing),
+        discriminator_on_fake=_with_target(_bce, 0),
+        generator_on_fake=_with_target(_bce, 1),
+    )
 
+
+# arXiv:1701.07875, eq. 2 and 3. The Lipschitz constraint on the critic is the trainer's: "wgan" clips the
+# weights, "wgan-gp" (arXiv:1704.00028, eq. 3) adds `gradient_penalty`.
+_WASSERSTEIN = GANLoss(
+    discriminator_on_real=_negative_mean, discriminator_on_fake=torch.mean, generator_on_fake=_negative_mean
+)
 
 GAN_LOSSES = {
     "vanilla": vanilla(),
-    # arXiv:1611.04076, eq. 2 with a = 0, b = c = 1
-    "lsgan": GANLoss(real=_towards(_mse, 1), fake=_towards(_mse, 0), generator_loss=_towards(_mse, 1)),
-    # arXiv:1705.02894
-    "hinge": GANLoss(
-        real=lambda scores: F.relu(1 - scores).mean(),
-        fake=lambda scores: F.relu(1 + scores).mean(),
-        generator_loss=_minus_mean,
+    # arXiv:1611.04076, eq. 2 with a = 0 and b = c = 1.
+    "lsgan": GANLoss(
+        discriminator_on_real=_with_target(_mse, 1),
+        discriminator_on_fake=_with_target(_mse, 0),
+        generator_on_fake=_with_target(_mse, 1),
     ),
-    # arXiv:1701.07875, eq. 2 and 3; the trainer clips the weights
-    "wgan": GANLoss(real=_minus_mean, fake=torch.mean, generator_loss=_minus_mean),
-    # arXiv:1704.00028, eq. 3; the trainer adds `gradient_penalty`
-    "wgan-gp": GANLoss(real=_minus_mean, fake=torch.mean, generator_loss=_minus_mean),
+    # arXiv:1705.02894.
+    "hinge": GANLoss(
+        discriminator_on_real=lambda scores: F.relu(1 - scores).mean(),
+        discriminator_on_fake=lambda scores: F.relu(1 + scores).mean(),
+        generator_on_fake=_negative_mean,
+    ),
+    "wgan": _WASSERSTEIN,
+    "wgan-gp": _WASSERSTEIN,
 }
 
 
 def gradient_penalty(
     critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, *, condition: Tensor | None = None
 ) -> Tensor:
-    """E[(|grad of critic at x| - 1)^2] on random points between real and fake (arXiv:1704.00028, eq. 3).
+    """Return WGAN-GP's penalty E[(|grad critic(x)| - 1)^2], x on random lines between real and fake images.
+
+    arXiv:1704.00028, eq. 3.
 
     Args:
-        critic: scores (N, C, H, W) images; called on the mixture, after `condition` if given.
+        critic: scores (N, C, H, W) images; called on the interpolated images, after `condition` if given.
         real, fake: (N, C, H, W), no gradient needed.
-        condition: (N, K, H, W), put before the mixture's channels and not differentiated.
+        condition: (N, K, H, W), concatenated before the channels of the interpolated images; the penalty does
+            not differentiate with respect to it.
 
     Returns:
         A scalar whose gradient reaches the critic's weights.
@@ -101,6 +124,6 @@ def gradient_penalty(
     mixed = torch.lerp(real.detach(), fake.detach().to(real.dtype), share).requires_grad_()
     with run_eagerly("the gradient penalty, which torch.compile cannot differentiate"):
         scores = critic(mixed if condition is None else torch.cat([condition, mixed], dim=1))
-    (slope,) = torch.autograd.grad(_full(scores).sum(), mixed, create_graph=True)
-    norm: Tensor = torch.linalg.vector_norm(slope.flatten(1), dim=1)
+    (gradient,) = torch.autograd.grad(_at_least_float32(scores).sum(), mixed, create_graph=True)
+    norm: Tensor = torch.linalg.vector_norm(gradient.flatten(1), dim=1)
     return (norm - 1).square().mean()

@@ -1,4 +1,4 @@
-"""The pool of generated images that steadies a discriminator (arXiv:1612.07828, section 2.3)."""
+"""The image pool: a replay buffer of generated images (arXiv:1612.07828, section 2.3)."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from torch import Tensor, nn
 
 
 class ImagePool(nn.Module):
-    """An image pool that keeps the last generated images and returns older ones half of the time.
+    """An image pool, the replay buffer of CycleGAN: it returns an older generated image half of the time.
 
-    It is filled first; then each new image is returned itself or, with p 0.5, takes the place of a stored
-    one, which is returned. The images lie in one tensor, and nothing is read on the host, so that a step
-    with a pool can be captured.
+    The pool is filled first. Then each new image is returned itself or, with probability 0.5, replaces a
+    stored image, which is returned. The images lie in one tensor and no value is read on the host, so that a
+    training step with a pool can be captured as a CUDA graph.
 
     Args:
-        size: images kept; 0 returns every image as it is.
+        size: images that it stores; 0 returns every image as it is.
     """
 
     images: Tensor
@@ -30,16 +30,16 @@ class ImagePool(nn.Module):
 
     @torch.no_grad()
     def forward(self, images: Tensor, draws: Tensor) -> Tensor:
-        """Exchange images with the pool.
+        """Exchange generated images with the pool, one after the other.
 
-        Images of another size than the first ones are returned as they are: one tensor holds one size.
+        The first batch sets the size of the stored images; images of another size are returned as they are.
 
         Args:
             images: (N, C, H, W).
-            draws: (N, 2) of U(0, 1): whether each is exchanged, and with which of the stored.
+            draws: (N, 2) of U(0, 1): one decides whether an image is exchanged, one with which stored image.
 
         Returns:
-            (N, C, H, W), each new or stored, without gradient.
+            (N, C, H, W), each image new or stored, without gradient.
         """
         images = images.detach()
         if self.size and not len(self.images):
@@ -51,19 +51,20 @@ class ImagePool(nn.Module):
     def _exchange(self, image: Tensor, draw: Tensor) -> Tensor:
         exchange, place = draw
         filling = self.count < self.size
-        drawn = (place * self.size).long().clamp(max=self.size - 1)
-        slot = torch.where(filling, self.count, drawn)[None]
+        random_slot = (place * self.size).long().clamp(max=self.size - 1)
+        slot = torch.where(filling, self.count, random_slot)[None]
         (stored,) = self.images.index_select(0, slot).to(image)
-        new = filling | (exchange < 0.5)
+        return_new = filling | (exchange < 0.5)
         self.images.index_copy_(
-            0, slot, torch.where(new & ~filling, stored, image)[None].to(self.images.dtype)
+            0, slot, torch.where(return_new & ~filling, stored, image)[None].to(self.images.dtype)
         )
         self.count.add_(filling)
-        return torch.where(new, image, stored)
+        return torch.where(return_new, image, stored)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        """Make room for the stored images, whose number and shape only the state dict tells."""
         stored = state_dict.get(f"{prefix}images")
-        if stored is not None and len(stored):  # as many as there were; the shape is theirs
+        if stored is not None and len(stored):
             room = stored.new_zeros(self.size, *stored.shape[1:])
             room[: len(stored)] = stored
             state_dict[f"{prefix}images"] = room

@@ -1,16 +1,16 @@
-"""How near an image is to the truth, each score with its protocol."""
+"""Metrics of images: PSNR, SSIM, CIEDE2000, colourfulness, Frechet distance, diversity and class accuracy."""
 
 from translate.metrics.fidelity import l1, psnr
-from translate.metrics.frechet import ImageFeatures, frechet_distance
-from translate.metrics.images import colorfulness, delta_e, image_psnr, ssim
+from translate.metrics.frechet import MobileNetFeatures, frechet_distance
+from translate.metrics.image_quality import colorfulness, delta_e, select_pixels, ssim
 
 __all__ = [
-    "ImageFeatures",
+    "MobileNetFeatures",
     "colorfulness",
     "delta_e",
     "frechet_distance",
-    "image_psnr",
     "l1",
     "psnr",
+    "select_pixels",
     "ssim",
 ]

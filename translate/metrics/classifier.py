@@ -1,4 +1,4 @@
-"""A small network that tells the classes of small images, trained here on the images themselves."""
+"""A small convolutional classifier of generated images, trained on the labels of a dataset."""
 
 from __future__ import annotations
 
@@ -11,27 +11,30 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from translate.metrics.images import Pixels
+from translate.metrics.image_quality import Pixels
 
-SIDE = 32  # pixels that it looks at
-HELD_OUT = 10  # one image in so many
-WIDTHS = (16, 32, 64)
-STEPS, BATCH, LR = 1500, 128, 3e-3
+SIDE = 32  # Images are resized to this many pixels a side.
+VALIDATION_EVERY = 10  # One image in so many is kept for validation.
+WIDTHS = (16, 32, 64)  # Channels of the convolutions.
+STEPS, BATCH_SIZE, MAX_LR = 1500, 128, 3e-3
 
 Labels = npt.NDArray[np.int64]
 
 
 class Classifier:
-    """Learns on construction, from nine images in ten; equal images give an equal classifier.
+    """A classifier that is trained when it is constructed; equal images give equal weights.
+
+    It leaves torch's random number generator as it found it.
 
     Args:
-        images: (H, W, 3) uint8 each, 10 at least, brought to 32 x 32 pixels.
-        labels: the number of each one's class.
-        classes: how many there are.
-        progress: is told how many steps are done, of how many.
+        images: (H, W, 3) uint8 each, 10 or more, of any size.
+        labels: the class number of each image.
+        classes: the number of classes.
+        progress: is called after each step with the steps done and their total.
+        steps: training steps; None is `STEPS`.
 
     Attributes:
-        accuracy: share of the tenth image of ten, which it did not learn from, that it is right on.
+        accuracy: the accuracy on the validation set, every tenth image, in [0, 1].
     """
 
     def __init__(
@@ -40,42 +43,44 @@ class Classifier:
         labels: Sequence[int],
         classes: int,
         progress: Callable[[int, int], None] = lambda done, total: None,
+        *,
+        steps: int | None = None,
     ) -> None:
-        x, y = _batch(images), torch.tensor(labels)
-        validation = torch.arange(len(y)) % HELD_OUT == HELD_OUT - 1
+        x, y = _to_batch(images), torch.tensor(labels)
+        validation = torch.arange(len(y)) % VALIDATION_EVERY == VALIDATION_EVERY - 1
         with torch.random.fork_rng(devices=[]), torch.enable_grad():
             torch.manual_seed(0)
-            self._network = _network(x.shape[1], classes)
-            self._learn(x[~validation], y[~validation], progress)
+            self._network = _create_network(x.shape[1], classes)
+            self._train(x[~validation], y[~validation], STEPS if steps is None else steps, progress)
         self._network.eval()
-        right = self._classes(x[validation]) == y[validation].numpy()
-        self.accuracy = float(right.mean())
+        correct = self._predict(x[validation]) == y[validation].numpy()
+        self.accuracy = float(correct.mean())
 
-    def _learn(self, x: Tensor, y: Tensor, progress: Callable[[int, int], None]) -> None:
-        """Adam down the cross-entropy, its rate rising and falling once (arXiv:1708.07120)."""
+    def _train(self, x: Tensor, y: Tensor, steps: int, progress: Callable[[int, int], None]) -> None:
+        """Minimise the cross-entropy by Adam, with a one-cycle learning-rate schedule (arXiv:1708.07120)."""
         optimizer = torch.optim.Adam(self._network.parameters())
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LR, total_steps=STEPS)
-        for step in range(STEPS):
-            drawn = torch.randint(len(y), (BATCH,))
-            loss = F.cross_entropy(self._network(_scaled(x[drawn])), y[drawn])
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, MAX_LR, total_steps=steps)
+        for step in range(steps):
+            indices = torch.randint(len(y), (BATCH_SIZE,))
+            loss = F.cross_entropy(self._network(_normalize(x[indices])), y[indices])
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
-            progress(step + 1, STEPS)
+            progress(step + 1, steps)
 
     def __call__(self, images: Sequence[Pixels]) -> Labels:
-        """The number of each image's class, (N,)."""
-        return self._classes(_batch(images))
+        """Return the predicted class numbers of (H, W, 3) uint8 images, (N,)."""
+        return self._predict(_to_batch(images))
 
     @torch.inference_mode()
-    def _classes(self, x: Tensor) -> Labels:
-        found = [self._network(_scaled(part)).argmax(dim=1) for part in torch.split(x, BATCH)]
-        labels: Labels = torch.cat(found).numpy()
+    def _predict(self, x: Tensor) -> Labels:
+        predictions = [self._network(_normalize(batch)).argmax(dim=1) for batch in torch.split(x, BATCH_SIZE)]
+        labels: Labels = torch.cat(predictions).numpy()
         return labels
 
 
-def _network(channels: int, classes: int) -> nn.Module:
+def _create_network(channels: int, classes: int) -> nn.Module:
     layers: list[nn.Module] = []
     for width in WIDTHS:
         convolution = nn.Conv2d(channels, width, 3, padding=1, bias=False)
@@ -84,11 +89,11 @@ def _network(channels: int, classes: int) -> nn.Module:
     return nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.3), nn.LazyLinear(classes))
 
 
-def _batch(images: Sequence[Pixels]) -> Tensor:
-    """(N, 3, 32, 32) uint8."""
-    small = [cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for image in images]
-    return torch.from_numpy(np.stack(small)).permute(0, 3, 1, 2)
+def _to_batch(images: Sequence[Pixels]) -> Tensor:
+    """Resize images to 32 x 32 pixels and stack them, (N, 3, 32, 32) uint8."""
+    resized = [cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for image in images]
+    return torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2)
 
 
-def _scaled(x: Tensor) -> Tensor:
+def _normalize(x: Tensor) -> Tensor:
     return x.float() / 127.5 - 1

@@ -1,4 +1,4 @@
-"""How unlike the images of a set are to one another: what falls away when a generator repeats itself."""
+"""The diversity of a set of images, which falls when a generator collapses to few modes (mode collapse)."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-LEAST = 64  # pixels a side that a backbone sees something in
-BATCH = 16
+MIN_SIDE = 64  # Smaller images are enlarged to this many pixels a side, or the backbone sees nothing in them.
+BATCH_SIZE = 16
 
 
 class Diversity:
-    """The mean distance between the features of all pairs of a set's images.
+    """A score of diversity: the mean distance between the features of all pairs of images.
 
-    Features are a backbone's deepest ones, averaged over the image and brought to length 1; two
-    images are then 0 apart if they are alike, and at most 2.
+    The features are a backbone's deepest ones, averaged over the image and scaled to length 1, so that the
+    distance of two images is 0 if they are alike, and at most 2.
 
     Args:
-        backbone: (N, 1, H, W) in [-1, 1], H and W multiples of 32 -> features of several sizes.
+        backbone: maps (N, 1, H, W) gray images in [-1, 1], H and W multiples of 32, to features at several
+            scales, the deepest last.
     """
 
     def __init__(self, backbone: nn.Module) -> None:
@@ -25,13 +26,14 @@ class Diversity:
 
     @torch.inference_mode()
     def __call__(self, images: Tensor) -> float:
-        """Of (N, C, H, H) in [-1, 1], N at least 2."""
+        """Return the mean distance of all pairs of (N, C, H, H) images in [-1, 1], N at least 2."""
         device = next(self.backbone.parameters()).device
-        features = torch.cat([self._features(batch.to(device)) for batch in torch.split(images, BATCH)])
+        features = torch.cat([self._features(batch.to(device)) for batch in torch.split(images, BATCH_SIZE)])
         return float(torch.pdist(features).mean())
 
     def _features(self, images: Tensor) -> Tensor:
-        side = max(LEAST, 32 * round(images.shape[-1] / 32))
+        side = max(MIN_SIDE, 32 * round(images.shape[-1] / 32))
         gray = images.mean(dim=1, keepdim=True)
-        *_, deepest = self.backbone(F.interpolate(gray, (side, side), mode="bilinear", align_corners=False))
+        resized = F.interpolate(gray, (side, side), mode="bilinear", align_corners=False)
+        *_, deepest = self.backbone(resized)
         return F.normalize(deepest.mean(dim=(2, 3)), dim=1)

@@ -1,13 +1,12 @@
-"""How alike two sets of images are, as sets: the Frechet distance of a network's features.
+"""The Frechet distance between two sets of images, on MobileNetV2 features.
 
-The network is torchvision's MobileNetV2 with the weights IMAGENET1K_V1: the 1280 features before its
-classifier, averaged over the image, in float32 on the CPU. Each image is first resized, bilinear and
-antialiased, to a short side of 256, of which the central 224 x 224 are taken: the weights' own
-`transforms()`.
+The features are the 1280 before the classifier of torchvision's MobileNetV2 (weights IMAGENET1K_V1), averaged
+over the image and computed in float32 on the CPU. Images are preprocessed by the weights' own `transforms()`:
+a bilinear, antialiased resize of the shorter side to 256, then a central crop of 224 x 224.
 
-The number is not the FID, which takes the features of an Inception network, and can be compared only
-with others that were made in this way, from the same inputs: fewer images give a larger number, and
-sets of the same scenes a smaller one.
+The number is not the FID, whose features are those of an Inception network. Compare it only with numbers that
+were computed in the same way on the same inputs: fewer images give a larger distance, and two sets with the
+same scenes a smaller one.
 """
 
 from __future__ import annotations
@@ -25,62 +24,62 @@ import torch
 from PIL import Image
 
 from translate.errors import DataError, TranslateError
-from translate.metrics.images import Pixels
+from translate.metrics.image_quality import Pixels
 
 Features = npt.NDArray[np.float64]
 
-FEATURES = 1280
-BATCH = 16
+FEATURE_DIM = 1280
+BATCH_SIZE = 16
 
 
-class ImageFeatures:
-    """MobileNetV2 without its classifier: what it sees in images.
+class MobileNetFeatures:
+    """A feature extractor: MobileNetV2 without its classifier.
 
-    The weights are torchvision's file in TORCH_HOME (see `torch.hub`), downloaded if they are not there.
+    The weights are torchvision's file in TORCH_HOME (see `torch.hub`), downloaded if it is not there.
 
     Raises:
-        TranslateError: they could not be downloaded.
+        TranslateError: the weights cannot be downloaded.
         DataError: the file is damaged.
     """
 
     def __init__(self) -> None:
-        # Not above: it takes seconds.
+        # Imported here, because importing torchvision takes seconds.
         from torchvision.models import MobileNet_V2_Weights, mobilenet_v2  # type: ignore[import-untyped]
 
         weights = MobileNet_V2_Weights.IMAGENET1K_V1
-        with torch.device("meta"):  # drawing random weights would advance torch's generator
+        with torch.device("meta"):  # Initial weights would advance torch's random number generator.
             network = mobilenet_v2()
         _load(network, weights)
-        self._prepare = weights.transforms()
+        self._preprocess = weights.transforms()
         self._network = network.features.eval()
 
     def __call__(self, images: Iterable[Pixels]) -> Features:
-        """Images (H, W, 3) RGB, each of any size -> (N, 1280) features, in [0, 6]."""
+        """Return the features of (H, W, 3) RGB images, each of any size: (N, 1280), in [0, 6]."""
         images = iter(images)
-        features = [np.empty((0, FEATURES))]
-        while batch := list(islice(images, BATCH)):
-            features.append(self._of_batch(batch))
+        features = [np.empty((0, FEATURE_DIM))]
+        while batch := list(islice(images, BATCH_SIZE)):
+            features.append(self._extract(batch))
         return np.concatenate(features)
 
     @torch.inference_mode()
-    def _of_batch(self, images: list[Pixels]) -> Features:
-        batch = torch.stack([self._prepare(Image.fromarray(image)) for image in images])
+    def _extract(self, images: list[Pixels]) -> Features:
+        batch = torch.stack([self._preprocess(Image.fromarray(image)) for image in images])
         features: Features = self._network(batch).mean(dim=(2, 3)).double().numpy()
         return features
 
 
 def _load(network: torch.nn.Module, weights: Any) -> None:
-    """Fill a network with weights of torchvision, only tensors being read of their file."""
+    """Load weights of torchvision into a network; unpickle nothing but tensors."""
     path = Path(torch.hub.get_dir()) / "checkpoints" / PurePosixPath(weights.url).name
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # where it is said that a download begins
+        with contextlib.redirect_stdout(sys.stderr):  # torch.hub prints to stdout that a download begins.
             state = weights.get_state_dict(
                 progress=False, check_hash=True, weights_only=True, map_location="cpu"
             )
         network.load_state_dict(state, assign=True)
-    except Exception as error:  # of the network, of the disk, of torch: of many kinds
+    except Exception as error:  # The network, the disk and torch raise errors of many types.
         if path.exists():
-            raise DataError(f"cannot read the weights {path}: delete the file, to download it anew") from None
+            raise DataError(f"cannot read the weights {path}: delete the file to download it again") from None
         reason = " ".join(str(error).split())
         raise TranslateError(
             f"cannot download {weights.url}: {reason}; copy the file to {path}, "
@@ -89,10 +88,10 @@ def _load(network: torch.nn.Module, weights: Any) -> None:
 
 
 def frechet_distance(features: Features, others: Features) -> float:
-    """The squared Frechet distance of the Gaussians that two sets have: 0 for equal sets, no upper bound.
+    """Return the squared Frechet distance between Gaussians fitted to two sets of features.
 
-    arXiv:1706.08500, eq. 6: |m1 - m2|^2 + Tr(C1 + C2 - 2 sqrt(C1 C2)), m being the means and C the
-    covariances (divided by N - 1).
+    arXiv:1706.08500, eq. 6: |m1 - m2|^2 + Tr(C1 + C2 - 2 sqrt(C1 C2)) with means m and covariances C (divided
+    by N - 1). It is 0 for equal sets and has no upper bound.
 
     Args:
         features, others: (N, D) and (M, D).
@@ -102,20 +101,22 @@ def frechet_distance(features: Features, others: Features) -> float:
     """
     for count in (len(features), len(others)):
         if count < 2:
-            raise DataError(f"a set of {count}: the Frechet distance compares spreads, give 2 images or more")
+            raise DataError(
+                f"the Frechet distance takes sets of 2 images or more, but one has {count}: add images"
+            )
     features, others = features.astype(np.float64), others.astype(np.float64)
     means = np.square(features.mean(axis=0) - others.mean(axis=0)).sum()
-    # With C1 = A'A and C2 = B'B, C1 C2 has the eigenvalues of (AB')(AB')', so that Tr sqrt(C1 C2) is the
-    # sum of the singular values of AB'. A matrix square root fails, or turns complex, where there are
-    # fewer images than features: C1 C2 is singular then. This is exact, and never forms a covariance.
-    a, b = _factor(features), _factor(others)
-    together = np.linalg.svd(a @ b.T, compute_uv=False).sum()
-    distance = means + np.square(a).sum() + np.square(b).sum() - 2 * together
-    return max(0.0, float(distance))  # rounding can leave it just below
+    # With C1 = A'A and C2 = B'B, C1 C2 has the eigenvalues of (AB')(AB')', so that Tr sqrt(C1 C2) is the sum
+    # of the singular values of AB'. With fewer images than features, C1 C2 is singular and a matrix square
+    # root fails or becomes complex; this way is exact then, too, and never forms a covariance.
+    a, b = _factor_covariance(features), _factor_covariance(others)
+    trace_of_root = np.linalg.svd(a @ b.T, compute_uv=False).sum()
+    distance = means + np.square(a).sum() + np.square(b).sum() - 2 * trace_of_root
+    return max(0.0, float(distance))  # Rounding can leave it just below 0.
 
 
-def _factor(features: Features) -> Features:
-    """A matrix A of at most D rows with A'A the covariance of (N, D) features."""
+def _factor_covariance(features: Features) -> Features:
+    """Return a matrix A of at most D rows such that A'A is the covariance of (N, D) features."""
     triangle = np.linalg.qr(features - features.mean(axis=0), mode="r")
     factor: Features = triangle / np.sqrt(len(features) - 1)
     return factor

@@ -1,4 +1,4 @@
-"""Generators and discriminators, as functions of tensors. They know nothing of training."""
+"""Networks: generators and discriminators, their building blocks, initialisation and DiffAugment."""
 
 from translate.networks.discriminators import (
     DISCRIMINATORS,

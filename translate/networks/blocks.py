@@ -1,4 +1,4 @@
-"""The pieces that the networks share: norms, an activation and the decoder's upsampling."""
+"""Building blocks of the networks: instance norm, batch norm, an activation and upsampling."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from translate.errors import UsageError, nearest
 
 
 class InstanceNorm(nn.Module):
-    """Each channel of each image to mean 0 and variance 1 (arXiv:1607.08022).
+    """Instance norm: each channel of each image gets mean 0 and variance 1 (arXiv:1607.08022).
 
-    Computed as a group norm of one channel a group: the same function, which stays in the
-    tensor's memory format. `F.instance_norm` returns wrong gradients for a channels_last
-    image on the CPU (torch 2.13 and 2.15).
+    It is computed as a group norm with one channel per group, which is the same function and keeps the
+    tensor's memory format. `F.instance_norm` returns wrong gradients for a channels_last image on the CPU
+    (torch 2.13 and 2.15).
 
     Args:
-        channels: C, with a weight and a bias for each; None is without.
+        channels: C, for an affine norm with a weight and a bias per channel; None is without.
     """
 
     eps = 1e-5
@@ -32,47 +32,55 @@ class InstanceNorm(nn.Module):
             self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        return normalize(self, x)
+        """Normalise (N, C, H, W) features by each image's own mean and variance."""
+        return normalize_per_image(self, x)
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """Batch norm that can also normalise each image by its own statistics when applied.
+    """Batch norm that can use per-image statistics in `eval()`, and synchronise its statistics in training.
 
-    With `per_image` set, `eval()` gives what a training forward of that image alone gives,
-    so that a network trained with batch size 1 is applied as it was trained.
+    Attributes:
+        per_image: in `eval()`, normalise each image by its own mean and variance instead of the running
+            statistics. This is what training computes at batch size 1, so that a network trained with batch
+            size 1 is applied as it was trained.
+        synchronized: in training, compute the statistics over the batches of all processes: synchronized
+            batch norm.
     """
 
     per_image = False
     synchronized = False
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> the same shape."""
+        """Normalise (N, C, H, W) features."""
         if self.training and self.synchronized:
-            return normalize_over_processes(self, x)
-        return normalize(self, x) if self.per_image and not self.training else super().forward(x)
+            return synchronized_batch_norm(self, x)
+        return normalize_per_image(self, x) if self.per_image and not self.training else super().forward(x)
 
 
-def normalize(norm: InstanceNorm | BatchNorm, x: Tensor) -> Tensor:
-    """Normalise (N, C, H, W) by each image's own mean and variance."""
+def normalize_per_image(norm: InstanceNorm | BatchNorm, x: Tensor) -> Tensor:
+    """Normalise (N, C, H, W) features by each image's own mean and variance."""
     return F.group_norm(x, x.shape[1], norm.weight, norm.bias, norm.eps)
 
 
-def normalize_over_processes(norm: BatchNorm, x: Tensor) -> Tensor:
-    """Batch norm of (N, C, H, W) by the mean and the variance over all processes' images, as if they
-    were one batch; gradients go through both. Each process must hold as many images.
+def synchronized_batch_norm(norm: BatchNorm, x: Tensor) -> Tensor:
+    """Normalise (N, C, H, W) features by the mean and variance over the batches of all processes.
+
+    Forward, gradient and running statistics are those of one large batch. Each process must hold the same
+    number of images.
     """
-    kind = torch.promote_types(x.dtype, torch.float32)
-    mean = _mean_over_processes(x.to(kind))
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    mean = _mean_over_processes(x.to(dtype))
     centered = x - mean
     variance = _mean_over_processes(centered.square())
-    _remember(norm, mean, variance, count=x.numel() // x.shape[1] * dist.get_world_size())
+    count = x.numel() // x.shape[1] * dist.get_world_size()
+    _update_running_statistics(norm, mean, variance, count)
     y = centered * (variance + norm.eps).rsqrt() * norm.weight[:, None, None] + norm.bias[:, None, None]
     return y.to(x.dtype)
 
 
 @torch.no_grad()
-def _remember(norm: BatchNorm, mean: Tensor, variance: Tensor, count: int) -> None:
-    """Move the running statistics towards those of `count` values, as torch does."""
+def _update_running_statistics(norm: BatchNorm, mean: Tensor, variance: Tensor, count: int) -> None:
+    """Update the running statistics as `nn.BatchNorm2d` does, from those of `count` values per channel."""
     assert norm.num_batches_tracked is not None
     norm.num_batches_tracked += 1
     for running, new in ((norm.running_mean, mean), (norm.running_var, variance * count / (count - 1))):
@@ -82,8 +90,9 @@ def _remember(norm: BatchNorm, mean: Tensor, variance: Tensor, count: int) -> No
 
 
 def _mean_over_processes(x: Tensor) -> Tensor:
-    """(N, C, H, W) -> (1, C, 1, 1)."""
-    import torch.distributed.nn.functional as differentiable  # a moment of import that others are spared
+    """Return the mean of (N, C, H, W) per channel over all processes, (1, C, 1, 1), differentiable."""
+    # Imported here, because only distributed training needs it and the import takes time.
+    import torch.distributed.nn.functional as differentiable
 
     mean = x.mean(dim=(0, 2, 3), keepdim=True)
     total: Tensor = differentiable.all_reduce(mean)  # type: ignore[no-untyped-call]
@@ -91,13 +100,17 @@ def _mean_over_processes(x: Tensor) -> Tensor:
 
 
 def per_image_norms(network: nn.Module) -> list[InstanceNorm | BatchNorm]:
-    """The norms of a network in `eval()` whose statistics are those of the image at hand."""
+    """Return the norms of a network that, in `eval()`, use the statistics of the image itself."""
     kinds = (InstanceNorm, BatchNorm)
     return [m for m in network.modules() if isinstance(m, kinds) and getattr(m, "per_image", True)]
 
 
 def make_norm(kind: str, channels: int) -> nn.Module:
-    """The norm called `batch`, `instance`, `instance-affine` or `none`, over `channels`."""
+    """Create the norm called `batch`, `instance`, `instance-affine` or `none` for a number of channels.
+
+    Raises:
+        UsageError: there is no such norm.
+    """
     if kind not in (*NORMS, "instance-affine"):
         raise UsageError(f"no norm {kind!r}{nearest(kind, NORMS)}")
     if kind == "batch":
@@ -108,13 +121,20 @@ def make_norm(kind: str, channels: int) -> nn.Module:
 
 
 def leaky_relu() -> nn.Module:
-    """Of slope 0.2 and in place: the gradient needs no second copy of a layer."""
+    """Create a leaky ReLU of slope 0.2, in place, so that autograd stores one tensor per layer, not two."""
     return nn.LeakyReLU(0.2, inplace=True)
 
 
 def upsampling(kind: str, in_channels: int, out_channels: int, kernel: int, *, bias: bool) -> nn.Module:
-    """Twice the height and width: `deconv`, the papers' transposed convolution, or `resize`,
-    nearest neighbour and a 3x3 convolution, free of checkerboards (distill.pub/2016/deconv-checkerboard).
+    """Create a layer that doubles height and width.
+
+    Args:
+        kind: `deconv`, the papers' transposed convolution, or `resize`, nearest-neighbour upsampling and a
+            3x3 convolution, which makes no checkerboard artifacts (distill.pub/2016/deconv-checkerboard).
+        kernel: the side of the transposed convolution's kernel.
+
+    Raises:
+        UsageError: there is no such kind.
     """
     if kind not in UPSAMPLINGS:
         raise UsageError(f"no upsampling {kind!r}{nearest(kind, UPSAMPLINGS)}")

@@ -1,4 +1,4 @@
-"""Initial weights."""
+"""Weight initialisation: normal, Xavier, Kaiming and orthogonal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from translate.config.model import GeneratorSpec
 from translate.networks.generators import Generator, create_generator
 
-WEIGHTS: dict[str, Callable[[Tensor, float], object]] = {
+INITIALIZERS: dict[str, Callable[[Tensor, float], object]] = {
     "normal": lambda weight, gain: nn.init.normal_(weight, 0.0, gain),
     "xavier": lambda weight, gain: nn.init.xavier_normal_(weight, gain),
     "kaiming": lambda weight, gain: nn.init.kaiming_normal_(weight, a=0, mode="fan_in"),
@@ -18,15 +18,18 @@ WEIGHTS: dict[str, Callable[[Tensor, float], object]] = {
 
 
 def initialize(network: nn.Module, kind: str = "normal", gain: float = 0.02) -> nn.Module:
-    """Draw all weights of a network anew: convolutions as `kind` says, biases 0, batch norm N(1, gain).
+    """Initialise the weights of a network in place and return it.
+
+    Biases start at 0, and the weights of batch norms at N(1, gain).
 
     Args:
-        kind: normal, xavier, kaiming (which has a scale of its own) or orthogonal.
-        gain: standard deviation, or scale, of the weights.
+        kind: of convolutions and linear layers: normal, xavier, kaiming (which ignores the gain) or
+            orthogonal.
+        gain: the standard deviation of normal weights, or the gain of xavier and orthogonal ones.
     """
     for module in network.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
-            WEIGHTS[kind](module.weight, gain)
+            INITIALIZERS[kind](module.weight, gain)
         elif isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(module.weight, 1.0, gain)
         else:
@@ -36,10 +39,11 @@ def initialize(network: nn.Module, kind: str = "normal", gain: float = 0.02) -> 
     return network
 
 
-def initial_generator(spec: GeneratorSpec) -> Generator:
-    """Create a generator from noise with the weights from which training starts.
+def create_untrained_generator(spec: GeneratorSpec) -> Generator:
+    """Create a generator that maps noise to images, with the weights from which training starts.
 
-    DCGAN's weights start from N(0, 0.02) (arXiv:1511.06434, section 4), others as torch draws them.
+    DCGAN's weights are initialised to N(0, 0.02) (arXiv:1511.06434, section 4), others as torch does by
+    default.
     """
     generator = create_generator(spec)
     if spec.name == "dcgan":

@@ -1,4 +1,4 @@
-"""Norms: values, gradients in both memory formats, and images kept apart."""
+"""Tests of the norms, in both memory formats and per image, and of upsampling."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ FORMATS = [torch.contiguous_format, torch.channels_last]
 EPS = 1e-5
 
 
-def normalised(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Each channel of each image by hand, and what it was divided by."""
+def normalize(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return each channel of each image, normalised by hand, and the deviation it is divided by."""
     mean = x.mean(dim=(2, 3), keepdim=True)
     deviation = ((x - mean).square().mean(dim=(2, 3), keepdim=True) + EPS).sqrt()
     return (x - mean) / deviation, deviation
@@ -33,9 +33,10 @@ def test_instance_norm_before_a_convolution_has_the_right_value_and_gradient(
     weights = torch.randn_like(out)
     (gradient,) = torch.autograd.grad((out * weights).sum(), x)
 
-    y, deviation = normalised(x.detach())
-    slope = F.conv_transpose2d(weights, conv.weight.detach())  # of the sum by the norm's output
-    expected = slope - slope.mean((2, 3), keepdim=True) - y * (slope * y).mean((2, 3), keepdim=True)
+    y, deviation = normalize(x.detach())
+    output_gradient = F.conv_transpose2d(weights, conv.weight.detach())  # Of the norm's output.
+    mean = output_gradient.mean((2, 3), keepdim=True)
+    expected = output_gradient - mean - y * (output_gradient * y).mean((2, 3), keepdim=True)
     torch.testing.assert_close(out, conv(y))
     torch.testing.assert_close(gradient, expected / deviation)
 
@@ -50,20 +51,20 @@ def test_instance_norm_before_a_convolution_has_the_right_value_and_gradient(
     ids=["resnet", "unet", "patchgan"],
 )
 def test_the_memory_format_changes_neither_output_nor_gradients(network, size: int) -> None:
-    outcomes = []
+    results = []
     for layout in FORMATS:
         torch.manual_seed(0)
         net = network().double().to(memory_format=layout)
         x = torch.randn(1, 3, size, size).double().to(memory_format=layout).requires_grad_()
         out = net(x)
         (out * torch.linspace(-1, 1, out.numel()).view_as(out)).sum().backward()
-        outcomes.append([out, x.grad, *(weight.grad for weight in net.parameters())])
-    for contiguous, channels_last in zip(*outcomes, strict=True):
+        results.append([out, x.grad, *(weight.grad for weight in net.parameters())])
+    for contiguous, channels_last in zip(*results, strict=True):
         torch.testing.assert_close(channels_last, contiguous, rtol=1e-8, atol=1e-8)
 
 
 def trained_batch_norm(channels: int) -> BatchNorm:
-    """A batch norm with weights and running statistics that differ from a fresh one's."""
+    """Return a batch norm whose weights and running statistics differ from the initial ones."""
     torch.manual_seed(0)
     norm = BatchNorm(channels)
     nn.init.normal_(norm.weight)
@@ -72,19 +73,19 @@ def trained_batch_norm(channels: int) -> BatchNorm:
     return norm
 
 
-def test_batch_norm_per_image_gives_a_training_forward_of_each_image_alone() -> None:
+def test_per_image_batch_norm_equals_a_training_forward_at_batch_size_1() -> None:
     norm = trained_batch_norm(4)
     x = torch.randn(3, 4, 6, 6) * 5 - 2
     norm.per_image = True
-    together = norm.eval()(x)
+    batch = norm.eval()(x)
     for index in range(3):
-        torch.testing.assert_close(together[index : index + 1], norm(x[index : index + 1]))
+        torch.testing.assert_close(batch[index : index + 1], norm(x[index : index + 1]))
     for index in range(3):
-        alone = norm.train()(x[index : index + 1])
-        torch.testing.assert_close(together[index : index + 1], alone, rtol=1e-5, atol=1e-5)
+        image = norm.train()(x[index : index + 1])
+        torch.testing.assert_close(batch[index : index + 1], image, rtol=1e-5, atol=1e-5)
 
 
-def test_batch_norm_uses_the_running_statistics_unless_told_otherwise() -> None:
+def test_batch_norm_uses_the_running_statistics_unless_per_image_is_set() -> None:
     norm = trained_batch_norm(4).eval()
     x = torch.randn(2, 4, 6, 6)
     expected = F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias)
@@ -93,7 +94,7 @@ def test_batch_norm_uses_the_running_statistics_unless_told_otherwise() -> None:
     assert not torch.allclose(norm(x), expected, atol=1e-2)
 
 
-def test_batch_norm_per_image_trains_on_the_batch_as_ever() -> None:
+def test_per_image_batch_norm_uses_the_batch_statistics_in_training() -> None:
     x = torch.randn(3, 4, 6, 6)
     plain, per_image = trained_batch_norm(4), trained_batch_norm(4)
     per_image.per_image = True
@@ -103,11 +104,11 @@ def test_batch_norm_per_image_trains_on_the_batch_as_ever() -> None:
 
 @pytest.mark.parametrize("kernel", [3, 4])
 @pytest.mark.parametrize("kind", ["deconv", "resize"])
-def test_upsampling_doubles_both_sides(kind: str, kernel: int) -> None:
+def test_upsampling_doubles_height_and_width(kind: str, kernel: int) -> None:
     assert upsampling(kind, 3, 5, kernel, bias=True)(torch.zeros(2, 3, 4, 6)).shape == (2, 5, 8, 12)
 
 
-def test_resize_upsampling_of_one_colour_has_no_checkerboard() -> None:
+def test_resize_upsampling_of_a_uniform_image_has_no_checkerboard() -> None:
     torch.manual_seed(0)
     out = upsampling("resize", 3, 5, 3, bias=True)(torch.ones(1, 3, 8, 8))
     assert out.std(dim=(2, 3)).max() < 1e-6

@@ -1,4 +1,4 @@
-"""Discriminators: the sizes of their score maps and the field of one score."""
+"""Tests of PatchGAN and the pixel discriminator: score maps and receptive fields."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from translate.networks import PatchGAN, PixelDiscriminator
 
 
 @pytest.mark.parametrize(("size", "scores"), [((256, 256), (30, 30)), ((512, 256), (62, 30))])
-def test_a_patchgan_gives_30x30_scores_for_256x256(size: tuple[int, int], scores: tuple[int, int]) -> None:
+def test_a_patchgan_returns_30x30_scores_for_256x256(size: tuple[int, int], scores: tuple[int, int]) -> None:
     with torch.device("meta"):
         assert PatchGAN(6)(torch.empty(2, 6, *size)).shape == (2, 1, *scores)
 
 
-@pytest.mark.parametrize(("layers", "field"), [(1, 16), (2, 34), (3, 70)])
-def test_one_score_of_a_patchgan_sees_its_field(layers: int, field: int) -> None:
+@pytest.mark.parametrize(("layers", "side"), [(1, 16), (2, 34), (3, 70)])
+def test_the_receptive_field_of_a_patchgan(layers: int, side: int) -> None:
     torch.manual_seed(0)
     x = torch.randn(1, 3, 128, 128, requires_grad=True)
     scores = PatchGAN(width=4, layers=layers, norm="none")(x)
     middle = scores.shape[-1] // 2
     scores[0, 0, middle, middle].backward()
     rows, columns = x.grad[0].abs().sum(0).nonzero().T
-    assert int(rows.max() - rows.min()) + 1 == field
-    assert int(columns.max() - columns.min()) + 1 == field
+    assert int(rows.max() - rows.min()) + 1 == side
+    assert int(columns.max() - columns.min()) + 1 == side
 
 
-def test_a_pixel_discriminator_judges_each_pixel_by_itself() -> None:
+def test_a_pixel_discriminator_scores_each_pixel_on_its_own() -> None:
     torch.manual_seed(0)
     discriminator = PixelDiscriminator(width=4, norm="none")
     x = torch.randn(2, 3, 5, 7)
     changed = x.clone()
     changed[0, :, 2, 3] += 1
-    moved = discriminator(changed) - discriminator(x)
+    difference = discriminator(changed) - discriminator(x)
     assert discriminator(x).shape == (2, 1, 5, 7)
-    assert moved.nonzero().tolist() == [[0, 0, 2, 3]]
+    assert difference.nonzero().tolist() == [[0, 0, 2, 3]]
 
 
 @pytest.mark.parametrize("discriminator", [PatchGAN, PixelDiscriminator])
-def test_scores_are_not_bounded(discriminator) -> None:
+def test_scores_are_unbounded(discriminator) -> None:
     torch.manual_seed(0)
     network = discriminator(width=4, norm="none")
     with torch.no_grad():

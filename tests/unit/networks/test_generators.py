@@ -1,4 +1,4 @@
-"""Generators: sizes, ranges and dropout."""
+"""Tests of the ResNet and U-Net generators: sizes, ranges, norms, dropout and skips."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from translate.config.model import NORMS, UPSAMPLINGS
 from translate.networks import ResNet, UNet, create_generator, initialize
 
 
-def small(name: str, depth: int, **settings) -> torch.nn.Module:
+def small_generator(name: str, depth: int, **settings) -> torch.nn.Module:
     torch.manual_seed(0)
     return create_generator(GeneratorSpec(name=name, args={"width": 4, "depth": depth, **settings}))
 
@@ -29,10 +29,10 @@ def small(name: str, depth: int, **settings) -> torch.nn.Module:
     ],
 )
 @pytest.mark.parametrize("upsample", UPSAMPLINGS)
-def test_the_output_has_the_inputs_size_and_an_images_range(
+def test_the_output_has_the_size_of_the_input_and_is_in_range(
     name: str, depth: int, size: tuple[int, int], upsample: str
 ) -> None:
-    generator = small(name, depth, norm="instance", upsample=upsample).eval()
+    generator = small_generator(name, depth, norm="instance", upsample=upsample).eval()
     with torch.no_grad():
         out = generator(3 * torch.randn(1, 3, *size))
     assert out.shape == (1, 3, *size)
@@ -42,24 +42,24 @@ def test_the_output_has_the_inputs_size_and_an_images_range(
 
 @pytest.mark.parametrize("norm", [*NORMS, "instance-affine"])
 @pytest.mark.parametrize("name", ["resnet", "unet"])
-def test_every_norm_trains_at_every_channel_count(name: str, norm: str) -> None:
-    generator = small(name, 3, norm=norm, in_channels=1, out_channels=2)
+def test_every_norm_and_channel_count_can_be_trained(name: str, norm: str) -> None:
+    generator = small_generator(name, 3, norm=norm, in_channels=1, out_channels=2)
     out = generator(torch.randn(1, 1, 16, 16))
     assert out.shape == (1, 2, 16, 16)
     out.square().sum().backward()
     assert all(weight.grad is not None for weight in generator.parameters())
 
 
-def test_the_norm_none_has_no_norm() -> None:
-    generator = small("resnet", 1, norm="none").eval()
+def test_without_norm_the_output_depends_on_the_scale_of_the_input() -> None:
+    generator = small_generator("resnet", 1, norm="none").eval()
     x = torch.randn(1, 3, 16, 16)
     assert not torch.allclose(generator(x), generator(3 * x), atol=1e-3)
     assert [name for name in generator.state_dict() if "running" in name] == []
 
 
 @pytest.mark.parametrize(("name", "depth"), [("resnet", 2), ("unet", 6)])
-def test_dropout_acts_in_training_only(name: str, depth: int) -> None:
-    generator = small(name, depth, norm="instance", dropout=True)
+def test_dropout_is_active_in_training_only(name: str, depth: int) -> None:
+    generator = small_generator(name, depth, norm="instance", dropout=True)
     x = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
         assert not torch.equal(generator(x), generator(x))
@@ -68,15 +68,15 @@ def test_dropout_acts_in_training_only(name: str, depth: int) -> None:
 
 
 @pytest.mark.parametrize(("name", "depth"), [("resnet", 2), ("unet", 6)])
-def test_without_dropout_training_is_repeatable(name: str, depth: int) -> None:
-    generator = small(name, depth, norm="instance", dropout=False)
+def test_without_dropout_a_training_forward_is_deterministic(name: str, depth: int) -> None:
+    generator = small_generator(name, depth, norm="instance", dropout=False)
     x = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
         assert torch.equal(generator(x), generator(x))
 
 
 @pytest.mark.parametrize(("depth", "layers"), [(5, 0), (6, 1), (7, 2), (8, 3)])
-def test_a_unet_drops_out_between_the_innermost_and_the_four_outermost_levels(
+def test_a_unet_has_dropout_between_the_innermost_and_the_four_outermost_levels(
     depth: int, layers: int
 ) -> None:
     with torch.device("meta"):
@@ -85,17 +85,17 @@ def test_a_unet_drops_out_between_the_innermost_and_the_four_outermost_levels(
 
 
 @pytest.mark.parametrize("size", [(64, 96), (68, 60)])
-def test_a_resnet_is_translation_equivariant_inside(size: tuple[int, int]) -> None:
-    """A shift of the image by the network's stride shifts the output: no level is lost or doubled."""
+def test_a_resnet_is_translation_equivariant_away_from_the_border(size: tuple[int, int]) -> None:
+    """A shift of the image by the network's stride shifts the output."""
     torch.manual_seed(0)
     generator = initialize(ResNet(width=4, depth=1, norm="none"), gain=0.1).eval()
     wide = torch.randn(1, 3, size[0] + 4, size[1] + 4)
     with torch.no_grad():
-        whole, shifted = generator(wide), generator(wide[..., 4:, 4:])
-    torch.testing.assert_close(whole[..., 28:-24, 28:-24], shifted[..., 24:-24, 24:-24])
+        original, shifted = generator(wide), generator(wide[..., 4:, 4:])
+    torch.testing.assert_close(original[..., 28:-24, 28:-24], shifted[..., 24:-24, 24:-24])
 
 
 def test_every_skip_of_a_unet_reaches_the_output() -> None:
-    unet = small("unet", 4, norm="instance", dropout=False)
+    unet = small_generator("unet", 4, norm="instance", dropout=False)
     unet(torch.randn(1, 3, 32, 32)).sum().backward()
     assert all(conv.weight.grad.abs().sum() > 0 for conv in [unet.first, *unet.down])

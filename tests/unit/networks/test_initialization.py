@@ -1,4 +1,4 @@
-"""How weights start."""
+"""Tests of weight initialisation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FAN_IN, FAN_OUT = 64 * 9, 128 * 9
         ("kaiming", math.sqrt(2 / FAN_IN)),
     ],
 )
-def test_weights_have_the_deviation_of_their_kind(kind: str, deviation: float) -> None:
+def test_weights_have_the_standard_deviation_of_their_kind(kind: str, deviation: float) -> None:
     torch.manual_seed(0)
     conv = initialize(nn.Conv2d(64, 128, 3), kind, 0.02)
     assert conv.weight.std().item() == pytest.approx(deviation, rel=0.02)
@@ -29,13 +29,13 @@ def test_weights_have_the_deviation_of_their_kind(kind: str, deviation: float) -
     assert not conv.bias.any()
 
 
-def test_orthogonal_weights_are_orthogonal_and_as_long_as_the_gain() -> None:
+def test_orthogonal_weights_are_orthogonal_with_the_gain_as_norm() -> None:
     torch.manual_seed(0)
     rows = initialize(nn.Conv2d(8, 16, 3), "orthogonal", 0.5).weight.flatten(1)
     torch.testing.assert_close(rows @ rows.T, 0.25 * torch.eye(16), rtol=0, atol=1e-6)
 
 
-def test_batch_norm_starts_around_one() -> None:
+def test_batch_norm_weights_start_around_1() -> None:
     torch.manual_seed(0)
     norm = initialize(nn.BatchNorm2d(10_000), "normal", 0.02)
     assert norm.weight.mean().item() == pytest.approx(1, abs=1e-3)
@@ -44,7 +44,7 @@ def test_batch_norm_starts_around_one() -> None:
 
 
 @pytest.mark.parametrize("kind", ["normal", "xavier", "kaiming", "orthogonal"])
-def test_every_convolution_of_a_network_is_drawn_anew(kind: str) -> None:
+def test_every_layer_of_a_network_is_initialized(kind: str) -> None:
     network = nn.Sequential(PatchGAN(width=4, norm="batch"), nn.ConvTranspose2d(4, 4, 3))
     for weight in network.parameters():
         nn.init.constant_(weight, 7)
@@ -52,10 +52,10 @@ def test_every_convolution_of_a_network_is_drawn_anew(kind: str) -> None:
     assert all(not (weight == 7).any() for weight in network.parameters())
 
 
-def test_the_seed_decides_the_weights() -> None:
-    drawn = []
+def test_the_seed_determines_the_weights() -> None:
+    weights = []
     for seed in (0, 0, 1):
         torch.manual_seed(seed)
-        drawn.append(initialize(nn.Conv2d(3, 4, 3)).weight)
-    assert torch.equal(drawn[0], drawn[1])
-    assert not torch.equal(drawn[0], drawn[2])
+        weights.append(initialize(nn.Conv2d(3, 4, 3)).weight)
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])

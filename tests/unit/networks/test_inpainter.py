@@ -1,4 +1,4 @@
-"""The inpainters: the first smooth guess, what is added to it, and what they must not look at."""
+"""Tests of the inpainting networks, of the smooth fill of the hole and of the residual added to it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from translate.networks import ContextEncoder, Inpainter
-from translate.networks.generators.inpainter import FourierLayer, ResidualBlock, fill_smoothly
+from translate.networks.generators.inpainter import FourierConvolution, ResidualBlock, fill_smoothly
 
 SIDES = st.integers(1, 40)
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
@@ -24,22 +24,22 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
     return torch.rand(shape, generator=torch.Generator().manual_seed(seed)) * 2 - 1
 
 
-def some_hole(height: int, width: int, seed: int = 0, share: float = 0.5) -> Tensor:
-    """(1, 1, H, W), 1 in about that share of it, and not everywhere."""
+def random_hole(height: int, width: int, seed: int = 0, share: float = 0.5) -> Tensor:
+    """Return (1, 1, H, W), 1 in about that share of the pixels, but not in all."""
     hole = (noise(1, 1, height, width, seed=seed + 1) < 2 * share - 1).float()
     hole[0, 0, seed % height, seed % width] = 0
     return hole
 
 
-def holed(height: int, width: int, count: int = 1) -> Tensor:
-    """(N, 4, H, W): noise, and a mask with a box in it."""
+def image_with_mask(height: int, width: int, count: int = 1) -> Tensor:
+    """Return (N, 4, H, W): noise, and a mask with a rectangular hole."""
     mask = torch.full((count, 1, height, width), -1.0)
     mask[..., height // 4 : height // 2, width // 4 : -width // 4] = 1
     return torch.cat([noise(count, 3, height, width), mask], dim=1)
 
 
-def lively(name: str) -> nn.Module:
-    """A small network after some training, as it were: no weight is 0."""
+def small_network(name: str) -> nn.Module:
+    """Return a small network with no weight at 0, as after some training."""
     torch.manual_seed(0)
     network = NETWORKS[name]()
     with torch.no_grad():
@@ -48,47 +48,47 @@ def lively(name: str) -> nn.Module:
     return network
 
 
-# The first guess
+# The smooth fill
 
 
 @given(height=SIDES, width=SIDES, seed=st.integers(0, 99), share=st.sampled_from([0.01, 0.5, 0.99]))
 @settings(max_examples=40)
-def test_the_guess_is_the_image_outside_and_between_its_extremes_inside(
+def test_the_fill_equals_the_image_outside_the_hole_and_stays_in_its_range_inside(
     height: int, width: int, seed: int, share: float
 ) -> None:
-    image, hole = noise(2, 3, height, width, seed=seed), some_hole(height, width, seed, share)
+    image, hole = noise(2, 3, height, width, seed=seed), random_hole(height, width, seed, share)
     guess = fill_smoothly(image, hole.expand(2, -1, -1, -1))
     known = (hole == 0).expand_as(guess)
     assert torch.equal(guess[known], image[known])
-    for one, colours in zip(guess.flatten(0, 1), image.flatten(0, 1), strict=True):
-        seen = colours[hole[0, 0] == 0]
-        assert seen.min() - 1e-5 <= one.min() <= one.max() <= seen.max() + 1e-5
+    for channel, original in zip(guess.flatten(0, 1), image.flatten(0, 1), strict=True):
+        outside = original[hole[0, 0] == 0]
+        assert outside.min() - 1e-5 <= channel.min() <= channel.max() <= outside.max() + 1e-5
 
 
 @given(height=SIDES, width=SIDES, seed=st.integers(0, 99), level=st.floats(-1, 1, width=32))
 @settings(max_examples=40)
-def test_an_image_of_one_colour_stays_so(height: int, width: int, seed: int, level: float) -> None:
+def test_an_image_of_one_color_is_filled_with_it(height: int, width: int, seed: int, level: float) -> None:
     image = torch.full((1, 3, height, width), level)
-    guess = fill_smoothly(image, some_hole(height, width, seed, 0.9))
+    guess = fill_smoothly(image, random_hole(height, width, seed, 0.9))
     assert (guess - image).abs().max() < 1e-5
 
 
-def test_where_all_is_hole_the_guess_is_0() -> None:
+def test_the_fill_is_0_where_the_hole_covers_the_image() -> None:
     hole = torch.ones(2, 1, 20, 30)
-    hole[1] = some_hole(20, 30)
+    hole[1] = random_hole(20, 30)
     guess = fill_smoothly(noise(2, 3, 20, 30) + 5, hole)
     assert not guess[0].any()
     assert guess[1].min() > 3
 
 
-def test_what_the_hole_holds_has_no_influence_on_the_guess() -> None:
-    hole = some_hole(37, 50)
-    one, other = (noise(1, 3, 37, 50, seed=1) * (1 - hole) + value * hole for value in (-1, 1e6))
-    assert torch.equal(fill_smoothly(one, hole), fill_smoothly(other, hole))
+def test_the_fill_ignores_image_values_in_the_hole() -> None:
+    hole = random_hole(37, 50)
+    a, b = (noise(1, 3, 37, 50, seed=1) * (1 - hole) + value * hole for value in (-1, 1e6))
+    assert torch.equal(fill_smoothly(a, hole), fill_smoothly(b, hole))
 
 
 @pytest.mark.parametrize("width", [64, 57, 65, 96, 160])
-def test_a_ramp_is_filled_from_one_end_to_the_other(width: int) -> None:
+def test_a_gradient_is_continued_through_the_hole(width: int) -> None:
     ramp = torch.linspace(-1, 1, width).expand(1, 1, width, width)
     hole = torch.zeros(1, 1, width, width)
     inside = slice(width // 4, width - width // 4)
@@ -97,7 +97,7 @@ def test_a_ramp_is_filled_from_one_end_to_the_other(width: int) -> None:
     assert (guess - ramp).abs().max() < 0.1
 
 
-def test_each_side_of_a_hole_takes_after_its_own_border() -> None:
+def test_each_side_of_a_hole_is_filled_from_the_nearer_border() -> None:
     image, hole = torch.ones(1, 1, 32, 64), torch.zeros(1, 1, 32, 64)
     image[..., :32] = -1
     hole[..., 16:48] = 1
@@ -106,19 +106,19 @@ def test_each_side_of_a_hole_takes_after_its_own_border() -> None:
     assert guess[44:48].min() > 0.4
 
 
-# The network
+# The networks
 
 
-def test_an_inpainter_starts_as_the_smooth_guess() -> None:
+def test_an_untrained_inpainter_returns_the_smooth_fill() -> None:
     torch.manual_seed(0)
-    x = holed(64, 64)
+    x = image_with_mask(64, 64)
     with torch.no_grad():
         out = Inpainter(width=4)(x)
     assert torch.equal(out, fill_smoothly(x[:, :3], (x[:, 3:] > 0).float()))
 
 
-@pytest.mark.parametrize("layer", [ResidualBlock, FourierLayer])
-def test_what_a_layer_adds_starts_at_0(layer: type[nn.Module]) -> None:
+@pytest.mark.parametrize("layer", [ResidualBlock, FourierConvolution])
+def test_a_residual_layer_is_initialized_to_the_identity(layer: type[nn.Module]) -> None:
     torch.manual_seed(0)
     x = noise(1, 8, 12, 16)
     assert torch.equal(layer(8)(x), x)
@@ -126,60 +126,60 @@ def test_what_a_layer_adds_starts_at_0(layer: type[nn.Module]) -> None:
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("size", [(32, 32), (64, 96), (160, 32)])
-def test_any_multiple_of_32_will_do(size: tuple[int, int], name: str) -> None:
-    network = lively(name).eval()
+def test_the_sides_may_be_any_multiples_of_32(size: tuple[int, int], name: str) -> None:
+    network = small_network(name).eval()
     assert network.size_multiple == 32
     with torch.no_grad():
-        out = network(holed(*size, count=2))
+        out = network(image_with_mask(*size, count=2))
     assert out.shape == (2, 3, *size)
     assert out.std(dim=(0, 2, 3)).min() > 0.01
     assert name == "inpainter" or out.abs().max() <= 1
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_what_the_hole_holds_has_no_influence(name: str) -> None:
-    network, x = lively(name).eval(), holed(64, 64)
+def test_a_network_ignores_image_values_in_the_hole(name: str) -> None:
+    network, x = small_network(name).eval(), image_with_mask(64, 64)
     hole = x[:, 3:] > 0
     with torch.no_grad():
-        answer = network(x)
+        output = network(x)
         for value in (-1.0, 0.0, 1000.0):
             other = torch.cat([x[:, :3].masked_fill(hole, value), x[:, 3:]], dim=1)
-            assert torch.equal(network(other), answer)
+            assert torch.equal(network(other), output)
         other = torch.cat([x[:, :3].masked_fill(~hole, 0.5), x[:, 3:]], dim=1)
-        assert not torch.equal(network(other), answer)  # what is known has
+        assert not torch.equal(network(other), output)  # The known pixels count.
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_every_weight_learns(name: str) -> None:
-    network = lively(name)
-    network(holed(64, 64, count=2)).square().sum().backward()
-    learnt = {key: weight.grad for key, weight in network.named_parameters()}
-    assert [key for key, grad in learnt.items() if grad is None or not grad.abs().max() > 0] == []
-    assert name != "inpainter" or any(key.startswith("waves.") for key in learnt)
+def test_every_weight_gets_a_gradient(name: str) -> None:
+    network = small_network(name)
+    network(image_with_mask(64, 64, count=2)).square().sum().backward()
+    gradients = {key: weight.grad for key, weight in network.named_parameters()}
+    assert [key for key, grad in gradients.items() if grad is None or not grad.abs().max() > 0] == []
+    assert name != "inpainter" or any(key.startswith("waves.") for key in gradients)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_images_together_are_filled_as_alone(name: str) -> None:
-    network, x = lively(name).eval(), holed(64, 32, count=3)
+def test_a_batch_gives_the_same_images_as_single_ones(name: str) -> None:
+    network, x = small_network(name).eval(), image_with_mask(64, 32, count=3)
     with torch.no_grad():
-        together, alone = network(x), torch.cat([network(one[None]) for one in x])
-    torch.testing.assert_close(together, alone, atol=1e-4, rtol=0)
+        batch, single = network(x), torch.cat([network(image[None]) for image in x])
+    torch.testing.assert_close(batch, single, atol=1e-4, rtol=0)
 
 
-def test_the_waves_carry_what_is_in_one_corner_to_all_others() -> None:
+def test_the_receptive_field_of_a_fourier_convolution_is_the_whole_image() -> None:
     torch.manual_seed(0)
-    layer = FourierLayer(4)
+    layer = FourierConvolution(4)
     nn.init.normal_(layer.leave.weight)
-    one = noise(1, 4, 16, 24)
-    other = one.clone()
-    other[..., 0, 0] += 1
-    change = (layer(one) - layer(other)).abs().amax(dim=(0, 1))
+    x = noise(1, 4, 16, 24)
+    changed = x.clone()
+    changed[..., 0, 0] += 1
+    change = (layer(x) - layer(changed)).abs().amax(dim=(0, 1))
     assert change.shape == (16, 24)
     assert (change > 1e-7).float().mean() > 0.95
 
 
-def test_half_precision_is_near_full() -> None:
-    network, x = lively("inpainter").eval(), holed(64, 64)
+def test_mixed_precision_is_close_to_float32() -> None:
+    network, x = small_network("inpainter").eval(), image_with_mask(64, 64)
     with torch.no_grad():
         full = network(x)
         with torch.autocast("cpu", torch.bfloat16):
@@ -191,11 +191,11 @@ def test_half_precision_is_near_full() -> None:
 
 
 @pytest.mark.parametrize("depth", [2, 5, 7])
-def test_all_goes_through_a_bottleneck_of_one_pixel(depth: int) -> None:
+def test_the_bottleneck_of_a_context_encoder_is_one_pixel(depth: int) -> None:
     torch.manual_seed(0)
     network = ContextEncoder(width=2, depth=depth).eval()
     assert network.size_multiple == 2**depth
-    x = holed(2**depth, 2**depth)
+    x = image_with_mask(2**depth, 2**depth)
     with torch.no_grad():
         assert network.encoder(x).shape == (1, 64, 1, 1)
         assert network(x).shape == (1, 3, 2**depth, 2**depth)

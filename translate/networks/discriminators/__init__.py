@@ -1,4 +1,4 @@
-"""Discriminators by name, and heads on their features."""
+"""Discriminators by name: PatchGAN, the pixel discriminator, DCGAN's and an MLP."""
 
 from collections.abc import Callable
 

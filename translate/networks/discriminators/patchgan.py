@@ -1,4 +1,4 @@
-"""Discriminators that judge patches (arXiv:1611.07004, section 3.2.2)."""
+"""PatchGAN discriminators, which score patches or pixels of an image (arXiv:1611.07004, section 3.2.2)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from translate.networks.blocks import leaky_relu, make_norm
 
 
 class PatchGAN(nn.Module):
-    """Judges overlapping patches, of 70x70 pixels with 3 layers.
+    """The PatchGAN discriminator: one score for each overlapping patch, of 70 x 70 pixels with 3 layers.
 
     Args:
         width: channels of the first layer (ndf).
-        layers: strided convolutions.
+        layers: strided convolutions, which set the size of the patches (the receptive field).
+        norm: the norm of all layers but the first and the last.
     """
 
     def __init__(
@@ -33,16 +34,17 @@ class PatchGAN(nn.Module):
         self.body = nn.Sequential(*body, nn.Conv2d(channels, 1, 4, padding=1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, in_channels, H, W) in [-1, 1] -> (N, 1, h, w) scores, unbounded; 30x30 for 256x256."""
+        """Score (N, in_channels, H, W) images in [-1, 1]; return (N, 1, h, w) logits, 30x30 for 256x256."""
         scores: Tensor = self.body(x)
         return scores
 
 
 class PixelDiscriminator(nn.Module):
-    """Judges each pixel by itself: three 1x1 convolutions.
+    """The PixelGAN discriminator: 1 x 1 convolutions, which score each pixel on its own.
 
     Args:
         width: channels of the first layer (ndf).
+        norm: the norm of the hidden layer.
     """
 
     def __init__(self, in_channels: int = 3, *, width: int = 64, norm: str = "instance") -> None:
@@ -57,6 +59,6 @@ class PixelDiscriminator(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, in_channels, H, W) in [-1, 1] -> (N, 1, H, W) scores, unbounded."""
+        """Score (N, in_channels, H, W) images in [-1, 1]; return (N, 1, H, W) logits."""
         scores: Tensor = self.body(x)
         return scores

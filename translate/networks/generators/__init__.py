@@ -1,4 +1,4 @@
-"""Generators, from images or from noise to images, by name."""
+"""Generators by name: networks that map images, or noise, to images."""
 
 from __future__ import annotations
 
@@ -29,48 +29,53 @@ GENERATORS: dict[str, type[Generator]] = {
     "resnet": ResNet,
     "unet": UNet,
 }
-LARGEST = {"depth": 64, "out_channels": 64, "width": 1024}  # arguments, so that no file asks for more
-LARGEST_OTHER = 8192
+# The largest integers that a constructor takes, so that no config.json can ask for a network that fills the
+# memory.
+MAX_ARGUMENTS = {"depth": 64, "out_channels": 64, "width": 1024}
+MAX_OTHER_ARGUMENT = 8192
 
 
 def create_generator(spec: GeneratorSpec) -> Generator:
-    """Create the generator that a spec describes, with weights as torch draws them.
+    """Create the generator that a spec describes, with torch's default initialisation.
 
     Raises:
-        UsageError: there is no such generator, or its constructor takes no such argument.
+        UsageError: there is no such generator, or its constructor does not take an argument.
     """
     if spec.name not in GENERATORS:
         raise UsageError(f"no generator {spec.name!r}{nearest(spec.name, GENERATORS)}")
-    kind = GENERATORS[spec.name]
-    hints = typing.get_type_hints(kind.__init__)
+    constructor = GENERATORS[spec.name]
+    hints = typing.get_type_hints(constructor.__init__)
     for name, value in spec.args.items():
         _check_argument(spec.name, name, value, hints)
-    network = kind(**spec.args)
+    network = constructor(**spec.args)
     network.spec = spec
     return network
 
 
 def generator_spec(name: str, arguments: Mapping[str, Any]) -> GeneratorSpec:
-    """Return the spec of a generator with those of the arguments that its constructor takes."""
+    """Return the spec of a generator; arguments that its constructor does not take are left out.
+
+    Raises:
+        UsageError: there is no such generator.
+    """
     if name not in GENERATORS:
         raise UsageError(f"no generator {name!r}{nearest(name, GENERATORS)}")
-    known = inspect.signature(GENERATORS[name]).parameters
-    return GeneratorSpec(name=name, args={key: arguments[key] for key in known if key in arguments})
+    parameters = inspect.signature(GENERATORS[name]).parameters
+    return GeneratorSpec(name=name, args={key: arguments[key] for key in parameters if key in arguments})
 
 
 def _check_argument(generator: str, name: str, value: Any, hints: Mapping[str, Any]) -> None:
     if name not in hints or name == "return":
-        known = [hint for hint in hints if hint != "return"]
-        raise UsageError(f"generator {generator!r} takes no argument {name!r}{nearest(name, known)}")
+        names = [hint for hint in hints if hint != "return"]
+        raise UsageError(f"generator {generator!r} takes no argument {name!r}{nearest(name, names)}")
     if type(value) is not hints[name]:
         raise UsageError(
             f"argument {name!r} of generator {generator!r} is {value!r}, but must be {hints[name].__name__}"
         )
-    largest = LARGEST.get(name, LARGEST_OTHER)
-    least = 0 if name == "depth" else 1
-    if type(value) is int and not least <= value <= largest:
+    low, high = 0 if name == "depth" else 1, MAX_ARGUMENTS.get(name, MAX_OTHER_ARGUMENT)
+    if type(value) is int and not low <= value <= high:
         raise UsageError(
-            f"argument {name!r} of generator {generator!r} is {value}, but must be from {least} to {largest}"
+            f"argument {name!r} of generator {generator!r} is {value}, but must be from {low} to {high}"
         )
 
 

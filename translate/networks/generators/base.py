@@ -1,4 +1,4 @@
-"""What all generators tell of themselves."""
+"""The base class of all generators, with gradient checkpointing and an estimate of inference memory."""
 
 from __future__ import annotations
 
@@ -10,52 +10,56 @@ from torch import Tensor, nn
 
 from translate.config.model import GeneratorSpec
 
-ENDS = 48  # bytes a pixel of the network's input and output in float32, and of what rounds them
+IMAGE_BYTES = 48  # Bytes per pixel of the input and the output in float32, and of their rounding to 8 bits.
 
 
 @dataclass(frozen=True)
 class MemoryCost:
-    """Bytes that a network takes for each pixel of an image, about.
+    """An estimate of the memory that a network takes, in bytes per pixel of an image.
 
     Attributes:
-        forward: the peak of a forward.
-        held: what a window keeps while others advance beside it.
+        forward: the peak of a forward pass.
+        between_layers: what a tile keeps between two layers while the other tiles pass through a layer.
     """
 
     forward: float
-    held: float
+    between_layers: float
 
 
 class Generator(nn.Module):
-    """A network that gives images, called through `forward` only.
+    """The base class of networks that output images; they are called through `forward` only.
 
-    `forward` calls its parts by `self.segment(part, x)`, each of which leaves its inputs as they are, so that
-    training can put gradient checkpointing in the place of `segment`.
+    `forward` calls its parts through `self.segment(part, x)`, so that training can replace `segment` by
+    gradient checkpointing. A part must not change its inputs in place.
 
     Attributes:
-        spec: its name and the arguments of its constructor, set by `create_generator`.
+        spec: the generator's name and the arguments of its constructor, set by `create_generator`.
         size_multiple: each side of an input image must be a multiple of this, in pixels.
         width: channels of the outermost layer.
-        maps_alive: feature maps of that width and full size that a forward holds at once.
-        maps_held: those that are held between two layers: reckoned, not measured.
+        peak_maps: feature maps of `width` channels and full size that are alive at the peak of a forward
+            pass.
+        stored_maps: the same between two layers; calculated, not measured.
     """
 
     spec: GeneratorSpec
     size_multiple: int = 1
     width: int = 64
-    # Two forwards of 1536 px in float32 added 4.8 to 6.0 maps to the process for ResNet-9, 2.5 for U-Net-256.
-    maps_alive: float = 6.0
-    maps_held: float = 1.5
+    # Two forwards of 1536 px in float32 added 4.8 to 6.0 maps to the process's memory for ResNet-9, and 2.5
+    # for U-Net-256.
+    peak_maps: float = 6.0
+    stored_maps: float = 1.5
 
     def segment(self, part: Callable[..., Tensor], *inputs: Any) -> Tensor:
-        """Call a part of the network."""
+        """Call a part of the network; training replaces this by a call with gradient checkpointing."""
         return part(*inputs)
 
     def memory_per_pixel(self, itemsize: int) -> MemoryCost:
-        """Return the memory that an image takes for each of its pixels.
+        """Return the memory that inference takes for each pixel of an image.
 
         Args:
-            itemsize: bytes of a number of the feature maps.
+            itemsize: bytes of one value of the feature maps: 4 in float32, 2 in half precision.
         """
-        one = self.width * itemsize
-        return MemoryCost(self.maps_alive * one + ENDS, self.maps_held * one + ENDS)
+        map_bytes = self.width * itemsize
+        return MemoryCost(
+            self.peak_maps * map_bytes + IMAGE_BYTES, self.stored_maps * map_bytes + IMAGE_BYTES
+        )

@@ -1,4 +1,4 @@
-"""Colour for a gray photo, as a choice among classes of colour (arXiv:1603.08511)."""
+"""The colourisation generator: classification over quantised colours (arXiv:1603.08511)."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from torch import Tensor, nn
 from translate.networks.generators.base import Generator
 from translate.networks.generators.efficientnet import CHANNELS, EfficientNetLite
 
-SIDE = 23  # classes along a and along b: every 10 of the Lab unit from -110 to 110
-TEMPERATURE = 0.7  # of the annealed mean (section 2.3, where it is 0.38)
+BINS = 23  # Classes along a and along b: every 10 units of Lab from -110 to 110.
+TEMPERATURE = 0.7  # Of the annealed mean; the paper's value is 0.38 (section 2.3).
 
 
 class Colorizer(Generator):
-    """Scores for each class of colour at a quarter of the size, on features of a backbone.
+    """A colourisation network: an EfficientNet-lite0 backbone and a feature-pyramid decoder.
+
+    The decoder merges the features from 1/32 to 1/4 of the image's size, and its last layer gives the logits
+    of 23 x 23 = 529 classes of (a, b) at a quarter of the size. Their annealed mean is the colour.
 
     Args:
+        in_channels: 1, the lightness.
         width: channels of the decoder.
     """
 
@@ -27,14 +31,14 @@ class Colorizer(Generator):
         self.width = width
         self.backbone = EfficientNetLite(in_channels)
         self.lateral = nn.ModuleList(nn.Conv2d(c, width, 1) for c in CHANNELS[1:])
-        self.merge = nn.ModuleList(_block(width) for _ in CHANNELS[1:])
-        self.classes = nn.Conv2d(width, SIDE**2, 1)
+        self.merge = nn.ModuleList(_create_block(width) for _ in CHANNELS[1:])
+        self.classes = nn.Conv2d(width, BINS**2, 1)
 
     def forward(self, x: Tensor, *, logits: bool = False) -> Tensor:
-        """Colour (N, 1, H, W) lightness in [-1, 1]; H, W multiples of 32.
+        """Colourise (N, 1, H, W) lightness in [-1, 1]; H and W are multiples of 32.
 
         Returns:
-            (N, 2, H, W), a and b in [-1, 1]; with `logits` (N, 529, H/4, W/4), those of the classes.
+            (N, 2, H, W), a and b in [-1, 1]; with `logits` the class logits instead, (N, 529, H/4, W/4).
         """
         _, *features = self.backbone(x, self.segment)
         deep = torch.zeros_like(features[-1][:, :1])
@@ -50,15 +54,23 @@ class Colorizer(Generator):
         return F.interpolate(chroma, x.shape[2:], mode="bilinear", align_corners=False)
 
 
-def _block(width: int) -> nn.Module:
+def _create_block(width: int) -> nn.Module:
     return nn.Sequential(nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU())
 
 
-def annealed_mean(scores: Tensor, temperature: float = TEMPERATURE) -> Tensor:
-    """(N, 529, H, W) logits -> (N, 2, H, W) in [-1, 1]: the mean colour of the sharpened choice (eq. 5)."""
-    weights = (scores.float() / temperature).softmax(1)
-    weights = weights.view(-1, SIDE, SIDE, *scores.shape[2:])
-    axis = torch.linspace(-1, 1, SIDE, device=scores.device)
-    a = torch.einsum("nabhw,a->nhw", weights, axis)
-    b = torch.einsum("nabhw,b->nhw", weights, axis)
+def annealed_mean(logits: Tensor, temperature: float = TEMPERATURE) -> Tensor:
+    """Return the mean colour of the class probabilities, sharpened by a temperature (eq. 5).
+
+    Args:
+        logits: (N, 529, H, W).
+        temperature: 1 gives the plain mean; near 0, the most probable class.
+
+    Returns:
+        (N, 2, H, W), a and b in [-1, 1].
+    """
+    probabilities = (logits.float() / temperature).softmax(1)
+    probabilities = probabilities.view(-1, BINS, BINS, *logits.shape[2:])
+    axis = torch.linspace(-1, 1, BINS, device=logits.device)
+    a = torch.einsum("nabhw,a->nhw", probabilities, axis)
+    b = torch.einsum("nabhw,b->nhw", probabilities, axis)
     return torch.stack([a, b], dim=1)

@@ -1,4 +1,4 @@
-"""The context encoder (arXiv:1604.07379, section 3.1): all that is known goes through a bottleneck."""
+"""The context encoder: inpainting through a bottleneck, without skips (arXiv:1604.07379, section 3.1)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from translate.networks.generators.base import Generator
 
 
 class ContextEncoder(Generator):
-    """Halves the image `depth` times, to a pixel for the size it was trained at, and doubles it back.
+    """An encoder-decoder for inpainting: `depth` strided convolutions and as many transposed ones.
 
-    No skips: what is drawn in the hole was understood first.
+    At the training size the bottleneck is one pixel, and there are no skip connections, so that all of the
+    image passes through the bottleneck.
 
     Args:
+        in_channels: the image's channels and one for the mask.
         width: channels of the outermost layer; the bottleneck has 32 times as many.
         depth: levels; each side of an image must be a multiple of 2**depth.
     """
@@ -45,7 +47,10 @@ class ContextEncoder(Generator):
         self.last = nn.ConvTranspose2d(width, out_channels, 4, stride=2, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 3 + 1, H, W) in [-1, 1], the mask last and 1 in the hole -> (N, 3, H, W) in [-1, 1]."""
+        """Inpaint (N, 3 + 1, H, W) images in [-1, 1] and their masks; return (N, 3, H, W) in [-1, 1].
+
+        The last channel is the mask, 1 in the hole and -1 elsewhere; image values in the hole are ignored.
+        """
         image, mask = x[:, :-1], x[:, -1:]
         known = torch.cat([image * (mask <= 0), mask], dim=1)
         return torch.tanh(self.last(self.segment(self.decoder, self.segment(self.encoder, known))))

@@ -1,4 +1,4 @@
-"""The generator of DCGAN (arXiv:1511.06434, section 3 and figure 1)."""
+"""The convolutional generator of DCGAN (arXiv:1511.06434, section 3 and figure 1)."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from translate.config.model import BASE_SIDE
 from translate.networks.blocks import make_norm, upsampling
 from translate.networks.generators.base import Generator
 
-WIDEST = 8  # times the width: channels of the widest layers
-LAYER = 3  # modules of a layer: convolution, norm, activation; the last has no norm
-KERNEL = 4  # of all strided convolutions: a multiple of the stride makes no checkerboards of its own
+MAX_MULTIPLIER = 8  # Channels of the widest layers, times the width.
+MODULES_PER_LAYER = 3  # Convolution, norm and activation; the last layer has no norm.
+KERNEL = 4  # A multiple of the stride 2, so that a transposed convolution overlaps evenly.
 
 
 class DCGANGenerator(Generator):
-    """Grow an image from noise, each layer twice as large as the one before.
+    """DCGAN's generator: noise is projected to 4 x 4 pixels and upsampled by 2 in each further layer.
 
     Args:
-        in_channels: numbers of noise.
-        width: channels of the last layer but one.
+        in_channels: the dimension of the noise, and of what conditions it.
+        width: channels of the last layer but one (ngf).
         depth: doublings; the image is 4 * 2^depth pixels a side.
-        norm: of all layers but the last.
+        norm: the norm of all layers but the last.
         upsample: `deconv` or `resize`.
     """
 
@@ -38,26 +38,26 @@ class DCGANGenerator(Generator):
     ) -> None:
         super().__init__()
         self.width = width
-        channels = [width * min(WIDEST, 2**level) for level in reversed(range(depth))]
+        channels = [width * min(MAX_MULTIPLIER, 2**level) for level in reversed(range(depth))]
         body: list[nn.Module] = [
             nn.ConvTranspose2d(in_channels, channels[0], BASE_SIDE, bias=norm == "none"),
             make_norm(norm, channels[0]),
             nn.ReLU(inplace=True),
         ]
         for before, after in pairwise(channels):
-            grow = upsampling(upsample, before, after, KERNEL, bias=norm == "none")
-            body += [grow, make_norm(norm, after), nn.ReLU(inplace=True)]
+            upsample_layer = upsampling(upsample, before, after, KERNEL, bias=norm == "none")
+            body += [upsample_layer, make_norm(norm, after), nn.ReLU(inplace=True)]
         last = upsampling(upsample, channels[-1], out_channels, KERNEL, bias=True)
         self.body = nn.Sequential(*body, last, nn.Tanh())
 
     def forward(self, noise: Tensor) -> Tensor:
-        """(N, in_channels) -> (N, out_channels, H, H) in [-1, 1]."""
+        """Generate (N, out_channels, H, H) images in [-1, 1] from (N, in_channels) noise."""
         x = noise[:, :, None, None]
-        for first in range(0, len(self.body), LAYER):
-            x = self.segment(self._layer, first, x)
+        for start in range(0, len(self.body), MODULES_PER_LAYER):
+            x = self.segment(self._layer, start, x)
         return x
 
-    def _layer(self, first: int, x: Tensor) -> Tensor:
-        for module in list(self.body)[first : first + LAYER]:
+    def _layer(self, start: int, x: Tensor) -> Tensor:
+        for module in list(self.body)[start : start + MODULES_PER_LAYER]:
             x = module(x)
         return x

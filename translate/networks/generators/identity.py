@@ -1,4 +1,4 @@
-"""The generator that changes nothing."""
+"""The identity generator, which returns its input."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from translate.networks.generators.base import Generator
 
 
 class Identity(Generator):
-    """Gives its input back: shows what reading, tiling and writing an image do by themselves."""
+    """A generator that returns its input, to test reading, tiling and writing an image by themselves."""
 
-    maps_alive = maps_held = 0.1
+    peak_maps = stored_maps = 0.1
 
     def __init__(self, in_channels: int = 3, out_channels: int = 3) -> None:
         super().__init__()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> the same."""
+        """Return (N, C, H, W) images as they are."""
         return x

@@ -1,4 +1,4 @@
-"""A generator whose layers connect all with all, as in the first GAN (arXiv:1406.2661, section 5)."""
+"""A multilayer perceptron as generator, as in the first GAN (arXiv:1406.2661, section 5)."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from torch import Tensor, nn
 from translate.config.model import BASE_SIDE
 from translate.networks.generators.base import Generator
 
-HIDDEN = (4, 8, 16)  # channels of the generator's hidden layers, times width
+MULTIPLIERS = (4, 8, 16)  # Channels of the hidden layers, times the width.
 
 
 class MLPGenerator(Generator):
-    """Three hidden layers between noise and all pixels at once.
+    """A generator of three fully connected hidden layers, from noise to all pixels.
 
     Args:
-        in_channels: numbers of noise.
+        in_channels: the dimension of the noise, and of what conditions it.
         width: the hidden layers have 4, 8 and 16 times as many channels.
         depth: the image is 4 * 2^depth pixels a side.
     """
@@ -27,19 +27,19 @@ class MLPGenerator(Generator):
         self.shape = (out_channels, BASE_SIDE * 2**depth, BASE_SIDE * 2**depth)
         body: list[nn.Module] = []
         before = in_channels
-        for growth in HIDDEN:
-            body += [nn.Linear(before, width * growth), nn.ReLU()]
-            before = width * growth
+        for multiplier in MULTIPLIERS:
+            body += [nn.Linear(before, width * multiplier), nn.ReLU()]
+            before = width * multiplier
         self.body = nn.Sequential(*body, nn.Linear(before, out_channels * self.shape[1] ** 2), nn.Tanh())
 
     def forward(self, noise: Tensor) -> Tensor:
-        """(N, in_channels) -> (N, out_channels, H, H) in [-1, 1]."""
-        x = self.segment(self._hidden, noise)
+        """Generate (N, out_channels, H, H) images in [-1, 1] from (N, in_channels) noise."""
+        x = self.segment(self._hidden_layers, noise)
         for module in list(self.body)[-2:]:
             x = module(x)
         return x.reshape(-1, *self.shape)
 
-    def _hidden(self, x: Tensor) -> Tensor:
+    def _hidden_layers(self, x: Tensor) -> Tensor:
         for module in list(self.body)[:-2]:
             x = module(x)
         return x

@@ -1,4 +1,4 @@
-"""The residual generator of CycleGAN (arXiv:1703.10593, appendix 7.2; arXiv:1603.08155)."""
+"""The ResNet generator of CycleGAN (arXiv:1703.10593, appendix 7.2, after arXiv:1603.08155)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from translate.networks.generators.base import Generator
 
 
 class ResidualBlock(nn.Module):
-    """x + f(x), where f is two 3x3 convolutions with reflection padding."""
+    """A residual block of two 3 x 3 convolutions with reflection padding."""
 
     def __init__(self, channels: int, *, norm: str, dropout: bool) -> None:
         super().__init__()
@@ -27,16 +27,20 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """Transform (N, C, H, W) features."""
         out: Tensor = x + self.body(x)
         return out
 
 
 class ResNet(Generator):
-    """Encoder, residual blocks at a quarter of the size, decoder.
+    """A ResNet generator: downsampling by 4, residual blocks, upsampling.
 
     Args:
         width: channels of the outermost layer (ngf).
         depth: residual blocks; the papers use 6 for 128 px and 9 for 256 px.
+        norm: the norm of all layers but the last.
+        dropout: use dropout of 0.5 in each residual block.
+        upsample: `deconv` or `resize`.
     """
 
     size_multiple = 4
@@ -56,27 +60,31 @@ class ResNet(Generator):
         self.width = width
         bias = norm != "batch"
 
-        def normed(conv: nn.Module, channels: int) -> list[nn.Module]:
+        def with_norm(conv: nn.Module, channels: int) -> list[nn.Module]:
             return [conv, make_norm(norm, channels), nn.ReLU(inplace=True)]
 
         self.encoder = nn.Sequential(
             nn.ReflectionPad2d(3),
-            *normed(nn.Conv2d(in_channels, width, 7, bias=bias), width),
-            *normed(nn.Conv2d(width, 2 * width, 3, stride=2, padding=1, bias=bias), 2 * width),
-            *normed(nn.Conv2d(2 * width, 4 * width, 3, stride=2, padding=1, bias=bias), 4 * width),
+            *with_norm(nn.Conv2d(in_channels, width, 7, bias=bias), width),
+            *with_norm(nn.Conv2d(width, 2 * width, 3, stride=2, padding=1, bias=bias), 2 * width),
+            *with_norm(nn.Conv2d(2 * width, 4 * width, 3, stride=2, padding=1, bias=bias), 4 * width),
         )
         self.blocks = nn.Sequential(
             *(ResidualBlock(4 * width, norm=norm, dropout=dropout) for _ in range(depth))
         )
         self.decoder = nn.Sequential(
-            *normed(upsampling(upsample, 4 * width, 2 * width, 3, bias=bias), 2 * width),
-            *normed(upsampling(upsample, 2 * width, width, 3, bias=bias), width),
+            *with_norm(upsampling(upsample, 4 * width, 2 * width, 3, bias=bias), 2 * width),
+            *with_norm(upsampling(upsample, 2 * width, width, 3, bias=bias), width),
             nn.ReflectionPad2d(3),
             nn.Conv2d(width, out_channels, 7),
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, in_channels, H, W) in [-1, 1] -> (N, out_channels, H, W) in [-1, 1]; H, W multiples of 4."""
+        """Translate (N, in_channels, H, W) images in [-1, 1], H and W multiples of 4.
+
+        Returns:
+            (N, out_channels, H, W) images in [-1, 1].
+        """
         x = self.segment(self.encoder, x)
         for block in self.blocks:
             x = self.segment(block, x)

@@ -11,21 +11,23 @@ from torch import Tensor, nn
 from translate.networks.blocks import make_norm, upsampling
 from translate.networks.generators.base import Generator
 
-SLOPE = 0.2
+SLOPE = 0.2  # Of the encoder's leaky ReLUs.
 
 
 class UNet(Generator):
-    """Halves the image `depth` times and doubles it back, with a skip at every level.
+    """A U-Net generator: `depth` downsampling and upsampling layers with a skip connection at every level.
 
-    Channels grow width, 2, 4, 8 times width and stay there. Dropout acts on the decoder's
-    levels between the innermost and the four outermost.
+    The levels have 1, 2, 4, and then always 8 times `width` channels.
 
     Args:
         width: channels of the outermost layer (ngf).
         depth: levels; each side of an image must be a multiple of 2**depth.
+        norm: the norm of all layers but the outermost and the innermost of the encoder, and the last.
+        dropout: use dropout of 0.5 in the decoder's levels between the innermost and the four outermost.
+        upsample: `deconv` or `resize`.
     """
 
-    maps_alive, maps_held = 3.0, 1.2
+    peak_maps, stored_maps = 3.0, 1.2
 
     def __init__(
         self,
@@ -47,24 +49,25 @@ class UNet(Generator):
         self.down = nn.ModuleList(
             nn.Conv2d(outer, inner, 4, stride=2, padding=1, bias=bias) for outer, inner in pairwise(channels)
         )
-        # The innermost level is one pixel for the smallest image: it has nothing to normalise.
+        # No norm at the innermost level, which is one pixel of the smallest image: it would become 0.
         self.down_norm = nn.ModuleList(make_norm(norm, c) for c in channels[1:-1])
         self.up = nn.ModuleList(
             upsampling(upsample, inner * (1 if level == depth - 2 else 2), outer, 4, bias=bias)
             for level, (outer, inner) in enumerate(pairwise(channels))
         )
         self.up_norm = nn.ModuleList(make_norm(norm, c) for c in channels[:-1])
-        middle = range(3, depth - 2) if dropout else ()
+        dropout_levels = range(3, depth - 2) if dropout else ()
         self.dropout = nn.ModuleList(
-            nn.Dropout(0.5 if level in middle else 0.0) for level in range(depth - 1)
+            nn.Dropout(0.5 if level in dropout_levels else 0.0) for level in range(depth - 1)
         )
         self.last = upsampling(upsample, 2 * width, out_channels, 4, bias=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, in_channels, H, W) in [-1, 1] -> (N, out_channels, H, W) in [-1, 1]."""
+        """Translate (N, in_channels, H, W) images in [-1, 1] to (N, out_channels, H, W) images in [-1, 1]."""
         skips = [self.first(x)]
         for level in range(len(self.down)):
-            x = F.leaky_relu(skips[-1], SLOPE, inplace=True)  # the skip, too: its ReLU is the same
+            # In place, although this is the skip, too: the decoder's ReLU gives the same after it.
+            x = F.leaky_relu(skips[-1], SLOPE, inplace=True)
             skips.append(self.segment(self._down, level, x))
         x = skips.pop()
         for level in reversed(range(len(self.up))):

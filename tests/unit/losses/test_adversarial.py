@@ -1,4 +1,4 @@
-"""Adversarial losses against their formulas, at scores small enough to check by hand."""
+"""Tests of the adversarial losses and of the gradient penalty, against their formulas."""
 
 from __future__ import annotations
 
@@ -44,40 +44,43 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("name", GAN_LOSSES)
-def test_both_losses_follow_their_formulas(name: str) -> None:
+def test_both_losses_equal_their_formulas(name: str) -> None:
     loss = GAN_LOSSES[name]
     discriminator, generator = EXPECTED[name]
-    assert float(loss.discriminator(real=scores(REAL), fake=scores(FAKE))) == pytest.approx(discriminator)
-    assert float(loss.generator(scores(FAKE))) == pytest.approx(generator)
+    real, fake = scores(REAL), scores(FAKE)
+    assert float(loss.discriminator_loss(real=real, fake=fake)) == pytest.approx(discriminator)
+    assert float(loss.real_loss(real) + loss.fake_loss(fake)) == pytest.approx(discriminator)
+    assert float(loss.generator_loss(fake)) == pytest.approx(generator)
 
 
 @pytest.mark.parametrize("name", GAN_LOSSES)
-def test_each_side_pulls_the_scores_its_own_way(name: str) -> None:
+def test_the_gradients_of_the_two_losses_have_opposite_signs(name: str) -> None:
     loss = GAN_LOSSES[name]
     real, fake = scores([0.0]).requires_grad_(), scores([0.0]).requires_grad_()
-    loss.discriminator(real=real, fake=fake).backward()
-    assert real.grad < 0  # a step down the gradient raises what is real
-    if name != "lsgan":  # whose target for what is generated is 0 itself
+    loss.discriminator_loss(real=real, fake=fake).backward()
+    assert real.grad < 0  # Gradient descent raises the scores of real images.
+    if name != "lsgan":  # Its target for generated images is 0, where this score is already.
         assert fake.grad > 0
-    fooled = scores([0.0]).requires_grad_()
-    loss.generator(fooled).backward()
-    assert fooled.grad < 0
+    generated = scores([0.0]).requires_grad_()
+    loss.generator_loss(generated).backward()
+    assert generated.grad < 0
 
 
 @pytest.mark.parametrize("name", GAN_LOSSES)
 def test_losses_of_half_precision_scores_are_float32(name: str) -> None:
     half = torch.full((1, 1, 64, 64), 0.3, dtype=torch.bfloat16)
+    full = half.float()
     loss = GAN_LOSSES[name]
-    for value, full in (
-        (loss.discriminator(real=half, fake=half), loss.discriminator(real=half.float(), fake=half.float())),
-        (loss.generator(half), loss.generator(half.float())),
+    for value, expected in (
+        (loss.discriminator_loss(real=half, fake=half), loss.discriminator_loss(real=full, fake=full)),
+        (loss.generator_loss(half), loss.generator_loss(full)),
     ):
         assert value.dtype == torch.float32
-        assert torch.equal(value, full)
+        assert torch.equal(value, expected)
 
 
 class Linear(nn.Module):
-    """A critic whose slope is its weights, anywhere."""
+    """A linear critic, whose gradient is its weights everywhere."""
 
     def __init__(self, weights: Tensor) -> None:
         super().__init__()
@@ -94,42 +97,42 @@ def images(count: int = 3, seed: int = 0) -> Tensor:
 
 def test_the_penalty_of_a_linear_critic_and_its_gradient_are_exact() -> None:
     critic = Linear(images(1, seed=5))
-    length = critic.weights.detach().norm()
+    norm = critic.weights.detach().norm()
     penalty = gradient_penalty(critic, images(seed=1), images(seed=2))
     penalty.backward()
-    torch.testing.assert_close(penalty.detach(), (length - 1) ** 2)
-    torch.testing.assert_close(critic.weights.grad, 2 * (length - 1) * critic.weights.detach() / length)
+    torch.testing.assert_close(penalty.detach(), (norm - 1) ** 2)
+    torch.testing.assert_close(critic.weights.grad, 2 * (norm - 1) * critic.weights.detach() / norm)
 
 
-@pytest.mark.parametrize(("slope", "penalty"), [(1.0, 0.0), (2.0, 1.0), (0.5, 0.25), (0.0, 1.0)])
-def test_any_slope_but_one_is_penalised(slope: float, penalty: float) -> None:
+@pytest.mark.parametrize(("norm", "penalty"), [(1.0, 0.0), (2.0, 1.0), (0.5, 0.25), (0.0, 1.0)])
+def test_any_gradient_norm_but_1_is_penalised(norm: float, penalty: float) -> None:
     weights = images(1, seed=5)
-    critic = Linear(slope * weights / weights.norm())
+    critic = Linear(norm * weights / weights.norm())
     value = gradient_penalty(critic, images(seed=1), images(seed=2))
     assert value.item() == pytest.approx(penalty, abs=1e-12)
 
 
-def test_the_penalty_of_a_curved_critic_and_its_gradient_are_each_images_own() -> None:
+def test_the_penalty_of_a_quadratic_critic_is_the_mean_over_the_images() -> None:
     weights = nn.Parameter(images(1, seed=5))
-    x = images(seed=1)  # real and fake alike, so that every mixture is x
+    x = images(seed=1)  # The real and the fake images are equal, so every interpolation is x.
     penalty = gradient_penalty(lambda mixed: (weights * mixed**2 / 2).sum((1, 2, 3)), x, x)
     penalty.backward()
     w = weights.detach()
-    lengths = (w * x).flatten(1).norm(dim=1)
-    torch.testing.assert_close(penalty.detach(), (lengths - 1).square().mean())
-    factor = (2 * (lengths - 1) / lengths).view(-1, 1, 1, 1)
+    norms = (w * x).flatten(1).norm(dim=1)
+    torch.testing.assert_close(penalty.detach(), (norms - 1).square().mean())
+    factor = (2 * (norms - 1) / norms).view(-1, 1, 1, 1)
     torch.testing.assert_close(weights.grad, (factor * w * x**2).mean(0, keepdim=True))
 
 
-def test_each_image_is_mixed_by_a_share_of_its_own() -> None:
-    seen = []
+def test_each_image_is_interpolated_by_its_own_random_share() -> None:
+    inputs = []
 
     def critic(x: Tensor) -> Tensor:
-        seen.append(x.detach())
+        inputs.append(x.detach())
         return x.sum((1, 2, 3))
 
     gradient_penalty(critic, torch.zeros(64, 3, 4, 4), torch.ones(64, 3, 4, 4))
-    shares = seen[0].flatten(1)
+    shares = inputs[0].flatten(1)
     assert torch.equal(shares.amin(1), shares.amax(1))
     assert len(shares[:, 0].unique()) > 60
     assert 0 <= shares.min() < 0.2 < 0.8 < shares.max() <= 1
@@ -142,24 +145,25 @@ def test_the_condition_comes_first_and_is_not_differentiated() -> None:
     torch.testing.assert_close(penalty.detach(), (weights[:, 3:].norm() - 1) ** 2)
 
 
-def test_the_penalty_leaves_no_gradient_at_the_images() -> None:
+def test_the_images_get_no_gradient_from_the_penalty() -> None:
     real, fake = images(seed=1).requires_grad_(), images(seed=2).requires_grad_()
     gradient_penalty(Linear(images(1, seed=5)), real, fake).backward()
     assert real.grad is None
     assert fake.grad is None
 
 
-def test_smoothing_asks_less_of_what_is_real_and_nothing_of_what_is_made() -> None:
+def test_label_smoothing_changes_the_target_of_real_images_only() -> None:
     expected = mean([0.9 * softplus(-x) + 0.1 * softplus(x) for x in REAL]) + mean(
         [softplus(x) for x in FAKE]
     )
-    loss = vanilla(0.1).discriminator(real=scores(REAL), fake=scores(FAKE))
+    loss = vanilla(0.1).discriminator_loss(real=scores(REAL), fake=scores(FAKE))
     assert float(loss) == pytest.approx(expected)
-    assert vanilla(0.1).generator(scores(FAKE)).equal(vanilla().generator(scores(FAKE)))
+    fake = scores(FAKE)
+    assert vanilla(0.1).generator_loss(fake).equal(vanilla().generator_loss(fake))
 
 
-def test_the_penalty_and_its_gradient_are_those_of_the_formula_in_float64() -> None:
-    """A critic of two layers, whose slope is written out by hand: W2' * (W1 x > 0) W1."""
+def test_the_penalty_of_a_two_layer_critic_and_its_gradient_equal_the_formula() -> None:
+    """The gradient of the critic is written out by hand: W2' * (W1 x > 0) W1."""
     torch.manual_seed(0)
     first, last = (
         torch.randn(*shape, dtype=torch.float64, requires_grad=True) for shape in ((7, 12), (1, 7))
@@ -167,17 +171,17 @@ def test_the_penalty_and_its_gradient_are_those_of_the_formula_in_float64() -> N
     real, fake = (torch.randn(5, 3, 2, 2, dtype=torch.float64) for _ in range(2))
 
     torch.manual_seed(1)
-    ours = gradient_penalty(lambda x: (x.flatten(1) @ first.T).relu() @ last.T, real, fake)
-    our_slopes = torch.autograd.grad(ours, (first, last))
+    penalty = gradient_penalty(lambda x: (x.flatten(1) @ first.T).relu() @ last.T, real, fake)
+    gradients = torch.autograd.grad(penalty, (first, last))
 
     torch.manual_seed(1)
     share = torch.rand(5, 1, 1, 1, dtype=torch.float64)
     mixed = (1 - share) * real + share * fake
     active = (mixed.flatten(1) @ first.T > 0).to(torch.float64)
-    slopes = (active * last) @ first
-    expected = ((slopes.square().sum(1).sqrt() - 1) ** 2).mean()
-    expected_slopes = torch.autograd.grad(expected, (first, last))
+    input_gradients = (active * last) @ first
+    expected = ((input_gradients.square().sum(1).sqrt() - 1) ** 2).mean()
+    expected_gradients = torch.autograd.grad(expected, (first, last))
 
-    assert float(ours.detach()) == pytest.approx(float(expected.detach()), abs=1e-6)
-    for found, wanted in zip(our_slopes, expected_slopes, strict=True):
-        torch.testing.assert_close(found, wanted, atol=1e-6, rtol=0)
+    assert float(penalty.detach()) == pytest.approx(float(expected.detach()), abs=1e-6)
+    for gradient, expected_gradient in zip(gradients, expected_gradients, strict=True):
+        torch.testing.assert_close(gradient, expected_gradient, atol=1e-6, rtol=0)
