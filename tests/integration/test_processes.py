@@ -1,4 +1,4 @@
-"""Several processes train one model, as torchrun starts them."""
+"""Distributed training and translation in several processes, as torchrun starts them."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ else:
     c = Pix2PixConfig(**small, dropout=False, sync_norm=True)
     trainer = Pix2Pix(c)
 group = ProcessGroup()
-with group.joined(torch.device("cpu")):
+with group.connect(torch.device("cpu")):
     stepper = Stepper(trainer.double(), c, group)
     random = torch.Generator().manual_seed(1)
     for number in range(steps):
-        whole = torch.rand(2, batch * group.size, 3, 64, 64, dtype=torch.float64, generator=random)
-        a, b = whole.chunk(group.size, dim=1)[group.rank]
+        images = torch.rand(2, batch * group.size, 3, 64, 64, dtype=torch.float64, generator=random)
+        a, b = images.chunk(group.size, dim=1)[group.rank]
         stepper.step({"a": a, "b": b}, step=number)
-    if group.first:
+    if group.is_first:
         save_file({name: weight.contiguous() for name, weight in trainer.named_parameters()}, out)
         running = {name: value.contiguous() for name, value in trainer.named_buffers() if value.numel()}
         save_file(running, out + ".running")
@@ -55,21 +55,25 @@ with group.joined(torch.device("cpu")):
 
 
 def free_port() -> str:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return str(found.getsockname()[1])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
 
 
 @pytest.mark.parametrize("method", ["cyclegan", "pix2pix"])
-def test_two_processes_reach_the_weights_of_one_with_twice_the_batch(method: str, tmp_path: Path) -> None:
-    def start(batch: int, out: str, **around: str) -> subprocess.Popen[bytes]:
+def test_two_processes_train_the_weights_of_one_process_with_twice_the_batch_size(
+    method: str, tmp_path: Path
+) -> None:
+    def start(batch: int, out: str, **variables: str) -> subprocess.Popen[bytes]:
         arguments = [method, str(STEPS), str(batch), str(tmp_path / out)]
-        return subprocess.Popen([sys.executable, "-c", SCRIPT, *arguments], env={**environment(), **around})
+        return subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, *arguments], env={**environment(), **variables}
+        )
 
-    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port(), "WORLD_SIZE": "2"}
-    started = [start(BATCH, "two", **place, RANK=str(rank)) for rank in range(2)]
-    started.append(start(2 * BATCH, "one"))
-    assert [process.wait(timeout=120) for process in started] == [0, 0, 0]
+    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port(), "WORLD_SIZE": "2"}
+    processes = [start(BATCH, "two", **address, RANK=str(rank)) for rank in range(2)]
+    processes.append(start(2 * BATCH, "one"))
+    assert [process.wait(timeout=120) for process in processes] == [0, 0, 0]
     for suffix in ("", ".running"):
         one, two = (load_file(tmp_path / f"{name}{suffix}") for name in ("one", "two"))
         assert one.keys() == two.keys()
@@ -78,70 +82,72 @@ def test_two_processes_reach_the_weights_of_one_with_twice_the_batch(method: str
 
 
 def torchrun(*arguments: str, restarts: int = 0) -> list[str]:
-    """`translate ARGUMENTS` in two processes, which are started again where one of them ends."""
+    """Return the words of torchrun for `translate ARGUMENTS` in two processes."""
     launcher = ["--nproc-per-node", "2", "--max-restarts", str(restarts), "--master-port", free_port()]
     return [sys.executable, "-m", "torch.distributed.run", *launcher, "-m", "translate", *arguments]
 
 
 def train(out: str) -> list[str]:
-    own = [*TINY_TRANSLATION, "--pool-size", "3", "--checkpoint-every", "4", "--deterministic"]
-    return torchrun("train", "cyclegan", "--data", "data", "--out", out, "--steps", "12", *own, restarts=1)
+    flags = [*TINY_TRANSLATION, "--pool-size", "3", "--checkpoint-every", "4", "--deterministic"]
+    return torchrun("train", "cyclegan", "--data", "data", "--out", out, "--steps", "12", *flags, restarts=1)
 
 
-def workers_of(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    """The processes that train, started by the launcher."""
+def training_processes(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """Return the processes that torchrun has started."""
     children = psutil.Process(process.pid).children()
     return [child for child in children if "translate" in child.cmdline()]
 
 
-def test_a_killed_process_is_started_again_and_the_run_ends_equal(data: Path, tmp_path: Path) -> None:
-    whole = subprocess.run(
-        train("whole"), cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+def test_torchrun_restarts_a_killed_process_and_the_run_ends_equal_bitwise(
+    data: Path, tmp_path: Path
+) -> None:
+    uninterrupted = subprocess.run(
+        train("uninterrupted"), cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
     )
-    assert whole.returncode == 0, whole.stderr
-    assert "in each of 2 processes" in whole.stderr
-    assert whole.stderr.count("looking at the images") == 1
-    assert whole.stdout.count("the model is in whole") == 1
+    assert uninterrupted.returncode == 0, uninterrupted.stderr
+    assert "2 processes" in uninterrupted.stderr
+    assert uninterrupted.stderr.count("checking the dataset") == 1
+    assert uninterrupted.stdout.count("the model is in uninterrupted") == 1
 
     run = tmp_path / "killed"
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(train("killed"), cwd=tmp_path, env=environment(), stderr=log)
         while newest_step(run) < 4 and process.poll() is None:
             time.sleep(0.01)
-        victim = workers_of(process)[-1]
+        victim = training_processes(process)[-1]
         os.kill(victim.pid, signal.SIGKILL)
         assert process.wait(timeout=120) == 0, (tmp_path / "log").read_text()
     assert "resuming killed from step" in (tmp_path / "log").read_text()
     name = "checkpoints/step-00000012.safetensors"
-    one, other = (load_file(tmp_path / folder / name) for folder in ("whole", "killed"))
-    assert one.keys() == other.keys()
-    assert [key for key in one if not one[key].equal(other[key])] == []
+    expected, restarted = (load_file(tmp_path / folder / name) for folder in ("uninterrupted", "killed"))
+    assert expected.keys() == restarted.keys()
+    assert [key for key in expected if not expected[key].equal(restarted[key])] == []
 
 
-def test_two_processes_translate_each_image_once_and_report_together(
+def test_two_processes_translate_each_image_once_and_write_one_report(
     data: Path, model: Path, tmp_path: Path
 ) -> None:
     folder = data / "trainA"
     names = sorted(path.name for path in folder.iterdir())
-    (folder / "broken.png").write_bytes(b"no image")
+    (folder / "broken.png").write_bytes(b"not an image")
     apply = ["apply", str(model), str(folder), "-o", "out", "--engine", "torch"]
 
     def run(command: list[str]) -> subprocess.CompletedProcess[str]:
-        around = {"cwd": tmp_path, "env": environment(), "text": True}
-        return subprocess.run(command, capture_output=True, check=False, **around)
+        options = {"cwd": tmp_path, "env": environment(), "text": True}
+        return subprocess.run(command, capture_output=True, check=False, **options)
 
-    done = run(torchrun(*apply, "--report", "r.json"))
-    assert done.returncode, "one image failed"
-    assert done.stdout.count(f"{len(names)} images in out") == 1, done.stdout + done.stderr
-    assert done.stderr.count("broken.png: not an image") == 1, done.stderr
+    result = run(torchrun(*apply, "--report", "r.json"))
+    assert result.returncode, "one image failed"
+    assert result.stdout.count(f"{len(names)} images written to out") == 1, result.stdout + result.stderr
+    assert result.stderr.count("broken.png: not an image") == 1, result.stderr
     records = json.loads((tmp_path / "r.json").read_text())
     assert sorted(Path(record["in"]).name for record in records) == sorted([*names, "broken.png"])
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
     assert f"{len(names)} done before" in run(command(*apply)).stdout
 
 
-def test_ctrl_c_saves_once(data: Path, tmp_path: Path) -> None:
-    """The terminal sends it to all processes, and the launcher hands it on."""
+def test_ctrl_c_saves_the_run_once(data: Path, tmp_path: Path) -> None:
+    """The terminal sends SIGINT to all processes, and torchrun sends it to its processes once more."""
     log = (tmp_path / "log").open("wb")
     command = [word if word != "12" else "100000" for word in train("run")]
     command[command.index("--workers") + 1] = "1"
@@ -153,8 +159,7 @@ def test_ctrl_c_saves_once(data: Path, tmp_path: Path) -> None:
             time.sleep(0.01)
         os.killpg(process.pid, signal.SIGINT)
         process.wait(timeout=60)
-    told = (tmp_path / "log").read_text()
-    assert told.count("stopped and saved; go on with: translate train cyclegan --out run --resume") == 1, told
-    at = newest_step(tmp_path / "run")
-    steps = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1])["step"]
-    assert at == steps, "the last step that was taken is the one that was saved"
+    messages = (tmp_path / "log").read_text()
+    assert messages.count("translate train cyclegan --out run --resume") == 1, messages
+    last = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1])
+    assert newest_step(tmp_path / "run") == last["step"], "the last step that was taken is saved"

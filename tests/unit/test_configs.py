@@ -1,4 +1,4 @@
-"""Every YAML in configs/ is a recipe that loads, and its data can be fetched."""
+"""Every YAML file in configs/ is a recipe that loads, and its dataset can be downloaded."""
 
 from __future__ import annotations
 
@@ -18,39 +18,41 @@ TOOL = runpy.run_path(str(ROOT / "tools/fetch_dataset.py"))
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_loads_and_says_only_what_differs(path: Path) -> None:
-    given = load_yaml(path)
-    kind = find_method(given.pop("recipe")).config_class()
-    config, default = kind(**collect_settings(kind, {}, files=(path,))), kind()
+def test_a_config_loads_and_holds_only_settings_that_differ_from_the_defaults(path: Path) -> None:
+    settings = load_yaml(path)
+    config_class = find_method(settings.pop("recipe")).config_class()
+    config, default = config_class(**collect_settings(config_class, {}, files=(path,))), config_class()
     assert path.read_text().startswith("# ")
-    assert {name for name in given if getattr(config, name) == getattr(default, name)} == set()
+    assert {name for name in settings if getattr(config, name) == getattr(default, name)} == set()
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Images for the largest batch of all."""
+    """Write a dataset with enough images for the largest batch."""
     return demo(tmp_path_factory.mktemp("configs") / "data", train=72)
 
 
 @pytest.mark.parametrize("path", [*CONFIGS, ROOT / "configs" / "demo.yaml"], ids=lambda path: path.stem)
-def test_runs_dry(path: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dry_run_describes_a_config_and_writes_nothing(
+    path: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     recipe = load_yaml(path)["recipe"]
-    given = collect_settings(find_method(recipe).config_class(), {"data": str(data)}, files=(path,))
-    said = Session(recipe, given).describe()
-    assert f"recipe: {recipe}\n" in said
-    assert "memory: about" in said
+    settings = collect_settings(find_method(recipe).config_class(), {"data": str(data)}, files=(path,))
+    description = Session(recipe, settings).describe()
+    assert f"recipe: {recipe}\n" in description
+    assert "memory: about" in description
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_its_data_can_be_fetched_or_is_any_folder_of_images(path: Path) -> None:
-    given = load_yaml(path)
-    if given["recipe"] not in ("pix2pix", "cyclegan"):
-        assert "data" not in given
+def test_the_dataset_of_a_config_can_be_downloaded_or_is_any_folder_of_images(path: Path) -> None:
+    settings = load_yaml(path)
+    if settings["recipe"] not in ("pix2pix", "cyclegan"):
+        assert "data" not in settings
         return
-    assert given["data"] in TOOL["PAIRED" if given["recipe"] == "pix2pix" else "UNPAIRED"]
+    assert settings["data"] in TOOL["PAIRED" if settings["recipe"] == "pix2pix" else "UNPAIRED"]
 
 
-def test_each_set_that_can_be_trained_on_has_a_config() -> None:
+def test_each_dataset_for_training_has_a_config() -> None:
     assert TOOL["SETS"].keys() - TOOL["PHOTOS"].keys() <= {path.stem for path in CONFIGS}

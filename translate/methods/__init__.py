@@ -1,5 +1,6 @@
-"""Methods: one folder each, or one for a family that shares its step.
+"""Training methods, one folder each: pix2pix, CycleGAN, colorize, inpaint, and the GANs from noise.
 
-`config.py` holds the settings (no torch), `trainer.py` networks, losses, optimizers and the step, `task.py`
-the data, the validation and the model. `registry.py` is the only list.
+In each folder, `config.py` holds the settings (and imports no torch), `trainer.py` the networks, the losses,
+the optimizers and the training step, and `task.py` the dataset, the validation and the finished model.
+`registry.py` is the only list of methods.
 """

@@ -1,4 +1,4 @@
-"""What trainers are put together from."""
+"""Build the networks and the optimizers of a trainer from its settings."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from translate.networks.blocks import BatchNorm
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def new_generator(c: ImageTrainConfig, in_channels: int = 3, out_channels: int = 3) -> Generator:
-    """Create the generator that the settings describe, with initial weights."""
+def build_generator(c: ImageTrainConfig, in_channels: int = 3, out_channels: int = 3) -> Generator:
+    """Build the generator that the settings describe, with initial weights."""
     arguments = {
         "in_channels": in_channels,
         "out_channels": out_channels,
@@ -26,40 +26,42 @@ def new_generator(c: ImageTrainConfig, in_channels: int = 3, out_channels: int =
         "dropout": c.dropout,
         "upsample": c.upsample,
     }
-    return _initialized(create_generator(generator_spec(c.generator, arguments)), c)
+    return _initialize(create_generator(generator_spec(c.generator, arguments)), c)
 
 
-def new_discriminator(c: ImageTrainConfig, in_channels: int) -> nn.Module:
-    """Create the discriminator that the settings describe, with initial weights."""
+def build_discriminator(c: ImageTrainConfig, in_channels: int) -> nn.Module:
+    """Build the discriminator that the settings describe, with initial weights."""
     layers = {"layers": c.d_layers} if c.discriminator == "patch" else {}
     network = DISCRIMINATORS[c.discriminator](in_channels, width=c.ndf, norm=c.norm, **layers)
-    return _initialized(network, c)
+    return _initialize(network, c)
 
 
-def _initialized(network: Network, c: ImageTrainConfig) -> Network:
+def _initialize(network: Network, c: ImageTrainConfig) -> Network:
+    """Initialize a network in place, unless it is to keep its own initial weights; return it."""
     if c.initialization != "own":
         initialize(network, c.initialization, c.init_gain)
     return network
 
 
 def create_adam(c: TrainConfig, role: str, *networks: nn.Module) -> torch.optim.Adam:
-    """Create one Adam over the weights of all `networks`.
+    """Create one Adam optimizer over the weights of all `networks`.
 
     Args:
-        role: `g` or `d`, whose learning rate and betas it takes.
+        role: `g` for generators or `d` for discriminators; it selects the learning rate and the betas.
     """
     weights = chain.from_iterable(network.parameters() for network in networks)
-    lr, betas = c.rates(role)
+    lr, betas = c.learning_rate_and_betas(role)
     return torch.optim.Adam(weights, lr=lr, betas=betas, fused=True)
 
 
 def forward_batched(network: nn.Module, *batches: Tensor) -> tuple[Tensor, ...]:
-    """Apply a network to batches: in one pass, where they are of one size and no norm mixes images.
+    """Apply a network to several batches, in one forward pass where possible, which is faster.
 
-    The same within rounding, and quicker than a pass for each.
+    The batches must have the same size for that, and the network no batch norm, which would mix their
+    statistics. The results are the same up to rounding.
     """
-    sizes = {batch.shape for batch in batches}
-    if len(sizes) > 1 or any(isinstance(module, BatchNorm) for module in network.modules()):
+    shapes = {batch.shape for batch in batches}
+    if len(shapes) > 1 or any(isinstance(module, BatchNorm) for module in network.modules()):
         return tuple(network(batch) for batch in batches)
     output: Tensor = network(torch.cat(batches))
     return output.chunk(len(batches))

@@ -1,4 +1,4 @@
-"""What models know of themselves, from the settings that trained them."""
+"""Build the config of a finished model from the settings that trained it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from translate.config import ImageTrainConfig, ModelConfig, Route, TrainingScale, TranslationConfig
 from translate.networks import Generator
 
-RESIZED = ("resize_and_crop", "scale_width", "scale_width_and_crop")
+RESIZING_PREPROCESSES = ("resize_and_crop", "scale_width", "scale_width_and_crop")
 
 
 def translation_model(paired: bool) -> Any:
-    """Return a builder of the configs of models that translate between A and B."""
+    """Return a function that builds the config of a model that translates between A and B."""
 
     def build(
         c: TranslationConfig, generators: Mapping[str, Generator], facts: Mapping[str, Any]
@@ -33,9 +33,9 @@ def translation_model(paired: bool) -> Any:
 
 
 def common_model_fields(c: ImageTrainConfig, generators: Mapping[str, Generator]) -> dict[str, Any]:
-    """Return what models of all kinds know of their generator and of their training."""
+    """Return the fields of a model's config that describe its generator and its training."""
     generator = next(iter(generators.values()))
-    resize_to = c.resize_to if c.preprocess in RESIZED else None
+    resize_to = c.resize_to if c.preprocess in RESIZING_PREPROCESSES else None
     return {
         "generator": generator.spec,
         "size_multiple": generator.size_multiple,

@@ -1,6 +1,7 @@
-"""The only list of methods: a name, and where its settings and its task are found when they are used.
+"""The registry of training methods, the only list of them.
 
-Other packages add methods by the entry point group `translate.methods`: a name, and a `Method`.
+Settings and tasks are imported when they are used. Other packages register a method by an entry point of the
+group `translate.methods`, whose object is a `Method`.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ ENTRY_POINTS = "translate.methods"
 
 @dataclass(frozen=True)
 class Method:
-    """A trainable method.
+    """A registered training method.
 
     Attributes:
-        about: a few words for help, after "Train".
-        config: `module:Class` of its settings; the module imports no torch.
-        task: `module:NAME` of its task.
+        about: a few words for the help, after "Train".
+        config: `module:Class` of the settings; the module imports no torch.
+        task: `module:NAME` of the task.
     """
 
     about: str
@@ -35,32 +36,32 @@ class Method:
     task: str
 
     def config_class(self) -> type[TrainConfig]:
-        """Import the class of its settings."""
-        kind: type[TrainConfig] = _named(self.config)
-        return kind
+        """Import the class of the settings."""
+        config_class: type[TrainConfig] = _import_object(self.config)
+        return config_class
 
     def load_task(self) -> Task:
-        """Import its data, trainer and validation, and torch with them."""
-        task: Task = _named(self.task)
+        """Import the task, and torch with it."""
+        task: Task = _import_object(self.task)
         return task
 
 
-def _in(folder: str, about: str, config: str, task: str = "TASK") -> Method:
+def _method(folder: str, about: str, config: str, task: str = "TASK") -> Method:
     module = f"translate.methods.{folder}"
     return Method(about, f"{module}.config:{config}", f"{module}.task:{task}")
 
 
 METHODS = {
-    "pix2pix": _in("pix2pix", "paired translation", "Pix2PixConfig"),
-    "cyclegan": _in("cyclegan", "unpaired translation", "CycleGANConfig"),
-    "colorize": _in("colorize", "colour for gray photos", "ColorizeConfig"),
-    "inpaint": _in("inpaint", "filling holes in photos", "InpaintConfig"),
-    "gan": _in("gan", "images from noise", "GANConfig", "GAN_TASK"),
-    "dcgan": _in("gan", "images from noise, by convolutions", "DCGANConfig", "GAN_TASK"),
-    "cgan": _in("gan", "images of a class", "CGANConfig", "CGAN_TASK"),
-    "wgan": _in("gan", "images from noise, by distance", "WGANConfig", "WGAN_TASK"),
-    "wgan-gp": _in("gan", "the same, with a gradient penalty", "WGANGPConfig", "WGANGP_TASK"),
-    "infogan": _in("gan", "images from codes that are found", "InfoGANConfig", "INFOGAN_TASK"),
+    "pix2pix": _method("pix2pix", "paired image-to-image translation", "Pix2PixConfig"),
+    "cyclegan": _method("cyclegan", "unpaired image-to-image translation", "CycleGANConfig"),
+    "colorize": _method("colorize", "colorization of gray photos", "ColorizeConfig"),
+    "inpaint": _method("inpaint", "inpainting of holes in photos", "InpaintConfig"),
+    "gan": _method("gan", "image generation from noise", "GANConfig", "GAN_TASK"),
+    "dcgan": _method("gan", "image generation by a convolutional GAN", "DCGANConfig", "GAN_TASK"),
+    "cgan": _method("gan", "image generation by class", "CGANConfig", "CGAN_TASK"),
+    "wgan": _method("gan", "image generation by the Wasserstein distance", "WGANConfig", "WGAN_TASK"),
+    "wgan-gp": _method("gan", "a WGAN with gradient penalty", "WGANGPConfig", "WGANGP_TASK"),
+    "infogan": _method("gan", "image generation with learned codes", "InfoGANConfig", "INFOGAN_TASK"),
 }
 
 
@@ -73,8 +74,8 @@ def find_method(name: str) -> Method:
     """Find a method by its name.
 
     Raises:
-        UsageError: there is none.
-        TranslateError: the package that brings it cannot be imported.
+        UsageError: there is no such method.
+        TranslateError: the package of the method cannot be imported.
     """
     if name in METHODS:
         return METHODS[name]
@@ -83,10 +84,10 @@ def find_method(name: str) -> Method:
     point = _entry_points()[name]
     try:
         method = point.load()
-    except Exception as error:  # a package of somebody else may raise anything
+    except Exception as error:  # Another package may raise anything.
         raise TranslateError(
             f"the method {name!r} cannot be imported from {point.value} ({error}):"
-            " mend or remove that package"
+            " fix or uninstall that package"
         ) from error
     if not isinstance(method, Method):
         raise TranslateError(
@@ -98,11 +99,12 @@ def find_method(name: str) -> Method:
 
 @cache
 def _entry_points() -> dict[str, importlib.metadata.EntryPoint]:
-    """Return the methods of other packages that are installed, by name."""
-    found = importlib.metadata.entry_points(group=ENTRY_POINTS)
-    return {point.name: point for point in sorted(found, key=lambda point: point.name)}
+    """Return the entry points of the methods of other packages that are installed, by name."""
+    points = importlib.metadata.entry_points(group=ENTRY_POINTS)
+    return {point.name: point for point in sorted(points, key=lambda point: point.name)}
 
 
-def _named(place: str) -> Any:
-    module, _, name = place.partition(":")
+def _import_object(path: str) -> Any:
+    """Import an object by its path, `module:NAME`."""
+    module, _, name = path.partition(":")
     return getattr(importlib.import_module(module), name)

@@ -1,4 +1,4 @@
-"""The contract of a task: data, trainer, validation and the model that comes of it."""
+"""The interface of a task: a method's dataset, trainer, validation and finished model."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from translate.networks import Generator
 
 @dataclass(frozen=True)
 class TaskData:
-    """The datasets of a run, and what a person should be told about them.
+    """The training and validation set of a run.
 
     Attributes:
-        validation: images by which a model is validated.
-        settings: settings that follow from the data.
-        facts: what a model should know of it.
+        summary: the dataset in a few words, for the log and the finished model.
+        notes: lines to log about the dataset, such as images that were left out.
+        fingerprint: a hash by which a resumed run checks that the images are still the same.
+        settings: settings that follow from the dataset.
+        facts: what the finished model stores about the dataset, such as its classes.
     """
 
     train: SampleDataset
@@ -35,51 +37,53 @@ class TaskData:
 
 @dataclass(frozen=True)
 class ValidationResult:
-    """What a model makes of the validation set.
+    """The result of a validation.
 
     Attributes:
-        sheet: (H, W, 3), images of it.
+        sheet: a sample sheet of a few images, (H, W, 3) uint8.
+        scores: validation scores by name.
     """
 
     sheet: Pixels
     scores: dict[str, float]
 
 
-History = Sequence[Mapping[str, float]]  # validation scores of a run, the newest last, each with its `step`
+History = Sequence[Mapping[str, float]]  # All validation scores of a run, each with its `step`, newest last.
 BuildModel = Callable[[Any, Mapping[str, Generator], Mapping[str, Any]], ModelConfig]
 
 
 @dataclass(frozen=True)
 class BestScore:
-    """The validation score that marks the best checkpoint."""
+    """The validation score that selects the best checkpoint."""
 
     name: str
-    less_is_better: bool = True
+    lower_is_better: bool = True
 
 
-def no_remarks(history: History) -> list[str]:
-    """Return no remarks."""
+def no_warnings(history: History) -> list[str]:
+    """Return no warnings."""
     return []
 
 
-def same_settings(c: Any, progress: StepProgress) -> Mapping[str, Any]:
+def constant_settings(c: Any, progress: StepProgress) -> Mapping[str, Any]:
     """Return no settings that change during a run."""
     return {}
 
 
 @dataclass(frozen=True)
 class Task:
-    """Everything by which one method differs from another.
+    """Everything that the training loop must know about a method.
 
     Attributes:
         trainer: builds the trainer from the config.
-        data: finds, checks and wraps the data set.
-        validate: a model and the validation set -> a sheet and named scores.
-        model: config, generators by name and the data's facts -> what the finished model knows of itself.
-        best: the score that marks the best checkpoint, if one can be trusted for that.
-        remarks: what a person should be told in words of the newest scores, knowing those before.
-        settings_at: the settings of the data that change during a run (image size, batch size); where they
-            do, the data is found anew with them.
+        data: finds and checks the dataset.
+        validate: scores a model on the validation set, and renders a sample sheet.
+        model: builds the finished model's config from the training config, the generators by name, and the
+            facts of the dataset.
+        best: the score that selects the best checkpoint; None if no score is reliable enough for that.
+        warnings: returns lines to log after a validation, such as a warning of mode collapse.
+        settings_at: returns the settings of the dataset at a point of the run, where they change during it
+            (image size and batch size in progressive growing); the dataset is then found again.
     """
 
     trainer: Callable[[Any], Trainer]
@@ -87,5 +91,5 @@ class Task:
     validate: Callable[[Model, SampleDataset, Precision], ValidationResult]
     model: BuildModel
     best: BestScore | None = None
-    remarks: Callable[[History], list[str]] = no_remarks
-    settings_at: Callable[[Any, StepProgress], Mapping[str, Any]] = same_settings
+    warnings: Callable[[History], list[str]] = no_warnings
+    settings_at: Callable[[Any, StepProgress], Mapping[str, Any]] = constant_settings

@@ -1,4 +1,4 @@
-"""The contract of a trainer: networks, optimizers, and one step of training."""
+"""The interface of a trainer: its networks, its optimizers, and one step of training."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from translate.networks import Generator
 
 @dataclass(frozen=True)
 class StepProgress:
-    """Where a run stands before a step.
+    """The progress of a run as a trainer sees it at the start of a step.
 
-    Python numbers choose the kind of a step (`Trainer.variant`); what enters its arithmetic is taken from
-    the tensors, which stay where they are in memory, so that a captured step sees them change.
+    The Python numbers select the kind of a step (`Trainer.variant`). Arithmetic takes the tensors, which stay
+    in place on the device, so that a step captured as a CUDA graph sees their new values. The training loop
+    itself counts steps and seconds by `TrainingProgress`.
 
     Attributes:
-        step: steps taken before.
-        epoch: epochs finished before.
-        fraction: of the run that is behind, 0 to 1.
-        step_tensor, fraction_tensor: the same as tensors of the device, () float32.
+        step: number of steps taken before.
+        epoch: number of finished epochs.
+        fraction: finished fraction of the run, 0 to 1.
+        step_tensor, fraction_tensor: the same as tensors on the device, () float32.
     """
 
     step: int = 0
@@ -35,36 +36,37 @@ class StepProgress:
 
 
 class Update(Protocol):
-    """How a step moves its weights: hides zero_grad, loss scaling, gradient clipping and averaging."""
+    """The function by which a step updates its weights.
+
+    It hides backward, mixed-precision loss scaling, gradient clipping, gradient accumulation, the all-reduce
+    of distributed training, and zero_grad.
+    """
 
     def __call__(self, name: str, loss: Tensor, *, when: Tensor | None = None) -> None:
-        """Take one step of the optimizer `name` down `loss`, with the gradients accumulated before.
+        """Take one step of the optimizer `name` on `loss`, with the gradients that were accumulated before.
 
-        The loss moves the weights of this optimizer only, whichever networks it went through;
-        `freeze_weights` spares the others' gradients. With `--accumulate`, all optimizers step after the
-        last microbatch.
+        Only the weights of this optimizer get gradients, whichever networks the loss went through;
+        `freeze_weights` also saves the computation of the others. With `--accumulate` (gradient
+        accumulation), all optimizers step after the last microbatch.
 
         Args:
             when: () bool; where it is false, weights and optimizer state stay as they were.
         """
 
     def accumulate(self, name: str, loss: Tensor) -> None:
-        """Add the gradient of `loss` for the next update of that name.
-
-        What the loss holds in memory is free once it is handed over.
-        """
+        """Add the gradient of `loss` to those of the next update of that name, and free its graph."""
 
 
 class Trainer(nn.Module):
-    """A method: its networks, how they are optimised and what one step of training is.
+    """A base class of methods: networks, their optimizers, and one step of training.
 
-    A step is capturable: it reads no tensor on the host, does not branch on a tensor's value, and draws
-    randomness from torch's generators or gets it in the batch. Its constants are buffers or are made on the
-    batch's device, which is torch's meta device where memory is estimated.
+    A step can be captured as a CUDA graph: it reads no tensor on the host, does not branch on a tensor's
+    value, and draws random numbers from torch's generators or gets them in the batch. Constants are buffers
+    or are created on the batch's device, which is torch's meta device while memory is estimated.
 
     Attributes:
-        optimizers: by the name that `step` gives to `update`.
-        generators: what a finished model consists of, by name.
+        optimizers: by the name that `step` passes to `update`.
+        generators: the networks of the finished model, by name.
     """
 
     optimizers: dict[str, torch.optim.Optimizer]
@@ -72,24 +74,27 @@ class Trainer(nn.Module):
 
     @property
     def networks(self) -> dict[str, nn.Module]:
-        """The networks that are trained, by name; frozen backbones (`losses.freeze`) have no parameters."""
+        """Return the networks that are trained, by name; a frozen backbone has no parameters."""
         return {name: child for name, child in self.named_children() if any(True for _ in child.parameters())}
 
     def step(self, batch: dict[str, Tensor], update: Update, progress: StepProgress) -> dict[str, Tensor]:
-        """Train on a batch of (N, C, H, W) in [-1, 1]; return the losses, scalars by name."""
+        """Train on a batch of (N, C, H, W) images in [-1, 1]; return the losses to log, scalars by name."""
         raise NotImplementedError
 
     def variant(self, progress: StepProgress) -> Hashable:
-        """Return the kind of the next step, where steps differ (a new level, a regularisation now and then).
+        """Return the kind of the next step, where steps differ (a new level, a lazy regularization).
 
-        Of each kind the engine keeps one graph or compiled program.
+        The engine keeps one CUDA graph or compiled program for each kind.
         """
         return 0
 
 
 @contextmanager
 def freeze_weights(*networks: nn.Module) -> Iterator[None]:
-    """Let the networks pass gradients through and gather none; afterwards they have the flags of before."""
+    """Turn off the gradients of the networks' weights inside the context; their inputs still get gradients.
+
+    Afterwards each weight has the `requires_grad` that it had before.
+    """
     flags = [(weight, weight.requires_grad) for network in networks for weight in network.parameters()]
     for weight, _ in flags:
         weight.requires_grad_(False)

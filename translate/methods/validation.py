@@ -1,4 +1,4 @@
-"""Validation: a model applied to the validation set, its scores, and a sheet of the same few images."""
+"""Validation: score a model on the validation set, and render a sample sheet of its first images."""
 
 from __future__ import annotations
 
@@ -14,39 +14,43 @@ from translate.images import Pixels, contact_sheet, to_pixels, to_tensor
 from translate.methods.task import ValidationResult
 from translate.models import Model, Precision
 
-SHOWN, SCORED, SIDE = 8, 50, 128
+SHEET_IMAGES = 8  # Images in a sample sheet.
+SCORED_IMAGES = 50  # Images whose mean score may select the best checkpoint.
+SHEET_SIDE = 128  # Longest side of an image in a sample sheet, in pixels.
 
 Generators = Mapping[str, nn.Module]
-Shown = dict[str, Tensor]
+Columns = dict[str, Tensor]  # Columns of a sample sheet: images, (N, 3, H, W) in [-1, 1], by title.
 
 
 @dataclass(frozen=True)
 class Validation:
-    """Apply a model to the images of the validation set one by one.
+    """A validation that applies the generators to the images of the validation set one by one.
 
     Args:
-        show: generators and a batch of (N, 3, H, W) in [-1, 1] -> the columns of a sample sheet.
-        score: those columns -> named scores; their means are given.
-        count: images that are scored, of which the first few are shown.
+        make_columns: applies the generators to a batch of (N, 3, H, W) images in [-1, 1], and returns the
+            columns of the sample sheet.
+        score: returns named scores of these columns; they are averaged over the images.
+        count: images to score, of which the first few are in the sample sheet.
     """
 
-    show: Callable[[Generators, Sample], Shown]
-    score: Callable[[Shown], dict[str, float]]
-    count: int = SHOWN
+    make_columns: Callable[[Generators, Sample], Columns]
+    score: Callable[[Columns], dict[str, float]]
+    count: int = SHEET_IMAGES
 
     @torch.no_grad()
     def __call__(self, model: Model, data: SampleDataset, precision: Precision) -> ValidationResult:
-        columns: dict[str, list[Pixels]] = defaultdict(list)
-        totals: dict[str, float] = defaultdict(float)
+        """Score a model on the validation set, and render the sample sheet."""
+        sheet: dict[str, list[Pixels]] = defaultdict(list)
+        means: dict[str, float] = defaultdict(float)
         generators = dict(model.generators.items())
         count = min(self.count, len(data))
         for index in range(count):
             sample = data[SampleKey(0, index)]
             batch = {name: to_tensor(image[None].to(precision.device)) for name, image in sample.items()}
             with precision.autocast():
-                shown = self.show(generators, batch)
-            for name, value in self.score(shown).items():
-                totals[name] += value / count
-            for name, image in shown.items() if index < SHOWN else ():
-                columns[name].append(to_pixels(image[0]))
-        return ValidationResult(contact_sheet(columns, side=SIDE), dict(totals))
+                columns = self.make_columns(generators, batch)
+            for name, value in self.score(columns).items():
+                means[name] += value / count
+            for name, image in columns.items() if index < SHEET_IMAGES else ():
+                sheet[name].append(to_pixels(image[0]))
+        return ValidationResult(contact_sheet(sheet, side=SHEET_SIDE), dict(means))

@@ -1,1 +1,1 @@
-"""The loop that trains any method: session, log, schedule, memory; `step` and `runs` below it."""
+"""Training, one engine for all methods: session, training loop, schedule, log; below it `step` and `runs`."""

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, taken at the end of a step instead of in its middle."""
+"""Ctrl-C (SIGINT) and SIGTERM during training: the run stops at the end of the current step, and is saved."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupt:
-    """A context in which a first signal only sets `signal`; a second one interrupts as usual.
+    """A context in which the first signal only sets `signal`, and a second one interrupts as usual.
 
-    The processes that torchrun started get from it what the terminal sends to all of them already, and it
-    ends them itself after half a minute: there, a second signal means no more than the first.
+    Under torchrun a second signal does nothing more, because a process may get the same Ctrl-C twice: from
+    the terminal and from torchrun, which kills its processes after half a minute anyway.
 
     Attributes:
-        signal: the number of the signal that asked for the end; 0 while none did.
+        signal: number of the signal that asked to stop; 0 if there was none.
 
     Raises:
-        KeyboardInterrupt: one came before, and was swallowed.
+        KeyboardInterrupt: a signal came before, and a library swallowed its exception.
     """
 
     def __init__(self) -> None:
@@ -33,19 +33,21 @@ class Interrupt:
     def __enter__(self) -> Self:
         if signals.interrupted:
             raise KeyboardInterrupt
-        if threading.current_thread() is threading.main_thread():  # Python allows it nowhere else
-            self.handlers = {number: signal.signal(number, self._note) for number in SIGNALS}
+        # Python allows signal handlers in the main thread only.
+        if threading.current_thread() is threading.main_thread():
+            self.handlers = {number: signal.signal(number, self._handle) for number in SIGNALS}
         return self
 
     def __exit__(self, *_: object) -> None:
         self._restore_handlers()
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.signal:
             return
         self.signal = number
+        # A signal handler must not use Python's buffered streams, so write to stderr directly.
         if distributed.world_size() == 1:
-            os.write(2, b"\nstopping after this step; once more stops at once, without saving\n")
+            os.write(2, b"\nstopping after this step; a second signal stops at once, without saving\n")
             self._restore_handlers()
         elif distributed.rank() == 0:
             os.write(2, b"\nstopping after this step\n")

@@ -1,4 +1,4 @@
-"""How much memory a training step will take, without taking it; and what to do where it is too much."""
+"""Estimate the memory of a training step without running it, and suggest settings that need less."""
 
 from __future__ import annotations
 
@@ -17,75 +17,77 @@ from translate.methods.trainer import StepProgress, Trainer
 from translate.training.step.recompute import recompute_generators
 
 
-def estimate(trainer: Trainer, c: TrainConfig, sample: Sample, half: bool) -> int:
-    """Estimate the bytes that training holds at its peak: weights, Adam's two averages, the EMA, and what a
-    step holds of activations and gradients.
+def estimate_memory(trainer: Trainer, c: TrainConfig, sample: Sample, half: bool) -> int:
+    """Estimate the peak memory of training, in bytes.
 
-    The step is walked through on torch's meta device, where tensors have shapes and no content.
+    It is the sum of weights, gradients, Adam's moments, the EMA, and the activations of a step. The step runs
+    on torch's meta device, where tensors have shapes but no data.
 
     Args:
-        trainer: turned into a meta module by this; not to be used afterwards.
-        sample: one of the data, whose shapes count.
-        half: whether activations are kept in 16 bits.
+        trainer: moved to the meta device by this, and not usable afterwards.
+        sample: a sample of the dataset, for its shapes.
+        half: whether mixed precision keeps activations in 16 bits.
     """
     trainer.to("meta")
     weights: int = sum(weight.nbytes for weight in trainer.parameters())
-    averages: int = sum(weight.nbytes for g in trainer.generators.values() for weight in g.parameters())
+    ema: int = sum(weight.nbytes for g in trainer.generators.values() for weight in g.parameters())
     if c.recompute:
         recompute_generators(trainer)
-    count = c.batch_size * c.batches_per_step // c.accumulation_steps
-    batch = {name: _meta_batch(part, count) for name, part in sample.items()}
+    batch_size = c.batch_size * c.batches_per_step // c.accumulation_steps
+    batch = {name: _meta_batch(tensor, batch_size) for name, tensor in sample.items()}
     progress = StepProgress(
         step_tensor=torch.zeros((), device="meta"), fraction_tensor=torch.zeros((), device="meta")
     )
     with _LiveMemory() as memory:
         trainer.step(batch, _MetaUpdates(trainer), progress)
-    return int(3 * weights + averages + memory.peak // (2 if half else 1))
+    return int(3 * weights + ema + memory.peak // (2 if half else 1))
 
 
 def free_memory(device: torch.device) -> int:
-    """Return the bytes that a device has left, by its own word."""
+    """Return the free memory of a device, in bytes."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return int(psutil.virtual_memory().available)
 
 
-def out_of_memory(error: BaseException) -> bool:
-    """Return whether an error of torch or of Python says that memory ran out."""
-    words = str(error).lower()
-    lacking = "out of memory" in words or "can't allocate memory" in words or "not enough memory" in words
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or lacking
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error of torch or Python means that there is not enough memory."""
+    text = str(error).lower()
+    phrases = ("out of memory", "can't allocate memory", "not enough memory")
+    is_memory_error = isinstance(error, (MemoryError, torch.OutOfMemoryError))
+    return is_memory_error or any(phrase in text for phrase in phrases)
 
 
-def not_enough_memory(c: TrainConfig, device: torch.device) -> str:
-    """Say that a step did not fit, and what helps."""
-    free = f"{free_memory(device) / 2**20:.0f} MiB are free now"
+def out_of_memory_message(c: TrainConfig, device: torch.device) -> str:
+    """Return the error message of a step that ran out of memory."""
+    free = f"{free_memory(device) / 2**20:.0f} MiB are free"
     return (
-        f"a step does not fit into the memory of {device} ({free});"
-        f" what was saved is whole; in another --out, {remedies(c)}"
+        f"a training step does not fit into the memory of {device} ({free}); checkpoints are intact:"
+        f" start a run in another --out, and {memory_remedies(c)}"
     )
 
 
-def remedies(c: TrainConfig) -> str:
-    """Name the settings that need less, the cheapest first."""
-    ways = []
+def memory_remedies(c: TrainConfig) -> str:
+    """Name the settings that would need less memory, the ones that cost least first."""
+    remedies = []
     if isinstance(c, ImageTrainConfig):
-        ways += [f"--accumulate {c.batch_size} (the same batch in parts)"] * (c.batch_size > c.accumulate)
+        if c.batch_size > c.accumulate:
+            remedies.append(f"--accumulate {c.batch_size} (gradient accumulation)")
     elif c.batch_size > 2:
-        ways.append(f"--batch-size {c.batch_size // 2}")
+        remedies.append(f"--batch-size {c.batch_size // 2}")
     if not c.recompute:
-        ways.append("--recompute (forgets layers and computes them again)")
-    return f"use {', '.join([*ways, f'an --image-size under {c.image_size}'])}"
+        remedies.append("--recompute (gradient checkpointing)")
+    return f"use {', or '.join([*remedies, f'an --image-size under {c.image_size}'])}"
 
 
-def _meta_batch(part: Tensor, count: int) -> Tensor:
-    """Return as many of a part of a sample on the meta device, images as numbers in [-1, 1]."""
-    kind = torch.float32 if part.dtype == torch.uint8 else part.dtype
-    return torch.empty(count, *part.shape, dtype=kind, device="meta")
+def _meta_batch(tensor: Tensor, batch_size: int) -> Tensor:
+    """Return a batch of such tensors on the meta device; images become float32."""
+    dtype = torch.float32 if tensor.dtype == torch.uint8 else tensor.dtype
+    return torch.empty(batch_size, *tensor.shape, dtype=dtype, device="meta")
 
 
 class _MetaUpdates:
-    """Updates that take gradients and move nothing."""
+    """An `update` that computes gradients, and leaves the weights as they are."""
 
     def __init__(self, trainer: Trainer) -> None:
         self.trainer = trainer
@@ -101,29 +103,29 @@ class _MetaUpdates:
 
 
 class _LiveMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the bytes of the tensors that operations make, as long as anybody holds them."""
+    """A dispatch mode that counts the bytes of the new tensors that are alive, and their peak."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.live: dict[int, int] = {}  # bytes by storage
-        self.now = self.peak = 0
+        self.live: dict[int, int] = {}  # Bytes by storage.
+        self.total = self.peak = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
-        known = {leaf.untyped_storage()._cdata for leaf in tree_leaves(args) if isinstance(leaf, Tensor)}
+        inputs = {leaf.untyped_storage()._cdata for leaf in tree_leaves(args) if isinstance(leaf, Tensor)}
         for leaf in tree_leaves(out):
-            if isinstance(leaf, Tensor) and leaf.untyped_storage()._cdata not in known:
-                self._count(leaf.untyped_storage())
+            if isinstance(leaf, Tensor) and leaf.untyped_storage()._cdata not in inputs:
+                self._add(leaf.untyped_storage())
         return out
 
-    def _count(self, storage: torch.UntypedStorage) -> None:
+    def _add(self, storage: torch.UntypedStorage) -> None:
         key = storage._cdata
         if key in self.live:
             return
         self.live[key] = storage.nbytes()
-        self.now += storage.nbytes()
-        self.peak = max(self.peak, self.now)
-        weakref.finalize(storage, self._forget, key)
+        self.total += storage.nbytes()
+        self.peak = max(self.peak, self.total)
+        weakref.finalize(storage, self._remove, key)
 
-    def _forget(self, key: int) -> None:
-        self.now -= self.live.pop(key)
+    def _remove(self, key: int) -> None:
+        self.total -= self.live.pop(key)

@@ -1,4 +1,4 @@
-"""How long a run is, and the course of its learning rate."""
+"""The training budget (the length of a run) and the learning-rate schedule."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from translate.config import TrainConfig
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """Where a run stands: steps taken and seconds spent on them."""
+    """The progress of a run as the training loop counts it: steps taken, and seconds spent on them.
+
+    A trainer's step gets a `StepProgress` instead.
+    """
 
     step: int = 0
     seconds: float = 0.0
@@ -18,55 +21,76 @@ class TrainingProgress:
 
 @dataclass(frozen=True)
 class TrainingBudget:
-    """The end of a run, counted in epochs, steps or seconds."""
+    """The length of a run in epochs, steps or minutes, whichever the settings give.
+
+    A run ends when its budget is reached. There is no early stopping.
+    """
 
     c: TrainConfig
     steps_per_epoch: int
 
     @property
     def steps(self) -> int | None:
-        """Steps in all, or None where the run ends by the clock."""
+        """Return the number of steps of the run; None if its length is given in minutes."""
         if self.c.minutes:
             return None
         return self.c.steps or self.c.epochs * self.steps_per_epoch
 
-    def epoch(self, at: TrainingProgress) -> int:
-        """Return how many epochs are behind."""
-        return at.step // self.steps_per_epoch
+    @property
+    def total(self) -> float:
+        """Return the length of the run in its unit, steps or seconds."""
+        return 60 * self.c.minutes if self.c.minutes else self.steps or 1
 
-    def done(self, at: TrainingProgress) -> bool:
+    @property
+    def unit(self) -> str:
+        """Return the unit in which the run is counted: `steps` or `seconds`."""
+        return "seconds" if self.c.minutes else "steps"
+
+    def done_units(self, progress: TrainingProgress) -> float:
+        """Return how many steps or seconds of the run are done."""
+        return progress.seconds if self.c.minutes else progress.step
+
+    def epoch(self, progress: TrainingProgress) -> int:
+        """Return the number of finished epochs."""
+        return progress.step // self.steps_per_epoch
+
+    def is_reached(self, progress: TrainingProgress) -> bool:
         """Return whether the run has reached its end."""
-        return self.fraction(at) >= 1
+        return self.fraction(progress) >= 1
 
-    def fraction(self, at: TrainingProgress) -> float:
-        """Return the part of the run that is behind, 0 to 1."""
-        return at.seconds / (60 * self.c.minutes) if self.c.minutes else at.step / (self.steps or 1)
+    def fraction(self, progress: TrainingProgress) -> float:
+        """Return the fraction of the run that is done, 0 to 1."""
+        return self.done_units(progress) / self.total
 
-    def seconds_left(self, at: TrainingProgress, steps_a_second: float) -> float:
-        if self.c.minutes:
-            return max(0.0, 60 * self.c.minutes - at.seconds)
-        return ((self.steps or 0) - at.step) / steps_a_second
+    def seconds_left(self, progress: TrainingProgress, steps_per_second: float) -> float:
+        """Return the time until the end of the run, in seconds, at a given rate."""
+        left = self.total - self.done_units(progress)
+        return max(0.0, left) if self.c.minutes else left / steps_per_second
 
-    def rate(self, at: TrainingProgress) -> float:
-        """Return the factor of the learning rate for the next step.
+    def learning_rate_factor(self, progress: TrainingProgress) -> float:
+        """Return the factor of the learning rates for the next step, by the learning-rate schedule.
 
-        Lengths in epochs change it from epoch to epoch, as the reference does, others from step to step.
+        Where the length is given in epochs, it changes from epoch to epoch, as in the reference
+        implementation; otherwise it changes from step to step.
         """
         if self.c.minutes:
-            done, total = at.seconds, 60 * self.c.minutes
+            done, total = progress.seconds, 60 * self.c.minutes
         elif self.c.steps:
-            done, total = at.step, self.c.steps
+            done, total = progress.step, self.c.steps
         else:
-            done, total = self.epoch(at), self.c.epochs
-        return learning_rate_factor(self.c.lr_schedule, done, total, self.c.lr_decay)
+            done, total = self.epoch(progress), self.c.epochs
+        return schedule_factor(self.c.lr_schedule, done, total, self.c.lr_decay)
 
 
-def learning_rate_factor(schedule: str, done: float, total: float, decay: float) -> float:
-    """Return the factor of the learning rate after `done` of `total` units (epochs, steps or seconds).
+def schedule_factor(schedule: str, done: float, total: float, decay: float) -> float:
+    """Return the factor of a learning-rate schedule after `done` of `total` units (epochs, steps or seconds).
 
-    `linear` is 1 until the last `decay` share and falls from there towards 0, which it would
-    reach just after the end: the reference's curve, one epoch later, so that no epoch is idle.
-    `cosine` falls from 1 to 0 (arXiv:1608.03983); `step` is divided by 10 at each quarter.
+    Args:
+        schedule: `constant` is always 1. `linear` is 1 at first, and falls towards 0 over the last part of
+            the run; it would reach 0 just after the end. That is the reference's schedule, one epoch later,
+            so that no epoch has a learning rate of 0. `cosine` falls from 1 to 0 (arXiv:1608.03983). `step`
+            is divided by 10 after each quarter.
+        decay: fraction of the run over which `linear` falls.
     """
     if schedule == "linear":
         falling = decay * total

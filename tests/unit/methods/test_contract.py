@@ -1,4 +1,4 @@
-"""What every registered method keeps of the contract: its step can be captured, compiled and recomputed."""
+"""The step of every registered method can be captured as a graph, compiled and recomputed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from translate.images import to_tensor
 from translate.methods.registry import METHODS, find_method
 from translate.methods.task import Task, TaskData
 from translate.methods.trainer import StepProgress
-from translate.training.memory import estimate
+from translate.training.memory import estimate_memory
 from translate.training.step.stepper import Stepper
 
 SMALL: dict[str, Any] = {
@@ -47,43 +47,46 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return demo(tmp_path_factory.mktemp("contract") / "data")
 
 
-def prepared(name: str, data: Path, **settings: Any) -> tuple[Task, TrainConfig, TaskData]:
+def load_task(name: str, data: Path, **settings: Any) -> tuple[Task, TrainConfig, TaskData]:
+    """Return the task of a method, its config, and its dataset."""
     method = find_method(name)
-    kind = method.config_class()
-    own = {key: value for key, value in NETWORKS.items() if key in kind.__dataclass_fields__}
-    c = kind(data=str(data), cache_size=0, **{**SMALL, **own, **settings})
+    config_class = method.config_class()
+    own = {key: value for key, value in NETWORKS.items() if key in config_class.__dataclass_fields__}
+    c = config_class(data=str(data), cache_size=0, **{**SMALL, **own, **settings})
     task = method.load_task()
-    found = task.data(c)
-    return task, c.replace(**found.settings), found
+    task_data = task.data(c)
+    return task, c.replace(**task_data.settings), task_data
 
 
 def new_stepper(name: str, data: Path, **settings: Any) -> tuple[Stepper, Callable[[int], dict[str, Tensor]]]:
-    """A stepper, and its batches on the device, by number."""
-    task, c, found = prepared(name, data, **settings)
+    """Return a stepper, and a function that returns its batch of a number, on the device."""
+    task, c, task_data = load_task(name, data, **settings)
     torch.manual_seed(0)
     count = c.batch_size * c.batches_per_step
 
     def batch(number: int) -> dict[str, Tensor]:
-        samples = [found.train[SampleKey(number, index % len(found.train))] for index in range(count)]
-        parts = {key: torch.stack([sample[key] for sample in samples]) for key in samples[0]}
-        return {k: to_tensor(part) if part.dtype == torch.uint8 else part for k, part in parts.items()}
+        keys = [SampleKey(number, index % len(task_data.train)) for index in range(count)]
+        samples = [task_data.train[key] for key in keys]
+        tensors = {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
+        return {name: to_tensor(x) if x.dtype == torch.uint8 else x for name, x in tensors.items()}
 
     return Stepper(task.trainer(c), c), batch
 
 
 def prepare(stepper: Stepper, step: int) -> None:
-    stepper.prepare(step=step, fraction=step / STEPS, rate=1 - step / (STEPS + 5))
+    stepper.prepare(step=step, fraction=step / STEPS, learning_rate_factor=1 - step / (STEPS + 5))
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_recomputing_lowers_what_a_step_holds(name: str, data: Path) -> None:
-    task, c, found = prepared(name, data, batch_size=256)  # so that activations outweigh weights
-    sample = found.train[SampleKey(0, 0)]
-    kept, recomputed = (
-        estimate(task.trainer(c), c.replace(recompute=recompute), sample, half=False)
+def test_gradient_checkpointing_lowers_the_memory_of_a_step(name: str, data: Path) -> None:
+    # With this batch size, activations take more memory than weights.
+    task, c, task_data = load_task(name, data, batch_size=256)
+    sample = task_data.train[SampleKey(0, 0)]
+    plain, recomputed = (
+        estimate_memory(task.trainer(c), c.replace(recompute=recompute), sample, half=False)
         for recompute in (False, True)
     )
-    assert recomputed < kept
+    assert recomputed < plain
 
 
 @pytest.fixture
@@ -93,17 +96,17 @@ def fresh_dynamo() -> Iterator[None]:
     torch._dynamo.reset()
 
 
-# Dynamo looks at .grad itself.
+# Dynamo itself reads .grad.
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
 @pytest.mark.usefixtures("fresh_dynamo")
 @pytest.mark.parametrize("name", METHODS)
-def test_a_compiler_sees_every_network_that_a_step_calls(name: str, data: Path) -> None:
+def test_a_step_calls_every_network_so_that_it_can_be_compiled(name: str, data: Path) -> None:
     stepper, batch = new_stepper(name, data)
-    seen: set[str] = set()
+    compiled: set[str] = set()
 
     def backend(network: str) -> Callable[..., Any]:
         def compile_graph(graph: torch.fx.GraphModule, inputs: Any) -> Any:
-            seen.add(network)
+            compiled.add(network)
             return graph.forward
 
         return compile_graph
@@ -111,17 +114,19 @@ def test_a_compiler_sees_every_network_that_a_step_calls(name: str, data: Path) 
     for network, module in stepper.trainer.networks.items():
         module.compile(backend=backend(network), dynamic=False)
     stepper.step(batch(0))
-    assert seen == set(stepper.trainer.networks)
+    assert compiled == set(stepper.trainer.networks)
 
 
 class NoHostReads(TorchDispatchMode):
-    """Refuses operations whose answer the host must wait for."""
+    """A dispatch mode that refuses operations whose result the host must wait for."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         assert func not in HOST_READS, f"{func} reads a tensor on the host"
         if func in (aten.index.Tensor, aten.index_put_.default, aten.index_put.default):
             indices = [index for index in args[1] if index is not None]
-            assert all(index.dtype != torch.bool for index in indices), "a mask's size is read on the host"
+            assert all(index.dtype != torch.bool for index in indices), (
+                "the size of a boolean index is read on the host"
+            )
         return func(*args, **(kwargs or {}))
 
 
@@ -134,13 +139,13 @@ def test_no_variant_of_a_step_reads_a_tensor_on_the_host(name: str, data: Path) 
         variants[stepper.trainer.variant(progress)] = step
     for step in variants.values():
         prepare(stepper, step)
-        ready = batch(step)
+        images = batch(step)
         with NoHostReads():
-            stepper.run(ready)
+            stepper.run(images)
 
 
 class Recorder(TorchDispatchMode):
-    """Records the operations of a step, and replays them on the same storages, as a CUDA graph does."""
+    """A dispatch mode that records the operations of a step, and replays them as a CUDA graph does."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -153,15 +158,16 @@ class Recorder(TorchDispatchMode):
 
     @torch.no_grad()
     def replay(self) -> None:
+        """Repeat the operations, with the results in the same memory as before."""
         for func, args, kwargs, out in self.calls:
-            again = func(*args, **kwargs)
-            for old, new in zip(tree_leaves(out), tree_leaves(again), strict=True):
+            results = func(*args, **kwargs)
+            for old, new in zip(tree_leaves(out), tree_leaves(results), strict=True):
                 if isinstance(old, Tensor) and old.data_ptr() != new.data_ptr():
                     old.copy_(new)
 
 
 def tensors(stepper: Stepper) -> dict[str, Tensor]:
-    """All that a step changes."""
+    """Return all tensors that a step changes, by name."""
     state = {**stepper.trainer.state_dict(), **stepper.ema.state_dict()}
     for name, optimizer in stepper.trainer.optimizers.items():
         for number, values in optimizer.state_dict()["state"].items():
@@ -170,7 +176,7 @@ def tensors(stepper: Stepper) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_a_recorded_step_replays_to_the_bits_of_eager_ones(name: str, data: Path) -> None:
+def test_a_replayed_step_equals_an_eager_step_bitwise(name: str, data: Path) -> None:
     own = {"pool_size": 3} if name == "cyclegan" else {}
     eager, batch = new_stepper(name, data, **own)
     torch.manual_seed(1)
@@ -186,13 +192,13 @@ def test_a_recorded_step_replays_to_the_bits_of_eager_ones(name: str, data: Path
         prepare(captured, step)
         for part, new in zip(static.values(), batch(step).values(), strict=True):
             part.copy_(new)
-        if step < 2:  # the first steps make the optimizers' state
+        if step < 2:  # The first steps create the state of the optimizers.
             captured.run(static)
         elif step == 2:
             with recorder:
                 captured.run(static)
         else:
             recorder.replay()
-    expected, found = tensors(eager), tensors(captured)
-    assert expected.keys() == found.keys()
-    assert [key for key, value in expected.items() if not value.equal(found[key])] == []
+    expected, replayed = tensors(eager), tensors(captured)
+    assert expected.keys() == replayed.keys()
+    assert [key for key, value in expected.items() if not value.equal(replayed[key])] == []

@@ -1,4 +1,4 @@
-"""How a loss moves weights: rates, flags, accumulation, clipping."""
+"""Weight updates: learning rates, conditional updates, gradient accumulation, gradient clipping, freezing."""
 
 from __future__ import annotations
 
@@ -20,30 +20,38 @@ OPTIMIZERS = {
 }
 
 
-class Line(Trainer):
-    """Fits w x to the batch's y; `flags` says at which steps it may move."""
+def config(**settings: Any) -> Any:
+    c = find_method("pix2pix").config_class()
+    return c(**{"device": "cpu", "precision": "fp32", "batch_size": 4, "ema": 0, **settings})
 
-    def __init__(self, optimizer: str, flags: list[bool]) -> None:
+
+def fixed_batch() -> dict[str, Tensor]:
+    random = torch.Generator().manual_seed(7)
+    return {"x": torch.rand(4, 3, generator=random), "y": torch.rand(4, 1, generator=random)}
+
+
+class LinearRegression(Trainer):
+    """A trainer that fits w x to the batch's y; `flags` has the `when` of each step."""
+
+    def __init__(self, optimizer: str, flags: list[bool], scale: float = 1.0) -> None:
         super().__init__()
         self.w = torch.nn.Linear(3, 1)
-        self.flags = flags
+        self.flags, self.scale = flags, scale
         self.optimizers = {"w": OPTIMIZERS[optimizer](self.w.parameters())}
         self.generators = {}
 
     def step(self, batch: dict[str, Tensor], update: Update, progress: StepProgress) -> dict[str, Tensor]:
-        loss = (self.w(batch["x"]) - batch["y"]).square().mean()
+        loss = self.scale * (self.w(batch["x"]) - batch["y"]).square().mean()
         update("w", loss, when=torch.tensor(self.flags[progress.step]))
         return {"loss": loss}
 
 
 def fit(optimizer: str, flags: list[bool], **settings: Any) -> dict[str, Tensor]:
+    """Return weights and optimizer state after a step for each flag, from a fixed seed."""
     torch.manual_seed(0)
-    c = find_method("pix2pix").config_class()(device="cpu", precision="fp32", batch_size=4, ema=0, **settings)
-    stepper = Stepper(Line(optimizer, flags), c)
+    stepper = Stepper(LinearRegression(optimizer, flags), config(**settings))
     for step in range(len(flags)):
-        random = torch.Generator().manual_seed(7)  # the same batch each time
-        x, y = torch.rand(4, 3, generator=random), torch.rand(4, 1, generator=random)
-        stepper.step({"x": x, "y": y}, step=step)
+        stepper.step(fixed_batch(), step=step)
     state = stepper.trainer.optimizers["w"].state_dict()["state"]
     moments = {f"{n}.{k}": v for n, values in state.items() for k, v in values.items() if v is not None}
     return stepper.trainer.state_dict() | moments
@@ -51,73 +59,106 @@ def fit(optimizer: str, flags: list[bool], **settings: Any) -> dict[str, Tensor]
 
 @pytest.mark.parametrize("accumulate", [1, 2])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_a_step_under_a_false_flag_leaves_no_trace(optimizer: str, accumulate: int) -> None:
-    two = fit(optimizer, [True, True], accumulate=accumulate)
+def test_an_update_whose_condition_is_false_changes_nothing(optimizer: str, accumulate: int) -> None:
+    two_updates = fit(optimizer, [True, True], accumulate=accumulate)
     with_pauses = fit(optimizer, [False, True, False, True, False], accumulate=accumulate)
-    assert two.keys() == with_pauses.keys()
-    for name, value in two.items():
+    assert two_updates.keys() == with_pauses.keys()
+    for name, value in two_updates.items():
         torch.testing.assert_close(with_pauses[name], value, rtol=0, atol=0)
-    assert not torch.equal(fit(optimizer, [True])["w.weight"], two["w.weight"])
+    assert not torch.equal(fit(optimizer, [True])["w.weight"], two_updates["w.weight"])
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.5])
-def test_rmsprop_is_torchs(momentum: float) -> None:
-    ends = []
-    for kind in (RMSprop, torch.optim.RMSprop):
+def test_rmsprop_equals_torchs(momentum: float) -> None:
+    weights = []
+    for optimizer_class in (RMSprop, torch.optim.RMSprop):
         torch.manual_seed(0)
         network = torch.nn.Linear(5, 3)
-        optimizer = kind(network.parameters(), lr=1e-2, alpha=0.9, momentum=momentum)
+        optimizer = optimizer_class(network.parameters(), lr=1e-2, alpha=0.9, momentum=momentum)
         for _ in range(5):
             network(torch.rand(4, 5)).square().sum().backward()
             optimizer.step()
             optimizer.zero_grad()
-        ends.append(network.weight.detach())
-    torch.testing.assert_close(*ends, **({} if momentum else {"rtol": 0, "atol": 0}))
+        weights.append(network.weight.detach())
+    torch.testing.assert_close(*weights, **({} if momentum else {"rtol": 0, "atol": 0}))
 
 
-def test_generators_and_discriminators_move_at_rates_of_their_own() -> None:
-    def moved(**rates: float) -> tuple[bool, bool]:
-        method = find_method("pix2pix")
-        c = method.config_class()(image_size=32, ngf=4, ndf=4, d_layers=2, device="cpu", **rates)
-        stepper = Stepper(method.load_task().trainer(c), c)
-        before = {name: value.clone() for name, value in stepper.trainer.named_parameters()}
-        batch = {name: torch.randint(256, (1, 3, 32, 32), dtype=torch.uint8) for name in ("a", "b")}
-        stepper.step(batch)
-        changed = {
-            name[0] for name, value in stepper.trainer.named_parameters() if not value.equal(before[name])
-        }
-        return "g" in changed, "d" in changed
-
-    assert moved() == (True, True)
-    assert moved(lr_g=0) == (False, True)
-    assert moved(lr_d=0) == (True, False)
-    assert moved(lr=0, lr_d=1e-3) == (False, True)
-
-
-def test_the_rate_reaches_the_optimizer() -> None:
-    method = find_method("dcgan")
-    c = method.config_class()(image_size=16, ngf=4, ndf=4, channels=3, device="cpu", lr=1e-3)
+@pytest.mark.parametrize(
+    ("learning_rates", "generator_changes", "discriminator_changes"),
+    [
+        ({}, True, True),
+        ({"lr_g": 0}, False, True),
+        ({"lr_d": 0}, True, False),
+        ({"lr": 0, "lr_d": 1e-3}, False, True),
+    ],
+)
+def test_generators_and_discriminators_have_their_own_learning_rates(
+    learning_rates: dict[str, float], generator_changes: bool, discriminator_changes: bool
+) -> None:
+    method = find_method("pix2pix")
+    c = method.config_class()(image_size=32, ngf=4, ndf=4, d_layers=2, device="cpu", **learning_rates)
     stepper = Stepper(method.load_task().trainer(c), c)
     before = {name: value.clone() for name, value in stepper.trainer.named_parameters()}
-    batch = {"image": torch.randint(256, (4, 3, 16, 16), dtype=torch.uint8)}
-    stepper.step(batch, rate=0.0)
-    assert all(value.equal(before[name]) for name, value in stepper.trainer.named_parameters())
-    stepper.step(batch, rate=1.0)
-    assert not all(value.equal(before[name]) for name, value in stepper.trainer.named_parameters())
+    stepper.step({name: torch.randint(256, (1, 3, 32, 32), dtype=torch.uint8) for name in ("a", "b")})
+    changed = {
+        name.partition(".")[0]
+        for name, value in stepper.trainer.named_parameters()
+        if not value.equal(before[name])
+    }
+    assert ("g" in changed) == generator_changes
+    assert ("d" in changed) == discriminator_changes
 
 
-class Two(Trainer):
-    """Moves g by a loss that goes through d, then d; `spared` freezes d for the first."""
+@pytest.mark.parametrize("method", ["dcgan", "wgan"])
+def test_the_learning_rate_schedule_reaches_the_optimizers(method: str) -> None:
+    recipe = find_method(method)
+    c = recipe.config_class()(
+        image_size=16, ngf=4, ndf=4, channels=3, device="cpu", lr=1e-3, d_steps=1, batch_size=4
+    )
+    changes = []
+    for factor in (0.0, 0.1, 1.0):
+        torch.manual_seed(0)
+        stepper = Stepper(recipe.load_task().trainer(c), c)
+        weight = next(stepper.trainer.generators["sample"].parameters())
+        before = weight.detach().clone()
+        images = torch.randint(256, (4, 3, 16, 16), dtype=torch.uint8)
+        stepper.step({"image": images}, learning_rate_factor=factor)
+        changes.append(float((weight.detach() - before).norm()))
+    assert changes[0] == 0
+    # The first step of Adam and RMSprop is proportional to the learning rate, up to epsilon.
+    assert changes[1] == pytest.approx(0.1 * changes[2], rel=0.1)
 
-    def __init__(self, spared: bool) -> None:
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_gradient_clipping_bounds_the_step(accumulate: int) -> None:
+    def change(scale: float, clip_grad: float | None) -> Tensor:
+        """Return the change of the weights in one step of SGD, whose learning rate is 0.1."""
+        torch.manual_seed(0)
+        trainer = LinearRegression("sgd", [True], scale)
+        before = torch.cat([weight.detach().flatten() for weight in trainer.parameters()])
+        Stepper(trainer, config(clip_grad=clip_grad, accumulate=accumulate)).step(fixed_batch())
+        return torch.cat([weight.detach().flatten() for weight in trainer.parameters()]) - before
+
+    huge = change(1e6, None)
+    assert float(huge.norm()) > 1e3
+    clipped = change(1e6, 0.5)
+    assert float(clipped.norm()) == pytest.approx(0.1 * 0.5, rel=1e-4)
+    assert float(torch.cosine_similarity(clipped, huge, dim=0)) == pytest.approx(1, abs=1e-5)
+    torch.testing.assert_close(change(1.0, 100.0), change(1.0, None))
+
+
+class TwoNetworks(Trainer):
+    """A trainer that updates g on a loss through d, then d; `freeze` freezes d for the first loss."""
+
+    def __init__(self, freeze: bool) -> None:
         super().__init__()
         self.g, self.d = torch.nn.Linear(3, 3), torch.nn.Linear(3, 1)
-        self.spared = spared
+        self.freeze = freeze
         self.optimizers = {n: torch.optim.SGD(getattr(self, n).parameters(), lr=0.1) for n in ("g", "d")}
         self.generators = {}
 
     def step(self, batch: dict[str, Tensor], update: Update, progress: StepProgress) -> dict[str, Tensor]:
-        with freeze_weights(*[self.d] * self.spared):
+        with freeze_weights(*[self.d] * self.freeze):
             loss = self.d(self.g(batch["x"])).mean()
         update("g", loss)
         update("d", self.d(batch["x"]).square().mean())
@@ -125,20 +166,19 @@ class Two(Trainer):
 
 
 @pytest.mark.parametrize("settings", [{}, {"accumulate": 2}, {"clip_grad": 100.0}])
-def test_a_loss_moves_the_weights_of_its_optimizer_only(settings: dict[str, Any]) -> None:
-    ends = []
-    for spared in (True, False):
+def test_a_loss_updates_only_the_weights_of_its_optimizer(settings: dict[str, Any]) -> None:
+    states = []
+    for freeze in (True, False):
         torch.manual_seed(0)
-        c = find_method("pix2pix").config_class()(device="cpu", precision="fp32", batch_size=4, **settings)
-        stepper = Stepper(Two(spared), c)
+        stepper = Stepper(TwoNetworks(freeze), config(**settings))
         for _ in range(3):
-            stepper.step({"x": torch.rand(4, 3, generator=torch.Generator().manual_seed(7))})
-        ends.append(stepper.trainer.state_dict())
-    for name, value in ends[0].items():
-        torch.testing.assert_close(ends[1][name], value, rtol=0, atol=0)
+            stepper.step({"x": fixed_batch()["x"]})
+        states.append(stepper.trainer.state_dict())
+    for name, value in states[0].items():
+        torch.testing.assert_close(states[1][name], value, rtol=0, atol=0)
 
 
-def test_frozen_networks_get_back_the_flags_they_had() -> None:
+def test_freezing_restores_the_flags_of_the_weights() -> None:
     network = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))
     network[0].requires_grad_(False)
     with freeze_weights(network):

@@ -1,7 +1,8 @@
-"""A run's folder, and what a resumed run may change."""
+"""The folder of a run, and the settings that a resumed run may change."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,14 @@ from translate.training.runs.folder import Run, resume_config
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """A run of pix2pix that was started."""
+    """Create the folder of a pix2pix run."""
     run = Run(tmp_path / "run")
     config = Pix2PixConfig(out=str(run.folder), data="photos", batch_size=2, steps=100)
     run.create(dump_yaml(config, "pix2pix"))
     return run
 
 
-def with_checkpoints(run: Run, *steps: int) -> Run:
+def add_checkpoints(run: Run, *steps: int) -> Run:
     run.checkpoint(0).parent.mkdir(exist_ok=True)
     for step in steps:
         run.checkpoint(step).touch()
@@ -30,7 +31,7 @@ def with_checkpoints(run: Run, *steps: int) -> Run:
 
 
 @pytest.mark.parametrize(
-    ("keep", "best", "left"),
+    ("keep", "best", "remaining"),
     [
         (1, None, [40]),
         (2, None, [30, 40]),
@@ -40,19 +41,19 @@ def with_checkpoints(run: Run, *steps: int) -> Run:
     ],
 )
 def test_the_newest_checkpoints_and_the_best_are_kept(
-    keep: int, best: int | None, left: list[int], run: Run
+    keep: int, best: int | None, remaining: list[int], run: Run
 ) -> None:
-    with_checkpoints(run, 10, 20, 30, 40).prune(keep, best)
-    assert list(run.checkpoints()) == left
+    add_checkpoints(run, 10, 20, 30, 40).prune(keep, best)
+    assert list(run.checkpoints()) == remaining
 
 
 def test_checkpoints_are_ordered_by_their_steps(run: Run) -> None:
     steps = [5, 99_999_999, 100_000_000]
-    assert list(with_checkpoints(run, *reversed(steps)).checkpoints()) == steps
+    assert list(add_checkpoints(run, *reversed(steps)).checkpoints()) == steps
 
 
-def test_other_files_are_no_checkpoints(run: Run) -> None:
-    with_checkpoints(run, 7)
+def test_other_files_are_not_checkpoints(run: Run) -> None:
+    add_checkpoints(run, 7)
     for name in ("step-old.safetensors", "step-00000008.txt"):
         (run.folder / "checkpoints" / name).touch()
     assert list(run.checkpoints()) == [7]
@@ -60,14 +61,14 @@ def test_other_files_are_no_checkpoints(run: Run) -> None:
     assert len(list((run.folder / "checkpoints").iterdir())) == 3
 
 
-def test_what_a_killed_process_left_of_a_checkpoint_goes_with_the_next(run: Run) -> None:
-    with_checkpoints(run, 7)
-    half = run.folder / "checkpoints" / ".step-00000009.safetensors.part"
-    half.mkdir()
-    (half / "half").touch()
-    assert list(run.checkpoints()) == [7]
+def test_pruning_removes_what_a_killed_process_left_of_a_checkpoint(run: Run) -> None:
+    add_checkpoints(run, 7)
+    part = run.folder / "checkpoints" / ".translate-abc.part"
+    part.mkdir()
+    (part / "step-00000009.safetensors").write_bytes(b"half")
+    os.utime(part, (0, 0))
     run.prune(1, None)
-    assert [path.name for path in half.parent.iterdir()] == ["step-00000007.safetensors"]
+    assert [path.name for path in part.parent.iterdir()] == ["step-00000007.safetensors"]
 
 
 def test_a_run_without_checkpoints_has_none(run: Run) -> None:
@@ -76,19 +77,19 @@ def test_a_run_without_checkpoints_has_none(run: Run) -> None:
 
 
 def test_a_run_is_refused_without_overwrite(run: Run) -> None:
-    with pytest.raises(UsageError, match="holds a run: continue it with --resume, or give --overwrite"):
+    with pytest.raises(UsageError, match=r"--resume, .* --overwrite"):
         run.refuse(overwrite=False)
     run.refuse(overwrite=True)
 
 
 @pytest.mark.parametrize("overwrite", [True, False])
-def test_a_folder_of_other_files_is_refused_always(overwrite: bool, tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_always_refused(overwrite: bool, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").touch()
-    with pytest.raises(UsageError, match="holds files that are no run"):
+    with pytest.raises(UsageError, match=r"holds files.* --out"):
         Run(tmp_path).refuse(overwrite=overwrite)
 
 
-def test_an_empty_or_missing_folder_is_free(tmp_path: Path) -> None:
+def test_an_empty_or_missing_folder_is_accepted(tmp_path: Path) -> None:
     Run(tmp_path).refuse(overwrite=False)
     Run(tmp_path / "new").refuse(overwrite=False)
 
@@ -99,14 +100,14 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
         Run(tmp_path / "run").refuse(overwrite=False)
 
 
-def test_a_run_that_is_replaced_leaves_nothing_behind(run: Run) -> None:
-    with_checkpoints(run, 5).log.touch()
+def test_overwriting_removes_everything_of_the_earlier_run(run: Run) -> None:
+    add_checkpoints(run, 5).log.touch()
     run.create("recipe: pix2pix\n")
     assert [path.name for path in run.folder.iterdir()] == ["config.yaml"]
 
 
 @pytest.mark.parametrize(
-    ("given", "changed"),
+    ("settings", "changes"),
     [
         ({}, {}),
         ({"steps": "200"}, {"steps": 200}),
@@ -119,40 +120,40 @@ def test_a_run_that_is_replaced_leaves_nothing_behind(run: Run) -> None:
         ({"data": "elsewhere/photos"}, {"data": "elsewhere/photos"}),
     ],
 )
-def test_a_resumed_run_may_change_its_length_its_rates_and_its_machine(
-    given: dict[str, Any], changed: dict[str, Any], run: Run
+def test_a_resumed_run_may_change_its_length_learning_rates_and_hardware(
+    settings: dict[str, Any], changes: dict[str, Any], run: Run
 ) -> None:
     before = resume_config(Pix2PixConfig, run, "pix2pix", {})
     assert before.batch_size == 2
-    assert resume_config(Pix2PixConfig, run, "pix2pix", given) == before.replace(**changed)
+    assert resume_config(Pix2PixConfig, run, "pix2pix", settings) == before.replace(**changes)
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "flag"),
+    ("name", "value", "message"),
     [
-        ("batch_size", 4, "--batch-size 4 differs from the run's 2"),
-        ("ngf", "8", "--ngf 8 differs from the run's 64"),
-        ("beta1", "0.9", "--beta1 0.9 differs from the run's 0.5"),
-        ("seed", 1, "--seed 1 differs from the run's 0"),
+        ("batch_size", 4, "--batch-size 4 .* 2"),
+        ("ngf", "8", "--ngf 8 .* 64"),
+        ("beta1", "0.9", "--beta1 0.9 .* 0.5"),
+        ("seed", 1, "--seed 1 .* 0"),
     ],
 )
-def test_a_resumed_run_keeps_all_other_settings(name: str, value: Any, flag: str, run: Run) -> None:
-    with pytest.raises(UsageError, match=f"^{flag}"):
+def test_a_resumed_run_keeps_all_other_settings(name: str, value: Any, message: str, run: Run) -> None:
+    with pytest.raises(UsageError, match=message):
         resume_config(Pix2PixConfig, run, "pix2pix", {name: value})
 
 
 def test_a_run_of_another_recipe_is_refused(run: Run) -> None:
-    with pytest.raises(UsageError, match="is a run of pix2pix, not of cyclegan"):
+    with pytest.raises(UsageError, match="run of pix2pix, not of cyclegan"):
         resume_config(Pix2PixConfig, run, "cyclegan", {})
 
 
 def test_a_run_may_be_moved(run: Run, tmp_path: Path) -> None:
-    moved = Run(run.folder.rename(tmp_path / "elsewhere"))
-    config = resume_config(Pix2PixConfig, moved, "pix2pix", {"out": str(moved.folder)})
+    new_place = Run(run.folder.rename(tmp_path / "elsewhere"))
+    config = resume_config(Pix2PixConfig, new_place, "pix2pix", {"out": str(new_place.folder)})
     assert config.batch_size == 2
 
 
-def test_an_unknown_setting_in_a_runs_config_is_told(run: Run) -> None:
+def test_an_unknown_setting_in_the_config_of_a_run_is_an_error(run: Run) -> None:
     run.config.write_text(run.config.read_text() + "lr_warmup: 3\n")
-    with pytest.raises(UsageError, match="unknown setting 'lr_warmup'"):
+    with pytest.raises(UsageError, match="lr_warmup"):
         resume_config(Pix2PixConfig, run, "pix2pix", {})

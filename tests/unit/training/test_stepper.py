@@ -1,4 +1,4 @@
-"""Ways to take the same step in less memory, and what is told where it does not fit."""
+"""Gradient accumulation and checkpointing take the same step; a step out of memory says what helps."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from translate.errors import TranslateError, UsageError
 from translate.methods.cyclegan.config import CycleGANConfig
 from translate.methods.gan.config import DCGANConfig
 from translate.methods.pix2pix.config import Pix2PixConfig
+from translate.methods.pix2pix.trainer import Pix2Pix
 from translate.methods.registry import find_method
-from translate.training.memory import remedies
-from translate.training.step import optimization
+from translate.training.memory import memory_remedies
 from translate.training.step.stepper import Stepper
 
 CONFIGS: dict[str, type[ImageTrainConfig]] = {"cyclegan": CycleGANConfig, "pix2pix": Pix2PixConfig}
@@ -27,77 +27,91 @@ def config(method: str, **settings: Any) -> ImageTrainConfig:
     return CONFIGS[method](**{**SMALL, **own, "precision": "fp32", "d_layers": 2, **settings})
 
 
-def stepped(c: ImageTrainConfig, method: str) -> dict[str, Tensor]:
-    """Weights and running statistics after three steps in float64: the same start, the same images."""
+def state_after_steps(c: ImageTrainConfig, method: str) -> dict[str, Tensor]:
+    """Return weights and running statistics after three steps in float64, from a fixed seed."""
     torch.manual_seed(0)
-    made = Stepper(find_method(method).load_task().trainer(c).double(), c)
-    for number in range(3):
+    stepper = Stepper(find_method(method).load_task().trainer(c).double(), c)
+    for step in range(3):
         a, b = torch.rand(2, c.batch_size, 3, 32, 32, dtype=torch.float64)
-        losses = made.step({"a": a, "b": b}, step=number)
+        losses = stepper.step({"a": a, "b": b}, step=step)
         assert all(loss.isfinite() for loss in losses.values())
-    parts = {**dict(made.trainer.named_parameters()), **dict(made.trainer.named_buffers())}
+    state = {**dict(stepper.trainer.named_parameters()), **dict(stepper.trainer.named_buffers())}
     return {
-        name: value.detach() for name, value in parts.items() if value.is_floating_point() and value.numel()
+        name: value.detach() for name, value in state.items() if value.is_floating_point() and value.numel()
     }
 
 
-def farthest(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
-    return max(float((one[name] - other[name]).abs().max()) for name in one)
+def max_difference(first: dict[str, Tensor], second: dict[str, Tensor]) -> float:
+    return max(float((first[name] - second[name]).abs().max()) for name in first)
 
 
-def test_a_batch_in_parts_is_the_same_step() -> None:
-    whole = stepped(config("cyclegan"), "cyclegan")
-    assert farthest(whole, stepped(config("cyclegan", accumulate=4), "cyclegan")) < 1e-9
-    assert farthest(whole, stepped(config("cyclegan", batch_size=2), "cyclegan")) > 1e-4
+def test_gradient_accumulation_takes_the_same_step() -> None:
+    batch = state_after_steps(config("cyclegan"), "cyclegan")
+    microbatches = state_after_steps(config("cyclegan", accumulate=4), "cyclegan")
+    assert max_difference(batch, microbatches) < 1e-9
+    smaller_batch = state_after_steps(config("cyclegan", batch_size=2), "cyclegan")
+    assert max_difference(batch, smaller_batch) > 1e-4
 
 
 @pytest.mark.parametrize("method", CONFIGS)
-def test_layers_computed_again_change_nothing(method: str) -> None:
-    """Dropout draws the same again, and batch norm counts each image once."""
-    assert farthest(stepped(config(method), method), stepped(config(method, recompute=True), method)) < 1e-9
+def test_gradient_checkpointing_takes_the_same_step(method: str) -> None:
+    """Recomputed dropout draws the same masks, and batch norm counts each batch once."""
+    plain = state_after_steps(config(method), method)
+    recomputed = state_after_steps(config(method, recompute=True), method)
+    assert max_difference(plain, recomputed) < 1e-9
 
 
-def test_weights_that_move_early_move_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    steps: list[int] = []  # how many weights each moves
-    step = torch.optim.Adam.step
+def step_with_large_networks(**settings: Any) -> tuple[dict[str, Tensor], float]:
+    """Return the weights after two steps, and the peak share of the generator's weights with a gradient."""
+    torch.manual_seed(0)
+    c = config("pix2pix", ngf=64, batch_size=2, **settings)
+    trainer = Pix2Pix(c)
+    weights, peak = list(trainer.g.parameters()), 0.0
+    total = sum(weight.numel() for weight in weights)
 
-    def counted(self: torch.optim.Adam) -> None:
-        weights = [weight for group in self.param_groups for weight in group["params"]]
-        steps.append(sum(weight.grad is not None for weight in weights))
-        step(self)
+    def measure(_: Tensor) -> None:
+        nonlocal peak
+        with_gradient = sum(weight.numel() for weight in weights if weight.grad is not None)
+        peak = max(peak, with_gradient / total)
 
-    def moved(early: int, **settings: Any) -> dict[str, Tensor]:
-        steps.clear()
-        monkeypatch.setattr(optimization, "GRADIENT_BUCKET", early)
-        return stepped(config("pix2pix", **settings), "pix2pix")
-
-    monkeypatch.setattr(torch.optim.Adam, "step", counted)
-    together = moved(2**23)
-    count = sum(steps)
-    assert farthest(together, moved(1)) == 0
-    assert set(steps) == {0, 1, 10}, "one by one, but for the discriminator's, whose losses come in two parts"
-    assert sum(steps) == count, "each once in a step"
-    assert farthest(together, moved(1, clip_grad=1e9)) < 1e-9
-    assert 1 not in steps, "clipping looks at all gradients"
+    for weight in weights:
+        weight.register_post_accumulate_grad_hook(measure)
+    stepper = Stepper(trainer, c)
+    for step in range(2):
+        a, b = torch.randint(256, (2, 2, 3, 32, 32), dtype=torch.uint8)
+        stepper.step({"a": a, "b": b}, step=step)
+    return trainer.state_dict(), peak
 
 
-def test_parts_must_be_equal() -> None:
-    with pytest.raises(UsageError, match=r"accumulate 3 does not cut batch_size 4 .*: use --accumulate 2"):
+def test_weights_that_step_during_the_backward_pass_reach_the_same_bits_in_less_memory() -> None:
+    in_backward, peak = step_with_large_networks()
+    # Clipping needs all gradients at once; this limit is never reached.
+    after_backward, full_peak = step_with_large_networks(clip_grad=1e9)
+    assert peak < 0.6
+    assert full_peak == 1
+    assert [name for name, value in in_backward.items() if not value.equal(after_backward[name])] == []
+
+
+def test_microbatches_must_be_of_equal_size() -> None:
+    with pytest.raises(UsageError, match=r"accumulate 3 .* --accumulate 2"):
         config("pix2pix", accumulate=3).check()
 
 
-def test_a_step_that_does_not_fit_says_what_helps(monkeypatch: pytest.MonkeyPatch) -> None:
-    c = config("pix2pix")
-    made = Stepper(find_method("pix2pix").load_task().trainer(c), c)
-
-    def full(*_: object) -> dict[str, Tensor]:
+class OutOfMemory(Pix2Pix):
+    def step(self, *_: Any) -> dict[str, Tensor]:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
 
-    monkeypatch.setattr(made.trainer, "step", full)
-    with pytest.raises(TranslateError, match=r"does not fit .* --accumulate 4 .* --recompute .* under 32"):
-        made.step({"a": torch.rand(4, 3, 32, 32)})
+
+def test_a_step_out_of_memory_says_what_helps() -> None:
+    c = config("pix2pix")
+    stepper = Stepper(OutOfMemory(c), c)
+    with pytest.raises(TranslateError, match=r"--accumulate 4 .* --recompute .* --image-size under 32"):
+        stepper.step({"a": torch.rand(4, 3, 32, 32)})
 
 
-def test_remedies_are_those_that_are_left() -> None:
-    assert remedies(config("pix2pix", accumulate=4, recompute=True)) == "use an --image-size under 32"
-    assert "--batch-size 32" in remedies(DCGANConfig())
+def test_only_remedies_that_are_left_are_suggested() -> None:
+    remedies = memory_remedies(config("pix2pix", accumulate=4, recompute=True))
+    assert "--image-size under 32" in remedies
+    assert "--accumulate" not in remedies
+    assert "--recompute" not in remedies
+    assert "--batch-size 32" in memory_remedies(DCGANConfig())

@@ -1,1 +1,1 @@
-"""Colour for gray photos (arXiv:1603.08511)."""
+"""Colorization of gray photos (arXiv:1603.08511)."""

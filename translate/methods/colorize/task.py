@@ -1,4 +1,4 @@
-"""Colorize: photos, and how near their new colours come to the true ones."""
+"""The task of colorize: a dataset of photos, and validation by the distance to their true colours."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from translate.methods.colorize.trainer import Colorization
 from translate.methods.data import photo_data
 from translate.methods.models import common_model_fields
 from translate.methods.task import Task, TaskData
-from translate.methods.validation import Generators, Shown, Validation
+from translate.methods.validation import Columns, Generators, Validation
 from translate.metrics import l1, psnr
 from translate.networks import Generator
 
@@ -37,7 +37,7 @@ def _model(
     )
 
 
-def _show(generators: Generators, batch: Sample) -> Shown:
+def _make_columns(generators: Generators, batch: Sample) -> Columns:
     (generator,) = generators.values()
     light, _ = split_lab(batch["photo"])
     chroma = generator(light).to(light)
@@ -45,12 +45,12 @@ def _show(generators: Generators, batch: Sample) -> Shown:
     return {"gray": join_lab(light, 0 * chroma), "colorized": colorized, "truth": batch["photo"]}
 
 
-def _score(shown: Shown) -> dict[str, float]:
+def _score(columns: Columns) -> dict[str, float]:
     return {
-        "val_l1": l1(shown["colorized"], shown["truth"]),
-        "val_psnr": psnr(shown["colorized"], shown["truth"]),
+        "val_l1": l1(columns["colorized"], columns["truth"]),
+        "val_psnr": psnr(columns["colorized"], columns["truth"], data_range=2),
     }
 
 
-# What is least wrong on the mean is gray, so no score here tells the best checkpoint.
-TASK = Task(trainer=Colorization, data=_data, validate=Validation(_show, _score), model=_model)
+# There is no best checkpoint, because the colours with the lowest mean error are grayish.
+TASK = Task(trainer=Colorization, data=_data, validate=Validation(_make_columns, _score), model=_model)

@@ -1,1 +1,1 @@
-"""Noise to images: GAN, DCGAN, CGAN, WGAN, WGAN-GP and InfoGAN share the order of a step."""
+"""Image generation from noise: GAN, DCGAN, CGAN, WGAN, WGAN-GP and InfoGAN."""

@@ -1,4 +1,4 @@
-"""RMSprop whose learning rate may be a tensor that changes during a run."""
+"""An RMSprop optimizer whose learning rate may be a tensor that changes during a run."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import torch
 
 
 class RMSprop(torch.optim.RMSprop):
-    """RMSprop (Tieleman and Hinton 2012) that reads nothing on the host.
+    """RMSprop (Tieleman and Hinton 2012) that reads no tensor on the host.
 
-    On a CPU torch's own reads a learning rate that is a tensor, so that a captured step would keep the
-    rate of the moment.
+    On a CPU, torch's own implementation reads a learning rate that is a tensor, so a captured step would keep
+    the learning rate of its capture.
     """
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """Take a step along the gradients that are there."""
+        """Update all weights that have a gradient."""
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:
-                    self._step_weight(weight, weight.grad, group)
+                    self._update_weight(weight, weight.grad, group)
 
-    def _step_weight(self, weight: torch.Tensor, grad: torch.Tensor, group: dict[str, Any]) -> None:
+    def _update_weight(self, weight: torch.Tensor, grad: torch.Tensor, group: dict[str, Any]) -> None:
         state = self.state[weight]
-        if not state:  # the names are those of torch's own, whose state dict loads here
+        if not state:  # The keys are torch's, so that state dicts of its RMSprop load here.
             state["step"] = torch.zeros((), device=weight.device)
             state["square_avg"] = torch.zeros_like(weight)
             state["momentum_buffer"] = torch.zeros_like(weight)
@@ -33,7 +33,8 @@ class RMSprop(torch.optim.RMSprop):
         average = state["square_avg"].mul_(group["alpha"]).addcmul_(grad, grad, value=1 - group["alpha"])
         root = average.sqrt().add_(group["eps"])
         if group["momentum"] > 0:
-            change = state["momentum_buffer"].mul_(group["momentum"]).addcdiv_(grad, root)
-            weight.sub_(change * group["lr"])
+            buffer = state["momentum_buffer"].mul_(group["momentum"]).addcdiv_(grad, root)
+            weight.sub_(buffer * group["lr"])
         else:
-            weight.addcdiv_(grad * -group["lr"], root)  # in this order it rounds as torch's
+            # This order of the operations rounds as torch's does.
+            weight.addcdiv_(grad * -group["lr"], root)

@@ -1,4 +1,4 @@
-"""Images from noise: the data, samples of the same noise each time, and how diverse they are."""
+"""The tasks of the GANs from noise: their dataset, a grid of samples, and a warning of mode collapse."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from translate.data.discovery.labels import LabeledImages, find_labeled
 from translate.data.discovery.split import fingerprint
 from translate.errors import DataError, UsageError
 from translate.images import Pixels, image_grid, to_tensor
-from translate.inference.predictors.gallery import columns_for
+from translate.inference.predictors.gallery import grid_columns
 from translate.inference.predictors.generation import Sampler
 from translate.methods.gan.cgan import CGAN
 from translate.methods.gan.config import CGANConfig, NoiseTrainConfig
@@ -29,15 +29,12 @@ from translate.metrics.diversity import Diversity
 from translate.models import Model, Precision
 from translate.networks import Colorizer, Generator
 
-SHOWN = 64
-SEED = 0  # of the images that are shown
-ALIKE = 0.5  # of the data's diversity, under which a person is warned
-FALLEN = 0.75  # of the most that it was, the same
-EARLY = 500  # steps before which samples are alike because nothing is learnt yet
-REMEDY = (
-    "the generator repeats itself (mode collapse): wgan-gp seldom does; for a small set try --diffaugment,"
-    " for dcgan a lower --lr"
-)
+SAMPLES = 64  # Samples in the grid, and images whose diversity is measured.
+SEED = 0  # The seed of the samples, so that validations of a run show the same noise.
+MIN_DIVERSITY = 0.5  # Warn of mode collapse below this share of the dataset's diversity.
+MIN_SHARE_OF_MAX = 0.75  # Warn below this share of the highest diversity so far.
+WARMUP_STEPS = 500  # Do not warn before: samples are alike while the generator has learned nothing.
+REMEDY = "wgan-gp seldom collapses; for a small dataset try --diffaugment, for dcgan a lower --lr"
 
 
 def _data(c: NoiseTrainConfig) -> TaskData:
@@ -45,32 +42,35 @@ def _data(c: NoiseTrainConfig) -> TaskData:
 
 
 def _data_with_classes(c: CGANConfig) -> TaskData:
-    found = find_labeled(c.data, c.labels, with_classes=True, cache_size=c.cache_size)
-    if c.classes not in (None, len(found.classes)):
-        raise UsageError(f"classes {c.classes}, but the data has {len(found.classes)}: leave --classes out")
-    return _dataset(found, c)
+    images = find_labeled(c.data, c.labels, with_classes=True, cache_size=c.cache_size)
+    if c.classes not in (None, len(images.classes)):
+        raise UsageError(
+            f"classes {c.classes} differs from the {len(images.classes)} classes of the dataset:"
+            " leave --classes out"
+        )
+    return _dataset(images, c)
 
 
-def _dataset(found: LabeledImages, c: NoiseTrainConfig) -> TaskData:
-    images = InMemoryDataset(
-        found,
+def _dataset(images: LabeledImages, c: NoiseTrainConfig) -> TaskData:
+    dataset = InMemoryDataset(
+        images,
         image_size=c.image_size,
         channels=c.channels,
         flip=c.flip,
         seed=c.seed,
         cache_size=c.cache_size,
     )
-    if len(images) < 2:
-        raise DataError(f"{c.data} holds one image, of which no others can be learnt: give 2 or more")
-    classes = {"classes": len(found.classes)} if found.classes else {}
+    if len(dataset) < 2:
+        raise DataError(f"{c.data} has one image: a GAN needs at least 2 to learn from")
+    classes = {"classes": len(images.classes)} if images.classes else {}
     return TaskData(
-        train=images,
-        validation=images,
-        summary=images.found.summary,
-        notes=images.found.notes,
-        fingerprint=fingerprint(images.found),
-        settings={"channels": images.channels, **classes},
-        facts={"classes": found.classes} if found.classes else {},
+        train=dataset,
+        validation=dataset,
+        summary=dataset.labeled_images.summary,
+        notes=dataset.labeled_images.notes,
+        fingerprint=fingerprint(dataset.labeled_images),
+        settings={"channels": dataset.channels, **classes},
+        facts={"classes": images.classes} if images.classes else {},
     )
 
 
@@ -95,45 +95,48 @@ def _model(
 
 
 def validate(model: Model, data: SampleDataset, precision: Precision) -> ValidationResult:
-    """Show a grid of samples, the same noise each time, and score how diverse they are beside the data."""
+    """Render a grid of samples, and score their diversity as a share of the dataset's.
+
+    The noise is the same in each validation, so that the grids of a run can be compared.
+    """
     sampler = Sampler(model, device=str(precision.device), precision="fp32")
-    columns = columns_for(sampler.config, SHOWN)
-    images = sampler(sampler.draw(SHOWN - SHOWN % columns, SEED))
-    share = _diversity(images) / max(_diversity_of(data), 1e-6)
-    return ValidationResult(image_grid(images, columns), {"diversity": share})
+    columns = grid_columns(sampler.config, SAMPLES)
+    images = sampler(sampler.draw(SAMPLES - SAMPLES % columns, SEED))
+    diversity = _diversity(images) / max(_dataset_diversity(data), 1e-6)
+    return ValidationResult(image_grid(images, columns), {"diversity": diversity})
 
 
-def remarks(history: History) -> list[str]:
-    """Warn where samples are alike, or more alike than they were."""
-    shares = [min(1.0, scores["diversity"]) for scores in history if scores["step"] >= EARLY]
-    if shares and shares[-1] < ALIKE:
-        return [f"the samples are alike: {shares[-1]:.0%} of the diversity of the data; {REMEDY}"]
-    if shares and shares[-1] < FALLEN * max(shares):
-        how = f"{shares[-1]:.0%} of the diversity of the data, after {max(shares):.0%}"
-        return [f"the samples grow alike: {how}; {REMEDY}"]
+def mode_collapse_warnings(history: History) -> list[str]:
+    """Return a warning of mode collapse where the samples have little diversity, or less than before."""
+    shares = [min(1.0, scores["diversity"]) for scores in history if scores["step"] >= WARMUP_STEPS]
+    if shares and shares[-1] < MIN_DIVERSITY:
+        return [f"mode collapse: the samples have {shares[-1]:.0%} of the dataset's diversity; {REMEDY}"]
+    if shares and shares[-1] < MIN_SHARE_OF_MAX * max(shares):
+        diversity = f"{shares[-1]:.0%} of the dataset's, after {max(shares):.0%}"
+        return [f"mode collapse may begin: the diversity of the samples fell to {diversity}; {REMEDY}"]
     return []
 
 
 def _diversity(images: list[Pixels]) -> float:
-    return _measure()(torch.cat([to_tensor(image) for image in images]))
+    return _diversity_metric()(torch.cat([to_tensor(image) for image in images]))
 
 
-def _diversity_of(data: SampleDataset) -> float:
-    """Return the diversity of as many of the data's images, evenly taken from all."""
-    indices = np.linspace(0, len(data) - 1, min(SHOWN, len(data))).astype(int)
+def _dataset_diversity(data: SampleDataset) -> float:
+    """Return the diversity of images that are spread evenly over the dataset."""
+    indices = np.linspace(0, len(data) - 1, min(SAMPLES, len(data))).astype(int)
     images = [data[SampleKey(0, int(index))]["image"] for index in indices]
-    return _measure()(to_tensor(torch.stack(images)))
+    return _diversity_metric()(to_tensor(torch.stack(images)))
 
 
 @cache
-def _measure() -> Diversity:
+def _diversity_metric() -> Diversity:
     colorizer = Model.from_pretrained("colorize").generator()
     assert isinstance(colorizer, Colorizer)
     return Diversity(colorizer.backbone)
 
 
 def _task(trainer: Callable[[Any], Trainer], data: Callable[[Any], TaskData] = _data) -> Task:
-    return Task(trainer=trainer, data=data, validate=validate, model=_model, remarks=remarks)
+    return Task(trainer=trainer, data=data, validate=validate, model=_model, warnings=mode_collapse_warnings)
 
 
 GAN_TASK = _task(GAN)

@@ -1,4 +1,6 @@
-"""The Wasserstein GANs: a critic of bounded weights (arXiv:1701.07875), or of slope 1 (arXiv:1704.00028)."""
+"""The trainers of WGAN, with weight clipping (arXiv:1701.07875), and of WGAN-GP, with a gradient penalty
+(arXiv:1704.00028).
+"""
 
 from __future__ import annotations
 
@@ -7,13 +9,13 @@ from torch import Tensor
 
 from translate.losses import GAN_LOSSES, gradient_penalty
 from translate.methods.building import create_adam
+from translate.methods.gan.base import BaseGAN
 from translate.methods.gan.config import WGANConfig, WGANGPConfig
-from translate.methods.gan.from_noise import FromNoise
 from translate.methods.gan.rmsprop import RMSprop
 
 
-class WGAN(FromNoise):
-    """`d` estimates how far generated images are from real ones (eq. 2); `g` shortens the way (eq. 3)."""
+class WGAN(BaseGAN):
+    """A Wasserstein GAN: the critic `d` estimates a distance (eq. 2), which `g` minimizes (eq. 3)."""
 
     gan = GAN_LOSSES["wgan"]
 
@@ -22,18 +24,18 @@ class WGAN(FromNoise):
         self.clip = c.clip
         self.optimizers = {}
         for name, network in (("d", self.d), ("g", self.g)):
-            lr, (momentum, alpha) = c.rates(name)
+            lr, (momentum, alpha) = c.learning_rate_and_betas(name)
             self.optimizers[name] = RMSprop(network.parameters(), lr=lr, alpha=alpha, momentum=momentum)
 
     @torch.no_grad()
     def clip_weights(self) -> None:
-        """Clip the weights of `d`: algorithm 1, line 7."""
+        """Clip the weights of the critic to [-clip, clip]: algorithm 1, line 7."""
         for weight in self.d.parameters():
             weight.clamp_(-self.clip, self.clip)
 
 
-class WGANGP(FromNoise):
-    """As WGAN, its critic held by the gradient penalty (eq. 3)."""
+class WGANGP(BaseGAN):
+    """A Wasserstein GAN whose critic is constrained by the gradient penalty (eq. 3)."""
 
     gan = GAN_LOSSES["wgan-gp"]
 
@@ -43,4 +45,5 @@ class WGANGP(FromNoise):
         self.optimizers = {"d": create_adam(c, "d", self.d), "g": create_adam(c, "g", self.g)}
 
     def penalty(self, x: Tensor, fake: Tensor) -> Tensor:
-        return self.lambda_gp * gradient_penalty(self.judge, x, fake)
+        """Return the gradient penalty times `lambda_gp`."""
+        return self.lambda_gp * gradient_penalty(self.score, x, fake)

@@ -1,4 +1,4 @@
-"""Inpaint: photos with holes, and how near their filling comes to what was there."""
+"""The task of inpaint: a dataset of photos with holes, and validation by the distance to the photos."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from translate.methods.inpaint.config import InpaintConfig
 from translate.methods.inpaint.trainer import Inpainting
 from translate.methods.models import common_model_fields
 from translate.methods.task import Task, TaskData
-from translate.methods.validation import Generators, Shown, Validation
+from translate.methods.validation import Columns, Generators, Validation
 from translate.metrics import l1, psnr
 from translate.networks import Generator
 
@@ -35,20 +35,20 @@ def _model(c: InpaintConfig, generators: Mapping[str, Generator], facts: Mapping
     )
 
 
-def _show(generators: Generators, batch: Sample) -> Shown:
+def _make_columns(generators: Generators, batch: Sample) -> Columns:
     (generator,) = generators.values()
     photo, mask = batch["photo"], batch["mask"]
-    known = photo.masked_fill(mask > 0, 1.0)
-    generated = generator(torch.cat([known, mask], dim=1)).to(photo).clamp(-1, 1)
-    return {"holed": known, "inpainted": torch.where(mask > 0, generated, photo), "truth": photo}
+    masked = photo.masked_fill(mask > 0, 1.0)
+    generated = generator(torch.cat([masked, mask], dim=1)).to(photo).clamp(-1, 1)
+    return {"masked": masked, "inpainted": torch.where(mask > 0, generated, photo), "truth": photo}
 
 
-def _score(shown: Shown) -> dict[str, float]:
+def _score(columns: Columns) -> dict[str, float]:
     return {
-        "val_l1": l1(shown["inpainted"], shown["truth"]),
-        "val_psnr": psnr(shown["inpainted"], shown["truth"]),
+        "val_l1": l1(columns["inpainted"], columns["truth"]),
+        "val_psnr": psnr(columns["inpainted"], columns["truth"], data_range=2),
     }
 
 
-# What is least wrong on the mean is blurred, so no score here tells the best checkpoint.
-TASK = Task(trainer=Inpainting, data=_data, validate=Validation(_show, _score), model=_model)
+# There is no best checkpoint, because the fillings with the lowest mean error are blurred.
+TASK = Task(trainer=Inpainting, data=_data, validate=Validation(_make_columns, _score), model=_model)

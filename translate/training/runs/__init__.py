@@ -1,1 +1,1 @@
-"""The folder of a run: settings, checkpoints, models."""
+"""The folder of a run: its settings, its checkpoints and its models."""

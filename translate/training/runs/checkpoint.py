@@ -1,7 +1,7 @@
-"""Checkpoints: the whole state of a run in one safetensors file, whole or not at all.
+"""The checkpoint format: the whole state of a run in one safetensors file, written atomically.
 
-Nested dicts and lists are flattened: tensors go by number into the file's body, the rest as
-JSON into its header. No pickle: a checkpoint from elsewhere runs no code.
+Nested dicts and lists are flattened: the tensors are stored by number, and the rest as JSON in the file's
+metadata. There is no pickle, so that loading a checkpoint from elsewhere runs no code.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ State = dict[str, Any]
 
 
 def save(state: State, path: Path) -> None:
-    """Write a state so that after a crash at any moment `path` is absent, or whole.
+    """Save a checkpoint; after a crash at any moment, the file is complete or absent.
 
     Raises:
-        TranslateError: the disk is full or the folder cannot be written.
+        TranslateError: the disk is full, or the folder cannot be written.
     """
     tensors: dict[str, Tensor] = {}
     skeleton = _flatten(state, tensors)
@@ -35,12 +35,12 @@ def save(state: State, path: Path) -> None:
         size = sum(tensor.nbytes for tensor in tensors.values())
         raise TranslateError(
             f"cannot write the checkpoint {path} ({size / 2**20:.0f} MiB): {error.strerror};"
-            " earlier checkpoints are whole: make room and go on with --resume"
+            " earlier checkpoints are intact: make room and continue with --resume"
         ) from None
 
 
 def load(path: Path) -> State:
-    """Read a state back.
+    """Load a checkpoint.
 
     Raises:
         DataError: the file is damaged.
@@ -50,18 +50,20 @@ def load(path: Path) -> State:
             skeleton = json.loads(file.metadata()["state"])
             state: State = _unflatten(skeleton, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     except (safetensors.SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} is not a whole checkpoint ({error}): remove it and --resume") from None
+        raise DataError(
+            f"the checkpoint {path} is damaged ({error}): delete it, and --resume from the one before"
+        ) from None
     return state
 
 
 def _flatten(value: Any, tensors: dict[str, Tensor]) -> Any:
-    """JSON for everything but tensors, which go into `tensors`; dict keys keep their type."""
+    """Return a value as JSON, and add its tensors to `tensors`; the keys of dicts keep their type."""
     if isinstance(value, Tensor):
         name, tensor = str(len(tensors)), value.detach().cpu()
-        last = tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
-        last = last and not tensor.is_contiguous()
-        tensors[name] = _alone(tensor.permute(0, 2, 3, 1) if last else tensor, tensors)
-        return {"tensor": name, "channels": "last"} if last else {"tensor": name}
+        channels_last = tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
+        channels_last = channels_last and not tensor.is_contiguous()
+        tensors[name] = _storable(tensor.permute(0, 2, 3, 1) if channels_last else tensor, tensors)
+        return {"tensor": name, "channels": "last"} if channels_last else {"tensor": name}
     if isinstance(value, dict):
         return {"dict": [[key, _flatten(item, tensors)] for key, item in value.items()]}
     if isinstance(value, (list, tuple)):
@@ -69,17 +71,19 @@ def _flatten(value: Any, tensors: dict[str, Tensor]) -> Any:
     return value
 
 
-def _alone(tensor: Tensor, others: dict[str, Tensor]) -> Tensor:
-    """The tensor as a file holds it: in order, and sharing its memory with no other. Copied only where
-    it must be: a copy of all would take as much memory again as the state.
+def _storable(tensor: Tensor, others: dict[str, Tensor]) -> Tensor:
+    """Return a tensor as safetensors can store it: contiguous, and not sharing memory with another one.
+
+    It is copied only if necessary, because copies of all tensors would double the memory.
     """
     tensor = tensor.contiguous()
-    part = tensor.untyped_storage().nbytes() != tensor.nbytes
-    again = any(tensor.data_ptr() == other.data_ptr() for other in others.values())
-    return tensor.clone() if part or again else tensor
+    is_view = tensor.untyped_storage().nbytes() != tensor.nbytes
+    is_shared = any(tensor.data_ptr() == other.data_ptr() for other in others.values())
+    return tensor.clone() if is_view or is_shared else tensor
 
 
 def _unflatten(value: Any, tensors: dict[str, Tensor]) -> Any:
+    """Return the value that `_flatten` got."""
     if isinstance(value, list):
         return [_unflatten(item, tensors) for item in value]
     if not isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""A run's folder: what lies where, and which runs may be started or continued."""
+"""The folder of a run: its files, and the rules for starting and resuming it."""
 
 from __future__ import annotations
 
@@ -10,53 +10,60 @@ from typing import Any
 
 from translate.config import TrainConfig, flag_name, from_mapping, load_yaml, merge_settings, setting_fields
 from translate.errors import TranslateError, UsageError
-from translate.models import IN_A_RUN
-from translate.storage import atomic_write
+from translate.models import RUN_MODEL_FOLDER
+from translate.storage import atomic_write, remove_stale_parts
 
-OWN = (
-    *("config.yaml", "checkpoints", IN_A_RUN, "model-best"),
+RUN_FILES = (
+    *("config.yaml", "checkpoints", RUN_MODEL_FOLDER, "model-best"),
     *("samples", "metrics.jsonl", "events", "log.txt"),
 )
 
 
 @dataclass(frozen=True)
 class Run:
-    """A folder with config.yaml, checkpoints/, model/, model-best/, samples/ and what was logged."""
+    """The folder of a run, with config.yaml, checkpoints/, model/, model-best/, samples/ and the logs."""
 
     folder: Path
 
     @property
     def config(self) -> Path:
+        """Return the path of the settings."""
         return self.folder / "config.yaml"
 
     @property
     def model(self) -> Path:
-        return self.folder / IN_A_RUN
+        """Return the folder of the model of the newest checkpoint."""
+        return self.folder / RUN_MODEL_FOLDER
 
     @property
     def best_model(self) -> Path:
+        """Return the folder of the model of the best checkpoint."""
         return self.folder / "model-best"
 
     @property
     def samples(self) -> Path:
+        """Return the folder of the sample sheets."""
         return self.folder / "samples"
 
     @property
     def metrics(self) -> Path:
+        """Return the path of the logged losses and scores."""
         return self.folder / "metrics.jsonl"
 
     @property
     def log(self) -> Path:
+        """Return the path of the log for people."""
         return self.folder / "log.txt"
 
     def exists(self) -> bool:
+        """Return whether the folder holds a run."""
         return self.config.is_file() and "recipe" in load_yaml(self.config)
 
     def refuse(self, *, overwrite: bool) -> None:
-        """Refuse to start a run in a folder that holds one already, or holds something else.
+        """Refuse to start a run in a folder that holds a run already, or other files.
 
         Raises:
-            UsageError: with the remedy.
+            UsageError: the folder is not free.
         """
         if self.exists() and not overwrite:
             raise UsageError(
@@ -65,16 +72,16 @@ class Run:
         if self.folder.exists() and not self.folder.is_dir():
             raise UsageError(f"{self.folder} is a file: give a folder by --out")
         if not self.exists() and self.folder.is_dir() and any(self.folder.iterdir()):
-            raise UsageError(f"{self.folder} holds files that are no run: give another folder by --out")
+            raise UsageError(f"{self.folder} holds files, but no run: give another folder by --out")
 
     def create(self, config: str) -> None:
-        """Start the folder anew, in the place of a run that was there; files of another kind stay.
+        """Start a run in the folder; a run that was there is removed, other files stay.
 
         Raises:
             TranslateError: the folder cannot be written.
         """
         try:
-            for name in OWN if self.exists() else ():
+            for name in RUN_FILES if self.exists() else ():
                 path = self.folder / name
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         except OSError as error:
@@ -82,7 +89,7 @@ class Run:
         self.write_config(config)
 
     def write_config(self, config: str) -> None:
-        """Keep the settings, as YAML.
+        """Write the settings, given as YAML.
 
         Raises:
             TranslateError: the folder cannot be written.
@@ -93,49 +100,55 @@ class Run:
             raise TranslateError(f"cannot write the run {self.folder}: {error.strerror}") from None
 
     def checkpoint(self, step: int) -> Path:
+        """Return the path of the checkpoint of a step."""
         return self.folder / "checkpoints" / f"step-{step:08d}.safetensors"
 
     def checkpoints(self) -> dict[int, Path]:
-        """The checkpoints by their steps, the oldest first."""
-        found = {}
+        """Return the paths of the checkpoints by step, the oldest first."""
+        paths = {}
         for path in (self.folder / "checkpoints").glob("step-*.safetensors"):
             if match := re.fullmatch(r"step-(\d+)\.safetensors", path.name):
-                found[int(match[1])] = path
-        return dict(sorted(found.items()))
+                paths[int(match[1])] = path
+        return dict(sorted(paths.items()))
 
     def prune(self, keep: int, best: int | None) -> None:
-        """Remove all checkpoints but the newest `keep` and that of the step `best`, and what one that was
-        cut off left.
+        """Remove old checkpoints, and what a killed process left of one.
+
+        Args:
+            keep: number of the newest checkpoints to keep.
+            best: step of the best checkpoint, which is kept as well.
         """
-        for half in (self.folder / "checkpoints").glob(".step-*.part"):
-            shutil.rmtree(half, ignore_errors=True)
+        remove_stale_parts(self.folder / "checkpoints")
         paths = self.checkpoints()
         for step in list(paths)[:-keep]:
             if step != best:
                 paths[step].unlink()
 
 
-def resume_config(kind: type[TrainConfig], run: Run, recipe: str, given: dict[str, Any]) -> TrainConfig:
-    """Return the stored config of a run, with what a resumed run may change.
+def resume_config(
+    config_class: type[TrainConfig], run: Run, recipe: str, settings: dict[str, Any]
+) -> TrainConfig:
+    """Return the config of a run, with the new settings that a resumed run may change.
 
     Args:
-        given: the settings that the person named this time.
+        settings: the settings that the user gave this time.
 
     Raises:
-        UsageError: the run is of another recipe, or a setting differs that a resumed run must
-            not change.
+        UsageError: the run has another recipe, or a setting that must not change differs.
     """
     stored = load_yaml(run.config)
-    if (of := stored.pop("recipe", None)) != recipe:
-        raise UsageError(f"{run.folder} is a run of {of}, not of {recipe}: give its recipe, or another --out")
-    before = from_mapping(kind, stored, str(run.config))
-    after = kind(**{**merge_settings(stored, given), "out": before.out})
-    for field in setting_fields(kind):
+    if (run_recipe := stored.pop("recipe", None)) != recipe:
+        raise UsageError(
+            f"{run.folder} is a run of {run_recipe}, not of {recipe}: give its recipe, or another --out"
+        )
+    before = from_mapping(config_class, stored, str(run.config))
+    after = config_class(**{**merge_settings(stored, settings), "out": before.out})
+    for field in setting_fields(config_class):
         old, new = getattr(before, field.name), getattr(after, field.name)
         if old != new and not field.metadata["resumable"]:
             raise UsageError(
-                f"{flag_name(field)} {new} differs from the run's {old}:"
-                " --resume may change length, learning rate, device, workers, intervals and the place of the"
-                " data; start another run by --out"
+                f"{flag_name(field)} {new} differs from the run's {old}: --resume can only change the length,"
+                " the learning rate, the device, the workers, the intervals and the place of the data; start"
+                " another run with another --out"
             )
     return after

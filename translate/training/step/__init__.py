@@ -1,1 +1,1 @@
-"""One optimisation step: precision, gradients, EMA, compiling, recomputing, several processes."""
+"""One training step: mixed precision, gradients, EMA, torch.compile, and distributed training."""

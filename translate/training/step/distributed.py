@@ -1,4 +1,4 @@
-"""The processes that train one model together, as torchrun starts them."""
+"""Distributed data-parallel training by several processes, as torchrun starts them."""
 
 from __future__ import annotations
 
@@ -17,29 +17,30 @@ from translate import distributed
 from translate.errors import TranslateError
 from translate.networks.blocks import BatchNorm
 
-BUCKET = 2**23  # numbers that are sent at once
+BUCKET_SIZE = 2**23  # Numbers in one all-reduce.
 
 
 class ProcessGroup:
-    """Some processes, one model: each has the same weights and its own part of every batch.
+    """The processes of distributed training: they share the weights, and each has its part of every batch.
 
-    A process that torchrun did not start is a group of its own.
+    A process that torchrun did not start is a group of its own, in which all operations do nothing.
 
     Attributes:
-        rank: of this process, from 0; that one alone writes.
-        size: processes.
+        rank: rank of this process, from 0; only rank 0 logs and writes files.
+        size: number of processes (the world size).
     """
 
     def __init__(self) -> None:
         self.rank, self.size = distributed.rank(), distributed.world_size()
 
     @property
-    def first(self) -> bool:
+    def is_first(self) -> bool:
+        """Return whether this is the process that logs and writes files."""
         return self.rank == 0
 
     @contextmanager
-    def joined(self, device: torch.device) -> Iterator[None]:
-        """Within, the processes can talk; all of them must get here."""
+    def connect(self, device: torch.device) -> Iterator[None]:
+        """Connect the processes inside the context, which all of them must enter."""
         if self.size == 1:
             yield
             return
@@ -51,71 +52,73 @@ class ProcessGroup:
             dist.destroy_process_group()
 
     def _store(self) -> c10d.Store:
-        """Where the processes find each other. After a restart on one machine torchrun may hand out the
-        store of before (pytorch 2.13, its static rendezvous), in which the addresses are those of the dead.
+        """Return the store by which the processes find each other.
+
+        After a restart on one machine, torchrun may return the store of the attempt before (torch 2.13, with
+        static rendezvous), which holds the addresses of dead processes. So each attempt has its own prefix.
         """
         store, *_ = next(rendezvous("env://", self.rank, self.size))
         one_machine = distributed.local_world_size() == self.size
         return c10d.PrefixStore(f"attempt {distributed.restart_count()}", store) if one_machine else store
 
-    def average(self, tensors: Sequence[Tensor]) -> None:
-        """Give each process the mean of what all of them hold, in place."""
+    def all_reduce_mean(self, tensors: Sequence[Tensor]) -> None:
+        """Replace each tensor by its mean over all processes, in place."""
         if self.size == 1:
             return
-        with _explained():
-            for some in _buckets(tensors):
-                flat = torch.cat([tensor.flatten() for tensor in some])
+        with _lost_process_errors():
+            for bucket in _buckets(tensors):
+                flat = torch.cat([tensor.flatten() for tensor in bucket])
                 dist.all_reduce(flat)
                 flat /= self.size
                 start = 0
-                for tensor in some:
+                for tensor in bucket:
                     tensor.copy_(flat[start : start + tensor.numel()].view_as(tensor))
                     start += tensor.numel()
 
     def all_reduce_max(self, *values: float) -> list[float]:
-        """The greatest that any process gives of each value."""
+        """Return the maximum of each value over all processes."""
         if self.size == 1:
             return list(values)
-        found = torch.tensor(values, dtype=torch.float64)
-        with _explained():
-            dist.all_reduce(found, dist.ReduceOp.MAX)
-        return found.tolist()
+        maxima = torch.tensor(values, dtype=torch.float64)
+        with _lost_process_errors():
+            dist.all_reduce(maxima, dist.ReduceOp.MAX)
+        return maxima.tolist()
 
-    def gather(self, value: Any) -> list[Any]:
-        """What each process gives, by rank."""
-        found = [value] * self.size
+    def all_gather(self, value: Any) -> list[Any]:
+        """Return the values of all processes, by rank."""
+        values = [value] * self.size
         if self.size > 1:
-            with _explained():
-                dist.all_gather_object(found, value)
-        return found
+            with _lost_process_errors():
+                dist.all_gather_object(values, value)
+        return values
 
 
 def synchronize_norms(network: nn.Module) -> None:
-    """Batch norm over the images of all processes, in place."""
+    """Turn on synchronized batch norm in place: statistics over the images of all processes."""
     for module in network.modules():
         if isinstance(module, BatchNorm):
             module.synchronized = True
 
 
 def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
-    """Yield the tensors in turn, some at once: neither one by one nor all copied."""
-    some: list[Tensor] = []
+    """Yield the tensors in buckets: few messages, without a copy of all tensors at once."""
+    bucket: list[Tensor] = []
     for tensor in tensors:
-        some.append(tensor)
-        if sum(each.numel() for each in some) >= BUCKET:
-            yield some
-            some = []
-    if some:
-        yield some
+        bucket.append(tensor)
+        if sum(each.numel() for each in bucket) >= BUCKET_SIZE:
+            yield bucket
+            bucket = []
+    if bucket:
+        yield bucket
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
-    """Raise what torch says of a lost process as an error with its remedy."""
+def _lost_process_errors() -> Iterator[None]:
+    """Raise torch's errors about a lost process as an error with a remedy."""
     try:
         yield
-    except RuntimeError as error:  # of as many kinds as there are ways to talk
+    except RuntimeError as error:  # Each backend raises its own kind.
         raise TranslateError(
-            f"another process ended, and this one cannot go on alone ({shorten(str(error), 100)}):"
-            " torchrun --max-restarts 3 starts all again from the last checkpoint, and so does --resume"
+            f"another process of this training ended ({shorten(str(error), 100)}): resume from the last"
+            " checkpoint with --resume, or let torchrun do it with --max-restarts 3"
         ) from None

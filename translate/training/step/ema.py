@@ -1,4 +1,4 @@
-"""The exponential moving average (EMA) of the generators: less noisy than any step (arXiv:1806.04498)."""
+"""The exponential moving average (EMA) of the generators' weights (arXiv:1806.04498)."""
 
 from __future__ import annotations
 
@@ -10,31 +10,35 @@ from torch import nn
 
 
 class EMA(nn.Module):
-    """Exponential moving averages of networks.
+    """Copies of networks whose weights are exponential moving averages of the networks' weights.
+
+    Their buffers, such as batch norm statistics, are those of the networks.
 
     Args:
-        networks: by name; they go on training, the copies follow by `update`.
-        decay: weight of the past; it starts lower, so that the first steps are soon forgotten.
+        networks: the networks that are trained, by name.
+        decay: decay of the average. It is lower in the first steps (`set_step`), so that the initial weights
+            are soon forgotten. 0 copies the weights.
     """
 
     def __init__(self, networks: Mapping[str, nn.Module], decay: float) -> None:
         super().__init__()
         self.decay = decay
-        self.sources = list(networks.values())  # a plain list: not part of the state
+        self.sources = list(networks.values())  # A plain list, which is not part of the state dict.
         self.copies = nn.ModuleDict(copy.deepcopy(dict(networks))).requires_grad_(False).eval()
         device = next((weight.device for weight in self.copies.parameters()), None)
-        self.weight = torch.ones((), device=device)  # of the present; a tensor, for captured steps
+        # A tensor, so that a step captured as a CUDA graph sees it change.
+        self.one_minus_decay = torch.ones((), device=device)
 
     def set_step(self, step: int) -> None:
-        """Set the decay of the next update, after `step` steps."""
+        """Set the decay of the next update, which is the `step`-th: min(decay, (1 + step) / (10 + step))."""
         decay = min(self.decay, (1 + step) / (10 + step)) if self.decay else 0.0
-        self.weight.fill_(1 - decay)
+        self.one_minus_decay.fill_(1 - decay)
 
     @torch.no_grad()
     def update(self) -> None:
-        """Move the copies towards their sources."""
-        for source, copied in zip(self.sources, self.copies.values(), strict=True):
-            for weight, average in zip(source.parameters(), copied.parameters(), strict=True):
-                average.lerp_(weight, self.weight)
-            for value, copied_value in zip(source.buffers(), copied.buffers(), strict=True):
+        """Update the averages with the current weights."""
+        for source, average in zip(self.sources, self.copies.values(), strict=True):
+            for weight, averaged_weight in zip(source.parameters(), average.parameters(), strict=True):
+                averaged_weight.lerp_(weight, self.one_minus_decay)
+            for value, copied_value in zip(source.buffers(), average.buffers(), strict=True):
                 copied_value.copy_(value)

@@ -1,4 +1,4 @@
-"""Gradient checkpointing: a generator's layers are computed again for the gradient (arXiv:1604.06174)."""
+"""Gradient checkpointing: recompute the generators' activations in the backward pass (arXiv:1604.06174)."""
 
 from __future__ import annotations
 
@@ -15,29 +15,30 @@ from translate.methods.trainer import Trainer
 
 
 def recompute_generators(trainer: Trainer) -> None:
-    """Let each segment of the generators forget its layers until the gradient needs them, in place."""
+    """Turn on gradient checkpointing for each segment of the generators, in place."""
     for generator in trainer.generators.values():
-        generator.segment = partial(_segment, generator)  # type: ignore[method-assign]
+        generator.segment = partial(_checkpoint_segment, generator)  # type: ignore[method-assign]
 
 
-def _segment(network: nn.Module, part: Callable[..., Tensor], *inputs: Any) -> Tensor:
-    if torch.compiler.is_compiling():  # compiled code writes running statistics in the first forward only
-        output: Tensor = checkpoint(part, *inputs, use_reentrant=False)
+def _checkpoint_segment(network: nn.Module, segment: Callable[..., Tensor], *inputs: Any) -> Tensor:
+    # Compiled code updates running statistics in the first forward pass only, so it needs no context.
+    if torch.compiler.is_compiling():
+        output: Tensor = checkpoint(segment, *inputs, use_reentrant=False)
     else:
-        output = checkpoint(part, *inputs, use_reentrant=False, context_fn=partial(_contexts, network))
+        output = checkpoint(segment, *inputs, use_reentrant=False, context_fn=partial(_contexts, network))
     return output
 
 
 def _contexts(network: nn.Module) -> tuple[nullcontext[None], AbstractContextManager[None]]:
-    """Return what is entered around the first computation, and around the second."""
+    """Return the contexts of the first computation and of the recomputation."""
     return nullcontext(), _frozen_statistics(network)
 
 
 @contextmanager
 def _frozen_statistics(network: nn.Module) -> Iterator[None]:
-    """Keep batch norms from counting a batch that they have counted already."""
+    """Freeze the running statistics of batch norms, because they have seen this batch already."""
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
-    before = [(norm.momentum, _batches(norm).clone()) for norm in norms]
+    before = [(norm.momentum, _batches_tracked(norm).clone()) for norm in norms]
     for norm in norms:
         norm.momentum = 0.0
     try:
@@ -45,10 +46,10 @@ def _frozen_statistics(network: nn.Module) -> Iterator[None]:
     finally:
         for norm, (momentum, batches) in zip(norms, before, strict=True):
             norm.momentum = momentum
-            _batches(norm).copy_(batches)
+            _batches_tracked(norm).copy_(batches)
 
 
-def _batches(norm: nn.BatchNorm2d) -> Tensor:
-    """Return how many batches it has counted, ()."""
+def _batches_tracked(norm: nn.BatchNorm2d) -> Tensor:
+    """Return the number of batches in the running statistics, a scalar."""
     assert norm.num_batches_tracked is not None
     return norm.num_batches_tracked

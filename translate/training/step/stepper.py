@@ -1,4 +1,4 @@
-"""A trainer at work: where its networks are, in which precision, and one step after the other."""
+"""The stepper: one training step after the other, in mixed precision, compiled, or in several processes."""
 
 from __future__ import annotations
 
@@ -16,29 +16,30 @@ from translate.errors import TranslateError
 from translate.images import to_tensor
 from translate.methods.trainer import StepProgress, Trainer
 from translate.models import pick_device, pick_precision
-from translate.training.memory import not_enough_memory, out_of_memory
-from translate.training.step.compile import compile_networks, memory_format, wants_compiling
+from translate.training.memory import is_out_of_memory, out_of_memory_message
+from translate.training.step.compile import compile_networks, memory_format, should_compile
 from translate.training.step.distributed import ProcessGroup, synchronize_norms
 from translate.training.step.ema import EMA
-from translate.training.step.optimization import Microbatches, Updates
+from translate.training.step.optimization import MicrobatchUpdates, Updates
 from translate.training.step.recompute import recompute_generators
 
 State = dict[str, Any]
-PROVEN_STEPS = 2  # of one kind, after which what is compiled is trusted
+TRUSTED_STEPS = 2  # Compiled steps of one kind, after which that kind is trusted not to fail.
 
 
 class Stepper:
-    """Takes steps of a trainer on the device that the settings name, and keeps the EMA of its generators.
+    """An engine that runs a trainer's steps on a device, and updates the EMA of its generators.
 
     Numbers that change from step to step and enter arithmetic (learning rates, EMA decay, progress) are
-    tensors of the device, set by `prepare`; all else of a step is in `run`, which reads nothing on the host.
+    tensors on the device, which `prepare` sets. The rest of a step, `run`, reads no tensor on the host, so
+    that it can be captured as a CUDA graph.
 
     Args:
         trainer: with initial weights, the same in all processes.
-        log: takes a line for the person.
+        log: logs a line.
 
     Attributes:
-        chosen: a few words on what was chosen for speed.
+        engine: the device, and whether the networks are compiled, for the log.
     """
 
     def __init__(
@@ -51,60 +52,69 @@ class Stepper:
         self.c, self.group, self.log = c, group or ProcessGroup(), log
         self.device = pick_device(c.device)
         self.precision = pick_precision(c.precision, self.device)
-        self.layout = memory_format(trainer, c, self.precision)
+        self.memory_format = memory_format(trainer, c, self.precision)
         if c.sync_norm and self.group.size > 1:
             synchronize_norms(trainer)
-        self.trainer = trainer.to(self.device).to(memory_format=self.layout)
-        self.rates = [self._rate_as_tensor(parameters) for parameters in self._parameter_groups()]
+        self.trainer = trainer.to(self.device).to(memory_format=self.memory_format)
+        self.learning_rates = [self._convert_learning_rate(group) for group in self._parameter_groups()]
         self.progress = StepProgress(
             step_tensor=torch.zeros((), device=self.device),
             fraction_tensor=torch.zeros((), device=self.device),
         )
         self.ema = EMA(trainer.generators, c.ema)
+        # Mixed precision in float16 needs loss scaling; bfloat16 has the range of float32.
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision.dtype == torch.float16)
         self.updates = Updates(trainer.optimizers, c, self.device, self.group, self.scaler)
         if c.recompute:
             recompute_generators(trainer)
-        self.compiled = wants_compiling(c, self.device)
-        self.gave_up_compiling = False
-        self.chosen = compile_networks(trainer, c, self.device)
-        self.proven: dict[Hashable, int] = {}  # steps that each kind of them has taken, compiled
-        if self.group.rank:  # the same weights as the others, but noise of its own
+        self.is_compiled = should_compile(c, self.device)
+        self.compilation_failed = False
+        self.engine = compile_networks(trainer, c, self.device)
+        self.compiled_steps: dict[Hashable, int] = {}  # Steps that succeeded, by their kind.
+        if self.group.rank:  # The weights are the same in all processes, but the noise is not.
             torch.manual_seed(c.seed + (self.group.rank << 32))
 
     def step(
-        self, batch: Sample, *, step: int = 0, epoch: int = 0, fraction: float = 0.0, rate: float = 1.0
+        self,
+        batch: Sample,
+        *,
+        step: int = 0,
+        epoch: int = 0,
+        fraction: float = 0.0,
+        learning_rate_factor: float = 1.0,
     ) -> dict[str, Tensor]:
         """Take one step on a batch of images, (N, C, H, W) uint8; return its losses, by name.
 
         Args:
-            step: steps taken before.
-            epoch: epochs finished before.
-            fraction: of the run that is behind.
-            rate: factor of the learning rates.
+            step: number of steps taken before.
+            epoch: number of finished epochs.
+            fraction: finished fraction of the run.
+            learning_rate_factor: the learning-rate schedule's factor of all learning rates.
 
         Raises:
-            TranslateError: the memory does not suffice, or another process has ended.
+            TranslateError: there is not enough memory, or another process has ended.
         """
-        self.prepare(step=step, epoch=epoch, fraction=fraction, rate=rate)
+        self.prepare(step=step, epoch=epoch, fraction=fraction, learning_rate_factor=learning_rate_factor)
         try:
-            ready = {name: self._ready(part) for name, part in batch.items()}
-            return self._run_compiled(ready) if self.compiled else self.run(ready)
+            images = {name: self._to_device(tensor) for name, tensor in batch.items()}
+            return self._run_compiled(images) if self.is_compiled else self.run(images)
         except (RuntimeError, MemoryError) as error:
-            if not out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
-            raise TranslateError(not_enough_memory(self.c, self.device)) from None
+            raise TranslateError(out_of_memory_message(self.c, self.device)) from None
 
-    def prepare(self, *, step: int, epoch: int = 0, fraction: float = 0.0, rate: float = 1.0) -> None:
+    def prepare(
+        self, *, step: int, epoch: int = 0, fraction: float = 0.0, learning_rate_factor: float = 1.0
+    ) -> None:
         """Set all numbers that change from step to step, on the device."""
         tensors = self.progress.step_tensor.fill_(step), self.progress.fraction_tensor.fill_(fraction)
         self.progress = StepProgress(step, epoch, fraction, *tensors)
-        for tensor, parameters in zip(self.rates, self._parameter_groups(), strict=True):
-            tensor.fill_(rate * parameters["initial_lr"])
+        for learning_rate, group in zip(self.learning_rates, self._parameter_groups(), strict=True):
+            learning_rate.fill_(learning_rate_factor * group["initial_lr"])
         self.ema.set_step(step + 1)
 
     def run(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Take the step that was prepared, on a batch of the device; move the EMA."""
+        """Take the prepared step on a batch on the device, and update the EMA; return the losses."""
         with self.precision.autocast():
             if self.c.accumulation_steps > 1:
                 losses = self._run_microbatches(batch)
@@ -114,67 +124,68 @@ class Stepper:
         return losses
 
     def _run_compiled(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Take the step compiled; where that fails, take it again from its start, eager.
+        """Take a compiled step; if that fails, take it again in eager mode, and stay in eager mode.
 
-        The state is copied before the first steps of each kind only: later ones run what ran before.
+        Only the first steps of each kind can fail to compile, so only they need a snapshot to return to.
         """
-        if self.gave_up_compiling:
+        if self.compilation_failed:
             with torch.compiler.set_stance("force_eager"):
                 return self.run(batch)
-        shapes = tuple((name, tuple(part.shape)) for name, part in batch.items())
+        shapes = tuple((name, tuple(tensor.shape)) for name, tensor in batch.items())
         kind = self.trainer.variant(self.progress), shapes
-        if self.proven.get(kind, 0) >= PROVEN_STEPS:
+        if self.compiled_steps.get(kind, 0) >= TRUSTED_STEPS:
             return self.run(batch)
-        before = self._snapshot()
+        snapshot = self._snapshot()
         try:
             losses = self.run(batch)
-        except Exception as error:  # a compiler may raise anything
-            if isinstance(error, (TranslateError, MemoryError)) or out_of_memory(error):
+        except Exception as error:  # A compiler may raise anything.
+            if isinstance(error, (TranslateError, MemoryError)) or is_out_of_memory(error):
                 raise
-            self._restore_snapshot(before)
-            self.gave_up_compiling = True
+            self._restore_snapshot(snapshot)
+            self.compilation_failed = True
             reason = shorten(str(error) or type(error).__name__, 200)
-            self.log(f"torch.compile failed ({reason}): the run goes on uncompiled")
+            self.log(f"torch.compile failed ({reason}): training continues in eager mode")
             return self._run_compiled(batch)
-        self.proven[kind] = self.proven.get(kind, 0) + 1
+        self.compiled_steps[kind] = self.compiled_steps.get(kind, 0) + 1
         return losses
 
-    def _ready(self, part: Tensor) -> Tensor:
-        """Bring images to [-1, 1] and to the networks' memory format; labels stay as they are."""
-        part = part.to(self.device, non_blocking=True)
-        if part.dtype != torch.uint8:
-            return part
-        return to_tensor(part).contiguous(memory_format=self.layout)
+    def _to_device(self, tensor: Tensor) -> Tensor:
+        """Move a tensor to the device, and scale images to [-1, 1]; labels stay as they are."""
+        tensor = tensor.to(self.device, non_blocking=True)
+        if tensor.dtype != torch.uint8:
+            return tensor
+        return to_tensor(tensor).contiguous(memory_format=self.memory_format)
 
     def _run_microbatches(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Take a step of which parts of the batch go through the networks one by one (gradient accumulation).
+        """Take a step with gradient accumulation: forward and backward passes of one microbatch at a time.
 
-        All optimizers step at the end, along the means of the parts' gradients.
+        All optimizers step at the end, along the mean of the microbatches' gradients.
         """
-        updates = Microbatches(self.updates)
+        updates = MicrobatchUpdates(self.updates)
         losses = [self.trainer.step(part, updates, self.progress) for part in self._microbatches(batch)]
         updates.apply()
         return {name: torch.stack([part[name].detach() for part in losses]).mean() for name in losses[0]}
 
     def _microbatches(self, batch: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
         count = self.c.accumulation_steps
-        for values in zip(*(whole.chunk(count) for whole in batch.values()), strict=True):
-            yield dict(zip(batch, values, strict=True))
+        for tensors in zip(*(tensor.chunk(count) for tensor in batch.values()), strict=True):
+            yield dict(zip(batch, tensors, strict=True))
 
     def _parameter_groups(self) -> Iterator[dict[str, Any]]:
         for optimizer in self.trainer.optimizers.values():
             yield from optimizer.param_groups
 
-    def _rate_as_tensor(self, parameters: dict[str, Any]) -> Tensor:
-        parameters["initial_lr"] = float(parameters["lr"])
-        kind = torch.float64 if self.device.type == "cpu" else torch.float32  # what fused kernels take
-        parameters["lr"] = torch.tensor(parameters["initial_lr"], dtype=kind, device=self.device)
-        rate: Tensor = parameters["lr"]
-        return rate
+    def _convert_learning_rate(self, group: dict[str, Any]) -> Tensor:
+        """Turn the learning rate of a parameter group into a tensor, which `prepare` sets; return it."""
+        group["initial_lr"] = float(group["lr"])
+        dtype = torch.float64 if self.device.type == "cpu" else torch.float32  # Fused kernels require these.
+        learning_rate = torch.tensor(group["initial_lr"], dtype=dtype, device=self.device)
+        group["lr"] = learning_rate
+        return learning_rate
 
     def state(self) -> State:
-        """Return everything that going on needs; all processes must ask for it together."""
-        own, *others = self.group.gather(self._own_state())
+        """Return the state for a checkpoint; all processes must call this at the same step."""
+        own, *others = self.group.all_gather(self._process_state())
         networks = {id(network): name for name, network in self.trainer.networks.items()}
         return {
             "generators": {name: networks[id(g)] for name, g in self.trainer.generators.items()},
@@ -186,8 +197,8 @@ class Stepper:
             "others": others,
         }
 
-    def _own_state(self) -> State:
-        """Return what differs from process to process: random state, and buffers of no network."""
+    def _process_state(self) -> State:
+        """Return the state that differs between processes: random state, and buffers outside of networks."""
         if self.group.size == 1:
             return {"random": self._random_state()}
         networks = self.trainer.networks
@@ -199,7 +210,7 @@ class Stepper:
         return {"random": self._random_state(), "buffers": buffers}
 
     def restore(self, state: State) -> None:
-        """Go on from a state. A process that was not there then starts with noise of its own."""
+        """Restore the state of a checkpoint; a process that it does not have starts with its own noise."""
         own = dict(enumerate([{"random": state["random"]}, *state["others"]])).get(self.group.rank, {})
         self._load({**state, "trainer": {**state["trainer"], **own.get("buffers", {})}})
         if own:
@@ -212,16 +223,16 @@ class Stepper:
         self._load_optimizers(state["optimizers"])
 
     def _load_optimizers(self, states: State) -> None:
-        """Load the state of the optimizers; learning rates, betas and the like are those of the settings."""
+        """Load the optimizers' state, but keep their learning rates, betas and so on, which are settings."""
         for name, optimizer in self.trainer.optimizers.items():
             settings = [
-                {key: value for key, value in parameters.items() if key != "params"}
-                for parameters in optimizer.param_groups
+                {key: value for key, value in group.items() if key != "params"}
+                for group in optimizer.param_groups
             ]
             optimizer.load_state_dict(states[name])
-            for parameters, own in zip(optimizer.param_groups, settings, strict=True):
-                parameters.update(own)
-            _match_layout(optimizer)
+            for group, own in zip(optimizer.param_groups, settings, strict=True):
+                group.update(own)
+            _match_memory_format(optimizer)
 
     def _random_state(self) -> State:
         device = None if self.device.type == "cpu" else torch.get_device_module(self.device).get_rng_state()
@@ -233,6 +244,7 @@ class Stepper:
             torch.get_device_module(self.device).set_rng_state(random["device"])
 
     def _snapshot(self) -> State:
+        """Return a copy of all state that a step changes."""
         optimizers = {name: o.state_dict() for name, o in self.trainer.optimizers.items()}
         state = {"trainer": self.trainer.state_dict(), "optimizers": optimizers}
         state |= {"ema": self.ema.state_dict(), "scaler": self.scaler.state_dict()}
@@ -244,9 +256,9 @@ class Stepper:
         self.trainer.zero_grad()
 
 
-def _match_layout(optimizer: torch.optim.Optimizer) -> None:
-    """Give restored averages the memory layout of their weights, which fused kernels rely on."""
-    for weight, averages in optimizer.state.items():
-        for name, value in averages.items():
+def _match_memory_format(optimizer: torch.optim.Optimizer) -> None:
+    """Give restored moments the memory format of their weights, as fused kernels require."""
+    for weight, moments in optimizer.state.items():
+        for name, value in moments.items():
             if isinstance(value, Tensor) and value.shape == weight.shape:
-                averages[name] = torch.empty_like(weight).copy_(value)
+                moments[name] = torch.empty_like(weight).copy_(value)

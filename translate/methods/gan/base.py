@@ -1,4 +1,4 @@
-"""What the methods of this family share: two networks, noise, and the order of a step."""
+"""The base class of the GANs from noise: both networks, the noise, and the order of a training step."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from translate.networks import (
     initialize,
 )
 from translate.networks.augmentation import DiffAugment
-from translate.networks.initialization import initial_generator
+from translate.networks.initialization import create_untrained_generator
 
 Discriminator = DCGANDiscriminator | MLPDiscriminator
 
 
-class FromNoise(Trainer):
-    """`g` makes images of noise; `d` judges them.
+class BaseGAN(Trainer):
+    """A trainer of `g`, which generates images from noise, and `d`, which scores images.
 
     Attributes:
-        gan: the adversarial losses.
-        augment: what real and generated images pass through before `d`.
+        gan: the pair of discriminator and generator loss.
+        augment: the augmentation of real and generated images before `d` (DiffAugment), or the identity.
     """
 
     gan: GANLoss
@@ -36,47 +36,48 @@ class FromNoise(Trainer):
     def __init__(self, c: NoiseTrainConfig) -> None:
         super().__init__()
         self.latent, self.d_steps = c.latent, c.d_steps
-        self.g = initial_generator(_generator_spec(c))
-        self.d: Discriminator = _new_discriminator(c)
+        self.g = create_untrained_generator(_generator_spec(c))
+        self.d: Discriminator = _build_discriminator(c)
         if c.spectral:
             add_spectral_norm(self.d)
         self.augment = DiffAugment() if c.diffaugment else nn.Identity()
         self.generators = {"sample": self.g}
 
     def step(self, batch: dict[str, Tensor], update: Update, progress: StepProgress) -> dict[str, Tensor]:
-        """Update `d` k times, each by images and noise of its own, then `g`.
+        """Update `d` k times, each time on new images and new noise, then `g` once.
 
         arXiv:1406.2661, algorithm 1; arXiv:1701.07875, algorithm 1; arXiv:1704.00028, algorithm 1.
 
         Args:
-            batch: `picture`, (k N, C, H, H) in [-1, 1].
+            batch: `image`, (k N, C, H, H) in [-1, 1].
         """
         for x in batch["image"].chunk(self.d_steps):
             fake = self.g(self.noise(x)).detach()
-            d = self.gan.discriminator(real=self.judge(x), fake=self.judge(fake)) + self.penalty(x, fake)
-            update("d", d)
+            d_loss = self.gan.discriminator_loss(real=self.score(x), fake=self.score(fake))
+            d_loss = d_loss + self.penalty(x, fake)
+            update("d", d_loss)
             self.clip_weights()
 
         with freeze_weights(self.d):
-            g = self.gan.generator(self.judge(self.g(self.noise(x))))
-            update("g", g)
-        return {"d": d, "g": g}
+            g_loss = self.gan.generator_loss(self.score(self.g(self.noise(x))))
+            update("g", g_loss)
+        return {"d": d_loss, "g": g_loss}
 
     def noise(self, like: Tensor) -> Tensor:
-        """Draw z of p(z) = N(0, 1), (N, latent), for as many images as there are in `like`."""
+        """Draw z from p(z) = N(0, 1), (N, latent), for as many images as there are in `like`."""
         return torch.randn(len(like), self.latent, device=like.device)
 
-    def judge(self, x: Tensor) -> Tensor:
-        """Score images; (N, 1, 1, 1)."""
+    def score(self, x: Tensor) -> Tensor:
+        """Return the scores by `d` of augmented images, (N, 1, 1, 1)."""
         scores: Tensor = self.d(self.augment(x))
         return scores
 
     def penalty(self, x: Tensor, fake: Tensor) -> Tensor | float:
-        """Return the gradient penalty, weighted, where there is one."""
+        """Return the weighted gradient penalty; 0 unless a subclass has one."""
         return 0.0
 
     def clip_weights(self) -> None:
-        """Bring the weights of `d` back to what is allowed."""
+        """Do nothing; a WGAN clips the weights of `d` here."""
 
 
 def _generator_spec(c: NoiseTrainConfig) -> GeneratorSpec:
@@ -91,7 +92,7 @@ def _generator_spec(c: NoiseTrainConfig) -> GeneratorSpec:
     return generator_spec(c.networks, arguments)
 
 
-def _new_discriminator(c: NoiseTrainConfig) -> Discriminator:
+def _build_discriminator(c: NoiseTrainConfig) -> Discriminator:
     network = DISCRIMINATORS[c.networks](c.channels, width=c.ndf, depth=c.depth, norm=c.d_norm)
     assert isinstance(network, (DCGANDiscriminator, MLPDiscriminator))
     if c.networks == "dcgan":
@@ -100,7 +101,10 @@ def _new_discriminator(c: NoiseTrainConfig) -> Discriminator:
 
 
 def add_spectral_norm(network: nn.Module) -> None:
-    """Divide the weights of each layer by their greatest singular value, in place (arXiv:1802.05957)."""
+    """Add spectral normalization to each layer in place (arXiv:1802.05957).
+
+    It divides the weights by their largest singular value.
+    """
     for module in list(network.modules()):
         if isinstance(module, (nn.Conv2d, nn.Linear)):
             spectral_norm(module)
