@@ -1,4 +1,4 @@
-"""Where the real data of development lies, and a cache folder of each test's own."""
+"""Fixtures for all tests: an empty cache folder, and the folder of real datasets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ REAL_DATA = Path(os.environ.get("TRANSLATE_TEST_DATA", Path(__file__).parents[2]
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The cache folder, empty: no test sees what another, or the person here, has left."""
+    """Give each test an empty cache folder, so that it does not depend on other tests or the user's cache."""
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("TRANSLATE_CACHE", str(folder))
     return folder
@@ -20,7 +20,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 
 @pytest.fixture
 def real_data() -> Path:
-    """The folder of real data sets and golden tensors; tests that need it skip where it is absent."""
+    """Return the folder of real datasets and golden tensors, or skip the test if it does not exist."""
     if not REAL_DATA.is_dir():
         pytest.skip(f"no real data at {REAL_DATA}: set TRANSLATE_TEST_DATA to its folder")
     return REAL_DATA

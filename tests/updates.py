@@ -1,4 +1,4 @@
-"""Updates for trainers that are stepped without the engine."""
+"""Implementations of `Update` to run a trainer's step without the training engine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from translate.methods.trainer import Trainer
 
 
 class Updates:
-    """An `update` that hands each loss to a function, and whether the optimizer is to step."""
+    """An `Update` that calls a function with the optimizer's name, the loss, and whether to step."""
 
     def __init__(self, handle: Callable[[str, Tensor, bool], None]) -> None:
         self.handle = handle
@@ -24,7 +24,7 @@ class Updates:
 
 
 def plain_updates(trainer: Trainer) -> Updates:
-    """Updates as a person would write them: backward, step, zero_grad."""
+    """Create updates as in a plain training loop: backward, step, zero_grad."""
 
     def handle(name: str, loss: Tensor, step: bool) -> None:
         torch.autograd.backward(loss)

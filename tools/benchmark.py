@@ -1,4 +1,4 @@
-"""Times this toolkit beside the plain recipe, in one run on the machine at hand.
+"""Benchmark this package against the plain PyTorch recipe, on this machine.
 
 python tools/benchmark.py train
 python tools/benchmark.py train --case cyclegan-256 --way "no flag given"
@@ -27,15 +27,15 @@ from translate.models import Model, pick_device
 
 PATH = click.Path(path_type=Path)
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
-JSON = click.option("--json", "json_file", type=PATH, help="write the figures there, too")
-ROUNDS = click.option("--rounds", default=5, show_default=True, help="of which the median is told")
-PHOTOS = click.option("--photos", type=PATH, help="folder of photos [default: the built-in set]")
+JSON = click.option("--json", "json_file", type=PATH, help="also write the results to this file")
+ROUNDS = click.option("--rounds", default=5, show_default=True, help="timed rounds; the median is reported")
+PHOTOS = click.option("--photos", type=PATH, help="folder of photos [default: the built-in dataset]")
 Row = dict[str, Any]
 
 
 @click.group()
 def main() -> None:
-    """Time this toolkit beside the plain recipe, in one run."""
+    """Benchmark this package against the plain PyTorch recipe."""
 
 
 @main.command()
@@ -43,40 +43,40 @@ def main() -> None:
     "--case", "names", type=click.Choice(list(training.CASES)), multiple=True, help="[default: all]"
 )
 @click.option(
-    "--way", "ways", type=click.Choice(list(training.WAYS)), multiple=True, help="of ours [default: all]"
+    "--way",
+    "ways",
+    type=click.Choice(list(training.WAYS)),
+    multiple=True,
+    help="flags to time this package with [default: all]",
 )
 @click.option("--reference", type=FOLDER, help="also time this checkout of the authors' code")
-@click.option("--device", "where", default="auto", show_default=True, help="cpu, cuda, cuda:1, mps")
+@click.option("--device", "device_name", default="auto", show_default=True, help="cpu, cuda, cuda:1, mps")
 @ROUNDS
 @JSON
 def train(
     names: Sequence[str],
     ways: Sequence[str],
     reference: Path | None,
-    where: str,
+    device_name: str,
     rounds: int,
     json_file: Path | None,
 ) -> None:
-    """A step of training, in milliseconds."""
+    """Time a training step, in milliseconds."""
     try:
-        device = pick_device(where)
+        device = pick_device(device_name)
     except UsageError as error:
         raise click.UsageError(str(error)) from None
-    about = {**measure.machine(device), "rates": measure.matrix_rates(device)}
-    rate = max(about["rates"].values())
-    cases = [training.CASES[name] for name in names or training.CASES]
-    told: Row = {
-        "machine": about,
-        "rows": [
-            row
-            for case in cases
-            for row in training.rows(
-                case, ways or training.WAYS, rounds, rate=rate, device=device, folder=reference
-            )
-        ],
-    }
-    click.echo(f"{measure.describe_error(about)}; a step of training\n")
-    shape = {
+    machine = {**measure.machine(device), "rates": measure.matrix_rates(device)}
+    rate = max(machine["rates"].values())
+    rows = [
+        row
+        for name in names or training.CASES
+        for row in training.rows(
+            training.CASES[name], ways or training.WAYS, rounds, rate=rate, device=device, folder=reference
+        )
+    ]
+    click.echo(f"{measure.describe_machine(machine)}; a step of training\n")
+    columns = {
         "": "case",
         " ": "way",
         "ms": "ms:.0f",
@@ -84,36 +84,36 @@ def train(
         "of the matrix rate": "share:.0%",
         "GB at most": "peak_gb:.2f",
     }
-    show(told["rows"], shape)
-    write(json_file, told)
+    print_table(rows, columns)
+    write_json(json_file, machine, rows)
 
 
 @main.command()
 @PHOTOS
-@click.option("--side", default=600, show_default=True, help="height of the JPEGs, in pixels")
-@click.option("--count", default=100, show_default=True, help="JPEGs")
-@click.option("--batches", default=40, show_default=True, help="of eight images, a round")
+@click.option("--side", default=600, show_default=True, help="height of the JPEGs in pixels")
+@click.option("--count", default=100, show_default=True, help="number of JPEGs")
+@click.option("--batches", default=40, show_default=True, help="batches of eight images in each round")
 @ROUNDS
 @JSON
 def data(
     photos: Path | None, side: int, count: int, batches: int, rounds: int, json_file: Path | None
 ) -> None:
-    """Images a second from JPEGs to the network, by two workers."""
-    with place() as work:
-        loading.write_photos(work / "in", photos or scenes(work, count, side), side, count)
-        told: Row = {"machine": measure.machine(), "rows": loading.rows(work / "in", rounds, batches)}
-    sizes = f"{count} JPEGs of {side * 4 // 3}x{side}, crops of {loading.SIDE}"
-    click.echo(f"{measure.describe_error(told['machine'])}; {sizes}, {loading.WORKERS} workers\n")
-    show(told["rows"], {"": "way", "images/s": "images_a_second:.0f", "times as fast": "ratio:.1f"})
-    write(json_file, told)
+    """Time data loading from JPEGs by two workers, in images per second."""
+    with work_folder() as work:
+        loading.write_photos(work / "in", photos or write_demo_images(work, count, side), side, count)
+        rows, machine = loading.rows(work / "in", rounds, batches), measure.machine()
+    sizes = f"{count} JPEGs of {side * 4 // 3}x{side}, crops of {loading.CROP_SIZE}"
+    click.echo(f"{measure.describe_machine(machine)}; {sizes}, {loading.WORKERS} workers\n")
+    print_table(rows, {"": "way", "images/s": "images_a_second:.0f", "times as fast": "ratio:.1f"})
+    write_json(json_file, machine, rows)
 
 
 @main.command()
 @click.option("--network", type=click.Choice(list(applying.NETWORKS)), default="resnet", show_default=True)
 @click.option("--model", type=PATH, help="a trained model [default: random weights]")
 @PHOTOS
-@click.option("--count", default=64, show_default=True, help="photos")
-@click.option("--side", default=256, show_default=True, help="their side, in pixels")
+@click.option("--count", default=64, show_default=True, help="number of photos")
+@click.option("--side", default=256, show_default=True, help="side of the photos in pixels")
 @click.option("--compile/--no-compile", "compiled", default=True, help="also time the compiled network")
 @ROUNDS
 @JSON
@@ -127,16 +127,16 @@ def apply(
     rounds: int,
     json_file: Path | None,
 ) -> None:
-    """A folder of JPEGs through a network."""
-    with place() as work:
-        given = Model.from_pretrained(model) if model else applying.random_model(network)
-        files = applying.write_jpegs(work / "in", photos or scenes(work, count, side), count, side)
-        rows = applying.timed(applying.the_ways(given, compiled), files, work, rounds)
-        told: Row = {"machine": measure.machine(), "rows": rows}
-    click.echo(f"{measure.describe_error(told['machine'])}; {count} JPEGs of {side} px\n")
-    shape = {"": "way", "ms an image": "ms_a_image:.0f", "times as fast": "ratio:.2f"}
-    show(told["rows"], {**shape, "PSNR to float32, dB": "psnr:.1f"})
-    write(json_file, told)
+    """Time the translation of a folder of JPEGs, in milliseconds per image."""
+    with work_folder() as work:
+        subject = Model.from_pretrained(model) if model else applying.create_random_model(network)
+        files = applying.write_jpegs(work / "in", photos or write_demo_images(work, count, side), count, side)
+        rows = applying.time_variants(applying.create_variants(subject, compiled), files, work, rounds)
+        machine = measure.machine()
+    click.echo(f"{measure.describe_machine(machine)}; {count} JPEGs of {side} px\n")
+    columns = {"": "way", "ms an image": "ms_a_image:.0f", "times as fast": "ratio:.2f"}
+    print_table(rows, {**columns, "PSNR to float32, dB": "psnr:.1f"})
+    write_json(json_file, machine, rows)
 
 
 @main.command()
@@ -144,15 +144,15 @@ def apply(
 @ROUNDS
 @JSON
 def startup(network: str, rounds: int, json_file: Path | None) -> None:
-    """From a command to its answer, in seconds; one photo of 256 px."""
-    with place() as work:
-        applying.random_model(network).save_pretrained(work / "model")
-        (image,) = applying.write_jpegs(work / "in", scenes(work, 1, 256), 1, 256)
+    """Time commands from a cold start, in seconds, on one photo of 256 px."""
+    with work_folder() as work:
+        applying.create_random_model(network).save_pretrained(work / "model")
+        (image,) = applying.write_jpegs(work / "in", write_demo_images(work, 1, 256), 1, 256)
         rows = starting.rows(work / "model", image, work, rounds)
-        told: Row = {"machine": measure.machine(), "rows": rows}
-    click.echo(f"{measure.describe_error(told['machine'])}\n")
-    show(told["rows"], {"": "way", "seconds": "seconds:.2f", "times as fast": "ratio:.2f"})
-    write(json_file, told)
+        machine = measure.machine()
+    click.echo(f"{measure.describe_machine(machine)}\n")
+    print_table(rows, {"": "way", "seconds": "seconds:.2f", "times as fast": "ratio:.2f"})
+    write_json(json_file, machine, rows)
 
 
 @main.command(name="plain", hidden=True)
@@ -160,46 +160,47 @@ def startup(network: str, rounds: int, json_file: Path | None) -> None:
 @click.argument("image", type=PATH)
 @click.argument("out", type=PATH)
 def plain_command(model: Path, image: Path, out: Path) -> None:
-    """One image by the plain recipe, for the cold start."""
-    network = plain.plain(Model.from_pretrained(model).generator())
-    plain.image(network, image).save(out, quality=90)
+    """Translate one image by the plain recipe, as the baseline of `startup`."""
+    network = plain.plain_copy(Model.from_pretrained(model).generator())
+    plain.translate_image(network, image).save(out, quality=90)
 
 
 @contextmanager
-def place() -> Iterator[Path]:
-    """A folder for a while, with a cache folder of its own."""
+def work_folder() -> Iterator[Path]:
+    """Create a temporary folder, with a cache folder in it that this package uses."""
     with tempfile.TemporaryDirectory() as name:
         os.environ["TRANSLATE_CACHE"] = str(Path(name) / "cache")
         yield Path(name)
 
 
-def scenes(work: Path, count: int, side: int) -> Path:
-    """Images of the built-in set."""
+def write_demo_images(work: Path, count: int, side: int) -> Path:
+    """Write images of the built-in dataset; return their folder."""
     from translate.data.demo import write_demo
 
     write_demo(work / "scenes", size=min(side, 512), train=min(count, 64), test=1)
     return work / "scenes" / "trainA"
 
 
-def show(rows: Sequence[Row], columns: dict[str, str]) -> None:
-    """A table in Markdown.
+def print_table(rows: Sequence[Row], columns: dict[str, str]) -> None:
+    """Print a table in Markdown.
 
     Args:
-        columns: by heading, a field of the rows and its format; a row that lacks it leaves it empty.
+        columns: maps each heading to a key of the rows and a format; a row without the key has an empty cell.
     """
 
-    def cell(row: Row, what: str) -> str:
-        return f"{{{what}}}".format(**row) if what.partition(":")[0] in row else ""
+    def cell(row: Row, field: str) -> str:
+        return f"{{{field}}}".format(**row) if field.partition(":")[0] in row else ""
 
     click.echo(f"| {' | '.join(heading.strip() for heading in columns)} |")
     click.echo("|" + " --- |" * len(columns))
     for row in rows:
-        click.echo(f"| {' | '.join(cell(row, what) for what in columns.values())} |")
+        click.echo(f"| {' | '.join(cell(row, field) for field in columns.values())} |")
 
 
-def write(file: Path | None, told: dict[str, Any]) -> None:
+def write_json(file: Path | None, machine: dict[str, Any], rows: Sequence[Row]) -> None:
+    """Write the results to a file, if there is one."""
     if file:
-        file.write_text(json.dumps(told, indent=1) + "\n")
+        file.write_text(json.dumps({"machine": machine, "rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Draw the images of docs/photos.md: scikit-image's photos, by the installed models.
+"""Create the images of docs/photos.md from scikit-image's photos and the installed models.
 
 python tools/guide_images.py docs/images/
 """
@@ -21,8 +21,8 @@ PHOTOS = ("chelsea", "coffee", "astronaut", "rocket", "motorcycle")
 SIDE = 256
 
 
-def photo(name: str) -> Pixels:
-    """The middle of a photo of scikit-image, 256 x 256."""
+def load_photo(name: str) -> Pixels:
+    """Load a photo of scikit-image; scale and center-crop it to 256 x 256."""
     pixels = data.stereo_motorcycle()[0] if name == "motorcycle" else getattr(data, name)()
     height, width = pixels.shape[:2]
     size = round(width * SIDE / min(height, width)), round(height * SIDE / min(height, width))
@@ -34,8 +34,8 @@ def photo(name: str) -> Pixels:
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 def main(folder: Path) -> None:
-    """Write colorize.jpg and inpaint.jpg into FOLDER."""
-    truth = [photo(name) for name in PHOTOS]
+    """Write colorize.jpg and inpaint.jpg to FOLDER."""
+    truth = [load_photo(name) for name in PHOTOS]
     gray = [np.rint(255 * color.gray2rgb(color.rgb2gray(pixels))).astype(np.uint8) for pixels in truth]
     colorize = translate.load("colorize")
     columns = {"gray": gray, "colorize": [colorize(pixels) for pixels in gray], "truth": truth}
@@ -48,9 +48,9 @@ def main(folder: Path) -> None:
         draw_mask(np.random.default_rng(number), SIDE, SIDE, (kind,), size)
         for number, (kind, size) in enumerate(zip(kinds, sizes, strict=True))
     ]
-    holed = [np.where(mask[..., None] > 0, np.uint8(255), p) for p, mask in zip(truth, masks, strict=True)]
-    filled = [inpaint(pixels, mask) for pixels, mask in zip(truth, masks, strict=True)]
-    columns = {"holes": holed, "inpaint": filled, "truth": truth}
+    holes = [np.where(mask[..., None] > 0, np.uint8(255), p) for p, mask in zip(truth, masks, strict=True)]
+    images = [inpaint(pixels, mask) for pixels, mask in zip(truth, masks, strict=True)]
+    columns = {"holes": holes, "inpaint": images, "truth": truth}
     write_rgb(contact_sheet(columns, side=SIDE), folder / "inpaint.jpg")
 
 

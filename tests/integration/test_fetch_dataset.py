@@ -1,4 +1,4 @@
-"""tools/fetch_dataset.py against a server on loopback: whole, cut, hostile and damaged archives."""
+"""tools/fetch_dataset.py with a local server: complete, interrupted, malicious and damaged archives."""
 
 from __future__ import annotations
 
@@ -24,16 +24,22 @@ TOOL = str(ROOT / "tools/fetch_dataset.py")
 PART = "datasets/facades.download"
 IMAGES = {f"facades/train/{i}.jpg": os.urandom(20_000) for i in range(3)}
 
-
-Done = subprocess.CompletedProcess[str]
+Result = subprocess.CompletedProcess[str]
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `body` at every path, misbehaving as told, to the tool that runs in `folder`."""
+    """A server that sends `body` at every path; the tool runs in `folder`.
+
+    Attributes:
+        supports_range: whether it heeds the header Range.
+        close_after: bytes after which it closes the first connection.
+        stall: keep the connection open without sending the rest.
+        ranges: the headers Range of all requests.
+    """
 
     body = b""
-    knows_range = True
-    cut_first: int | None = None
+    supports_range = True
+    close_after: int | None = None
     stall = False
 
     def __init__(self, folder: Path) -> None:
@@ -42,10 +48,10 @@ class Server(ThreadingHTTPServer):
         self.ranges: list[str | None] = []
         self.released = threading.Event()
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        """Start the tool, with this server as its source if nothing else is said."""
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start the tool, by default to download facades from this server."""
         return subprocess.Popen(
-            [sys.executable, "-W", "error", TOOL, *(words or ("facades", "--from", self.url))],
+            [sys.executable, "-W", "error", TOOL, *(arguments or ("facades", "--from", self.url))],
             cwd=self.folder,
             env=os.environ | {"PYTHONPATH": str(ROOT), "no_proxy": "*"},
             stdout=subprocess.PIPE,
@@ -53,35 +59,38 @@ class Server(ThreadingHTTPServer):
             text=True,
         )
 
-    def fetch(self, *words: str) -> Done:
-        return finished(self.start(*words))
+    def fetch(self, *arguments: str) -> Result:
+        """Run the tool to its end."""
+        return wait(self.start(*arguments))
 
 
 class Handler(BaseHTTPRequestHandler):
+    """Answers the requests of a `Server`."""
+
     server: Server
 
     def do_GET(self) -> None:
-        wanted = self.headers["Range"]
-        self.server.ranges.append(wanted)
-        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and self.server.knows_range else 0
+        header = self.headers["Range"]
+        self.server.ranges.append(header)
+        start = int(header.removeprefix("bytes=").rstrip("-")) if header and self.server.supports_range else 0
         if "missing" in self.path:
             self.send_error(404)
         elif start >= len(self.server.body):
             self.send_error(416)
         else:
-            self.answer(self.server.body[start:], 206 if start else 200)
+            self.send_body(self.server.body[start:], 206 if start else 200)
 
-    def answer(self, body: bytes, status: int) -> None:
+    def send_body(self, body: bytes, status: int) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body[: self.server.cut_first])
-        self.server.cut_first = None
+        self.wfile.write(body[: self.server.close_after])
+        self.server.close_after = None
         if self.server.stall:
             self.server.released.wait(10)
 
     def log_message(self, *args: object) -> None:
-        """Keep quiet."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -95,15 +104,15 @@ def server(tmp_path: Path) -> Iterator[Server]:
         thread.join()
 
 
-def finished(tool: subprocess.Popen[str]) -> Done:
+def wait(tool: subprocess.Popen[str]) -> Result:
     out, err = tool.communicate(timeout=20)
     assert "Traceback" not in err
-    return Done(tool.args, tool.returncode, out, err)
+    return Result(tool.args, tool.returncode, out, err)
 
 
-def error_line(done: Done) -> str:
-    """The last line of stderr, which is the one error there is."""
-    *progress, last = done.stderr.splitlines()
+def error_line(result: Result) -> str:
+    """Return the last line of stderr, which must be the only error."""
+    *progress, last = result.stderr.splitlines()
     assert last.startswith("error: ")
     assert not any("error" in line for line in progress)
     return last
@@ -143,86 +152,88 @@ def zip_link() -> zipfile.ZipInfo:
     return link
 
 
-def files(folder: Path) -> dict[str, bytes]:
+def read_files(folder: Path) -> dict[str, bytes]:
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-def keep_download(server: Server, content: bytes) -> None:
+def write_download(server: Server, content: bytes) -> None:
+    """Write the download that an earlier run of the tool left."""
     (server.folder / "datasets").mkdir()
     (server.folder / PART).write_bytes(content)
 
 
 @pytest.mark.parametrize("make", [make_tar, make_zip])
-def test_downloads_and_unpacks(server: Server, make: Callable[..., bytes]) -> None:
+def test_an_archive_is_downloaded_and_unpacked(server: Server, make: Callable[..., bytes]) -> None:
     server.body = make(IMAGES)
-    done = server.fetch()
-    assert done.returncode == 0, done.stderr
-    assert files(server.folder / "datasets") == IMAGES
-    assert "MB/s" in done.stderr
-    assert hashlib.sha256(server.body).hexdigest() in done.stdout
-    assert done.stdout.endswith("try: translate train configs/facades.yaml\n")
+    result = server.fetch()
+    assert result.returncode == 0, result.stderr
+    assert read_files(server.folder / "datasets") == IMAGES
+    assert "MB/s" in result.stderr
+    assert hashlib.sha256(server.body).hexdigest() in result.stdout
+    assert result.stdout.endswith("translate train configs/facades.yaml\n")
 
 
-def test_unpacks_an_archive_without_a_folder_of_its_own(server: Server) -> None:
+def test_an_archive_without_a_top_folder_is_unpacked_into_one(server: Server) -> None:
     server.body = make_zip({"trainA/1.jpg": b"a", "trainB/1.jpg": b"b"})
-    done = server.fetch("maps-unpaired", "--from", server.url, "--into", "here")
-    assert files(server.folder / "here/maps-unpaired") == {"trainA/1.jpg": b"a", "trainB/1.jpg": b"b"}
-    assert done.stdout.endswith("configs/maps-unpaired.yaml --data here/maps-unpaired\n")
+    result = server.fetch("maps-unpaired", "--from", server.url, "--into", "here")
+    images = {"trainA/1.jpg": b"a", "trainB/1.jpg": b"b"}
+    assert read_files(server.folder / "here/maps-unpaired") == images
+    assert result.stdout.endswith("configs/maps-unpaired.yaml --data here/maps-unpaired\n")
 
 
-def test_goes_on_after_a_cut(server: Server) -> None:
+def test_an_interrupted_download_is_resumed(server: Server) -> None:
     server.body = make_tar(IMAGES)
-    server.cut_first = half = len(server.body) // 2
-    assert "run the same command again to go on" in error_line(server.fetch())
+    server.close_after = half = len(server.body) // 2
+    assert "run the same command again" in error_line(server.fetch())
     assert (server.folder / PART).read_bytes() == server.body[:half]
     assert server.fetch().returncode == 0
     assert server.ranges == [None, f"bytes={half}-"]
-    assert files(server.folder / "datasets") == IMAGES
+    assert read_files(server.folder / "datasets") == IMAGES
 
 
-def test_starts_anew_where_the_server_ignores_range(server: Server) -> None:
-    server.body, server.knows_range = make_tar(IMAGES), False
-    keep_download(server, b"something else")
+def test_the_download_restarts_if_the_server_ignores_range(server: Server) -> None:
+    server.body, server.supports_range = make_tar(IMAGES), False
+    write_download(server, b"something else")
     assert server.fetch().returncode == 0
-    assert files(server.folder / "datasets") == IMAGES
+    assert read_files(server.folder / "datasets") == IMAGES
 
 
-def test_takes_a_download_that_was_whole(server: Server) -> None:
+def test_a_complete_download_is_unpacked(server: Server) -> None:
     server.body = make_tar(IMAGES)
-    keep_download(server, server.body)
+    write_download(server, server.body)
     assert server.fetch().returncode == 0
-    assert files(server.folder / "datasets") == IMAGES
+    assert read_files(server.folder / "datasets") == IMAGES
 
 
-def test_ctrl_c_keeps_what_came(server: Server) -> None:
+def test_ctrl_c_keeps_the_partial_download(server: Server) -> None:
     server.body, server.stall = make_tar(IMAGES), True
-    server.cut_first = len(server.body) // 2
+    server.close_after = len(server.body) // 2
     tool = server.start()
     while not (server.folder / PART).exists():
         assert tool.poll() is None
         time.sleep(0.01)
     tool.send_signal(signal.SIGINT)
-    done = finished(tool)
-    assert done.returncode == 130
-    assert "run the same command again to go on" in error_line(done)
+    result = wait(tool)
+    assert result.returncode == 130
+    assert "run the same command again" in error_line(result)
     assert server.body.startswith((server.folder / PART).read_bytes())
 
 
-def broken(archive: bytes) -> bytes:
-    """The archive with one byte of its middle changed."""
+def flip_byte(archive: bytes) -> bytes:
+    """Return the archive with one byte in the middle changed."""
     middle = len(archive) // 2
     return archive[:middle] + bytes([archive[middle] ^ 255]) + archive[middle + 1 :]
 
 
 BAD = {
-    "a damaged tar": (broken(make_tar(IMAGES)), "damaged"),
-    "a damaged zip": (broken(make_zip(IMAGES)), "damaged"),
-    "half a tar": (make_tar(IMAGES)[:30_000], "damaged"),
+    "a damaged tar": (flip_byte(make_tar(IMAGES)), "damaged"),
+    "a damaged zip": (flip_byte(make_zip(IMAGES)), "damaged"),
+    "a truncated tar": (make_tar(IMAGES)[:30_000], "damaged"),
     "a web page": (b"<html>moved</html>", "damaged"),
     "an empty archive": (make_zip({}), "empty"),
-    "a tar that climbs": (make_tar({"../evil": b"x"}), "outside"),
-    "a zip that climbs": (make_zip({"facades/../../evil": b"x"}), "outside"),
-    "a zip that climbs by backslashes": (make_zip({"..\\evil": b"x"}), "outside"),
+    "a tar with a path outside": (make_tar({"../evil": b"x"}), "outside"),
+    "a zip with a path outside": (make_zip({"facades/../../evil": b"x"}), "outside"),
+    "a zip with a path outside by backslashes": (make_zip({"..\\evil": b"x"}), "outside"),
     "a tar with an absolute path": (make_tar({"/tmp/evil-translate": b"x"}), "outside"),
     "a zip with an absolute path": (make_zip({"/tmp/evil-translate": b"x"}), "outside"),
     "a tar with a symlink": (make_tar(IMAGES, tar_link(tarfile.SYMTYPE)), "link"),
@@ -235,26 +246,26 @@ BAD = {
 
 
 @pytest.mark.parametrize(("body", "reason"), BAD.values(), ids=BAD.keys())
-def test_refuses_and_leaves_nothing(server: Server, body: bytes, reason: str) -> None:
+def test_a_bad_archive_is_refused_and_no_file_is_written(server: Server, body: bytes, reason: str) -> None:
     server.body = body
-    done = server.fetch()
-    assert done.returncode == 1
-    assert reason in error_line(done)
+    result = server.fetch()
+    assert result.returncode == 1
+    assert reason in error_line(result)
     assert list(server.folder.rglob("*")) == [server.folder / "datasets"]
     assert not list(server.folder.parent.glob("evil*"))
     assert not Path("/tmp/evil-translate").exists()
 
 
-def test_existing_folder_is_left_alone(server: Server) -> None:
-    mine = server.folder / "datasets/facades/mine.jpg"
-    mine.parent.mkdir(parents=True)
-    mine.write_bytes(b"mine")
-    assert "remove it" in error_line(server.fetch())
-    assert files(server.folder) == {"datasets/facades/mine.jpg": b"mine"}
+def test_an_existing_folder_is_not_overwritten(server: Server) -> None:
+    image = server.folder / "datasets/facades/mine.jpg"
+    image.parent.mkdir(parents=True)
+    image.write_bytes(b"mine")
+    assert "--into" in error_line(server.fetch())
+    assert read_files(server.folder) == {"datasets/facades/mine.jpg": b"mine"}
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "reason"),
+    ("arguments", "code", "reason"),
     [
         (["facade"], 2, "did you mean 'facades'?"),
         (["cityscapes"], 2, "licence"),
@@ -264,12 +275,14 @@ def test_existing_folder_is_left_alone(server: Server) -> None:
         (["facades", "--from", "SERVER/missing"], 1, "404"),
     ],
 )
-def test_one_line_says_what_is_wrong(server: Server, words: list[str], code: int, reason: str) -> None:
-    done = server.fetch(*(word.replace("SERVER", server.url) for word in words))
-    assert done.returncode == code
-    assert reason in error_line(done)
-    assert files(server.folder) == {}
+def test_mistakes_are_reported_in_one_line(
+    server: Server, arguments: list[str], code: int, reason: str
+) -> None:
+    result = server.fetch(*(argument.replace("SERVER", server.url) for argument in arguments))
+    assert result.returncode == code
+    assert reason in error_line(result)
+    assert read_files(server.folder) == {}
 
 
-def test_lists_what_there_is(server: Server) -> None:
+def test_list_names_the_known_datasets(server: Server) -> None:
     assert {"facades", "facades-unpaired", "horse2zebra"} < set(server.fetch("--list").stdout.split())

@@ -1,4 +1,4 @@
-"""What the unit tests share: small models, and the profile of hypothesis."""
+"""Fixtures for the unit tests: small models, and the settings of hypothesis."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from translate.config import GeneratorSpec, ModelConfig, Route
 from translate.models import Model
 from translate.networks import create_generator, initialize
 
-# Repeatable and without a clock, so that a busy machine fails no test.
+# Derandomize and disable the deadline, so that tests are reproducible and do not fail on a busy machine.
 settings.register_profile(
     "unit", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -27,7 +27,7 @@ MULTIPLES = {"resnet": 4, "unet": 8}
 
 @pytest.fixture
 def tiny_model() -> Callable[..., Model]:
-    """A factory of small models, by architecture and directions; the same weights each time."""
+    """Return a function that creates small models, with the same weights each time."""
 
     def make(name: str = "resnet", directions: tuple[str, ...] = ("AtoB",)) -> Model:
         torch.manual_seed(0)

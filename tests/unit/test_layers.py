@@ -1,4 +1,4 @@
-"""Imports run downward only, in no circle, and rooms stay of a size that one sees at a glance."""
+"""The layers of the package: imports go to lower layers only, without cycles, and files stay short."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 import translate
 
 PACKAGE = Path(translate.__file__).parent
-FLOORS = [
-    {"errors", "storage", "distributed", "signals", "allocator", "compiling", "version"},
-    {"config"},
+LAYERS = [  # subpackages and modules of `translate`, from the lowest layer up
+    {"errors", "storage", "distributed", "signals", "allocator", "compiling", "version", "progress"},
+    {"config", "display"},
     {"networks", "losses", "images", "metrics"},
     {"models", "data"},
     {"inference"},
@@ -23,13 +23,13 @@ FLOORS = [
     {"cli"},
     {"__init__", "__main__"},
 ]
-FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-INNER_FLOORS = {  # of rooms within a room, from the lowest up
+LAYER_OF = {name: number for number, names in enumerate(LAYERS) for name in names}
+INNER_LAYERS = {  # folders of a subpackage, from the lowest layer up
     "inference": ["runtime", "predictors", "batch"],
     "data": ["discovery", "datasets"],
     "training": ["step", "runs"],
 }
-APART = [  # folders that do not import each other
+INDEPENDENT = [  # pairs of folders that do not import each other
     ("networks.generators", "networks.discriminators"),
     *(
         (f"methods.{a}", f"methods.{b}")
@@ -46,78 +46,80 @@ MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
     for path in FILES
 }
-LARGEST_FILE, LARGEST_FUNCTION, LARGEST_FOLDER = 300, 45, 14  # lines, lines, files
+MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_FOLDER_FILES = 300, 45, 14
 
 
-def room_of(module: str) -> str:
+def subpackage(module: str) -> str:
+    """Return the first part of a module's name, by which it belongs to a layer."""
     return module.partition(".")[0]
 
 
-def imported_modules(path: Path, *, at_top: bool = False) -> set[str]:
-    """The modules of translate that a file imports, anywhere in it, but for what only type checkers read."""
+def imported_modules(path: Path) -> set[str]:
+    """Return the modules of `translate` that a file imports at runtime, at the top or inside functions."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    typing_only = {
+    for_type_checkers = {
         id(inner)
         for node in ast.walk(tree)
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
         for inner in ast.walk(node)
     }
-    found: set[str] = set()
-    for node in tree.body if at_top else ast.walk(tree):
-        if id(node) in typing_only:
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if id(node) in for_type_checkers:
             continue
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
-                whole = f"{node.module}.{alias.name}"
-                found.add(whole if whole.removeprefix("translate.") in MODULES else node.module)
-    return {name.removeprefix("translate.") for name in found if name.startswith("translate.")}
+                name = f"{node.module}.{alias.name}"
+                names.add(name if name.removeprefix("translate.") in MODULES else node.module)
+    return {name.removeprefix("translate.") for name in names if name.startswith("translate.")}
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_room_imports_only_lower_floors(module: str) -> None:
-    room = room_of(module)
-    for other in imported_modules(MODULES[module]):
-        if room_of(other) != room:
-            assert FLOOR_OF[room_of(other)] < FLOOR_OF[room], f"{module} imports {other}"
+def test_modules_import_only_from_lower_layers(module: str) -> None:
+    importer = subpackage(module)
+    for imported in imported_modules(MODULES[module]):
+        if subpackage(imported) != importer:
+            assert LAYER_OF[subpackage(imported)] < LAYER_OF[importer], f"{module} imports {imported}"
 
 
-@pytest.mark.parametrize("room", INNER_FLOORS)
-def test_rooms_within_a_room_import_downward_only(room: str) -> None:
-    floors = INNER_FLOORS[room]
+@pytest.mark.parametrize("package", INNER_LAYERS)
+def test_folders_of_a_subpackage_import_only_from_lower_layers(package: str) -> None:
+    layers = INNER_LAYERS[package]
     for module, path in MODULES.items():
-        for other in imported_modules(path):
-            places = [name.split(".")[1] for name in (module, other) if name.startswith(f"{room}.")]
-            if len(places) == 2 and set(places) <= set(floors):
-                assert floors.index(places[1]) <= floors.index(places[0]), f"{module} imports {other}"
+        for imported in imported_modules(path):
+            folders = [name.split(".")[1] for name in (module, imported) if name.startswith(f"{package}.")]
+            if len(folders) == 2 and set(folders) <= set(layers):
+                assert layers.index(folders[1]) <= layers.index(folders[0]), f"{module} imports {imported}"
 
 
-@pytest.mark.parametrize(("one", "other"), APART)
-def test_folders_apart_do_not_import_each_other(one: str, other: str) -> None:
-    for folder, stranger in ((one, other), (other, one)):
+@pytest.mark.parametrize(("first", "second"), INDEPENDENT)
+def test_independent_folders_do_not_import_each_other(first: str, second: str) -> None:
+    for importer, imported in ((first, second), (second, first)):
         for module, path in MODULES.items():
-            if module.startswith(folder):
-                assert not [name for name in imported_modules(path) if name.startswith(stranger)], module
+            if module.startswith(importer):
+                names = imported_modules(path)
+                assert not [name for name in names if name.startswith(imported)], module
 
 
-def test_no_file_imports_itself_through_others() -> None:
+def test_there_are_no_import_cycles() -> None:
     imports = {module: imported_modules(path) - {module} for module, path in MODULES.items()}
-    while free := [module for module, others in imports.items() if not others & imports.keys()]:
-        for module in free:
+    while leaves := [module for module, imported in imports.items() if not imported & imports.keys()]:
+        for module in leaves:
             del imports[module]
-    assert not imports, f"a circle among {sorted(imports)}"
+    assert not imports, f"an import cycle among {sorted(imports)}"
 
 
-def test_every_room_has_a_floor() -> None:
-    assert {room_of(module) or "__init__" for module in MODULES} == set(FLOOR_OF)
+def test_every_subpackage_has_a_layer() -> None:
+    assert {subpackage(module) or "__init__" for module in MODULES} == set(LAYER_OF)
 
 
-def test_what_help_needs_imports_no_torch() -> None:
+def test_modules_needed_for_help_do_not_import_torch() -> None:
     for module, path in MODULES.items():
         if (
-            FLOOR_OF[room_of(module)] < 2
-            or room_of(module) in ("cli", "__init__")
+            LAYER_OF[subpackage(module)] < 2
+            or subpackage(module) in ("cli", "__init__")
             or module.endswith("config")
         ):
             top = ast.parse(path.read_text(encoding="utf-8")).body
@@ -126,22 +128,24 @@ def test_what_help_needs_imports_no_torch() -> None:
             assert not {name for name in names if name.split(".")[0] == "torch"}, path
 
 
-def test_files_are_as_long_as_one_subject() -> None:
-    long = [path for path in FILES if len(path.read_text(encoding="utf-8").splitlines()) > LARGEST_FILE]
+def test_files_are_short() -> None:
+    long = [path for path in FILES if len(path.read_text(encoding="utf-8").splitlines()) > MAX_FILE_LINES]
     assert long == []
 
 
-def test_functions_fit_on_a_screen() -> None:
+def test_functions_are_short() -> None:
     long = [
         f"{module}.{node.name}"
         for module, path in MODULES.items()
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno + 1 > LARGEST_FUNCTION
+        if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno + 1 > MAX_FUNCTION_LINES
     ]
     assert long == []
 
 
-def test_folders_hold_no_more_than_one_remembers() -> None:
+def test_folders_have_few_files() -> None:
     folders = {path.parent for path in FILES}
-    full = [folder for folder in folders if sum(f.suffix == ".py" for f in folder.iterdir()) > LARGEST_FOLDER]
+    full = [
+        folder for folder in folders if sum(f.suffix == ".py" for f in folder.iterdir()) > MAX_FOLDER_FILES
+    ]
     assert full == []

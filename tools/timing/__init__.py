@@ -1,1 +1,1 @@
-"""What `benchmark.py` times: each thing by the plain recipe, and by this toolkit."""
+"""The timings of `benchmark.py`: each task by the plain PyTorch recipe and by this package."""

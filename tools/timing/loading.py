@@ -1,6 +1,6 @@
-"""Images from a folder to the device, without a network behind them.
+"""Time data loading: images from files to normalized batches, without a network.
 
-The process that asks for them computes by one thread: the workers are measured, not who gets the cores.
+The main process uses one thread, so that the workers are measured and not the competition for cores.
 """
 
 from __future__ import annotations
@@ -11,66 +11,68 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 
 from timing import plain
-from timing.measure import Build, Run, keep_heap, timed
-from translate.data.datasets.loader import InfiniteBatchSampler, load
-from translate.data.datasets.reader import training_cache
+from timing.measure import Build, Run, retain_freed_memory, time_variants
+from translate.data.datasets.loader import InfiniteBatchSampler, iterate_batches
+from translate.data.datasets.reader import open_training_cache
 from translate.data.datasets.samples import PhotoDataset
 from translate.images import find_images, to_tensor
 from translate.methods.cyclegan.config import CycleGANConfig
 
-LOAD_SIZE, SIDE, BATCH, WORKERS = 286, 256, 8, 2
+LOAD_SIZE, CROP_SIZE, BATCH_SIZE, WORKERS = 286, 256, 8, 2
 
 
-def ours(photos: Path, batches: int, *, cached: bool) -> Run:
-    """Batches as a training step gets them, up to float32 in [-1, 1]."""
+def build_ours(photos: Path, batches: int, *, cached: bool) -> Run:
+    """Build a loader of this package that yields batches as a training step gets them, float32 in [-1, 1]."""
     torch.set_num_threads(1)
-    keep_heap()
-    c = CycleGANConfig(image_size=SIDE, load_size=LOAD_SIZE, batch_size=BATCH)
+    retain_freed_memory()
+    c = CycleGANConfig(image_size=CROP_SIZE, load_size=LOAD_SIZE, batch_size=BATCH_SIZE)
     files = find_images(photos)
-    photo_set = PhotoDataset(files, c, training=True, cache=training_cache(files, c) if cached else None)
-    loaded = load(photo_set, InfiniteBatchSampler(len(files), BATCH, 0), WORKERS)
-    return partial(_take, (to_tensor(batch["photo"]) for batch in loaded), batches)
+    dataset = PhotoDataset(files, c, training=True, cache=open_training_cache(files, c) if cached else None)
+    samples = iterate_batches(dataset, InfiniteBatchSampler(len(files), BATCH_SIZE, 0), WORKERS)
+    return partial(_load, (to_tensor(batch["photo"]) for batch in samples), batches)
 
 
-def theirs(photos: Path, batches: int) -> Run:
-    """The same by the plain loader."""
+def build_plain(photos: Path, batches: int) -> Run:
+    """Build the plain loader of the same batches."""
     torch.set_num_threads(1)
-    photo_set = plain.PlainPhotos(find_images(photos), LOAD_SIZE, SIDE)
-    return partial(_take, plain.loader(photo_set, BATCH, WORKERS), batches)
+    dataset = plain.PlainPhotos(find_images(photos), LOAD_SIZE, CROP_SIZE)
+    return partial(_load, plain.infinite_batches(dataset, BATCH_SIZE, WORKERS), batches)
 
 
-def _take(loaded: Iterator[torch.Tensor], batches: int) -> None:
-    for _, batch in zip(range(batches), loaded, strict=False):
-        assert batch.shape == (BATCH, 3, SIDE, SIDE)
+def _load(loader: Iterator[torch.Tensor], batches: int) -> None:
+    for _, batch in zip(range(batches), loader, strict=False):
+        assert batch.shape == (BATCH_SIZE, 3, CROP_SIZE, CROP_SIZE)
         assert batch.dtype == torch.float32
 
 
 def rows(photos: Path, rounds: int, batches: int) -> list[dict[str, Any]]:
-    """Images a second of each way, the plain loader first."""
-    ways: dict[str, Build] = {
-        "plain loader": partial(theirs, photos, batches),
-        "ours, --cache-size 0": partial(ours, photos, batches, cached=False),
-        "ours": partial(ours, photos, batches, cached=True),
+    """Return the images per second of each loader, the plain one first.
+
+    Args:
+        batches: batches to load in each round.
+    """
+    variants: dict[str, Build] = {
+        "plain loader": partial(build_plain, photos, batches),
+        "ours, --cache-size 0": partial(build_ours, photos, batches, cached=False),
+        "ours": partial(build_ours, photos, batches, cached=True),
     }
-    found = timed(ways, rounds)
-    base = found["plain loader"].seconds
-    images = batches * BATCH
+    timings = time_variants(variants, rounds)
+    base = timings["plain loader"].seconds
+    images = batches * BATCH_SIZE
     return [
-        {"way": name, "images_a_second": images / figures.seconds, "ratio": base / figures.seconds}
-        for name, figures in found.items()
+        {"way": name, "images_a_second": images / timing.seconds, "ratio": base / timing.seconds}
+        for name, timing in timings.items()
     ]
 
 
-def write_photos(folder: Path, source: Path, side: int, number: int) -> None:
-    """JPEGs of photographs' usual proportions, of the images in a folder."""
-    from PIL import Image
-
-    found = find_images(source)
+def write_photos(folder: Path, source: Path, height: int, count: int) -> None:
+    """Write JPEGs of the aspect ratio 4:3 from the images of a folder, repeating them if they are few."""
+    images = find_images(source)
     folder.mkdir(parents=True)
-    for name in range(number):
-        image = Image.open(found[name % len(found)]).convert("RGB")
-        image.resize((side * 4 // 3, side), Image.Resampling.LANCZOS).save(
-            folder / f"{name:04}.jpg", quality=90
-        )
+    for number in range(count):
+        image = Image.open(images[number % len(images)]).convert("RGB")
+        image = image.resize((height * 4 // 3, height), Image.Resampling.LANCZOS)
+        image.save(folder / f"{number:04}.jpg", quality=90)

@@ -1,4 +1,4 @@
-"""Ways of doing one thing, each in a process of its own, timed in turn; and the machine they run on."""
+"""Time variants of one task in turn, each in a process of its own; describe the machine and its FLOP/s."""
 
 from __future__ import annotations
 
@@ -22,63 +22,69 @@ from translate import allocator
 from translate.models import pick_precision
 
 Run = Callable[[], object]
-Build = Callable[[], Run]  # pickled: a function of a module, or a partial of one
-KEPT = ExitStack()
+Build = Callable[[], Run]  # must be picklable: a function of a module, or a partial of one
+RESOURCES = ExitStack()  # contexts that stay open until the process ends
 CPU = torch.device("cpu")
-SIDE, SIDE_ON_GPU = 3072, 8192  # of the matrices by which the machine's rate is measured
-AT_ONCE_ON_GPU = 10  # runs that are timed as one: it works while the next is asked for
+MATRIX_SIZE, MATRIX_SIZE_ON_GPU = 3072, 8192  # of the square matrices that measure the machine's FLOP/s
+RUNS_PER_TIMING_ON_GPU = (
+    10  # a GPU runs asynchronously, so that a single run would be dominated by launching it
+)
 
 
 @dataclass(frozen=True)
-class Timed:
-    """What became of one way.
+class Timing:
+    """The time and the memory of a variant.
 
     Attributes:
-        seconds: of a run, the median of the rounds.
-        peak: bytes, the most that its process ever held, torch and all; on a GPU the most of its memory that
-            torch had given out.
+        seconds: the median time of a run.
+        peak: the peak memory in bytes, of the whole process with torch, or on a GPU as torch allocated it.
     """
 
     seconds: float
     peak: int
 
 
-def timed(
-    ways: Mapping[str, Build], rounds: int, *, warm_up: int = 2, device: torch.device = CPU
-) -> dict[str, Timed]:
-    """Each way, run in turn with the others, `rounds` times; a way that cannot be built is told and left out.
+def time_variants(
+    variants: Mapping[str, Build], rounds: int, *, warm_up: int = 2, device: torch.device = CPU
+) -> dict[str, Timing]:
+    """Run the variants in turn for a number of rounds; skip those that cannot be built, with a message.
+
+    Taking turns spreads the drift of the machine's speed over all variants.
 
     Args:
-        warm_up: rounds of each before it counts.
-        device: that the ways work on.
+        warm_up: untimed runs of each variant before the rounds.
+        device: the device that the variants run on.
     """
     workers: dict[str, _Worker] = {}
-    for name, build in ways.items():
+    for name, build in variants.items():
         try:
             workers[name] = _Worker(build, warm_up, device)
         except RuntimeError as error:
-            click.echo(f"{name}: left out: {error}", err=True)
+            click.echo(f"{name}: skipped: {error}", err=True)
     seconds: dict[str, list[float]] = {name: [] for name in workers}
     for _ in range(rounds):
         for name, worker in workers.items():
-            seconds[name].append(worker.ask("run"))
-    return {name: Timed(statistics.median(seconds[name]), worker.close()) for name, worker in workers.items()}
+            seconds[name].append(worker.request("run"))
+    return {
+        name: Timing(statistics.median(seconds[name]), worker.close()) for name, worker in workers.items()
+    }
 
 
 class _Worker:
-    """A process that builds a way and runs it when asked."""
+    """A process that builds a variant and runs it on request."""
 
     def __init__(self, build: Build, warm_up: int, device: torch.device) -> None:
         context = multiprocessing.get_context("spawn")
-        self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(build, theirs, device), daemon=False)
+        self.pipe, child_pipe = context.Pipe()
+        self.process = context.Process(target=_serve, args=(build, child_pipe, device), daemon=False)
         self.process.start()
-        theirs.close()
-        for _ in range(1 + warm_up):  # the first answer tells that it is built
-            self.ask("run")
+        child_pipe.close()
+        for _ in range(1 + warm_up):  # The first run includes building the variant.
+            self.request("run")
 
-    def ask(self, what: str) -> Any:
-        self.pipe.send(what)
+    def request(self, action: str) -> Any:
+        """Send an action, `run` or `end`, and return its result."""
+        self.pipe.send(action)
         try:
             answer = self.pipe.recv()
         except EOFError:
@@ -89,35 +95,36 @@ class _Worker:
         return answer
 
     def close(self) -> int:
-        """End the process; the most bytes that it held."""
-        peak: int = self.ask("end")
+        """End the process and return its peak memory in bytes."""
+        peak: int = self.request("end")
         self.process.join()
         return peak
 
 
-def keep_heap() -> None:
-    """Keep freed memory, as long as this process lives."""
-    KEPT.enter_context(allocator.retain_freed_memory())
+def retain_freed_memory() -> None:
+    """Retain freed memory until this process ends, as `translate train` does."""
+    RESOURCES.enter_context(allocator.retain_freed_memory())
 
 
 def _serve(build: Build, pipe: Connection, device: torch.device) -> None:
-    at_once = 1 if device.type == "cpu" else AT_ONCE_ON_GPU
+    """Build a variant and run it for each request, in the child process."""
+    runs = 1 if device.type == "cpu" else RUNS_PER_TIMING_ON_GPU
     try:
         run = build()
         while pipe.recv() == "run":
-            started = time.perf_counter()
-            for _ in range(at_once):
+            start = time.perf_counter()
+            for _ in range(runs):
                 run()
             if device.type != "cpu":
                 torch.accelerator.synchronize(device)
-            pipe.send((time.perf_counter() - started) / at_once)
-    except Exception as error:  # told by the parent, which knows the way's name
+            pipe.send((time.perf_counter() - start) / runs)
+    except Exception as error:  # The parent prints it, because it knows the name of the variant.
         pipe.send(f"{type(error).__name__}: {error}")
         return
-    pipe.send(_peak(device))
+    pipe.send(_peak_memory(device))
 
 
-def _peak(device: torch.device) -> int:
+def _peak_memory(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     unit = 1 if sys.platform == "darwin" else 1024
@@ -125,7 +132,7 @@ def _peak(device: torch.device) -> int:
 
 
 def machine(device: torch.device = CPU) -> dict[str, Any]:
-    """What the figures are taken on."""
+    """Return the processor, its threads and AMX support, or the GPU, and the version of torch."""
     if device.type == "cuda":
         return {"processor": torch.cuda.get_device_name(device), "torch": torch.__version__}
     name = platform.processor()
@@ -138,37 +145,34 @@ def machine(device: torch.device = CPU) -> dict[str, Any]:
 
 
 def matrix_rates(device: torch.device) -> dict[str, float]:
-    """Operations a second of the device's matrix products, in float32 and in what `--precision auto` takes
-    there: what any network's are measured by.
-    """
-    own = str(pick_precision("auto", device).dtype).removeprefix("torch.")
-    ways = {name: _Products(name, device) for name in dict.fromkeys(("float32", own))}  # none imitated
-    found = timed(ways, rounds=7, device=device)
-    return {name: 2 * _side(device) ** 3 / way.seconds for name, way in found.items()}
+    """Measure the FLOP/s of matrix products in float32 and in the precision of `--precision auto`."""
+    auto = str(pick_precision("auto", device).dtype).removeprefix("torch.")
+    variants = {name: _MatrixProduct(name, device) for name in dict.fromkeys(("float32", auto))}
+    timings = time_variants(variants, rounds=7, device=device)
+    return {name: 2 * _matrix_size(device) ** 3 / timing.seconds for name, timing in timings.items()}
 
 
-def _side(device: torch.device) -> int:
-    return SIDE if device.type == "cpu" else SIDE_ON_GPU
+def _matrix_size(device: torch.device) -> int:
+    return MATRIX_SIZE if device.type == "cpu" else MATRIX_SIZE_ON_GPU
 
 
 @dataclass(frozen=True)
-class _Products:
-    """Builds a product of two square matrices."""
+class _MatrixProduct:
+    """A function that builds a product of two square matrices."""
 
     dtype: str
     device: torch.device
 
     def __call__(self) -> Run:
-        side = _side(self.device)
-        a = torch.randn(side, side, device=self.device).to(getattr(torch, self.dtype))
+        size = _matrix_size(self.device)
+        a = torch.randn(size, size, device=self.device).to(getattr(torch, self.dtype))
         return lambda: a @ a
 
 
-def describe_error(told: Mapping[str, Any]) -> str:
-    """A machine, and its rates where they were measured."""
-    words = f"{told['processor']}, torch {told['torch']}"
-    if "threads" in told:
-        words += f", {told['threads']} threads, {'with' if told['amx'] else 'no'} AMX"
-    rates = told.get("rates", {})
-    shown = [f"{rate / 1e12:.2f} TFLOP/s in {name}" for name, rate in rates.items()]
-    return f"{words}; matrix products: {', '.join(shown)}" if shown else words
+def describe_machine(machine: Mapping[str, Any]) -> str:
+    """Describe a machine in one line, with its FLOP/s if they were measured."""
+    text = f"{machine['processor']}, torch {machine['torch']}"
+    if "threads" in machine:
+        text += f", {machine['threads']} threads, {'with' if machine['amx'] else 'no'} AMX"
+    rates = [f"{rate / 1e12:.2f} TFLOP/s in {name}" for name, rate in machine.get("rates", {}).items()]
+    return f"{text}; matrix products: {', '.join(rates)}" if rates else text

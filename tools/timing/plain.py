@@ -1,5 +1,6 @@
-"""The plain recipe: float32, eager, NCHW, unfused, PIL. The same networks and the same arithmetic, written as
-a person would who knows torch and has not measured.
+"""The plain PyTorch recipe that this package is timed against: float32, eager, NCHW, unfused, images by PIL.
+
+The networks and the arithmetic are those of this package, written as in a tutorial, without any optimization.
 """
 
 from __future__ import annotations
@@ -20,25 +21,25 @@ from torch.utils.data import DataLoader, Dataset
 
 from translate.losses import ImagePool
 from translate.methods.cyclegan.config import CycleGANConfig
-from translate.methods.cyclegan.trainer import pooled
 from translate.methods.gan.config import DCGANConfig
 from translate.methods.pix2pix.config import Pix2PixConfig
 from translate.methods.trainer import Trainer
 from translate.networks.blocks import InstanceNorm
 
-MakeOptimizer = Callable[..., Optimizer]
-Step = Callable[[dict[str, Tensor]], None]  # of a batch of float32 in [-1, 1]
+CreateOptimizer = Callable[..., Optimizer]
+Step = Callable[[dict[str, Tensor]], None]  # a training step on a batch of float32 images in [-1, 1]
 
 
 class PlainInstanceNorm(nn.Module):
-    """Instance norm as torch calls it."""
+    """Instance norm by torch's own function."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """Normalize each channel of each image."""
         return F.instance_norm(x)
 
 
-def plain(network: nn.Module) -> nn.Module:
-    """The same network and weights with torch's own instance norm."""
+def plain_copy(network: nn.Module) -> nn.Module:
+    """Copy a network and its weights, with torch's instance norm in place of this package's."""
     network = copy.deepcopy(network)
     for parent in list(network.modules()):
         for name, child in parent.named_children():
@@ -47,64 +48,68 @@ def plain(network: nn.Module) -> nn.Module:
     return network
 
 
-def trainable(trainer: Trainer, name: str) -> nn.Module:
-    """A plain copy of a trainer's network."""
-    return plain(getattr(trainer, name)).requires_grad_(True)
+def trainable_copy(trainer: Trainer, name: str) -> nn.Module:
+    """Copy a network of a trainer as `plain_copy` does, ready to be trained."""
+    return plain_copy(getattr(trainer, name)).requires_grad_(True)
 
 
-def cyclegan(trainer: Trainer, c: CycleGANConfig, adam: MakeOptimizer = Adam) -> Step:
-    """CycleGAN with the identity loss."""
-    g_ab, g_ba, d_a, d_b = (trainable(trainer, name) for name in ("g_ab", "g_ba", "d_a", "d_b"))
+def cyclegan_step(trainer: Trainer, c: CycleGANConfig, adam: CreateOptimizer = Adam) -> Step:
+    """Return a training step of CycleGAN with least squares and the identity loss."""
+    g_ab, g_ba, d_a, d_b = (trainable_copy(trainer, name) for name in ("g_ab", "g_ba", "d_a", "d_b"))
     adam_g = adam([*g_ab.parameters(), *g_ba.parameters()], lr=c.lr, betas=(c.beta1, c.beta2))
     adam_d = adam([*d_a.parameters(), *d_b.parameters()], lr=c.lr, betas=(c.beta1, c.beta2))
     pool_a, pool_b = ImagePool(c.pool_size), ImagePool(c.pool_size)
 
-    def towards(scores: Tensor, target: float) -> Tensor:
+    def gan_loss(scores: Tensor, target: float) -> Tensor:
         return F.mse_loss(scores, torch.full_like(scores, target))
+
+    def query(pool: ImagePool, fake: Tensor) -> Tensor:
+        images: Tensor = pool(fake, torch.rand(len(fake), 2, device=fake.device))
+        return images
 
     def step(batch: dict[str, Tensor]) -> None:
         a, b = batch["a"], batch["b"]
         fake_b, fake_a = g_ab(a), g_ba(b)
         d_a.requires_grad_(False)
         d_b.requires_grad_(False)
-        loss = towards(d_b(fake_b), 1) + towards(d_a(fake_a), 1)
+        loss = gan_loss(d_b(fake_b), 1) + gan_loss(d_a(fake_a), 1)
         loss = loss + c.lambda_a * F.l1_loss(g_ba(fake_b), a) + c.lambda_b * F.l1_loss(g_ab(fake_a), b)
-        same = c.lambda_b * F.l1_loss(g_ab(b), b) + c.lambda_a * F.l1_loss(g_ba(a), a)
+        identity = c.lambda_b * F.l1_loss(g_ab(b), b) + c.lambda_a * F.l1_loss(g_ba(a), a)
         adam_g.zero_grad()
-        (loss + c.lambda_identity * same).backward()  # type: ignore[no-untyped-call]
+        (loss + c.lambda_identity * identity).backward()  # type: ignore[no-untyped-call]
         adam_g.step()
 
         d_a.requires_grad_(True)
         d_b.requires_grad_(True)
         adam_d.zero_grad()
-        for d, real, fake in ((d_a, a, pooled(pool_a, fake_a)), (d_b, b, pooled(pool_b, fake_b))):
-            ((towards(d(real), 1) + towards(d(fake), 0)) / 2).backward()  # type: ignore[no-untyped-call]
+        for d, real, fake in ((d_a, a, query(pool_a, fake_a)), (d_b, b, query(pool_b, fake_b))):
+            ((gan_loss(d(real), 1) + gan_loss(d(fake), 0)) / 2).backward()  # type: ignore[no-untyped-call]
         adam_d.step()
 
     return step
 
 
-def pix2pix(trainer: Trainer, c: Pix2PixConfig, adam: MakeOptimizer = Adam) -> Step:
-    """pix2pix with the loss of the original GAN, or with least squares."""
-    g, d = trainable(trainer, "g"), trainable(trainer, "d")
-    adam_g, adam_d = (adam(net.parameters(), lr=c.lr, betas=(c.beta1, c.beta2)) for net in (g, d))
-    measure = F.binary_cross_entropy_with_logits if c.gan_loss == "vanilla" else F.mse_loss
+def pix2pix_step(trainer: Trainer, c: Pix2PixConfig, adam: CreateOptimizer = Adam) -> Step:
+    """Return a training step of pix2pix with the cross-entropy loss of the original GAN, or least squares."""
+    g, d = trainable_copy(trainer, "g"), trainable_copy(trainer, "d")
+    adam_g, adam_d = (adam(network.parameters(), lr=c.lr, betas=(c.beta1, c.beta2)) for network in (g, d))
+    criterion = F.binary_cross_entropy_with_logits if c.gan_loss == "vanilla" else F.mse_loss
 
-    def towards(scores: Tensor, target: float) -> Tensor:
-        return measure(scores, torch.full_like(scores, target))
+    def gan_loss(scores: Tensor, target: float) -> Tensor:
+        return criterion(scores, torch.full_like(scores, target))
 
     def step(batch: dict[str, Tensor]) -> None:
         a, b = batch["a"], batch["b"]
         fake = g(a)
         adam_d.zero_grad()
-        real_loss = towards(d(torch.cat([a, b], 1)), 1)
-        fake_loss = towards(d(torch.cat([a, fake.detach()], 1)), 0)
+        real_loss = gan_loss(d(torch.cat([a, b], 1)), 1)
+        fake_loss = gan_loss(d(torch.cat([a, fake.detach()], 1)), 0)
         ((real_loss + fake_loss) / 2).backward()  # type: ignore[no-untyped-call]
         adam_d.step()
 
         d.requires_grad_(False)
         adam_g.zero_grad()
-        loss = towards(d(torch.cat([a, fake], 1)), 1) + c.lambda_l1 * F.l1_loss(fake, b)
+        loss = gan_loss(d(torch.cat([a, fake], 1)), 1) + c.lambda_l1 * F.l1_loss(fake, b)
         loss.backward()  # type: ignore[no-untyped-call]
         adam_g.step()
         d.requires_grad_(True)
@@ -112,64 +117,72 @@ def pix2pix(trainer: Trainer, c: Pix2PixConfig, adam: MakeOptimizer = Adam) -> S
     return step
 
 
-def dcgan(trainer: Trainer, c: DCGANConfig, adam: MakeOptimizer = Adam) -> Step:
-    """DCGAN."""
-    g, d = trainable(trainer, "g"), trainable(trainer, "d")
-    adam_g, adam_d = (adam(net.parameters(), lr=c.lr, betas=(c.beta1, c.beta2)) for net in (g, d))
+def dcgan_step(trainer: Trainer, c: DCGANConfig, adam: CreateOptimizer = Adam) -> Step:
+    """Return a training step of DCGAN."""
+    g, d = trainable_copy(trainer, "g"), trainable_copy(trainer, "d")
+    adam_g, adam_d = (adam(network.parameters(), lr=c.lr, betas=(c.beta1, c.beta2)) for network in (g, d))
 
-    def towards(scores: Tensor, target: float) -> Tensor:
+    def gan_loss(scores: Tensor, target: float) -> Tensor:
         return F.binary_cross_entropy_with_logits(scores, torch.full_like(scores, target))
 
     def step(batch: dict[str, Tensor]) -> None:
         x = batch["image"]
         adam_d.zero_grad()
         fake = g(torch.randn(len(x), c.latent, device=x.device)).detach()
-        (towards(d(x), 1) + towards(d(fake), 0)).backward()  # type: ignore[no-untyped-call]
+        (gan_loss(d(x), 1) + gan_loss(d(fake), 0)).backward()  # type: ignore[no-untyped-call]
         adam_d.step()
 
         d.requires_grad_(False)
         adam_g.zero_grad()
-        towards(d(g(torch.randn(len(x), c.latent, device=x.device))), 1).backward()  # type: ignore[no-untyped-call]
+        fake = g(torch.randn(len(x), c.latent, device=x.device))
+        gan_loss(d(fake), 1).backward()  # type: ignore[no-untyped-call]
         adam_g.step()
         d.requires_grad_(True)
 
     return step
 
 
-class NoStep(Optimizer):
-    """An optimizer that moves nothing: where only the networks' operations are counted."""
+STEPS: dict[str, Callable[..., Step]] = {
+    "cyclegan": cyclegan_step,
+    "pix2pix": pix2pix_step,
+    "dcgan": dcgan_step,
+}
+
+
+class NoOpOptimizer(Optimizer):
+    """An optimizer that leaves the weights alone, to count the FLOPs of the networks only."""
 
     def __init__(self, weights: Any, **settings: Any) -> None:
         super().__init__(weights, settings)
 
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """Do nothing: Adam's step reads tensors, which on the meta device have no content."""
-
-
-STEPS: dict[str, Callable[..., Step]] = {"cyclegan": cyclegan, "pix2pix": pix2pix, "dcgan": dcgan}
+        """Do nothing: Adam's step reads values of tensors, which have none on the meta device."""
 
 
 class PlainPhotos(Dataset[Tensor]):
-    """Photos by PIL: resized by the bicubic filter, cropped and flipped at random, in [-1, 1]."""
+    """A dataset of photos in [-1, 1], decoded, resized (bicubic), randomly cropped and flipped by PIL."""
 
-    def __init__(self, files: list[Path], load_size: int, side: int) -> None:
-        self.files, self.load_size, self.side = files, load_size, side
+    def __init__(self, files: list[Path], load_size: int, crop_size: int) -> None:
+        self.files, self.load_size, self.crop_size = files, load_size, crop_size
 
     def __len__(self) -> int:
         return len(self.files)
 
-    def __getitem__(self, number: int) -> Tensor:
-        image = Image.open(self.files[number]).convert("RGB")
+    def __getitem__(self, index: int) -> Tensor:
+        image = Image.open(self.files[index]).convert("RGB")
         image = image.resize((self.load_size, self.load_size), Image.Resampling.BICUBIC)
-        left, top = (random.randint(0, self.load_size - self.side) for _ in range(2))
-        image = image.crop((left, top, left + self.side, top + self.side))
+        left, top = (random.randint(0, self.load_size - self.crop_size) for _ in range(2))
+        image = image.crop((left, top, left + self.crop_size, top + self.crop_size))
         if random.random() < 0.5:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         return torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 127.5 - 1
 
 
-def loader(photos: PlainPhotos, batch_size: int, workers: int) -> Any:
-    """Epochs without end. The workers stay: starting them anew would take most of a small set's time."""
+def infinite_batches(photos: PlainPhotos, batch_size: int, workers: int) -> Any:
+    """Yield batches epoch after epoch.
+
+    The workers are persistent, because starting them would take most of an epoch of a small dataset.
+    """
     batches = DataLoader(
         photos, batch_size, shuffle=True, drop_last=True, num_workers=workers, persistent_workers=True
     )
@@ -177,8 +190,8 @@ def loader(photos: PlainPhotos, batch_size: int, workers: int) -> Any:
         yield from batches
 
 
-def image(network: nn.Module, path: Path) -> Image.Image:
-    """One image through a network: float32, eager, batch 1, PIL."""
+def translate_image(network: nn.Module, path: Path) -> Image.Image:
+    """Translate an image file: float32, eager, batch size 1, PIL."""
     pixels = np.asarray(Image.open(path).convert("RGB"))
     x = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
     with torch.no_grad():

@@ -1,6 +1,6 @@
-"""Score a model on a data set: what is scored, and by what, follows from the kind of the model.
+"""Evaluate a model on a dataset: a suite of scores for each kind of model, their protocols, and the report.
 
-Importing this package, or its `protocols`, imports no torch.
+Importing this package or its `protocols` does not import torch.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["Evaluation", "Row", "evaluate"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import torch when it is first needed: the help of the command line reads the protocols only."""
+    """Import a public name on first use, so that `translate --help` does not wait for torch."""
     if name == "evaluate":
         from translate.evaluation.suites import evaluate
 

@@ -1,4 +1,4 @@
-"""Go through the images of a data set, and collect their scores: what the suites of images share."""
+"""Read the images of a dataset, score each of them, and average the scores: the parts that suites share."""
 
 from __future__ import annotations
 
@@ -19,27 +19,31 @@ from translate.evaluation.scoring import (
     ImageScores,
     Request,
     Row,
-    distance,
-    share_of,
+    frechet_or_none,
+    ratio,
 )
 from translate.images import Pixels, printable_path, resize_and_center_crop
 from translate.inference import Predictor, load_predictor
 from translate.models import Model
 
-SIDE = 256  # pixels of a photo's crop
-CROP = f"a shorter side over {SIDE} px scaled down to it by area, then the middle {SIDE} x {SIDE} at most"
+SIDE = 256  # of the center crop of a photo, in pixels
+CROP = (
+    f"shorter side scaled down to {SIDE} px by area if longer, then a center crop of at most {SIDE} x {SIDE}"
+)
 
 Item = TypeVar("Item")
-RowScores = dict[tuple[str, str], ImageScores]  # of one image, by group and name of the row
+RowScores = dict[tuple[str, str], ImageScores]  # the scores of one image, by the group and name of the row
 
 
 def load_predictors(
     model: Model, folder: Path | None, *, device: str, precision: str
 ) -> dict[str, Predictor]:
-    """Load the predictor of each direction of a model, by torch: another engine rounds otherwise.
+    """Load a predictor for each direction of a model.
+
+    The engine is always torch, because other engines round differently.
 
     Args:
-        folder: where the model was read from; no predictor needs it.
+        folder: unused; a sampler is loaded with the same arguments and needs it.
     """
     return {
         direction: load_predictor(
@@ -49,8 +53,8 @@ def load_predictors(
     }
 
 
-def photos_to_score(data: str) -> tuple[list[ImageSource], str]:
-    """Find the photos to score by, of a flat folder all of them; and say which they are.
+def find_photos_to_score(data: str) -> tuple[list[ImageSource], str]:
+    """Find the validation photos of a dataset, or all photos of a flat folder; return them and a description.
 
     Raises:
         UsageError: the folder is missing or empty.
@@ -59,59 +63,62 @@ def photos_to_score(data: str) -> tuple[list[ImageSource], str]:
     root = locate_data(data)
     parts = ("train", *VALIDATION_NAMES)
     if dataset.validation and isinstance(root, Path) and any((root / part).is_dir() for part in parts):
-        return dataset.validation, f"held-out photos of {data}"
+        return dataset.validation, f"validation photos of {data}"
     return sorted(dataset.files(), key=str), f"all photos of {data}"
 
 
 def score_each(
-    r: Request, files: Sequence[ImageSource], score: Callable[[int, ImageSource], Item]
+    request: Request, files: Sequence[ImageSource], score: Callable[[int, ImageSource], Item]
 ) -> tuple[list[Item], list[str]]:
-    """Return what `score` gives for each file, by its number; and why it gave nothing for the others.
+    """Call `score` with the number and the path of each file.
+
+    Returns:
+        The scores, and for each file that raised a DataError the reason why it is skipped.
 
     Raises:
-        DataError: it gave nothing for any.
+        DataError: all files are skipped.
     """
     items: list[Item] = []
-    left_out = []
+    skipped = []
     for number, path in enumerate(files):
-        r.progress(number, len(files))
+        request.progress(number, len(files))
         try:
             items.append(score(number, path))
         except DataError as error:
             name = printable_path(str(path))
-            left_out.append(str(error) if str(error).startswith(name) else f"{name}: {error}")
+            skipped.append(str(error) if str(error).startswith(name) else f"{name}: {error}")
     if not items:
-        raise DataError(f"none of {len(files)} images can be scored; the first: {left_out[0]}")
-    return items, left_out
+        raise DataError(f"none of the {len(files)} images can be scored; the first: {skipped[0]}")
+    return items, skipped
 
 
-def rows_of(image_scores: Iterable[RowScores], groups: Sequence[str] = ("",)) -> list[Row]:
-    """Collect the scores of all images into their rows, the groups in that order."""
+def average_rows(image_scores: Iterable[RowScores], groups: Sequence[str] = ("",)) -> list[Row]:
+    """Average the scores of all images into rows, which are sorted by the order of `groups`."""
     rows: dict[tuple[str, str], list[ImageScores]] = defaultdict(list)
     for scores in image_scores:
-        for row, one in scores.items():
-            rows[row].append(one)
-    return [_row(*row, rows[row]) for row in sorted(rows, key=lambda row: groups.index(row[0]))]
+        for row, row_scores in scores.items():
+            rows[row].append(row_scores)
+    return [_average(*row, rows[row]) for row in sorted(rows, key=lambda row: groups.index(row[0]))]
 
 
-def _row(group: str, name: str, image_scores: Sequence[ImageScores]) -> Row:
+def _average(group: str, row_name: str, image_scores: Sequence[ImageScores]) -> Row:
     means: dict[str, float | None] = {
-        s: fmean(one.values[s] for one in image_scores) for s in image_scores[0].values
+        name: fmean(scores.values[name] for scores in image_scores) for name in image_scores[0].values
     }
     if TRUE_COLORFULNESS in means:
-        means["colorfulness-share"] = share_of(means["colorfulness"], means.pop(TRUE_COLORFULNESS))
+        means["colorfulness-share"] = ratio(means["colorfulness"], means.pop(TRUE_COLORFULNESS))
     if len(image_scores[0].features):
-        means["frechet"] = distance(
-            [one.features for one in image_scores], [one.true_features for one in image_scores]
+        means["frechet"] = frechet_or_none(
+            [scores.features for scores in image_scores], [scores.true_features for scores in image_scores]
         )
-    return Row(group, name, len(image_scores), means)
+    return Row(group, row_name, len(image_scores), means)
 
 
-def crop(photo: Pixels) -> Pixels:
-    """Return the middle of a photo, 256 x 256 at most; a shorter side over 256 is scaled down to it first."""
+def crop_photo(photo: Pixels) -> Pixels:
+    """Crop the center of a photo, 256 x 256 at most; a shorter side over 256 is first scaled down to 256."""
     return np.ascontiguousarray(resize_and_center_crop(photo, SIDE, enlarge=False))
 
 
 def to_rgb(pixels: Pixels) -> Pixels:
-    """Return a model's answer, which may be gray, as (H, W, 3)."""
+    """Convert the output of a model, which may be gray, to (H, W, 3)."""
     return pixels if pixels.shape[2] == 3 else pixels.repeat(3, axis=2)

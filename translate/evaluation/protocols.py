@@ -1,6 +1,6 @@
-"""List the columns of the table: what each score is called, how it is written, and how it is taken.
+"""The scores: their names, the columns of the table, and the protocol by which each is computed.
 
-Imports no torch.
+This module does not import torch.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ class Column:
     """A column of the table.
 
     Attributes:
-        heading: what stands above it.
-        format: of its numbers.
-        protocol: how the score is taken, `{where}` being the pixels that count; empty for a share of
-            another column, which comes with that column and cannot be asked for.
+        heading: the column's title.
+        format: the format specification of its numbers.
+        protocol: how the score is computed, with `{region}` for the pixels that it compares; empty for a
+            ratio, which comes with the score that it belongs to and cannot be requested by itself.
     """
 
     heading: str
@@ -31,37 +31,42 @@ COLUMNS = {
     "psnr": Column(
         "PSNR dB",
         ".2f",
-        "in dB, over R, G and B of {where}; mean of the images, each 100 at most; more is nearer",
+        "PSNR in dB over R, G and B of {region}, at most 100 for each image; mean over the images;"
+        " higher is better",
     ),
     "ssim": Column(
         "SSIM",
         ".4f",
-        "over the whole image, Gaussian window of 11 x 11, sigma 1.5; mean of the images; 1 is equal",
+        "SSIM over the whole image, Gaussian window of 11 x 11, sigma 1.5; mean over the images;"
+        " 1 is identical",
     ),
-    "delta-e": Column("CIEDE2000", ".2f", "CIEDE2000 over {where}; mean of the images; less is nearer"),
+    "delta-e": Column("CIEDE2000", ".2f", "CIEDE2000 over {region}; mean over the images; lower is better"),
     "colorfulness": Column(
         "colorfulness",
         ".1f",
-        "M3 of Hasler and Suesstrunk; mean of the images, and its share of the truth's mean",
+        "M3 of Hasler and Suesstrunk (2003); mean over the images, and its ratio to the ground truth's mean",
     ),
-    "colorfulness-share": Column("of truth's", ".0%"),
+    "colorfulness-share": Column("vs truth", ".0%"),
     "frechet": Column(
         "Frechet",
         ".2f",
-        "of MobileNetV2's features of all images and all true ones; not the FID; less is nearer",
+        "Frechet distance between MobileNetV2's features of all images and of all ground-truth images;"
+        " not the FID; lower is better",
     ),
-    "frechet-share": Column("of gray's", ".0%"),
-    "untrained-share": Column("of untrained's", ".0%"),
-    "class": Column("class", ".0%", "share of the samples that a small network takes for what was asked for"),
+    "frechet-share": Column("vs gray", ".0%"),
+    "untrained-share": Column("vs untrained", ".0%"),
+    "class": Column(
+        "class", ".0%", "fraction of the samples that a small CNN assigns to the requested class"
+    ),
 }
 SCORES = tuple(name for name, column in COLUMNS.items() if column.protocol)
 
 
 def refuse_unknown_scores(names: Sequence[str] | None) -> None:
-    """Refuse names that are no score's, or no names at all; None stands for all scores.
+    """Refuse an empty list and names that are not in `SCORES`; None stands for all scores.
 
     Raises:
-        UsageError: with the nearest name that is one.
+        UsageError: a name is unknown, or the list is empty.
     """
     if names is not None and not names:
         raise UsageError(f"metrics is empty: give some of {', '.join(SCORES)}, or leave it out")

@@ -1,4 +1,4 @@
-"""Write an evaluation as lines of text and as the content of a JSON file."""
+"""Format an evaluation as a table of text and as the content of a JSON file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from translate.images import printable_path
 
 
 def report_lines(evaluation: Evaluation) -> Iterator[str]:
-    """Give the table, and below it the protocol."""
+    """Yield the lines of the table, an empty line, and a line of protocol for each score."""
     yield from table_lines(evaluation)
     yield ""
     for name, protocol in evaluation.protocol.items():
@@ -19,28 +19,29 @@ def report_lines(evaluation: Evaluation) -> Iterator[str]:
 
 
 def table_lines(evaluation: Evaluation) -> list[str]:
-    """Return lines of equal columns: words to the left, numbers to the right, a dash where there is none."""
+    """Return the heading and the rows in aligned columns; a missing number is a dash."""
     rows = evaluation.rows
     names = [name for name in COLUMNS if name in rows[0].values]
     lines = [[evaluation.group, "", "images", *(COLUMNS[name].heading for name in names)]]
     for row in rows:
-        values = [_text(name, row.values[name]) for name in names]
+        values = [_format_value(name, row.values[name]) for name in names]
         lines.append([row.group, row.name, str(row.images), *values])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    forms = [f"{side}{width}" for side, width in zip("<<" + ">" * (len(names) + 1), widths, strict=True)]
+    alignments = "<<" + ">" * (len(names) + 1)  # Names to the left, numbers to the right.
+    formats = [f"{side}{width}" for side, width in zip(alignments, widths, strict=True)]
     first = 0 if any(row.group for row in rows) else 1
-    return ["  ".join(map(format, line[first:], forms[first:])) for line in lines]
+    return ["  ".join(map(format, line[first:], formats[first:])) for line in lines]
 
 
-def _text(name: str, value: float | None) -> str:
+def _format_value(name: str, value: float | None) -> str:
     return "-" if value is None else format(value, COLUMNS[name].format)
 
 
 def to_json(evaluation: Evaluation, model: str) -> dict[str, Any]:
-    """Return the content of a JSON file: the table in full digits, and all that comparing it takes.
+    """Return the content of a JSON file: the scores at full precision, and how they were computed.
 
     Args:
-        model: where the model is, as the person named it.
+        model: the path or name by which the user gave the model.
     """
     return {
         "model": model,
@@ -51,7 +52,7 @@ def to_json(evaluation: Evaluation, model: str) -> dict[str, Any]:
         "kind": evaluation.kind,
         "suite": evaluation.suite,
         "images": evaluation.images,
-        "left_out": evaluation.left_out,
+        "left_out": evaluation.skipped,
         "notes": evaluation.notes,
         "protocol": evaluation.protocol,
         "rows": [

@@ -1,4 +1,4 @@
-"""Score single images by their truth and sets of images as sets, and hold what came of it."""
+"""Score images against their ground truth, and hold the request and the result of an evaluation."""
 
 from __future__ import annotations
 
@@ -9,25 +9,33 @@ from pathlib import Path
 import numpy as np
 
 from translate.images import Hole, Pixels
-from translate.metrics import ImageFeatures, colorfulness, delta_e, frechet_distance, image_psnr, ssim
-from translate.metrics.frechet import FEATURES, Features
+from translate.metrics import (
+    MobileNetFeatures,
+    colorfulness,
+    delta_e,
+    frechet_distance,
+    psnr,
+    select_pixels,
+    ssim,
+)
+from translate.metrics.frechet import FEATURE_DIM, Features
 
-ROUNDING = 1e-6  # a distance below it is rounding: nothing is a share of it
-MAX_PSNR = 100.0  # dB, of equal images, so that a mean is finite
+EPSILON = 1e-6  # a score below it is rounding error, and no ratio is taken to it
+MAX_PSNR = 100.0  # dB; the PSNR of identical images is infinite, and so would be its mean
 TRUE_COLORFULNESS = "true-colorfulness"
 
-Progress = Callable[[float, int], None]  # is called with how many images are done, and how many there are
+Progress = Callable[[float, int], None]  # called with the number of images done and their total
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table.
+    """A row of the table.
 
     Attributes:
-        group: the size of the holes, or the direction; empty where rows have no groups.
-        name: what gave the images: the model, or what it is compared with.
-        images: how many were scored.
-        values: the mean of each score, and shares of what it is compared with; None where there is none.
+        group: the range of hole sizes or the direction; empty if the rows are not grouped.
+        name: the source of the images: the model, or a baseline that it is compared with.
+        images: the number of images scored.
+        values: the mean of each score, and its ratio to that of a baseline; None where it is undefined.
     """
 
     group: str
@@ -38,33 +46,33 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class SuiteResult:
-    """The rows that a suite gives, and how they were come by.
+    """The rows of a suite, and how they were computed.
 
     Attributes:
-        protocol: which images were scored, at what size, and with which holes.
-        images: how many images of the data were scored, or compared with.
-        left_out: why each of the others was not.
-        notes: what a person should know besides.
+        protocol: which images were scored, at which size, and with which holes.
+        images: the number of images of the dataset that were scored or compared with.
+        skipped: for each of the other images the reason why it could not be scored.
+        notes: warnings for the user.
     """
 
     rows: list[Row]
     protocol: dict[str, str]
     images: int
-    left_out: list[str]
+    skipped: list[str]
     notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation(SuiteResult):
-    """A model's scores, with all that comparing them takes.
+    """The scores of a model, with all that is needed to compare them with others.
 
     Attributes:
         kind: the kind of the model.
         suite: the name of the suite, one of `translate.evaluation.suites.SUITES`.
-        group: what the groups of the rows are: `hole`, `direction`; empty where rows have no groups.
-        fingerprint: the model's own name for what it computes.
-        version: of translate.
-        device, precision: the arithmetic by which the model was applied.
+        group: what the rows are grouped by: `hole` or `direction`; empty if they are not grouped.
+        fingerprint: a hash of the model's weights and settings.
+        version: the version of translate.
+        device, precision: where and in which precision the model was applied.
     """
 
     kind: str
@@ -78,14 +86,15 @@ class Evaluation(SuiteResult):
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """Asks a suite for scores of a data set.
+    """The dataset to score a model on, and the scores to compute.
 
     Attributes:
         data: a folder in one of the layouts of `translate.data.discovery.find`, or its name.
-        scorer: takes the scores of single images, and the features of sets.
-        scores: the names of those that are asked for.
-        masks: a folder of masks, white in the hole; None draws them.
-        baselines: fill the holes without a model, too.
+        scorer: computes the scores of single images, and the features for the Frechet distance.
+        scores: the names of the requested scores.
+        masks: a folder of masks, white in the hole; None draws random holes.
+        baselines: also fill the holes by methods that need no model.
+        progress: called as images are scored.
     """
 
     data: str
@@ -98,59 +107,65 @@ class Request:
 
 @dataclass(frozen=True)
 class ImageScores:
-    """The scores of an image; its features and its truth's, (1, 1280) or, where no one asks, (0, 1280)."""
+    """The scores of an image, and the features of it and of its ground truth.
+
+    The features have the shape (1, 1280), or (0, 1280) without a feature network.
+    """
 
     values: dict[str, float]
     features: Features
     true_features: Features
 
 
-MEASURES: dict[str, Callable[[Pixels, Pixels, Hole | None], float]] = {
-    "psnr": lambda image, truth, where: min(MAX_PSNR, image_psnr(image, truth, where)),
-    "ssim": lambda image, truth, where: ssim(image, truth),
+IMAGE_METRICS: dict[str, Callable[[Pixels, Pixels, Hole | None], float]] = {
+    "psnr": lambda image, truth, region: min(
+        MAX_PSNR, psnr(*select_pixels(image, truth, region), data_range=255)
+    ),
+    "ssim": lambda image, truth, region: ssim(image, truth),
     "delta-e": delta_e,
-    "colorfulness": lambda image, truth, where: colorfulness(image),
+    "colorfulness": lambda image, truth, region: colorfulness(image),
 }
 
 
 class ImageScorer:
-    """A scorer of images, (H, W, 3) uint8, by their truth.
+    """A function that scores images, (H, W, 3) uint8, against their ground truth.
 
     Args:
-        scores: those of `MEASURES` that it takes; it passes over other names.
-        network: gives the features that the Frechet distance takes; None is without that.
+        scores: the names of the scores; those that are not in `IMAGE_METRICS` are ignored.
+        network: extracts the features for the Frechet distance; None skips it.
     """
 
-    def __init__(self, scores: Sequence[str], network: ImageFeatures | None = None) -> None:
-        self.measures = {score: MEASURES[score] for score in MEASURES if score in scores}
+    def __init__(self, scores: Sequence[str], network: MobileNetFeatures | None = None) -> None:
+        self.metrics = {score: IMAGE_METRICS[score] for score in IMAGE_METRICS if score in scores}
         self._network = network
-        self._truth: tuple[Pixels | None, Features] = (None, np.empty((0, FEATURES)))
+        self._truth: tuple[Pixels | None, Features] = (None, np.empty((0, FEATURE_DIM)))
 
     def features(self, image: Pixels) -> Features:
         """Return the features of an image, (1, 1280), or (0, 1280) without a network."""
-        return self._network([image]) if self._network else np.empty((0, FEATURES))
+        return self._network([image]) if self._network else np.empty((0, FEATURE_DIM))
 
-    def __call__(self, image: Pixels, truth: Pixels, where: Hole | None = None) -> ImageScores:
-        """Score an image; PSNR and CIEDE2000 look at the pixels `where` only.
+    def __call__(self, image: Pixels, truth: Pixels, region: Hole | None = None) -> ImageScores:
+        """Score an image; PSNR and CIEDE2000 compare the pixels of the region only.
 
         Raises:
-            DataError: the image is too small for SSIM, or no pixel counts.
+            DataError: the image is too small for SSIM, or the region is empty.
         """
-        if truth is not self._truth[0]:  # many rows share one truth, whose features take as long as theirs
+        # Many rows share a ground truth, and its features take as long to compute as an image's own.
+        if truth is not self._truth[0]:
             self._truth = (truth, self.features(truth))
-        values = {score: measure(image, truth, where) for score, measure in self.measures.items()}
+        values = {score: metric(image, truth, region) for score, metric in self.metrics.items()}
         if "colorfulness" in values:
             values[TRUE_COLORFULNESS] = colorfulness(truth)
         return ImageScores(values, self.features(image), self._truth[1])
 
 
-def distance(features: Sequence[Features], others: Sequence[Features]) -> float | None:
-    """Return the Frechet distance of two sets; None where one of them has fewer than 2 images."""
+def frechet_or_none(features: Sequence[Features], others: Sequence[Features]) -> float | None:
+    """Return the Frechet distance between two sets of images; None if one has fewer than 2 images."""
     if min(len(features), len(others)) < 2:
         return None
     return frechet_distance(np.concatenate(features), np.concatenate(others))
 
 
-def share_of(value: float | None, whole: float | None) -> float | None:
-    """Return a value as a share of another; None where one is missing, or the other is nothing."""
-    return value / whole if value is not None and whole is not None and whole > ROUNDING else None
+def ratio(value: float | None, base: float | None) -> float | None:
+    """Return a score as a fraction of a base; None if either is missing or the base is 0 up to rounding."""
+    return value / base if value is not None and base is not None and base > EPSILON else None

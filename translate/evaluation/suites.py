@@ -1,9 +1,10 @@
-"""Choose the suite that fits a model and its data, and run it."""
+"""Choose the suite of scores for a model and its dataset, and run it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +16,28 @@ from translate.evaluation.inpainting import evaluate_inpainting
 from translate.evaluation.photos import load_predictors
 from translate.evaluation.protocols import COLUMNS, refuse_unknown_scores
 from translate.evaluation.scoring import Evaluation, ImageScorer, Progress, Request, SuiteResult
-from translate.evaluation.translation import evaluate_pairs, evaluate_unpaired, fits_pairs
-from translate.metrics import ImageFeatures
+from translate.evaluation.translation import evaluate_pairs, evaluate_unpaired, is_paired
+from translate.metrics import MobileNetFeatures
 from translate.models import Model, pick_device, pick_precision
+from translate.progress import Advanced, Finished, Started, emit
 from translate.version import __version__
 
-TO_TRUTH = ("psnr", "ssim", "delta-e", "frechet")  # scores by a truth
+TASK = "evaluating"  # the name of the task in progress events
+WITH_TRUTH = ("psnr", "ssim", "delta-e", "frechet")  # the scores where each image has its ground truth
 
 
 @dataclass(frozen=True, kw_only=True)
 class Suite:
-    """Scores models of one kind.
+    """The scores for one kind of model, and the functions that compute them.
 
     Attributes:
-        scores: the names of the scores that there are.
+        scores: the names of the scores.
         load: loads what applies the model, by name: predictors or samplers.
-        run: scores the model by what `load` gave.
-        group: what the rows are grouped by; empty where they have no groups.
-        where: the pixels that PSNR and CIEDE2000 look at, in words.
-        masks: whether masks and baselines have a meaning.
-        fits: whether a model and its data can be scored so; the first suite of a kind that fits is run.
+        run: scores what `load` returned.
+        group: what the rows are grouped by; empty if they are not.
+        region: the pixels that PSNR and CIEDE2000 compare, in words.
+        masks: whether masks and baselines apply.
+        fits: whether the suite fits a model and a dataset; the first suite of a kind that fits is run.
     """
 
     name: str
@@ -42,7 +45,7 @@ class Suite:
     run: Callable[[Any, Request], SuiteResult]
     load: Callable[..., Any] = load_predictors
     group: str = ""
-    where: str = "the image"
+    region: str = "the image"
     masks: bool = False
     fits: Callable[[ModelConfig, str], bool] = lambda config, data: True
 
@@ -58,15 +61,15 @@ SUITES: dict[str, tuple[Suite, ...]] = {  # by the kind of the model
     "inpainting": (
         Suite(
             name="inpainting",
-            scores=TO_TRUTH,
+            scores=WITH_TRUTH,
             run=evaluate_inpainting,
             group="hole",
-            where="the hole",
+            region="the hole",
             masks=True,
         ),
     ),
     "translation": (
-        Suite(name="paired", scores=TO_TRUTH, run=evaluate_pairs, group="direction", fits=fits_pairs),
+        Suite(name="paired", scores=WITH_TRUTH, run=evaluate_pairs, group="direction", fits=is_paired),
         Suite(name="unpaired", scores=("frechet",), run=evaluate_unpaired, group="direction"),
     ),
     "generation": (
@@ -82,11 +85,11 @@ SUITES: dict[str, tuple[Suite, ...]] = {  # by the kind of the model
 }
 
 
-def suite_of(config: ModelConfig, data: str) -> Suite:
-    """Return the suite that a model is scored by on a data set.
+def find_suite(config: ModelConfig, data: str) -> Suite:
+    """Return the suite for a model and a dataset.
 
     Raises:
-        UsageError: there is none for models of this kind.
+        UsageError: there is no suite for this kind of model.
     """
     if config.kind not in SUITES:
         raise UsageError(f"no scores for models of kind {config.kind!r}{nearest(config.kind, SUITES)}")
@@ -102,30 +105,30 @@ def evaluate(
     baselines: bool = False,
     device: str = "auto",
     precision: str = "auto",
-    progress: Progress = lambda done, total: None,
 ) -> Evaluation:
-    """Score a model on a data set; what is scored, and by what, follows from the kind of the model.
+    """Score a model on a dataset by the scores that fit the kind of the model.
 
     Args:
-        model: a run (from noise: with its checkpoints), a folder, an installed model's name, or a model.
-        data: a data set, or its name: its validation images are scored; of a flat folder of photos, all.
-        metrics: of `psnr`, `ssim`, `delta-e`, `colorfulness`, `frechet`, `class`; None is all of the model's.
-        masks: for inpainting: a folder of masks, white in the hole; None draws holes.
-        baselines: for inpainting: score what needs no model, too.
+        model: a run (a model from noise is then scored at its checkpoints, too), a model folder, the name of
+            an installed model, or a model.
+        data: a dataset or its name; its validation set is scored, or all photos of a flat folder.
+        metrics: some of `psnr`, `ssim`, `delta-e`, `colorfulness`, `frechet` and `class`; None computes all
+            that fit the model.
+        masks: for inpainting, a folder of masks, white in the hole; None draws random holes.
+        baselines: for inpainting, also score methods that need no model.
         device, precision: as for `translate.load`.
-        progress: is called with how many images are done, and how many there are.
 
     Returns:
-        A row for the model, beside rows for what it is compared with, and the protocol of each score.
+        A row for the model and for each baseline, and the protocol of each score.
 
     Raises:
-        TranslateError: the model, the data or a score cannot be had, or no image can be scored.
+        TranslateError: the model, the data or a score is not available, or no image can be scored.
     """
     refuse_unknown_scores(metrics)
     folder = None if isinstance(model, Model) else Path(model)
     subject = model if isinstance(model, Model) else Model.from_pretrained(model)
-    suite = suite_of(subject.config, str(data))
-    _refuse_misfit(suite, subject.config, metrics or (), masks=bool(masks), baselines=baselines)
+    suite = find_suite(subject.config, str(data))
+    _check_options(suite, subject.config, metrics or (), masks=bool(masks), baselines=baselines)
     scorer, scores, notes = _create_scorer(suite, metrics)
     request = Request(
         data=str(data),
@@ -133,9 +136,8 @@ def evaluate(
         scores=scores,
         masks=Path(masks) if masks else None,
         baselines=baselines,
-        progress=progress,
     )
-    return _run(suite, subject, folder, request, _arithmetic(device, precision), notes)
+    return _run(suite, subject, folder, request, _device_and_precision(device, precision), notes)
 
 
 def _run(
@@ -143,79 +145,105 @@ def _run(
     model: Model,
     folder: Path | None,
     request: Request,
-    arithmetic: dict[str, str],
+    settings: dict[str, str],
     notes: list[str],
 ) -> Evaluation:
-    """Run a suite, and add to its result which model was scored, and how."""
-    result = suite.run(suite.load(model, folder, **arithmetic), request)
+    """Run a suite, and add to its result which model was scored and how.
+
+    Args:
+        settings: the device and the precision.
+    """
+    subjects = suite.load(model, folder, **settings)
+    with _progress_events() as progress:
+        result = suite.run(subjects, replace(request, progress=progress))
     return Evaluation(
         rows=result.rows,
         protocol=_protocol(suite, result),
         images=result.images,
-        left_out=result.left_out,
+        skipped=result.skipped,
         notes=notes + result.notes,
         kind=model.config.kind,
         suite=suite.name,
         group=suite.group,
         fingerprint=model.fingerprint(),
         version=__version__,
-        **arithmetic,
+        **settings,
     )
 
 
-def _arithmetic(device: str, precision: str) -> dict[str, str]:
-    """Return the names of the device and precision that `auto` stands for, so that both can be reported.
+@contextmanager
+def _progress_events() -> Iterator[Progress]:
+    """Yield a function that emits progress events, and end the task with the block."""
+    has_started = False
+
+    def report(done: float, total: int) -> None:
+        nonlocal has_started
+        if not has_started:
+            emit(Started(TASK, total))
+            has_started = True
+        emit(Advanced(TASK, done))
+
+    try:
+        yield report
+    finally:
+        if has_started:
+            emit(Finished(TASK))
+
+
+def _device_and_precision(device: str, precision: str) -> dict[str, str]:
+    """Resolve `auto` to the names of a device and a precision, so that the report can state both.
 
     Raises:
-        UsageError: the machine has no such device, or the device no such precision.
+        UsageError: the machine does not have the device, or the device does not support the precision.
     """
-    chosen = pick_precision(precision, pick_device(device))
-    return {"device": str(chosen.device), "precision": str(chosen)}
+    resolved = pick_precision(precision, pick_device(device))
+    return {"device": str(resolved.device), "precision": str(resolved)}
 
 
-def _refuse_misfit(
+def _check_options(
     suite: Suite, config: ModelConfig, metrics: Sequence[str], *, masks: bool, baselines: bool
 ) -> None:
-    """Refuse what has no meaning for a model of this kind.
+    """Refuse options that do not apply to a model of this kind.
 
     Raises:
-        UsageError: a score, masks or baselines.
+        UsageError: masks or baselines do not apply, or a score is not in the suite.
     """
     title = config.kind if suite.name == config.kind else f"{suite.name} {config.kind}"
     if (masks or baselines) and not suite.masks:
         raise UsageError(f"--masks and --baselines are for inpainting: leave them out for a model of {title}")
     for name in metrics:
         if name not in suite.scores:
-            known = ", ".join(suite.scores)
-            raise UsageError(f"a model of {title} has no score {name!r}; there is {known}")
+            scores = ", ".join(suite.scores)
+            raise UsageError(f"a model of {title} has no score {name!r}; choose from {scores}")
 
 
 def _create_scorer(suite: Suite, metrics: Sequence[str] | None) -> tuple[ImageScorer, list[str], list[str]]:
-    """Create the scorer; return it with the names of its scores, and notes on what is left out.
+    """Create the scorer; return it, the names of its scores, and a note if the Frechet distance is skipped.
 
     Raises:
-        TranslateError: the Frechet distance was asked for, or is all there is, and its weights cannot be had.
+        TranslateError: the weights for the Frechet distance are not available, and it is requested or the
+            only score of the suite.
     """
     scores = [score for score in suite.scores if metrics is None or score in metrics]
     if "frechet" not in scores:
         return ImageScorer(scores), scores, []
     try:
-        return ImageScorer(scores, ImageFeatures()), scores, []
+        return ImageScorer(scores, MobileNetFeatures()), scores, []
     except TranslateError as error:
         if metrics or scores == ["frechet"]:
             raise
         scores.remove("frechet")
-        return ImageScorer(scores), scores, [f"the Frechet distance is left out: {error}"]
+        return ImageScorer(scores), scores, [f"the Frechet distance is not scored: {error}"]
 
 
 def _protocol(suite: Suite, result: SuiteResult) -> dict[str, str]:
-    """Return how the images were chosen, and how each score was taken."""
-    general = {
-        name: COLUMNS[name].protocol.format(where=suite.where)
+    """Return how the images were chosen and how each score was computed."""
+    scores = {
+        name: COLUMNS[name].protocol.format(region=suite.region)
         for name in suite.scores
         if name in result.rows[0].values
     }
     return {
         **result.protocol,
-        **{name: text for name, text in general.items() if name not in result.protocol},
+        **{name: text for name, text in scores.items() if name not in result.protocol},
     }

@@ -1,28 +1,31 @@
-"""Score models that translate between two domains: by pairs, or as sets where there are no pairs."""
+"""Score models that translate between two domains, on pairs or on two sets of unpaired images."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from translate.config import ModelConfig
-from translate.data.discovery.find import find_paired, find_unpaired
+from translate.data.discovery.find import UnpairedImages, find_paired, find_unpaired
 from translate.data.discovery.location import ImageSource
 from translate.data.discovery.pair import Pair
 from translate.errors import UsageError
-from translate.evaluation.photos import RowScores, rows_of, score_each, to_rgb
-from translate.evaluation.scoring import Request, Row, SuiteResult, distance
+from translate.evaluation.photos import RowScores, average_rows, score_each, to_rgb
+from translate.evaluation.scoring import Request, Row, SuiteResult, frechet_or_none
 from translate.images import Pixels, read_rgb, resize
 from translate.inference import Predictor
 from translate.metrics.frechet import Features
 
-HALVES = "the model does not know whether it was trained on pairs: each file is taken for one, A|B"
+SPLIT_NOTE = (
+    "the model does not record whether it was trained on pairs: each file is taken as a pair and split into"
+    " its halves A|B"
+)
 
 
-def fits_pairs(config: ModelConfig, data: str) -> bool:
-    """Return whether to score by pairs: as the model was trained or, if it does not know, as the data is.
+def is_paired(config: ModelConfig, data: str) -> bool:
+    """Return whether a model is scored on pairs: as it was trained or, if that is unknown, as the data is.
 
-    Data has pairs where files of its folders A and B share a stem. Where there are no such folders, its files
-    are taken for joined ones, A|B.
+    Data has pairs if files of its folders A and B share a stem, or if it has no such folders: its files are
+    then taken as joined A|B images.
     """
     if config.paired is not None:
         return config.paired
@@ -33,70 +36,78 @@ def fits_pairs(config: ModelConfig, data: str) -> bool:
     return True
 
 
-def evaluate_pairs(predictors: Mapping[str, Predictor], r: Request) -> SuiteResult:
-    """Score images whose true translation is known; the rows have groups where the model has directions.
+def evaluate_pairs(predictors: Mapping[str, Predictor], request: Request) -> SuiteResult:
+    """Score translated images against their ground truth, beside the untranslated input as the baseline.
+
+    Rows are grouped by direction if the model has several.
 
     Raises:
         UsageError: there are no pairs.
-        DataError: none of them can be scored.
+        DataError: no pair can be scored.
     """
-    dataset = find_paired(r.data, None, None)
+    dataset = find_paired(request.data, None, None)
     pairs = dataset.validation or dataset.train
     groups = {
-        name: _group(one.config, name) if len(predictors) > 1 else "" for name, one in predictors.items()
+        direction: _group(predictor.config, direction) if len(predictors) > 1 else ""
+        for direction, predictor in predictors.items()
     }
 
     def score(number: int, path: ImageSource) -> RowScores:
-        sides = read_pair(pairs[number])
+        pair = read_pair(pairs[number])
         scores: RowScores = {}
         for direction, predictor in predictors.items():
-            source, truth = in_direction(sides, predictor.config, direction)
+            source, truth = input_and_truth(pair, predictor.config, direction)
             for name, image in (("untranslated", source), ("model", to_rgb(predictor(source)))):
-                scores[groups[direction], name] = r.scorer(image, truth)
+                scores[groups[direction], name] = request.scorer(image, truth)
         return scores
 
-    image_scores, left_out = score_each(r, [pair.a for pair in pairs], score)
-    which = "held-out" if dataset.validation else "all"
-    protocol = {"images": f"{which} pairs of {r.data}, at their own size"}
-    rows = rows_of(image_scores, list(groups.values()))
+    image_scores, skipped = score_each(request, [pair.a for pair in pairs], score)
+    part = "validation" if dataset.validation else "all"
+    protocol = {"images": f"{part} pairs of {request.data}, at their own size"}
+    rows = average_rows(image_scores, list(groups.values()))
     notes = list(dataset.notes)
-    # Single photos are cut in half like joined pairs, and no score shows it: the person must know.
-    if any(pair.b is None for pair in pairs) and any(p.config.paired is None for p in predictors.values()):
-        notes.append(HALVES)
-    return SuiteResult(rows=rows, protocol=protocol, images=len(image_scores), left_out=left_out, notes=notes)
+    # Photos that are no pairs are split in half as well, and no score shows it, so tell the user.
+    is_joined = any(pair.b is None for pair in pairs)
+    if is_joined and any(predictor.config.paired is None for predictor in predictors.values()):
+        notes.append(SPLIT_NOTE)
+    return SuiteResult(rows=rows, protocol=protocol, images=len(image_scores), skipped=skipped, notes=notes)
 
 
-def evaluate_unpaired(predictors: Mapping[str, Predictor], r: Request) -> SuiteResult:
-    """Score translated images against the true ones of their domain, as sets, in each direction.
+def evaluate_unpaired(predictors: Mapping[str, Predictor], request: Request) -> SuiteResult:
+    """Score the set of translated images against the real images of their domain, in each direction.
 
     Raises:
-        UsageError: there are no two folders.
-        DataError: none of their images can be read.
+        UsageError: there are no two folders of images.
+        DataError: no image can be read.
     """
-    dataset = find_unpaired(r.data, None, None)
+    dataset = find_unpaired(request.data, None, None)
     a, b = (validation or train for validation, train in zip(dataset.validation, dataset.train, strict=True))
-    truth: tuple[list[Features], list[Features]] = ([], [])
-    translations: dict[str, list[Features]] = {direction: [] for direction in predictors}
-    ends = {direction: _ends(predictor.config, direction) for direction, predictor in predictors.items()}
+    real: tuple[list[Features], list[Features]] = ([], [])
+    fake: dict[str, list[Features]] = {direction: [] for direction in predictors}
+    domains = {
+        direction: _domain_indices(predictor.config, direction) for direction, predictor in predictors.items()
+    }
 
-    def take_features(number: int, path: ImageSource) -> None:
-        image, side = read_rgb(path), 0 if number < len(a) else 1
+    def extract_features(number: int, path: ImageSource) -> None:
+        image, domain = read_rgb(path), 0 if number < len(a) else 1
         for direction, predictor in predictors.items():
-            if ends[direction][0] == side:
-                translations[direction].append(r.scorer.features(to_rgb(predictor(image))))
-        truth[side].append(r.scorer.features(image))
+            if domains[direction][0] == domain:
+                fake[direction].append(request.scorer.features(to_rgb(predictor(image))))
+        real[domain].append(request.scorer.features(image))
 
-    images, left_out = score_each(r, a + b, take_features)
+    images, skipped = score_each(request, a + b, extract_features)
     rows = []
-    for direction, answers in translations.items():
-        source, target = ends[direction]
-        for name, features in (("untranslated", truth[source]), ("model", answers)):
-            values = {"frechet": distance(features, truth[target])}
+    for direction, (source, target) in domains.items():
+        for name, features in (("untranslated", real[source]), ("model", fake[direction])):
+            values = {"frechet": frechet_or_none(features, real[target])}
             rows.append(Row(_group(predictors[direction].config, direction), name, len(features), values))
-    protocol = {"images": f"held-out images of {r.data}, at their own size"}
-    return SuiteResult(
-        rows=rows, protocol=protocol, images=len(images), left_out=left_out, notes=dataset.notes
-    )
+    protocol = {"images": f"{_describe_images(dataset)} of {request.data}, at their own size"}
+    return SuiteResult(rows=rows, protocol=protocol, images=len(images), skipped=skipped, notes=dataset.notes)
+
+
+def _describe_images(dataset: UnpairedImages) -> str:
+    a, b = ("validation" if images else "all" for images in dataset.validation)
+    return f"{a} images" if a == b else f"{a} images of A and {b} images of B"
 
 
 def _group(config: ModelConfig, direction: str) -> str:
@@ -104,24 +115,26 @@ def _group(config: ModelConfig, direction: str) -> str:
     return f"{route.source} to {route.target}"
 
 
-def _ends(config: ModelConfig, direction: str) -> tuple[int, int]:
-    """Return at which sides of the data, A being 0 and B 1, a direction begins and ends."""
+def _domain_indices(config: ModelConfig, direction: str) -> tuple[int, int]:
+    """Return the indices of a direction's source and target domain, 0 for A and 1 for B."""
     route = config.routes[direction]
-    assert route.source is not None  # of a translation; only noise has none
+    assert route.source is not None  # Only a model that generates from noise has no source domain.
     return config.domains.index(route.source), config.domains.index(route.target)
 
 
-def in_direction(sides: tuple[Pixels, Pixels], config: ModelConfig, direction: str) -> tuple[Pixels, Pixels]:
-    """Return what is translated of a pair, and its truth."""
-    source, target = _ends(config, direction)
-    return sides[source], sides[target]
+def input_and_truth(
+    pair: tuple[Pixels, Pixels], config: ModelConfig, direction: str
+) -> tuple[Pixels, Pixels]:
+    """Return the input and the ground truth of a pair (A, B) for a direction."""
+    source, target = _domain_indices(config, direction)
+    return pair[source], pair[target]
 
 
 def read_pair(pair: Pair) -> tuple[Pixels, Pixels]:
-    """Read a pair, (A, B); B is brought to A's size, as in training.
+    """Read the images (A, B) of a pair; B is resized to the size of A, as in training.
 
     Raises:
-        DataError: a file of it is no image.
+        DataError: a file cannot be read.
     """
     a = read_rgb(pair.a)
     half = a.shape[1] // 2

@@ -1,21 +1,20 @@
-"""Scores of models from noise, by samples whose classes and colours are known."""
+"""Scores of generation from noise, for samples whose colours and classes are known."""
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from tests.unit.evaluation.making import Network
+from tests.unit.evaluation.helpers import StubFeatures
 from translate.config import GenerationModelConfig, GeneratorSpec, Route
 from translate.errors import DataError, UsageError
-from translate.evaluation import generation
-from translate.evaluation.generation import evaluate_samples, share_of_class, untrained
+from translate.evaluation.generation import class_accuracy, create_untrained, evaluate_samples
 from translate.evaluation.scoring import ImageScorer, Request, SuiteResult
 from translate.images import Pixels, write_rgb
 from translate.inference import Sampler
@@ -24,10 +23,11 @@ from translate.models import Model
 from translate.networks import create_generator
 
 COLORS = {"blue": (20, 40, 200), "green": (10, 150, 30), "red": (200, 20, 20)}
-KINDS = list(COLORS)
+CLASSES = list(COLORS)
 
 
-def known(channels: int = 3, **settings: object) -> GenerationModelConfig:
+def create_config(channels: int = 3, **settings: object) -> GenerationModelConfig:
+    """Create the config of a small DCGAN for images of 16 x 16 pixels."""
     spec = GeneratorSpec(
         name="dcgan", args={"in_channels": 4, "out_channels": channels, "width": 4, "depth": 2}
     )
@@ -44,140 +44,143 @@ def known(channels: int = 3, **settings: object) -> GenerationModelConfig:
     )
 
 
-class Paints:
-    """A sampler whose images are of the colour that the class asked for stands for, but for some noise."""
+class StubSampler:
+    """A sampler of images of one colour with some noise; the colours alternate from sample to sample."""
 
-    def __init__(self, config: GenerationModelConfig, colors: Sequence[str] = KINDS) -> None:
+    def __init__(self, config: GenerationModelConfig, colors: Sequence[str]) -> None:
         self.config, self.colors = config, colors
 
     def draw(self, count: int, seed: int) -> Tensor:
         return torch.arange(count)[:, None]
 
     def __call__(self, inputs: Tensor) -> list[Pixels]:
-        return [painted(self.colors[int(row) % len(self.colors)], seed=int(row)) for row in inputs]
+        return [noisy_image(self.colors[int(row) % len(self.colors)], seed=int(row)) for row in inputs]
 
 
-def painted(color: str, seed: int) -> Pixels:
-    random = np.random.default_rng(seed)
-    image = np.array(COLORS[color]) + random.integers(-10, 11, (16, 16, 3))
+def noisy_image(color: str, seed: int) -> Pixels:
+    rng = np.random.default_rng(seed)
+    image = np.array(COLORS[color]) + rng.integers(-10, 11, (16, 16, 3))
     return image.clip(0, 255).astype(np.uint8)
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
+    """120 images in three classes, each of its own colour."""
     for number in range(120):
-        color = KINDS[number % 3]
-        write_rgb(painted(color, seed=1000 + number), tmp_path / "data" / color / f"{number}.png")
+        color = CLASSES[number % 3]
+        write_rgb(noisy_image(color, seed=1000 + number), tmp_path / "data" / color / f"{number}.png")
     return tmp_path / "data"
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train the classifier for 30 steps, which are enough for three colours."""
     monkeypatch.setattr(classifier, "STEPS", 30)
 
 
-def scored(
-    data: Path, config: GenerationModelConfig, scores: Sequence[str], **rows: Sequence[str]
+def score(
+    data: Path, config: GenerationModelConfig, scores: Sequence[str], **colors: Sequence[str]
 ) -> SuiteResult:
-    samplers = {name: Paints(config, colors) for name, colors in rows.items()}
-    scorer = ImageScorer((), Network() if "frechet" in scores else None)
+    """Score a sampler for each keyword, the name of a row; its value is the colours of the samples."""
+    samplers = {name: StubSampler(config, row_colors) for name, row_colors in colors.items()}
+    scorer = ImageScorer((), StubFeatures() if "frechet" in scores else None)
     return evaluate_samples(samplers, Request(data=str(data), scorer=scorer, scores=scores))
 
 
-def test_the_class_asked_for_counts(data: Path) -> None:
-    done = scored(
+def test_samples_of_the_requested_class_are_counted(data: Path) -> None:
+    result = score(
         data,
-        known(classes=KINDS),
+        create_config(classes=CLASSES),
         ["frechet", "class"],
         untrained=["green"],
         half=["blue", "red", "red"],
-        model=KINDS,
+        model=CLASSES,
     )
-    assert [round(row.values["class"], 2) for row in done.rows] == [0.33, 0.67, 1.0]
-    first, half, model = (row.values["frechet"] for row in done.rows)
-    assert first > half > model
-    assert [row.values["untrained-share"] for row in done.rows] == [None, half / first, model / first]
-    assert "right on 100%" in done.protocol["class"]
-    assert (
-        done.protocol["images"] == f"120 of 120 images of {data}, as in training; as many samples of seed 0"
-    )
+    assert [round(row.values["class"], 2) for row in result.rows] == [0.33, 0.67, 1.0]
+    untrained, half, model = (row.values["frechet"] for row in result.rows)
+    assert untrained > half > model
+    ratios = [row.values["untrained-share"] for row in result.rows]
+    assert ratios == [None, half / untrained, model / untrained]
+    assert "requested class" in result.protocol["class"]
+    assert "accuracy of 100%" in result.protocol["class"]
+    assert f"120 of 120 images of {data}" in result.protocol["images"]
+    assert "seed 0" in result.protocol["images"]
 
 
-def test_a_category_may_stand_for_any_class_but_only_one(data: Path) -> None:
-    config = known(categories=3)
-    done = scored(data, config, ["class"], other=["red", "blue", "green"], same=["red", "red", "blue"])
-    assert [round(row.values["class"], 2) for row in done.rows] == [1.0, 0.67]
-    assert set(done.rows[0].values) == {"class"}
-    assert "the class that goes best with their category" in done.protocol["class"]
+def test_each_category_is_matched_to_one_class(data: Path) -> None:
+    config = create_config(categories=3)
+    result = score(data, config, ["class"], permuted=["red", "blue", "green"], twice=["red", "red", "blue"])
+    assert [round(row.values["class"], 2) for row in result.rows] == [1.0, 0.67]
+    assert set(result.rows[0].values) == {"class"}
+    assert "category" in result.protocol["class"]
 
 
-def test_the_best_matching_is_found_not_the_first() -> None:
-    # Category 0 makes 6 of class 0 and 4 of class 1, category 1 makes 9 of class 0 and 1 of class 1.
-    found = np.empty(20, np.int64)
-    found[0::2] = [0] * 6 + [1] * 4
-    found[1::2] = [0] * 9 + [1]
-    assert share_of_class(found, known(categories=2)) == (9 + 4) / 20
+def test_the_matching_of_categories_is_optimal_not_greedy() -> None:
+    # Category 0 has 6 samples of class 0 and 4 of class 1, category 1 has 9 of class 0 and 1 of class 1.
+    predictions = np.empty(20, np.int64)
+    predictions[0::2] = [0] * 6 + [1] * 4
+    predictions[1::2] = [0] * 9 + [1]
+    assert class_accuracy(predictions, create_config(categories=2)) == (9 + 4) / 20
 
 
-def test_the_distance_is_of_as_many_images_as_the_data_has(
-    data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(generation, "MAX_SAMPLES", 30)
-    done = scored(data, known(), ["frechet"], model=KINDS)
-    places = np.linspace(0, 119, 30).astype(int)
-    files = [path for color in KINDS for path in sorted((data / color).iterdir())]
-    true = Network()(cv2.imread(str(files[place]))[..., ::-1] for place in places)
-    made = Network()(painted(KINDS[number % 3], seed=number) for number in range(30))
-    assert done.rows[0].values["frechet"] == pytest.approx(frechet_distance(made, true))
-    assert done.images == 30
+def test_at_most_2000_evenly_spaced_images_are_compared_with_as_many_samples(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (2101, 16, 16), dtype=np.uint8)
+    images[:, :8] //= (1 + np.arange(2101) // 500).astype(np.uint8)[:, None, None]  # The order matters.
+    header = bytes([0, 0, 8, 3]) + struct.pack(">3I", *images.shape)
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(header + images.tobytes())
+    result = score(tmp_path, create_config(), ["frechet"], model=CLASSES)
+    real = [np.repeat(images[i][..., None], 3, axis=2) for i in np.linspace(0, 2100, 2000).astype(int)]
+    fake = [noisy_image(CLASSES[number % 3], seed=number) for number in range(2000)]
+    features = StubFeatures()
+    assert result.rows[0].values["frechet"] == pytest.approx(frechet_distance(features(fake), features(real)))
+    assert result.images == 2000
+    assert "2000 of 2101 images" in result.protocol["images"]
 
 
-def test_gray_models_are_compared_with_gray_images(data: Path) -> None:
+def test_a_gray_model_is_compared_with_gray_images(data: Path) -> None:
     gray, color = (
-        scored(data, known(channels), ["frechet"], model=KINDS).rows[0].values["frechet"]
+        score(data, create_config(channels), ["frechet"], model=CLASSES).rows[0].values["frechet"]
         for channels in (1, 3)
     )
     assert gray > 5 * color
 
 
-@pytest.mark.parametrize(
-    ("settings", "reason"),
-    [
-        ({"classes": ["blue", "green"]}, "has other classes than the model"),
-        ({"classes": ["only"]}, "of 1 class to train on: 2 classes and 100 images at least"),
-    ],
-)
-def test_a_class_that_cannot_be_told_is_left_out_with_the_reason(
-    settings: dict[str, object], reason: str, data: Path, tmp_path: Path
-) -> None:
-    folder = data
-    if settings["classes"] == ["only"]:
-        folder = tmp_path / "one"
-        for number in range(3):
-            write_rgb(painted("red", seed=number), folder / "only" / f"{number}.png")
-    done = scored(folder, known(**settings), ["frechet", "class"], model=KINDS)
-    assert "class" not in done.rows[0].values
-    assert reason in done.notes[0]
-    with pytest.raises(UsageError, match=reason):
-        scored(folder, known(**settings), ["class"], model=KINDS)
+def test_a_dataset_with_other_classes_than_the_model_has_no_class_score(data: Path) -> None:
+    config = create_config(classes=["blue", "green"])
+    result = score(data, config, ["frechet", "class"], model=CLASSES)
+    assert list(result.rows[0].values) == ["frechet", "untrained-share"]
+    assert "other classes than the model" in result.notes[0]
+    with pytest.raises(UsageError, match="other classes than the model"):
+        score(data, config, ["class"], model=CLASSES)
 
 
-def test_bad_images_are_left_out_and_one_alone_is_too_few(data: Path) -> None:
+def test_a_dataset_with_few_images_or_one_class_has_no_class_score(tmp_path: Path) -> None:
+    for number in range(3):
+        write_rgb(noisy_image("red", seed=number), tmp_path / "only" / f"{number}.png")
+    config = create_config(classes=["only"])
+    result = score(tmp_path, config, ["frechet", "class"], model=CLASSES)
+    assert "class" not in result.rows[0].values
+    assert "1 class and 3 images" in result.notes[0]
+    with pytest.raises(UsageError, match="1 class and 3 images"):
+        score(tmp_path, config, ["class"], model=CLASSES)
+
+
+def test_unreadable_images_are_skipped_and_one_readable_image_is_too_few(data: Path) -> None:
     (data / "blue" / "bad.png").write_bytes(b"no image")
-    done = scored(data, known(), ["frechet"], model=KINDS)
-    assert done.images == 120
-    assert "bad.png" in done.left_out[0]
+    result = score(data, create_config(), ["frechet"], model=CLASSES)
+    assert result.images == 120
+    assert "bad.png" in result.skipped[0]
     for path in sorted(data.rglob("*.png"))[1:]:
         path.unlink()
     with pytest.raises(DataError, match="fewer than 2 images"):
-        scored(data, known(), ["frechet"], model=KINDS)
+        score(data, create_config(), ["frechet"], model=CLASSES)
 
 
-def test_an_untrained_model_is_the_same_each_time_and_draws_nothing_of_torchs() -> None:
-    config = known()
+def test_the_untrained_model_is_reproducible_and_spares_the_global_random_generator() -> None:
+    config = create_config()
     model = Model(config, {"sample": create_generator(config.generator)})
-    before = torch.get_rng_state()
-    first, second = (Sampler(untrained(model), precision="fp32") for _ in range(2))
-    assert torch.equal(torch.get_rng_state(), before)
+    state = torch.get_rng_state()
+    first, second = (Sampler(create_untrained(model), precision="fp32") for _ in range(2))
+    assert torch.equal(torch.get_rng_state(), state)
     inputs = first.draw(2, 1)
     assert all(np.array_equal(a, b) for a, b in zip(first(inputs), second(inputs), strict=True))

@@ -1,4 +1,4 @@
-"""Which suite a model is scored by, and what is refused."""
+"""The suite is chosen by the kind of the model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from translate.config import ColorizationModelConfig, GenerationModelConfig, ModelConfig
 from translate.errors import UsageError
-from translate.evaluation.suites import suite_of
+from translate.evaluation.suites import find_suite
 
 
 @pytest.mark.parametrize(
@@ -21,14 +21,14 @@ from translate.evaluation.suites import suite_of
         (GenerationModelConfig(kind="generation", categories=2), "conditional"),
     ],
 )
-def test_the_suite_follows_from_what_a_model_is(config: ModelConfig, suite: str) -> None:
-    assert suite_of(config, "nowhere").name == suite
+def test_the_suite_follows_from_the_kind_of_the_model(config: ModelConfig, suite: str) -> None:
+    assert find_suite(config, "nowhere").name == suite
 
 
-def test_the_method_that_trained_a_model_plays_no_part() -> None:
-    assert suite_of(ModelConfig(method="stargan", paired=False), "nowhere").name == "unpaired"
+def test_the_suite_does_not_depend_on_the_method() -> None:
+    assert find_suite(ModelConfig(method="stargan", paired=False), "nowhere").name == "unpaired"
 
 
-def test_a_model_of_no_known_kind() -> None:
-    with pytest.raises(UsageError, match="no scores for models of kind 'volume'"):
-        suite_of(ModelConfig(kind="volume"), "nowhere")
+def test_an_unknown_kind_of_model_is_refused() -> None:
+    with pytest.raises(UsageError, match="'volume'"):
+        find_suite(ModelConfig(kind="volume"), "nowhere")
