@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from translate.config import FolderOptions, ModelConfig, PredictorOptions, accepts
-from translate.display import shown_progress
+from translate.display import show_progress
 from translate.images import Array
 from translate.inference import Outcome, Predictor, Sampler, load_predictor, translate_folder
 from translate.models import Model
@@ -138,7 +138,7 @@ def train(
     from translate.training.session import Session
 
     given = collect_settings(find_method(recipe).config_class(), settings, environ=os.environ)
-    with shown_progress():
+    with show_progress():
         session = Session(recipe, given, resume=resume, overwrite=overwrite)
         if not session.train():
             raise KeyboardInterrupt

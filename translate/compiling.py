@@ -1,4 +1,4 @@
-"""torch.compile: compile networks, and run them eagerly where compilation does not work."""
+"""torch.compile: compile networks, and run them eagerly if compilation does not work."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def compile_network(network: nn.Module) -> None:
 
 
 @contextmanager
-def run_eagerly(reason: str) -> Iterator[None]:
-    """Run compiled networks eagerly inside the context, on the same weights; log the reason once."""
+def run_eagerly(message: str) -> Iterator[None]:
+    """Run compiled networks eagerly inside the context, on the same weights; log `message` once."""
     if not _compiled:
         yield
         return
     import torch  # Imported here because modules that must not import torch import this one.
 
-    _log_once(f"{reason}: runs uncompiled")
+    _log_once(message)
     with torch.compiler.set_stance("force_eager"):
         yield
 

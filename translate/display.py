@@ -1,4 +1,4 @@
-"""The display of progress events on stderr: bars on a terminal, and a line now and then in a log."""
+"""The display of progress events on stderr: bars on a terminal, and occasional lines in a log."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
-REFRESH_SECONDS = 0.2  # between two refreshes of the bars on a terminal
-LINE_SECONDS = 15.0  # between two lines of a task in a log
-RATE_SECONDS = 60.0  # of the past, over which the rate is averaged
+REFRESH_SECONDS = 0.2  # The time between two refreshes of the bars on a terminal.
+LINE_SECONDS = 15.0  # The time between two lines of a job in a log.
+RATE_SECONDS = 60.0  # The rate is averaged over this much of the past.
 
 
-class TaskState:
-    """The state of a task, as its events tell it, with its rate and the time that is left."""
+class JobState:
+    """The state of a job according to its events, with its rate and the time left."""
 
     def __init__(self, event: Started) -> None:
-        self.task, self.total, self.unit, self.done = event.task, event.total, event.unit, event.done
+        self.job, self.total, self.unit, self.done = event.job, event.total, event.unit, event.done
         self.summary = ""
-        self.shown = time.monotonic()  # when its status was shown last
-        self.is_new = False  # whether the status has changed since
-        self._samples = deque([(self.shown, event.done)])  # times, and units that took work
+        self.shown_at = time.monotonic()  # When the status was shown last.
+        self.is_new = False  # Whether the status has changed since then.
+        self._samples = deque([(self.shown_at, event.done)])  # Times, and units that took work.
 
     def advance(self, event: Advanced) -> None:
-        """Note how many units are done."""
+        """Set how many units are done."""
         now = time.monotonic()
         self.done, self.is_new = event.done, True
         self._samples.append((now, event.done - event.skipped))
@@ -45,26 +45,27 @@ class TaskState:
         return (last - first) / max(end - start, 1e-9)
 
     def status(self) -> str:
-        """Return the task's own summary; without one, the count, the rate and the time that is left."""
+        """Return the job's own summary; without one, the count, the rate and the time left."""
         if self.summary:
             return self.summary
         total = "" if self.total is None else f"/{self.total:.0f}"
         parts = [f"{self.done:.{0 if self.done == int(self.done) else 1}f}{total} {self.unit}"]
         if rate := self.rate():
             parts.append(f"{rate:.2g} {self.unit}/s")
-            parts += [f"{clock((self.total - self.done) / rate)} left"] if self.total is not None else []
+            if self.total is not None:
+                parts.append(f"{format_duration((self.total - self.done) / rate)} left")
         return "  ".join(parts)
 
 
 class ProgressDisplay:
     """A listener that shows progress events on stderr.
 
-    On a terminal each task has a bar, drawn by rich. Elsewhere its status is written as a line every 15
-    seconds, and before each message.
+    On a terminal each job has a bar, drawn by rich. Elsewhere its status is printed as a line every
+    `LINE_SECONDS`, and before each message.
     """
 
     def __init__(self) -> None:
-        self.tasks: dict[str, TaskState] = {}
+        self.jobs: dict[str, JobState] = {}
         self.bars = _Bars() if sys.stderr.isatty() else None
 
     def __call__(self, event: Event) -> None:
@@ -72,69 +73,69 @@ class ProgressDisplay:
         if isinstance(event, Message):
             self._print_message(event.text)
         elif isinstance(event, Started):
-            self.tasks[event.task] = TaskState(event)
-        elif event.task in self.tasks:
-            self._update(self.tasks[event.task], event)
+            self.jobs[event.job] = JobState(event)
+        elif event.job in self.jobs:
+            self._update(self.jobs[event.job], event)
 
-    def _update(self, task: TaskState, event: Advanced | Measured | Finished) -> None:
+    def _update(self, job: JobState, event: Advanced | Measured | Finished) -> None:
         if isinstance(event, Finished):
-            self._finish(task)
+            self._finish(job)
             return
         if isinstance(event, Advanced):
-            task.advance(event)
+            job.advance(event)
         else:
-            task.summary, task.is_new = event.summary, True
-        if time.monotonic() - task.shown >= (REFRESH_SECONDS if self.bars else LINE_SECONDS):
-            self._show(task)
+            job.summary, job.is_new = event.summary, True
+        if time.monotonic() - job.shown_at >= (REFRESH_SECONDS if self.bars else LINE_SECONDS):
+            self._show(job)
 
-    def _show(self, task: TaskState) -> None:
-        task.shown, task.is_new = time.monotonic(), False
+    def _show(self, job: JobState) -> None:
+        job.shown_at, job.is_new = time.monotonic(), False
         if self.bars:
-            self.bars.show(task)
+            self.bars.show(job)
         else:
-            _print_line(task.summary or f"{task.task}: {task.status()}")
+            _print_line(job.summary or f"{job.job}: {job.status()}")
 
-    def _finish(self, task: TaskState) -> None:
-        del self.tasks[task.task]
+    def _finish(self, job: JobState) -> None:
+        del self.jobs[job.job]
         if self.bars:
-            self.bars.remove(task)
-        elif task.summary and task.is_new:
-            _print_line(task.summary)
+            self.bars.remove(job)
+        elif job.summary and job.is_new:
+            _print_line(job.summary)
 
     def _print_message(self, text: str) -> None:
         if self.bars:
             self.bars.print(text)
             return
-        for task in self.tasks.values():
-            if task.summary and task.is_new:
-                self._show(task)
+        for job in self.jobs.values():
+            if job.summary and job.is_new:
+                self._show(job)
         _print_line(text)
 
     def close(self) -> None:
         """Clear the bars; what was printed above them stays."""
-        for task in list(self.tasks.values()):
-            self._finish(task)
+        for job in list(self.jobs.values()):
+            self._finish(job)
 
 
 class _Bars:
-    """The live bars of rich. It is imported when the first one is shown, because that takes long."""
+    """The live bars of rich, which is imported when the first bar is shown, because the import is slow."""
 
     def __init__(self) -> None:
         self.live: Bars | None = None
         self.ids: dict[str, TaskID] = {}
 
-    def show(self, task: TaskState) -> None:
-        """Draw a task's bar and status."""
+    def show(self, job: JobState) -> None:
+        """Draw a job's bar and status."""
         if self.live is None:
             self.live = _create_bars()
             self.live.start()
-        if task.task not in self.ids:
-            self.ids[task.task] = self.live.add_task(task.task, total=task.total, status="")
-        self.live.update(self.ids[task.task], completed=task.done, status=task.status(), refresh=True)
+        if job.job not in self.ids:
+            self.ids[job.job] = self.live.add_task(job.job, total=job.total, status="")
+        self.live.update(self.ids[job.job], completed=job.done, status=job.status(), refresh=True)
 
-    def remove(self, task: TaskState) -> None:
-        """Remove a task's bar, and end the live display with the last one."""
-        if self.live is not None and (number := self.ids.pop(task.task, None)) is not None:
+    def remove(self, job: JobState) -> None:
+        """Remove a job's bar, and end the live display with the last one."""
+        if self.live is not None and (number := self.ids.pop(job.job, None)) is not None:
             self.live.remove_task(number)
             if self.ids:
                 self.live.refresh()
@@ -149,8 +150,8 @@ class _Bars:
 
 
 @contextmanager
-def shown_progress() -> Iterator[None]:
-    """Show progress on stderr while the block runs, unless somebody listens already."""
+def show_progress() -> Iterator[None]:
+    """Show progress on stderr while the block runs, unless there is a listener already."""
     if has_listeners():
         yield
         return
@@ -178,7 +179,7 @@ def _create_bars() -> Bars:
         BarColumn(bar_width=20),
         TextColumn("{task.fields[status]}", markup=False, table_column=status),
         console=_console(),
-        auto_refresh=False,  # A thread would have to survive the fork of the loader's processes.
+        auto_refresh=False,  # A thread would not survive when the data loader forks.
         transient=True,
         expand=True,
         redirect_stdout=False,  # stdout holds results, and stderr shows the bars.
@@ -190,7 +191,7 @@ def _print_line(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def clock(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Return a duration as minutes and seconds, `2:05`, or with hours, `1:02:05`."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

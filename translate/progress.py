@@ -1,7 +1,7 @@
-"""Progress of long work as one stream of events, for a terminal, a log, or any other listener.
+"""Progress events of long-running work, for a terminal, a log, or any other listener.
 
-Work emits events and does not know who listens. Messages are records of the logger `translate` as well, so
-that a program without a listener gets them by Python's logging.
+Work emits events and does not know who listens. Messages are also records of the logger `translate`: without
+a listener they reach Python's logging, if a program sets the logger to INFO.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ log = logging.getLogger("translate")
 
 @dataclass(frozen=True)
 class Started:
-    """A task has started.
+    """A job has started.
 
     Attributes:
-        task: its name, by which later events refer to it; shown to people.
-        total: how many units there are; None if that is not known.
-        unit: of the counts, in the plural (`images`, `steps`).
-        done: units that were done before, where a task goes on.
+        job: the name of the job, which is displayed and by which later events refer to it.
+        total: the number of units; None if it is not known.
+        unit: the name of the units, in the plural (`images`, `steps`).
+        done: the units that were done before, if the job resumes.
     """
 
-    task: str
+    job: str
     total: float | None = None
     unit: str = "images"
     done: float = 0.0
@@ -35,44 +35,45 @@ class Started:
 
 @dataclass(frozen=True)
 class Advanced:
-    """Some units of a task are done.
+    """Some units of a job are done.
 
     Attributes:
-        done: units done since the beginning of the task, with the part of one that is in work.
-        skipped: those of them that took no work; the rate does not count them.
+        done: the units done since the beginning of the job, including the finished fraction of the current
+            unit.
+        skipped: how many of `done` took no work; the rate does not count them.
     """
 
-    task: str
+    job: str
     done: float
     skipped: float = 0.0
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A task has new metrics.
+    """A job has new metrics.
 
     Attributes:
         values: the metrics by name, such as losses.
-        summary: the same and the state of the task, on one line for people.
+        summary: one line with the metrics and the state of the job, for display.
     """
 
-    task: str
+    job: str
     values: Mapping[str, float] = field(default_factory=dict)
     summary: str = ""
 
 
 @dataclass(frozen=True)
 class Message:
-    """A line for people."""
+    """A line of text for display."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A task has ended, successfully or not."""
+    """A job has ended, successfully or not."""
 
-    task: str
+    job: str
 
 
 Event = Started | Advanced | Measured | Message | Finished
@@ -81,37 +82,37 @@ _listeners: list[Listener] = []
 
 
 def emit(event: Event) -> None:
-    """Hand an event to all listeners, those that came first before later ones."""
+    """Pass an event to all listeners, in the order in which they were added."""
     for listener in tuple(_listeners):
         listener(event)
 
 
 def message(text: str) -> None:
-    """Log a line for people, which listeners get as a `Message`."""
+    """Log a line of text, which listeners get as a `Message`."""
     log.info(text)
 
 
-def track(items: Iterator[Item], total: int, task: str, unit: str = "images") -> Iterator[Item]:
-    """Yield the items unchanged, and emit the events of a task that each of them advances by one unit."""
-    emit(Started(task, total, unit))
+def track(items: Iterator[Item], total: int, job: str, unit: str = "images") -> Iterator[Item]:
+    """Yield the items unchanged, and report each one as a finished unit of a job."""
+    emit(Started(job, total, unit))
     try:
         for done, item in enumerate(items, 1):
             yield item
-            emit(Advanced(task, done))
+            emit(Advanced(job, done))
     finally:
-        emit(Finished(task))
+        emit(Finished(job))
 
 
 def has_listeners() -> bool:
-    """Return whether anybody listens."""
+    """Return whether there is a listener."""
     return bool(_listeners)
 
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Hand all events of this process to a listener while the block runs.
+    """Pass all events of this process to a listener while the block runs.
 
-    Records of the logger `translate` reach it as messages, and no handler of the root logger.
+    Records of the logger `translate` become `Message` events and are not passed on to the root logger.
     """
     handler, level, propagate = _MessageHandler(), log.level, log.propagate
     first = not _listeners

@@ -15,26 +15,26 @@ from filelock import FileLock, Timeout
 
 PART_PREFIX, PART_SUFFIX = ".translate-", ".part"
 LOCK_NAME = "lock"
-MIN_STALE_SECONDS = 10.0  # Younger temporary folders may not be locked yet by the process that made them.
+MIN_STALE_SECONDS = 10.0  # Younger temporary folders may not be locked yet by the process that created them.
 
 
 def atomic_write(path: Path, content: bytes) -> None:
-    """Write a file so that after a crash at any moment it holds its former content or the new one, whole.
+    """Write a file atomically: after a crash it holds either the complete old or the complete new content.
 
     Raises:
         OSError: the disk is full or the folder cannot be written.
     """
-    with atomic_path(path) as part:
-        part.write_bytes(content)
+    with atomic_path(path) as temporary_file:
+        temporary_file.write_bytes(content)
 
 
 @contextlib.contextmanager
 def atomic_path(path: Path, *, sync: bool = True) -> Iterator[Path]:
-    """Yield a temporary path to write to, and give the file its name `path` when the block ends.
+    """Yield a temporary path to write to, and rename it to `path` when the block ends.
 
-    After a crash at any moment `path` holds its former content or the new one, whole. If the block raises,
-    nothing changes. The temporary file has the name of `path`, in a hidden folder beside it, because some
-    libraries write further files next to the one that they are asked for.
+    After a crash at any moment `path` holds either the complete old or the complete new content. If the block
+    raises, nothing changes. The temporary file has the name of `path`, in a hidden folder beside it, because
+    some libraries write further files next to the one that they are asked for.
 
     Args:
         sync: wait until the file is on the disk, so that it survives a power cut, too.
@@ -43,33 +43,34 @@ def atomic_path(path: Path, *, sync: bool = True) -> Iterator[Path]:
         OSError: the disk is full or the folder cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=PART_PREFIX, suffix=PART_SUFFIX))
+    temporary_folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=PART_PREFIX, suffix=PART_SUFFIX))
     try:
-        with file_lock(folder / LOCK_NAME):  # It tells `remove_stale_parts` that the file is being written.
-            part = folder / path.name
-            part.touch()
-            mode = part.stat().st_mode  # Some libraries write files that only their owner can read.
-            yield part
-            part.chmod(mode)
+        # The lock tells `remove_stale_parts` that the file is being written.
+        with file_lock(temporary_folder / LOCK_NAME):
+            temporary_file = temporary_folder / path.name
+            temporary_file.touch()
+            mode = temporary_file.stat().st_mode  # Some libraries write files that only their owner can read.
+            yield temporary_file
+            temporary_file.chmod(mode)
             if sync:
-                with part.open("rb+") as file:
+                with temporary_file.open("rb+") as file:
                     os.fsync(file.fileno())
-            part.replace(path)
+            temporary_file.replace(path)
             if sync:
                 _sync_folder(path.parent)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(temporary_folder, ignore_errors=True)
 
 
 def remove_stale_parts(folder: Path) -> None:
-    """Remove the temporary folders that processes left behind when they were killed; others stay."""
-    for part in folder.glob(f"{PART_PREFIX}*{PART_SUFFIX}"):
+    """Remove the temporary folders that killed processes left behind; those of running processes stay."""
+    for temporary_folder in folder.glob(f"{PART_PREFIX}*{PART_SUFFIX}"):
         with contextlib.suppress(OSError, NotImplementedError, Timeout):
-            if time.time() - part.stat().st_mtime < MIN_STALE_SECONDS:
+            if time.time() - temporary_folder.stat().st_mtime < MIN_STALE_SECONDS:
                 continue
-            with FileLock(part / LOCK_NAME, timeout=0):
+            with FileLock(temporary_folder / LOCK_NAME, timeout=0):
                 pass  # The process that held the lock has ended.
-            shutil.rmtree(part, ignore_errors=True)
+            shutil.rmtree(temporary_folder, ignore_errors=True)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -84,10 +85,10 @@ def _sync_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def file_lock(path: Path) -> Iterator[None]:
-    """Hold a lock that one process at a time can hold, on this machine or in any container; wait for it.
+    """Hold a lock that only one process can hold, including processes in containers that share the folder.
 
-    The operating system releases it when a process ends, however it ends. Where the folder cannot be written
-    or its file system has no locks, the block runs without one.
+    The block waits until the lock is free. The operating system releases it when a process ends, however it
+    ends. If the folder cannot be written, or its file system has no locks, the block runs without one.
     """
     lock = FileLock(path)
     try:
@@ -103,7 +104,7 @@ def file_lock(path: Path) -> Iterator[None]:
 
 
 def cache_folder() -> Path:
-    """Return the folder for files that can be made again. `TRANSLATE_CACHE` names another one."""
+    """Return the folder for regenerable files; the environment variable TRANSLATE_CACHE overrides it."""
     if folder := os.environ.get("TRANSLATE_CACHE"):
         return Path(folder)
     if sys.platform == "win32":
@@ -116,11 +117,11 @@ def cache_folder() -> Path:
 class LRUFolder:
     """A part of the cache folder from which the least recently used entries are removed when it is too large.
 
-    An entry is the files of one stem. The newest time of modification of its files tells when it was used.
+    An entry is all files with the same stem; it was last used at their newest modification time.
 
     Args:
-        name: of the folder below the cache folder.
-        suffixes: of the files that make up an entry; other files are not counted and not removed.
+        name: the name of the folder below the cache folder.
+        suffixes: the suffixes of the files of an entry; other files are not counted and not removed.
     """
 
     def __init__(self, name: str, suffixes: tuple[str, ...]) -> None:

@@ -34,14 +34,11 @@ def site(tmp_path: Path) -> str:
     return str(folder.parent)
 
 
-@pytest.mark.parametrize("direction", ["AtoB", "BtoA"])
-def test_the_example_method_works(
-    direction: str, translate: Command, data: Path, site: str, tmp_path: Path
-) -> None:
-    settings = ["--data", "data", "--direction", direction, *TINY_TRANSLATION]
+def test_the_example_method_works(translate: Command, data: Path, site: str, tmp_path: Path) -> None:
+    settings = ["--data", "data", "--direction", "BtoA", *TINY_TRANSLATION]
     translate("train", "gcgan", *settings, "--steps", "2", PYTHONPATH=site)
     resumed = translate("train", "gcgan", "--resume", "--steps", "4", PYTHONPATH=site)
     assert "from step 2" in resumed.stderr
-    images = data / f"test{direction[0]}"
+    images = data / "testB"
     translate("apply", "runs/gcgan", images, "-o", "out", "--engine", "torch")
     assert len(list((tmp_path / "out").iterdir())) == len(list(images.iterdir()))

@@ -46,7 +46,7 @@ with group.connect(torch.device("cpu")):
     for number in range(steps):
         images = torch.rand(2, batch * group.size, 3, 64, 64, dtype=torch.float64, generator=random)
         a, b = images.chunk(group.size, dim=1)[group.rank]
-        stepper.step({"a": a, "b": b}, step=number)
+        stepper.step({"a": a, "b": b}, steps_done=number)
     if group.is_first:
         save_file({name: weight.contiguous() for name, weight in trainer.named_parameters()}, out)
         running = {name: value.contiguous() for name, value in trainer.named_buffers() if value.numel()}
@@ -60,7 +60,7 @@ def free_port() -> str:
         return str(probe.getsockname()[1])
 
 
-@pytest.mark.parametrize("method", ["cyclegan", "pix2pix"])
+@pytest.mark.parametrize("method", ["cyclegan", pytest.param("pix2pix", marks=pytest.mark.slow)])
 def test_two_processes_train_the_weights_of_one_process_with_twice_the_batch_size(
     method: str, tmp_path: Path
 ) -> None:

@@ -178,7 +178,8 @@ def test_a_run_is_neither_overwritten_unasked_nor_resumed_with_other_settings(
     translate(*first)
     assert "--resume" in translate(*first, code=2).stderr
     changed = translate("train", "pix2pix", "--resume", "--ngf", "8", code=2).stderr
-    assert "--ngf 8 differs from the run's 4" in changed
+    assert "ngf is 8, but 4" in changed
+    assert "leave --ngf out" in changed
     other = translate("train", "cyclegan", "--resume", "--out", "runs/pix2pix", code=2).stderr
     assert "is a run of pix2pix, not of cyclegan" in other
     translate(*first, "--overwrite")
@@ -228,9 +229,9 @@ from translate.training.step.stepper import Stepper
 
 memory, original = {}, Stepper.step
 
-def measure(self, batch, *, step, **progress):
-    memory[step] = psutil.Process().memory_info().rss
-    return original(self, batch, step=step, **progress)
+def measure(self, batch, *, steps_done, **progress):
+    memory[steps_done] = psutil.Process().memory_info().rss
+    return original(self, batch, steps_done=steps_done, **progress)
 
 Stepper.step = measure
 small = dict(image_size=64, ngf=8, ndf=8, batch_size=4, workers=0, device="cpu", steps=201)

@@ -100,7 +100,7 @@ def test_the_plain_recipe_and_the_trainer_take_the_same_steps(
             torch.manual_seed(number)
             plain_step(batch)
             torch.manual_seed(number)
-            stepper.step(batch, step=number)
+            stepper.step(batch, steps_done=number)
     finally:
         torch.set_default_dtype(torch.float32)
     assert plain_networks
@@ -148,6 +148,7 @@ def test_the_benchmark_refuses_unknown_devices_and_folders(option: list[str], me
     assert message in run_tool("benchmark.py", "train", *option, code=2).stderr
 
 
+@pytest.mark.slow
 def test_the_benchmark_times_data_loading_with_and_without_the_cache(tmp_path: Path) -> None:
     sizes = ["--count", "16", "--batches", "2", "--rounds", "1", "--side", "64"]
     result = run_tool("benchmark.py", "data", *sizes, "--json", tmp_path / "t.json")

@@ -16,7 +16,7 @@ from contextlib import redirect_stderr
 
 import pytest
 
-from translate.display import shown_progress
+from translate.display import show_progress
 from translate.progress import (
     Advanced,
     Event,
@@ -50,7 +50,7 @@ def test_track_yields_the_items_and_counts_them(events: list[Event]) -> None:
     ]
 
 
-def test_track_finishes_the_task_if_the_work_fails(events: list[Event]) -> None:
+def test_track_finishes_the_job_if_the_work_fails(events: list[Event]) -> None:
     def items() -> Iterator[int]:
         yield 1
         raise KeyError
@@ -60,7 +60,7 @@ def test_track_finishes_the_task_if_the_work_fails(events: list[Event]) -> None:
     assert events == [Started("reading", 2), Advanced("reading", 1), Finished("reading")]
 
 
-def test_track_finishes_the_task_if_the_loop_is_left(events: list[Event]) -> None:
+def test_track_finishes_the_job_if_the_loop_is_left(events: list[Event]) -> None:
     for _ in track(iter("ab"), 2, "reading"):
         break
     assert events == [Started("reading", 2), Finished("reading")]
@@ -120,17 +120,17 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def advance(clock: Clock, task: str, start: int, stop: int, **event: float) -> None:
-    """Advance a task from one count to another, one unit per second."""
+def advance(clock: Clock, job: str, start: int, stop: int, **event: float) -> None:
+    """Advance a job from one count to another, one unit per second."""
     for done in range(start + 1, stop + 1):
         clock.now += 1
-        emit(Advanced(task, done, **event))
+        emit(Advanced(job, done, **event))
 
 
 def test_a_log_shows_count_rate_and_time_left_every_15_seconds(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with shown_progress():
+    with show_progress():
         emit(Started("decoding", 3760, "photos"))
         advance(clock, "decoding", 0, 44)
         emit(Finished("decoding"))
@@ -145,7 +145,7 @@ def test_a_log_shows_count_rate_and_time_left_every_15_seconds(
 def test_a_log_shows_part_of_a_unit_and_no_time_left_without_a_total(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with shown_progress():
+    with show_progress():
         emit(Started("images"))
         clock.now += 20
         emit(Advanced("images", 0.5))
@@ -155,14 +155,14 @@ def test_a_log_shows_part_of_a_unit_and_no_time_left_without_a_total(
 def test_the_rate_counts_neither_what_was_skipped_nor_what_was_done_before(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with shown_progress():
+    with show_progress():
         emit(Started("images", 100, done=40))
         advance(clock, "images", 60, 80, skipped=20)
     assert "75/100 images  1 images/s  0:25 left" in capsys.readouterr().err
 
 
 def test_the_rate_is_that_of_the_last_minute(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    with shown_progress():
+    with show_progress():
         emit(Started("images", 10_000))
         advance(clock, "images", 0, 100)
         for done in range(110, 1200, 10):
@@ -174,7 +174,7 @@ def test_the_rate_is_that_of_the_last_minute(clock: Clock, capsys: pytest.Captur
 def test_a_summary_takes_the_place_of_the_count_and_comes_before_messages(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with shown_progress():
+    with show_progress():
         emit(Started("training", 100, "steps"))
         emit(Measured("training", {"loss": 3.0}, "step 1  loss 3"))
         message("saved step 1")
@@ -195,7 +195,7 @@ def test_a_summary_takes_the_place_of_the_count_and_comes_before_messages(
 def test_nothing_is_shown_to_a_program_that_listens_itself(
     clock: Clock, events: list[Event], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with shown_progress():
+    with show_progress():
         message("for the program")
         emit(Started("images", 100))
         advance(clock, "images", 0, 20)
@@ -264,8 +264,8 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
     terminal.close()
 
 
-def test_a_terminal_shows_a_bar_for_each_task_below_the_messages(clock: Clock, terminal: Terminal) -> None:
-    with redirect_stderr(terminal.stderr), shown_progress():
+def test_a_terminal_shows_a_bar_for_each_job_below_the_messages(clock: Clock, terminal: Terminal) -> None:
+    with redirect_stderr(terminal.stderr), show_progress():
         message("first [message]")
         emit(Started("training", 100, "steps"))
         emit(Started("images", 50))
@@ -288,7 +288,7 @@ def test_a_terminal_shows_a_bar_for_each_task_below_the_messages(clock: Clock, t
 
 def test_an_error_clears_the_bars_of_a_terminal(clock: Clock, terminal: Terminal) -> None:
     def fail() -> None:
-        with shown_progress():
+        with show_progress():
             emit(Started("images", 50))
             advance(clock, "images", 0, 10)
             assert len(terminal.lines()) == 1
@@ -300,8 +300,8 @@ def test_an_error_clears_the_bars_of_a_terminal(clock: Clock, terminal: Terminal
     assert not has_listeners()
 
 
-def test_a_task_without_progress_shows_no_bar(clock: Clock, terminal: Terminal) -> None:
-    with redirect_stderr(terminal.stderr), shown_progress():
+def test_a_job_without_progress_shows_no_bar(clock: Clock, terminal: Terminal) -> None:
+    with redirect_stderr(terminal.stderr), show_progress():
         emit(Started("images", 50))
         emit(Finished("images"))
         assert terminal.lines() == []

@@ -22,6 +22,7 @@ from translate.networks.blocks import BatchNorm
 from translate.training.runs import checkpoint
 from translate.training.step import optimization
 
+pytestmark = pytest.mark.usefixtures("torch_engine_only")
 TINY = {"image_size": 32, "ngf": 4, "ndf": 4, "batch_size": 2, "workers": 0, "device": "cpu"}
 FROM_NOISE = [name for name, recipe in METHODS.items() if issubclass(recipe.config_class(), NoiseTrainConfig)]
 TRANSLATIONS = [name for name in METHODS if name not in FROM_NOISE]
@@ -102,7 +103,7 @@ def test_weights_that_step_during_the_backward_pass_reach_the_same_bits(
 ) -> None:
     data, runs = demo(tmp_path / "data"), {2**23: tmp_path / "at-the-end", 1: tmp_path / "one-by-one"}
     for bucket, out in runs.items():
-        monkeypatch.setattr(optimization, "GRADIENT_BUCKET", bucket)
+        monkeypatch.setattr(optimization, "MAX_PENDING_GRADIENTS", bucket)
         train(recipe, data, out, steps=2, precision="fp32", **SECOND_ORDER.get(recipe, {}))
     name = "checkpoints/step-00000002.safetensors"
     at_the_end, one_by_one = (checkpoint.load(out / name)["trainer"] for out in runs.values())

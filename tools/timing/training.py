@@ -76,7 +76,7 @@ def build_ours(case: Case, settings: Mapping[str, Any], device: torch.device) ->
     retain_freed_memory()
     c = case.config(device=str(device), **settings)
     stepper, batch, steps = Stepper(case.trainer(c), c), case.batch(), iter(range(2**31))
-    return lambda: stepper.step(batch, step=next(steps))
+    return lambda: stepper.step(batch, steps_done=next(steps))
 
 
 def build_plain(case: Case, device: torch.device) -> Run:

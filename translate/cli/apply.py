@@ -8,11 +8,11 @@ from typing import Any
 import click
 
 from translate.cli.batch import translate_images
-from translate.cli.options import HELP, INPUT_AND_OUT, MODEL, REPORT, setting_options
+from translate.cli.options import CONTEXT_SETTINGS, INPUT_AND_OUT, MODEL, REPORT, setting_options
 from translate.config.apply import FolderOptions, PredictorOptions
 
 
-@click.command(context_settings=HELP)
+@click.command(context_settings=CONTEXT_SETTINGS)
 @MODEL
 @INPUT_AND_OUT
 @setting_options(PredictorOptions)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -22,8 +21,8 @@ from translate.signals import exit_code
 if TYPE_CHECKING:
     from translate.inference import Outcome, Predictor
 
-TASK = "images"
-COMMANDS = {"colorization": "colorize", "inpainting": "inpaint"}  # the command for each kind of model
+JOB = "images"
+COMMANDS = {"colorization": "colorize", "inpainting": "inpaint"}  # The command for each kind of model.
 
 
 def translate_images(
@@ -32,8 +31,8 @@ def translate_images(
     """Apply a model to files and folders, with progress, a report, and the exit code of the batch.
 
     Args:
-        flags: the flags of the command by name; None where one was not given.
-        kind: of model that the command takes; empty for any kind.
+        flags: the flags of the command by name; None if one was not given.
+        kind: the kind of model that the command takes; empty for any kind.
     """
     from translate.inference.batch.folder import translate_files
     from translate.inference.batch.plan import plan
@@ -44,14 +43,14 @@ def translate_images(
     rank, world_size = distributed.rank(), distributed.world_size()
     progress = _Progress(len(jobs[rank::world_size]))
     outcomes = translate_files(
-        predictor, jobs, out, options, progress=progress.advance, share=(rank, world_size)
+        predictor, jobs, out, options, progress=progress.advance, rank_and_size=(rank, world_size)
     )
     _run(outcomes, progress, out, None if rank else flags["report"])
 
 
-def _given(kind: type[Config], flags: Mapping[str, Any]) -> dict[str, Any]:
+def _given(config_class: type[Config], flags: Mapping[str, Any]) -> dict[str, Any]:
     """Return the flags of a config class that were given."""
-    names = {field.name for field in setting_fields(kind)}
+    names = {field.name for field in setting_fields(config_class)}
     return {name: value for name, value in flags.items() if name in names and value is not None}
 
 
@@ -67,22 +66,21 @@ def _load(model: str, kind: str, options: dict[str, Any]) -> Predictor:
     return predictor
 
 
-def _run(coming: Iterator[Outcome], progress: _Progress, out: Path, report: Path | None) -> None:
-    """Take the outcomes as they come; write the report however the batch ends."""
+def _run(results: Iterator[Outcome], progress: _Progress, out: Path, report: Path | None) -> None:
+    """Collect the outcomes; write the report however the batch ends."""
     outcomes: list[Outcome] = []
     if report:
         _write_report(outcomes, report)  # Find out now, not at the end, if it cannot be written.
     try:
-        with progress, _all_outcomes(outcomes), closing(coming):  # type: ignore[type-var]
-            for outcome in coming:
+        with progress, _all_outcomes(outcomes), closing(results):  # type: ignore[type-var]
+            for outcome in results:
                 outcomes.append(outcome)
                 progress.add(outcome)
         if not distributed.rank():
             _print_summary(outcomes, out)
     except KeyboardInterrupt as error:
-        click.echo(
-            f"stopped after {len(outcomes)} of {progress.total} images; the same command continues", err=True
-        )
+        count = f"{len(outcomes)} of {progress.total} images"
+        click.echo(f"stopped after {count}: give the same command again to continue", err=True)
         sys.exit(exit_code(error))
     finally:
         if report:
@@ -118,11 +116,11 @@ class _Progress:
 
     def __enter__(self) -> None:
         if not self.silent:
-            emit(Started(TASK, self.total))
+            emit(Started(JOB, self.total))
 
     def __exit__(self, *_: object) -> None:
         if not self.silent:
-            emit(Finished(TASK))
+            emit(Finished(JOB))
 
     def add(self, outcome: Outcome) -> None:
         """Count an image; skipped and failed ones do not count for the rate."""
@@ -130,10 +128,10 @@ class _Progress:
         self.skipped += bool(outcome.skipped or outcome.failure)
         self.advance(0.0)
 
-    def advance(self, share: float) -> None:
-        """Report which share of a large image is done."""
+    def advance(self, fraction: float) -> None:
+        """Report which fraction of a large image is done."""
         if not self.silent:
-            emit(Advanced(TASK, self.done + share, self.skipped))
+            emit(Advanced(JOB, self.done + fraction, self.skipped))
 
 
 def _write_report(outcomes: list[Outcome], path: Path) -> None:
@@ -161,11 +159,15 @@ def _print_summary(outcomes: list[Outcome], out: Path) -> None:
     from translate.inference.batch.folder import DONE_BEFORE
 
     failures = [outcome for outcome in outcomes if outcome.failure]
-    skipped = Counter(outcome.skipped for outcome in outcomes if outcome.skipped)
-    count = len(outcomes) - skipped.total() - len(failures)
-    skips = "".join(f", {number} {reason}" for reason, number in skipped.items())
-    hint = " (--overwrite translates them again)" if skipped else ""
-    click.echo(f"{count} image{'s' * (count != 1)} written to {printable_path(out)}{skips}{hint}")
+    done_before = sum(outcome.skipped == DONE_BEFORE for outcome in outcomes)
+    left_alone = sum(bool(outcome.skipped) for outcome in outcomes) - done_before
+    count = len(outcomes) - done_before - left_alone - len(failures)
+    summary = f"{count} image{'s' * (count != 1)} written to {printable_path(out)}"
+    if done_before:
+        summary += f", {done_before} {DONE_BEFORE} (--overwrite translates them again)"
+    if left_alone:
+        summary += f", {left_alone} left alone"
+    click.echo(summary)
     for outcome in outcomes:
         if outcome.skipped and outcome.skipped != DONE_BEFORE:
             click.echo(f"skipped: {printable_path(outcome.target)}: {outcome.skipped}", err=True)

@@ -8,11 +8,11 @@ from typing import Any
 import click
 
 from translate.cli.batch import translate_images
-from translate.cli.options import HELP, INPUT_AND_OUT, REPORT, complete_model, setting_options
+from translate.cli.options import CONTEXT_SETTINGS, INPUT_AND_OUT, REPORT, complete_model, setting_options
 from translate.config.apply import FolderOptions, PredictorOptions
 
 
-@click.command(context_settings=HELP)
+@click.command(context_settings=CONTEXT_SETTINGS)
 @INPUT_AND_OUT
 @click.option(
     "--model",

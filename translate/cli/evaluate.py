@@ -10,33 +10,42 @@ from typing import Any
 
 import click
 
-from translate.cli.options import DEVICE, HELP, MODEL, PATH, complete_folder
+from translate.cli.options import CONTEXT_SETTINGS, DEVICE, MODEL, PATH, complete_folder
 from translate.config.apply import PRECISIONS
 from translate.errors import SomeFilesFailedError, TranslateError
 from translate.evaluation.protocols import SCORES, refuse_unknown_scores
 
 
-@click.command(context_settings=HELP)
+@click.command(context_settings=CONTEXT_SETTINGS)
 @MODEL
 @click.option(
     "--data",
     required=True,
     metavar="DIR",
     shell_complete=complete_folder,
-    help="dataset, whose validation set is scored",
+    help="dataset, whose validation set is scored (a flat folder of photos: all)",
 )
 @click.option("--masks", metavar="DIR", type=PATH, help="masks for a model of inpaint [default: drawn]")
-@click.option("--baselines", is_flag=True, help="score inpainting without a model for comparison, too")
-@click.option("--metrics", metavar="NAMES", help=f"of {','.join(SCORES)} [default: all of the model's kind]")
-@click.option("--json", "report", metavar="FILE", type=PATH, help="write the table and its protocol, too")
+@click.option("--baselines", is_flag=True, help="also score inpainting methods that need no model")
+@click.option(
+    "--metrics",
+    metavar="NAMES",
+    help=f"scores to compute, separated by commas: {', '.join(SCORES)} [default: all that fit the model]",
+)
+@click.option("--json", "report", metavar="FILE", type=PATH, help="also write the table to FILE")
 @DEVICE
-@click.option("--precision", type=click.Choice(PRECISIONS), default="auto")
+@click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    default="auto",
+    help="mixed precision; auto is bf16 where the hardware is fast at it",
+)
 def evaluate(model: str, data: str, metrics: str | None, report: Path | None, **options: Any) -> None:
     """Score a model on a dataset, each score with its protocol.
 
     A model of colorize or inpaint is scored on photos, one of pix2pix on pairs, and one of cyclegan on two
     domains, in the layouts that training takes; an imported model is scored on pairs if the data has them.
-    The validation set is scored; of a flat folder of photos, all. Samples of a model from noise are compared
+    The validation set is scored, or all photos of a flat folder. Samples of a model from noise are compared
     with the images that it was trained on, at each checkpoint that its run keeps. Images that cannot be
     scored are listed at the end, and the exit code is then 3.
     """
@@ -66,7 +75,7 @@ def _refuse_unwritable(path: Path) -> None:
     """Refuse a path that cannot be written before anything is scored.
 
     Raises:
-        TranslateError: it is a folder, or its folder cannot be made.
+        TranslateError: it is a folder, or its folder cannot be created.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

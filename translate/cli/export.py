@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from translate.cli.options import MODEL
+from translate.cli.options import MODEL, setting_options
+from translate.config.apply import PredictorOptions
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -20,13 +21,11 @@ from translate.cli.options import MODEL
     help="file to write: .onnx, .xml (OpenVINO, which adds a .bin file) or .pt2 (torch.export)",
 )
 @click.option(
-    "--format", type=click.Choice(["onnx", "openvino", "torch"]), help="[default: by the suffix of FILE]"
+    "--format",
+    type=click.Choice(["onnx", "openvino", "torch"]),
+    help="format to write [default: by the suffix of FILE]",
 )
-@click.option(
-    "--direction",
-    metavar="AtoB|BtoA",
-    help="for a model that translates both ways [default: its first direction]",
-)
+@setting_options(PredictorOptions, "direction")
 @click.option("--overwrite", is_flag=True, help="replace FILE if it exists")
 def export(model: str, out: Path, format: str | None, direction: str | None, overwrite: bool) -> None:
     """Write a model as a file for other programs.
@@ -39,8 +38,10 @@ def export(model: str, out: Path, format: str | None, direction: str | None, ove
     from translate.inference.runtime.export import TOLERANCE, export
     from translate.models import Model
 
-    done = export(Model.from_pretrained(model), out, format=format, direction=direction, overwrite=overwrite)
+    result = export(
+        Model.from_pretrained(model), out, format=format, direction=direction, overwrite=overwrite
+    )
     click.echo(
-        f"{done.path}: greatest difference from torch {done.difference:.1e} "
-        f"over {done.images} random images (tolerance {TOLERANCE:g})"
+        f"{result.path}: differs from torch by at most {result.difference:.1e}"
+        f" over {result.images} random images ({TOLERANCE:g} allowed)"
     )

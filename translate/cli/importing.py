@@ -47,15 +47,15 @@ def refuse(out: Path, *, overwrite: bool) -> None:
     """Refuse to write over a file, into a run, or over a model without --overwrite.
 
     Raises:
-        UsageError: with the remedy.
+        UsageError: it is one of these.
     """
     from translate.models.model import CONFIG, WEIGHTS
 
     if out.exists() and not out.is_dir():
-        raise UsageError(f"{out} is a file: give a folder by -o")
+        raise UsageError(f"{out} is a file: give a folder with -o")
     parent = out.parent
     in_a_run = (parent / "config.yaml").is_file() and (parent / "checkpoints").is_dir()
     if in_a_run or (out / "config.yaml").is_file():
-        raise UsageError(f"{out} belongs to a run, whose model is its own: give another folder by -o")
+        raise UsageError(f"{out} is the folder of a run: give another folder with -o")
     if not overwrite and ((out / CONFIG).exists() or (out / WEIGHTS).exists()):
-        raise UsageError(f"{out} holds a model: give --overwrite, or another folder by -o")
+        raise UsageError(f"{out} holds a model: give --overwrite, or another folder with -o")

@@ -13,11 +13,11 @@ from typing import NoReturn
 import click
 
 from translate import distributed, signals
-from translate.display import shown_progress
+from translate.display import show_progress
 from translate.errors import TranslateError, UsageError, nearest
 from translate.version import __version__
 
-COMMANDS = {  # name: its module, which holds a function of the same name, and its help line
+COMMANDS = {  # The module of each command, which has a function of the same name, and its line in the help.
     "train": ("train", "Train a model on your images."),
     "apply": ("apply", "Apply a trained model to images and folders."),
     "colorize": ("colorize", "Colorize gray photos."),
@@ -79,11 +79,11 @@ def main() -> None:
         if signal.getsignal(number) is default:
             signal.signal(number, signals.raise_interrupt)
     try:
-        with shown_progress():
+        with show_progress():
             code = translate.main(prog_name="translate", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except click.ClickException as error:
-        error.show()
+        _print_usage_error(error)
         sys.exit(error.exit_code)
     except TranslateError as error:
         if not (distributed.rank() and isinstance(error, UsageError)):  # The first process prints it for all.
@@ -99,6 +99,17 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort) as error:
         click.echo("stopped", err=True)
         _exit_now(signals.exit_code(error))  # Click raises Abort from the exception that the signal raised.
+
+
+def _print_usage_error(error: click.ClickException) -> None:
+    """Print an error of click like our own errors, after the usage of the command."""
+    # Click 8.1 has no such error. Its message is the help of the command.
+    if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
+        error.show()
+        return
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        click.echo(f"{error.ctx.get_usage()}\nTry '{error.ctx.command_path} --help' for help.\n", err=True)
+    click.echo(f"error: {error.format_message()}", err=True)
 
 
 def _exit_now(code: int) -> NoReturn:

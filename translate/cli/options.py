@@ -15,24 +15,24 @@ from translate.config.schema import Config, flag_name, plain_type, range_text, s
 
 PATH = click.Path(path_type=Path)
 INSTALLED_MODELS = Path(__file__).parents[1] / "models" / "installed"  # Importing their module imports torch.
-HELP = {"help_option_names": ["-h", "--help"], "show_default": True}
+CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
 
 Command = Callable[..., None]
 
 
 class SettingType(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """The type of an option that passes on what was typed: the config converts and checks it, as for YAML.
+    """A parameter type that passes the raw string on; the config converts and checks it, as it does for YAML.
 
     Args:
         field: the setting.
-        plain: the type of its values.
+        value_type: the type of its values.
     """
 
     name = "setting"
 
-    def __init__(self, field: dataclasses.Field[Any], plain: type) -> None:
+    def __init__(self, field: dataclasses.Field[Any], value_type: type) -> None:
         self.choices = field.metadata["choices"]
-        self.placeholder = field.metadata["metavar"] or "|".join(self.choices) or plain.__name__.upper()
+        self.placeholder = field.metadata["metavar"] or "|".join(self.choices) or value_type.__name__.upper()
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
@@ -49,65 +49,70 @@ class SettingOption(click.Option):
     """An option for a setting.
 
     Attributes:
-        group: the section of `--help`.
-        common: whether it is among the options that most people use.
+        group: the section of `--help` that lists it.
+        common: whether it is in the first section, with the options that most people use.
     """
 
     group: str
     common: bool
 
 
-def setting_option(kind: type[Config], field: dataclasses.Field[Any], *, negatable: bool) -> SettingOption:
-    """Create the option for a setting; it is None where the flag was not given.
+def setting_option(
+    config_class: type[Config], field: dataclasses.Field[Any], *, negatable: bool
+) -> SettingOption:
+    """Create the option for a setting; its value is None if the flag is not given.
 
     Args:
-        negatable: whether a switch has a `--no-...` form, too, to overrule a config file.
+        negatable: whether a switch also has a `--no-...` form, which overrides a config file.
     """
     flag, about = flag_name(field), field.metadata
-    plain, _ = plain_type(typing.get_type_hints(kind)[field.name])
+    value_type, _ = plain_type(typing.get_type_hints(config_class)[field.name])
     bounds = range_text(field)
+    # The range comes before a default that the help line itself states.
     text, bracket, default = about["help"].partition(" [default:")
     text += (f"; {bounds}" if bounds else "") + bracket + default
-    if plain is bool:
+    if value_type is bool:
         names = f"{flag}/--no-{flag[2:]}" if negatable else flag
         text += f"  [default: {'on' if field.default else 'off'}]" if negatable else ""
         option = SettingOption([names, field.name], default=None, is_flag=True, help=text)
     else:
-        kind_of_value = SettingType(field, plain)
+        setting_type = SettingType(field, value_type)
         text += f"  [default: {field.default}]" if field.default is not None else ""
         short = ["-o"] if field.name == "out" else []
         option = SettingOption(
             [*short, flag, field.name],
             default=None,
-            type=kind_of_value,
-            metavar=kind_of_value.placeholder,
+            type=setting_type,
+            metavar=setting_type.placeholder,
             help=text,
         )
     option.group, option.common = about["group"], about["common"]
     return option
 
 
-def setting_options(kind: type[Config], *names: str) -> Callable[[Command], Command]:
+def setting_options(config_class: type[Config], *names: str) -> Callable[[Command], Command]:
     """Return a decorator that gives a command an option for each setting of a config class.
 
     Args:
-        names: of the settings; by default all.
+        names: the names of the settings; by default all.
     """
-    fields = [field for field in setting_fields(kind) if not names or field.name in names]
+    fields = [field for field in setting_fields(config_class) if not names or field.name in names]
 
     def decorate(command: Command) -> Command:
+        # Like decorators, click collects options from the last to the first.
         for field in reversed(fields):
-            option = setting_option(kind, field, negatable=False)
+            option = setting_option(config_class, field, negatable=False)
             command.__click_params__ = [*getattr(command, "__click_params__", []), option]  # type: ignore[attr-defined]
         return command
 
     return decorate
 
 
-def options(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
+def combine(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
     """Combine decorators into one; `--help` lists their options in this order."""
 
     def decorate(command: Command) -> Command:
+        # Decorators apply from the last to the first, as if written above the command in this order.
         for decorator in reversed(decorators):
             command = decorator(command)
         return command
@@ -125,12 +130,12 @@ def complete_model(ctx: click.Context, param: click.Parameter, incomplete: str) 
 
 
 def complete_folder(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Complete the path of a folder, where a dataset may have a name or a URL, too."""
+    """Complete the path of a folder; a dataset may also be a name or a URL."""
     return [CompletionItem(incomplete, type="dir")]
 
 
 MODEL = click.argument("model", shell_complete=complete_model)
-INPUT_AND_OUT = options(
+INPUT_AND_OUT = combine(
     click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=PATH),
     click.option("-o", "--out", required=True, metavar="OUT", type=PATH, help="folder to write to"),
 )

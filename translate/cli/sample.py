@@ -38,7 +38,7 @@ TRAVERSAL_ROWS = 8  # The number of samples on which the effect of each code is 
     "--class", "class_name", metavar="NAME", help="class of all images [default: all in turn] (cgan)"
 )
 @click.option(
-    "--truncation", type=float, metavar="X", help="resample noise of larger magnitude; at least 0.1, try 1.5"
+    "--truncation", type=float, metavar="X", help="draw noise values beyond X again; at least 0.1, try 1.5"
 )
 @click.option(
     "--interpolate",
@@ -76,7 +76,7 @@ def sample(
         raise UsageError("--traverse and --interpolate exclude each other: give one of them")
     if count and (traverse or interpolate):
         other = "--traverse" if traverse else "--interpolate"
-        raise UsageError(f"{other} sets the number of images: leave out -n {count}")
+        raise UsageError(f"{other} sets the number of images: leave -n {count} out")
     if traverse and (class_name or truncation):
         raise UsageError("--traverse takes neither --class nor --truncation: leave them out")
     from translate.inference.predictors.gallery import save_interpolation, save_samples, save_traversals

@@ -24,15 +24,14 @@ if TYPE_CHECKING:
     from translate.training.session import Session
 
 
-NEXT_COMMAND = {  # by the kind of the model: how to try what was trained
+NEXT_COMMAND = {  # How to try a trained model, by its kind.
     "translation": "translate apply {} PHOTOS/ -o out/",
     "colorization": "translate colorize PHOTOS/ -o out/ --model {}",
     "inpainting": "translate inpaint PHOTOS/ --mask MASK.png -o out/ --model {}",
     "generation": "translate sample {} -o out/",
 }
 
-
-TITLES = {"networks": "Network", "losses": "Loss"}  # of groups of settings, if not their names
+TITLES = {"networks": "Network", "losses": "Loss"}  # The titles of groups, if they are not their names.
 
 
 class RecipeGroup(click.Group):
@@ -119,11 +118,11 @@ def recipe_command(name: str, file: Path | None = None) -> click.Command:
         file: a YAML file of settings that names the recipe.
     """
     method = find_method(name)
-    kind = method.config_class()
-    settings = [setting_option(kind, field, negatable=True) for field in setting_fields(kind)]
+    config_class = method.config_class()
+    settings = [setting_option(config_class, field, negatable=True) for field in setting_fields(config_class)]
     run_options = [
         click.Option(
-            ["--config"], metavar="FILE", type=PATH, help="YAML file of settings; flags overrule it"
+            ["--config"], metavar="FILE", type=PATH, help="YAML file of settings; flags override it"
         ),
         click.Option(["--resume"], is_flag=True, help="continue the run in --out"),
         click.Option(["--overwrite"], is_flag=True, help="replace the run in --out"),
@@ -146,10 +145,13 @@ def _train(
 ) -> None:
     for file in files:
         if (recipe := load_yaml(file).get("recipe", name)) != name:
-            raise UsageError(f"{file} is for the recipe {recipe}, not for {name}")
-    kind = find_method(name).config_class()
-    given = collect_settings(kind, flags, files=files, environ=os.environ)
-    kind(**given)  # Refuse wrong settings before torch is imported, which takes seconds.
+            raise UsageError(
+                f"{file} is for the recipe {recipe}, not for {name}:"
+                f" use translate train {recipe}, or another --config"
+            )
+    config_class = find_method(name).config_class()
+    given = collect_settings(config_class, flags, files=files, environ=os.environ)
+    config_class(**given)  # Refuse wrong settings before torch is imported, which takes seconds.
 
     from translate.training.session import Session
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from translate.config.schema import Config, setting
 
-DEVICES = "auto, cpu, cuda, cuda:1 or mps"
+DEVICE_HELP = "device to compute on: auto, cpu, cuda, cuda:1 or mps"
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 ENGINES = ("auto", "torch", "openvino", "onnxruntime")
 OUTPUT_FORMATS = ("keep", "png", "jpg", "webp")
@@ -15,19 +15,26 @@ MAX_MEGAPIXELS = 250.0
 
 @dataclass(kw_only=True)
 class PredictorOptions(Config):
-    """How a model is loaded and run."""
+    """The options of loading and running a model."""
 
     direction: str | None = setting(
-        None, "for a model that translates both ways [default: its first direction]", metavar="AtoB|BtoA"
+        None,
+        "direction of the translation, for a model that has two [default: its first]",
+        metavar="AtoB|BtoA",
     )
-    device: str = setting("auto", DEVICES, metavar="DEVICE")
+    device: str = setting("auto", DEVICE_HELP, metavar="DEVICE")
     precision: str = setting(
-        "auto", "mixed precision; auto is bf16 where the hardware is fast at it", choices=PRECISIONS
+        "auto", "mixed precision; auto is bf16 if the hardware is fast at it", choices=PRECISIONS
     )
-    engine: str = setting("auto", "runs the network; auto is the fastest that is installed", choices=ENGINES)
+    engine: str = setting(
+        "auto",
+        "library that runs the network; auto: on a CPU, the fastest installed one that agrees with torch",
+        choices=ENGINES,
+    )
     tile: str = setting(
         "auto",
-        "side of the tiles that large images are cut into, in pixels; auto: only where memory demands it",
+        "side of the tiles' cores, in pixels, to which 64 px of context are added on each side; off: whole"
+        " images; auto: tiles only if memory demands them",
         metavar="auto|off|N",
     )
     compile: bool = setting(
@@ -40,11 +47,13 @@ class PredictorOptions(Config):
 
 @dataclass(kw_only=True)
 class FolderOptions(Config):
-    """How files are read and written when a model is applied to files and folders."""
+    """The options of reading and writing files when a model is applied to files and folders."""
 
     format: str = setting("keep", "output format; keep is that of each input", choices=OUTPUT_FORMATS)
-    keep_metadata: bool = setting(False, "keep GPS position and XMP, too")
-    overwrite: bool = setting(False, "translate images again that the output folder already holds")
+    keep_metadata: bool = setting(False, "keep the GPS position and XMP metadata")
+    overwrite: bool = setting(
+        False, "translate all images again, and replace any files of their names in OUT"
+    )
     max_megapixels: float = setting(
         MAX_MEGAPIXELS, "refuse images with more megapixels, all frames counted", low=0.001, metavar="N"
     )
@@ -53,12 +62,12 @@ class FolderOptions(Config):
     )
     mask: str | None = setting(
         None,
-        "white is filled, for a model of inpaint: a file for all images, or a folder of masks by stem"
-        " [default: what is transparent]",
+        "mask, white where an image is to be filled: one file for all images, or a folder of masks named like"
+        " the images [default: transparent pixels are filled]",
         metavar="MASK",
     )
-    invert: bool = setting(False, "fill what is black in the mask instead")
-    dilate: int = setting(0, "enlarge each hole by so many pixels", low=0, high=1000, metavar="PIXELS")
+    invert: bool = setting(False, "fill where the mask is black instead")
+    dilate: int = setting(0, "pixels by which each hole is enlarged", low=0, high=1000, metavar="PIXELS")
 
     @property
     def max_pixels(self) -> int:

@@ -70,21 +70,22 @@ class ImageTrainConfig(TrainConfig):
     )
     initialization: str = setting(
         "normal",
-        "initialization of the weights; own: as torch does for each layer",
+        "initialization of the weights; own: torch's default for each layer",
         choices=("normal", "xavier", "kaiming", "orthogonal", "own"),
         group="networks",
     )
     init_gain: float = setting(0.02, "scale of the initial weights", low=0, group="networks")
     statistics: str = setting(
         "auto",
-        "statistics that batch norm uses in the finished model: each picture's own, or the running ones;"
-        " auto: picture if trained with batch size 1",
+        "statistics of batch norm in the finished model: picture (of each image) or running; auto: picture if"
+        " trained with batch size 1",
         choices=("auto", "picture", "running"),
         group="networks",
     )
     accumulate: int = setting(
         1,
-        "gradient accumulation: microbatches that a batch is split into, to save memory",
+        "gradient accumulation: microbatches that a batch is split into, to save memory; the batch size stays"
+        " the same",
         low=1,
         high=4096,
         group="optimization",
@@ -108,7 +109,8 @@ class ImageTrainConfig(TrainConfig):
     def _check_penalty(self) -> None:
         if self.gan_loss == "wgan-gp" and self.norm == "batch":
             raise UsageError(
-                "gan_loss wgan-gp penalizes single images, and norm batch mixes them: use --norm instance"
+                "gan_loss wgan-gp needs the gradient of each image alone, and norm batch mixes the images of"
+                " a batch: use --norm instance"
             )
 
     def _check_size(self) -> None:

@@ -6,17 +6,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from translate.config.schema import Config, refuse_unknown, setting_fields
+from translate.config.schema import Config, reject_unknown, setting_fields
 from translate.errors import UsageError
 
 ENVIRONMENT_PREFIX = "TRANSLATE_"
-TEST_PREFIX = "TRANSLATE_TEST_"  # Of variables for the tests of this package, which are no settings.
+TEST_PREFIX = (
+    "TRANSLATE_TEST_"  # Variables with this prefix are for the tests of this package, and no settings.
+)
 CACHE_FOLDER = "TRANSLATE_CACHE"  # The variable for the cache folder, which is no setting either.
 RUN_LENGTHS = ("epochs", "steps", "minutes")  # The settings of which one sets the length of a run.
 
 
 def collect_settings(
-    kind: type[Config],
+    config_class: type[Config],
     flags: Mapping[str, Any],
     *,
     files: tuple[Path, ...] = (),
@@ -35,10 +37,10 @@ def collect_settings(
     values: dict[str, Any] = {}
     for file in files:
         from_file = {name: value for name, value in load_yaml(file).items() if name != "recipe"}
-        refuse_unknown(kind, from_file, str(file))
+        reject_unknown(config_class, from_file, str(file))
         values = merge_settings(values, from_file)
-    values = merge_settings(values, _from_environment(kind, environ or {}))
-    refuse_unknown(kind, flags, "settings")
+    values = merge_settings(values, _from_environment(config_class, environ or {}))
+    reject_unknown(config_class, flags, "")
     return merge_settings(values, flags)
 
 
@@ -51,14 +53,15 @@ def merge_settings(values: Mapping[str, Any], stronger: Mapping[str, Any]) -> di
     return {name: value for name, value in values.items() if name not in replaced} | dict(stronger)
 
 
-def _from_environment(kind: type[Config], environ: Mapping[str, str]) -> dict[str, str]:
+def _from_environment(config_class: type[Config], environ: Mapping[str, str]) -> dict[str, str]:
     """Return the settings in variables `TRANSLATE_*` of the environment."""
-    values = {
-        name.removeprefix(ENVIRONMENT_PREFIX).lower(): text
-        for name, text in environ.items()
-        if name.startswith(ENVIRONMENT_PREFIX) and not name.startswith(TEST_PREFIX) and name != CACHE_FOLDER
-    }
-    refuse_unknown(kind, values, f"environment ({ENVIRONMENT_PREFIX}...)")
+    values = {}
+    for variable, text in environ.items():
+        is_reserved = variable.startswith(TEST_PREFIX) or variable == CACHE_FOLDER
+        if variable.startswith(ENVIRONMENT_PREFIX) and not is_reserved:
+            name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
+            reject_unknown(config_class, {name: text}, f"environment variable {variable}")
+            values[name] = text
     return values
 
 
@@ -73,14 +76,16 @@ def load_yaml(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(f"cannot read the config {str(path)!r}: {error.strerror}") from None
+        raise UsageError(f"cannot read the config {str(path)!r}: {error.strerror}: check the path") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise UsageError(f"{path} is not YAML: {reason}") from None
+        mark = getattr(error, "problem_mark", None)
+        place = f"{path}, line {mark.line + 1}" if mark else str(path)
+        reason = " ".join(str(getattr(error, "problem", None) or error).split())
+        raise UsageError(f"{place}: not YAML ({reason}): write 'name: value' lines") from None
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise UsageError(f"{path} holds a {type(content).__name__}; write settings as 'name: value' lines")
+        raise UsageError(f"{path} holds a {type(content).__name__}: write 'name: value' lines")
     return content
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import inspect
 import math
 import types
@@ -12,6 +13,7 @@ from typing import Any, Self, TypeVar
 
 from translate.errors import UsageError, nearest
 
+# The sections of `--help`.
 GROUPS = ("data", "augmentation", "networks", "losses", "optimization", "run", "performance", "method")
 
 
@@ -56,9 +58,9 @@ def setting(
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def with_default(kind: type[Any], name: str, default: Any, **changes: Any) -> Any:
+def with_default(config_class: type[Any], name: str, default: Any, **changes: Any) -> Any:
     """Return the setting `name` of a parent config with another default and changed metadata (`choices`)."""
-    metadata = {**kind.__dataclass_fields__[name].metadata, **changes}
+    metadata = {**config_class.__dataclass_fields__[name].metadata, **changes}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -74,7 +76,7 @@ class Config:
         self.check()
 
     def check(self) -> None:
-        """Refuse combinations of settings that are each allowed but do not go together."""
+        """Refuse settings that are valid one by one but not together."""
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some settings changed, checked like the original."""
@@ -88,9 +90,9 @@ class Config:
 C = TypeVar("C", bound=Config)
 
 
-def setting_fields(kind: type[Config]) -> tuple[dataclasses.Field[Any], ...]:
+def setting_fields(config_class: type[Config]) -> tuple[dataclasses.Field[Any], ...]:
     """Return the fields of a config class that are settings, in the order of their definition."""
-    return tuple(f for f in dataclasses.fields(kind) if "help" in f.metadata)
+    return tuple(f for f in dataclasses.fields(config_class) if "help" in f.metadata)
 
 
 def flag_name(field: dataclasses.Field[Any]) -> str:
@@ -98,26 +100,26 @@ def flag_name(field: dataclasses.Field[Any]) -> str:
     return field.metadata["flag"] or "--" + field.name.replace("_", "-")
 
 
-def from_mapping(kind: type[C], values: Mapping[str, Any], where: str) -> C:
+def from_mapping(config_class: type[C], values: Mapping[str, Any], source: str) -> C:
     """Create a config from a mapping of settings to values.
 
     Args:
-        where: the source of the values, for error messages (`facades.yaml`).
+        source: the source of the values, for error messages (`facades.yaml`); empty if it is the command.
 
     Raises:
         UsageError: a setting is unknown (the message names the nearest one), or a value is not allowed.
     """
-    refuse_unknown(kind, values, where)
-    return kind(**values)
+    reject_unknown(config_class, values, source)
+    return config_class(**values)
 
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def accepts(kind: type[Config]) -> Callable[[Function], Function]:
+def accepts(config_class: type[Config]) -> Callable[[Function], Function]:
     """Return a decorator for a function that takes the settings of a config class as `**options`.
 
-    It gives the signature, which `help` and editors show, a keyword argument for each setting, and replaces
+    It adds a keyword argument for each setting to the signature that `help()` and editors show, and replaces
     `{options}` in the docstring by their help lines.
     """
 
@@ -128,10 +130,10 @@ def accepts(kind: type[Config]) -> Callable[[Function], Function]:
             inspect.Parameter(
                 field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=field.type
             )
-            for field in setting_fields(kind)
+            for field in setting_fields(config_class)
         ]
         function.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-        lines = [f"{field.name}: {_help_line(field)}" for field in setting_fields(kind)]
+        lines = [f"{field.name}: {_help_line(field)}" for field in setting_fields(config_class)]
         before, _, after = (function.__doc__ or "").partition("{options}")
         indent = before.rpartition("\n")[2]
         function.__doc__ = before + f"\n{indent}".join(lines) + after
@@ -146,59 +148,13 @@ def _help_line(field: dataclasses.Field[Any]) -> str:
     return str(field.metadata["help"]) + (f" ({limits})" if limits else "")
 
 
-def refuse_unknown(kind: type[Config], values: Mapping[str, Any], where: str) -> None:
-    """Refuse names that are not fields of a config class; `where` is as for `from_mapping`."""
-    known = {f.name for f in dataclasses.fields(kind)}
+def reject_unknown(config_class: type[Config], values: Mapping[str, Any], source: str) -> None:
+    """Refuse names that are not fields of a config class; `source` is as for `from_mapping`."""
+    known = {f.name for f in dataclasses.fields(config_class)}
     for name in values:
         if name not in known:
-            raise UsageError(f"{where}: unknown setting {name!r}{nearest(str(name), known)}")
-
-
-def plain_type(hint: Any) -> tuple[type, bool]:
-    """Return the type of an annotation without `None`, and whether `None` was allowed (`int | None`)."""
-    if isinstance(hint, types.UnionType):
-        (plain,) = (t for t in typing.get_args(hint) if t is not type(None))
-        return plain, True
-    return hint, False
-
-
-def convert(field: dataclasses.Field[Any], hint: Any, value: Any) -> Any:
-    """Convert a value from a flag, YAML, the environment or Python to the type of the setting, and check it.
-
-    YAML reads `2e-4` as a string, which becomes a number here because the setting is one.
-
-    Raises:
-        UsageError: the value is of another type, out of range, or not among the choices.
-    """
-    plain, optional = plain_type(hint)
-    if value is None and optional:
-        return None
-    try:
-        value = _parsers[plain](value)
-    except (ValueError, TypeError, KeyError):
-        raise UsageError(f"{field.name} is {value!r}, but must be {_type_names[plain]}") from None
-    _check_range(field, value)
-    return value
-
-
-def _check_range(field: dataclasses.Field[Any], value: Any) -> None:
-    about = field.metadata
-    if about["choices"] and value not in about["choices"]:
-        raise UsageError(f"{field.name} is {value!r}{nearest(value, about['choices'])}")
-    too_low = about["low"] is not None and value < about["low"]
-    too_high = about["high"] is not None and value > about["high"]
-    if too_low or too_high:
-        raise UsageError(f"{field.name} is {value}, but must be {range_text(field)}")
-
-
-def range_text(field: dataclasses.Field[Any]) -> str:
-    """Return the allowed range in words, such as `from 1 to 512` or `at least 1`; empty if there is none."""
-    low, high = field.metadata["low"], field.metadata["high"]
-    if low is not None and high is not None:
-        return f"from {low} to {high}"
-    if low is not None:
-        return f"at least {low}"
-    return f"at most {high}" if high is not None else ""
+            prefix = f"{source}: " if source else ""
+            raise UsageError(f"{prefix}unknown setting {name!r}{nearest(str(name), known)}")
 
 
 def _to_int(value: Any) -> int:
@@ -226,5 +182,55 @@ def _to_str(value: Any) -> str:
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
 
 
-_parsers = {int: _to_int, float: _to_float, bool: _to_bool, str: _to_str}
-_type_names = {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}
+PARSERS = {int: _to_int, float: _to_float, bool: _to_bool, str: _to_str}
+TYPE_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}
+
+
+def plain_type(hint: Any) -> tuple[type, bool]:
+    """Return the type of an annotation without `None`, and whether `None` was allowed (`int | None`)."""
+    if isinstance(hint, types.UnionType):
+        (plain,) = (t for t in typing.get_args(hint) if t is not type(None))
+        return plain, True
+    return hint, False
+
+
+def convert(field: dataclasses.Field[Any], hint: Any, value: Any) -> Any:
+    """Convert a value from a flag, YAML, the environment or Python to the type of the setting, and check it.
+
+    YAML reads `2e-4` as a string, which becomes a number here because the setting is one.
+
+    Raises:
+        UsageError: the value is of another type, out of range, or not among the choices.
+    """
+    plain, optional = plain_type(hint)
+    if value is None and optional:
+        return None
+    try:
+        value = PARSERS[plain](value)
+    except (ValueError, TypeError, KeyError):
+        raise UsageError(f"{field.name} is {value!r}, but must be {TYPE_NAMES[plain]}") from None
+    _check_range(field, value)
+    return value
+
+
+def _check_range(field: dataclasses.Field[Any], value: Any) -> None:
+    metadata = field.metadata
+    if metadata["choices"] and value not in metadata["choices"]:
+        choices = ", ".join(metadata["choices"])
+        close = difflib.get_close_matches(value, metadata["choices"], n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise UsageError(f"{field.name} is {value!r}, but must be one of {choices}{hint}")
+    too_low = metadata["low"] is not None and value < metadata["low"]
+    too_high = metadata["high"] is not None and value > metadata["high"]
+    if too_low or too_high:
+        raise UsageError(f"{field.name} is {value}, but must be {range_text(field)}")
+
+
+def range_text(field: dataclasses.Field[Any]) -> str:
+    """Return the allowed range in words, such as `from 1 to 512` or `at least 1`; empty if there is none."""
+    low, high = field.metadata["low"], field.metadata["high"]
+    if low is not None and high is not None:
+        return f"from {low} to {high}"
+    if low is not None:
+        return f"at least {low}"
+    return f"at most {high}" if high is not None else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from translate.config.apply import DEVICES, PRECISIONS
+from translate.config.apply import DEVICE_HELP, PRECISIONS
 from translate.config.schema import Config, setting
 from translate.errors import UsageError
 
@@ -28,10 +28,20 @@ class TrainConfig(Config):
         200, "passes over the training set", low=1, group="run", common=True, resumable=True
     )
     steps: int | None = setting(
-        None, "train for this many steps instead", low=1, group="run", common=True, resumable=True
+        None,
+        "length of the run in steps, instead of --epochs",
+        low=1,
+        group="run",
+        common=True,
+        resumable=True,
     )
     minutes: float | None = setting(
-        None, "train for this many minutes instead", low=0.01, group="run", common=True, resumable=True
+        None,
+        "length of the run in minutes, instead of --epochs",
+        low=0.01,
+        group="run",
+        common=True,
+        resumable=True,
     )
     image_size: int = setting(
         256, "side of the square training crop, in pixels", low=8, high=4096, group="data", common=True
@@ -40,16 +50,18 @@ class TrainConfig(Config):
         1, "images in a batch, of each domain", low=1, high=4096, group="optimization", common=True
     )
     seed: int = setting(0, "seed of all random numbers", low=0, high=2**32 - 1, group="run")
-    device: str = setting("auto", DEVICES, metavar="DEVICE", group="performance", common=True, resumable=True)
+    device: str = setting(
+        "auto", DEVICE_HELP, metavar="DEVICE", group="performance", common=True, resumable=True
+    )
     precision: str = setting(
         "auto",
-        "mixed precision; auto is bf16 where the hardware is fast at it",
+        "mixed precision; auto is bf16 if the hardware is fast at it",
         choices=PRECISIONS,
         group="performance",
     )
     compile: str = setting(
         "auto",
-        "compile the networks with torch.compile; auto: where it pays off",
+        "compile the networks with torch.compile; auto: if it pays off",
         choices=("auto", "on", "off"),
         group="performance",
     )
@@ -69,7 +81,7 @@ class TrainConfig(Config):
     )
     checkpoint_every: int | None = setting(
         None,
-        "steps between checkpoints, each with validation and a sample sheet [default: 3 minutes]",
+        "steps from one checkpoint (validation, sample sheet) to the next [default: one every 3 minutes]",
         low=1,
         group="run",
         resumable=True,
@@ -81,7 +93,9 @@ class TrainConfig(Config):
         None, "start from the weights of this model", metavar="MODEL", group="run", common=True
     )
     deterministic: bool = setting(
-        False, "repeat bit for bit on a CPU, and on a GPU as far as torch can", group="run"
+        False,
+        "the same weights bit for bit in each run on a CPU, and on a GPU as far as torch can",
+        group="run",
     )
     recompute: bool = setting(
         False,
@@ -126,7 +140,7 @@ class TrainConfig(Config):
     )
     lr_decay: float = setting(
         0.5,
-        "last share of the run over which the linear schedule falls to zero",
+        "fraction of the run, at its end, over which the linear schedule decays towards zero",
         low=0,
         high=1,
         group="optimization",
@@ -145,7 +159,8 @@ class TrainConfig(Config):
     def check(self) -> None:
         if self.steps and self.minutes:
             raise UsageError(
-                f"steps {self.steps} and minutes {self.minutes:g} both set the length of the run: give one"
+                f"steps {self.steps} and minutes {self.minutes:g} both set the length of the run:"
+                " give one of them"
             )
 
     def learning_rate_and_betas(self, role: str) -> tuple[float, tuple[float, float]]:
@@ -170,5 +185,5 @@ class TrainConfig(Config):
 
     @property
     def data_source(self) -> str:
-        """Return where the images come from, in words."""
+        """Return the paths of the images, in words."""
         return str(self.data)

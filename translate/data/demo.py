@@ -25,14 +25,14 @@ Floats = NDArray[np.float32]
 Color = tuple[int, int, int]
 ColorRange = tuple[Color, Color]  # a scene gets a random color between the two
 
-SUPERSAMPLING = 4  # the body is drawn on a grid this many times finer than the image, then averaged
-MIN_BODY_WIDTH, MAX_BODY_WIDTH = 0.54, 0.66  # in image widths
-STRIPE_PERIOD = 0.125 / MIN_BODY_WIDTH  # in body widths: at least an eighth of the image
-SEAM_X, SEAM_TOP, SEAM_BOTTOM = 0.53, 0.20, 0.48  # a vertical line in the trunk that the stripes surround
+SUPERSAMPLING = 4  # The body is drawn on a grid this many times finer than the image, then averaged.
+MIN_BODY_WIDTH, MAX_BODY_WIDTH = 0.54, 0.66  # In image widths.
+STRIPE_PERIOD = 0.125 / MIN_BODY_WIDTH  # In body widths: at least an eighth of the image.
+SEAM_X, SEAM_TOP, SEAM_BOTTOM = 0.53, 0.20, 0.48  # A vertical line in the trunk that the stripes surround.
 
 CHESTNUT, BAY, TAN, LIVER = (146, 78, 42), (104, 62, 36), (150, 108, 66), (80, 50, 36)
 BROWN_COATS = np.array([CHESTNUT, BAY, TAN, LIVER], np.float32)
-WHITE_STRIPE, DARK_STRIPE = (217, 238), (22, 42)  # gray levels, from the hooves to the top of the head
+WHITE_STRIPE, DARK_STRIPE = (217, 238), (22, 42)  # Gray levels, from the hooves to the top of the head.
 
 GRASS: ColorRange = ((82, 124, 50), (152, 160, 84))
 GRAVEL: ColorRange = ((158, 154, 150), (200, 178, 142))

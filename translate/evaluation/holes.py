@@ -91,7 +91,9 @@ def _mask_size_class(path: Path) -> str:
     if hole.all():
         raise DataError(f"{printable_path(path)}: the hole covers the whole mask")
     if not hole.any():
-        raise DataError(f"{printable_path(path)}: the mask has no hole")
+        raise DataError(
+            f"{printable_path(path)}: the mask marks no pixel, and a mask needs a hole: paint it white"
+        )
     return size_class(float(hole.mean()))
 
 

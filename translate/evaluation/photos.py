@@ -88,7 +88,10 @@ def score_each(
             name = printable_path(str(path))
             skipped.append(str(error) if str(error).startswith(name) else f"{name}: {error}")
     if not items:
-        raise DataError(f"none of the {len(files)} images can be scored; the first: {skipped[0]}")
+        raise DataError(
+            f"none of the {len(files)} images can be scored; the first: {skipped[0]};"
+            f" translate data check {request.data} lists all"
+        )
     return items, skipped
 
 

@@ -35,7 +35,7 @@ class Row:
         group: the range of hole sizes or the direction; empty if the rows are not grouped.
         name: the source of the images: the model, or a baseline that it is compared with.
         images: the number of images scored.
-        values: the mean of each score, and its ratio to that of a baseline; None where it is undefined.
+        values: the mean of each score, and its ratio to that of a baseline; None if it is undefined.
     """
 
     group: str

@@ -22,7 +22,7 @@ from translate.models import Model, pick_device, pick_precision
 from translate.progress import Advanced, Finished, Started, emit
 from translate.version import __version__
 
-TASK = "evaluating"  # the name of the task in progress events
+JOB = "evaluating"  # The name of the job in progress events.
 WITH_TRUTH = ("psnr", "ssim", "delta-e", "frechet")  # the scores where each image has its ground truth
 
 
@@ -173,21 +173,21 @@ def _run(
 
 @contextmanager
 def _progress_events() -> Iterator[Progress]:
-    """Yield a function that emits progress events, and end the task with the block."""
+    """Yield a function that emits progress events, and end the job with the block."""
     has_started = False
 
     def report(done: float, total: int) -> None:
         nonlocal has_started
         if not has_started:
-            emit(Started(TASK, total))
+            emit(Started(JOB, total))
             has_started = True
-        emit(Advanced(TASK, done))
+        emit(Advanced(JOB, done))
 
     try:
         yield report
     finally:
         if has_started:
-            emit(Finished(TASK))
+            emit(Finished(JOB))
 
 
 def _device_and_precision(device: str, precision: str) -> dict[str, str]:

@@ -17,7 +17,7 @@ from translate.metrics.frechet import Features
 
 SPLIT_NOTE = (
     "the model does not record whether it was trained on pairs: each file is taken as a pair and split into"
-    " its halves A|B"
+    " its halves A|B; if your files are single photos, give trainA/ and trainB/"
 )
 
 

@@ -2,7 +2,7 @@
 
 from translate.images.codecs.formats import FORMATS
 from translate.images.codecs.limit import MAX_PIXELS
-from translate.images.codecs.reading import EmbeddedFile, count_pixels, image_file_from_pil, read, read_rgb
+from translate.images.codecs.reading import ReadableFile, count_pixels, image_file_from_pil, read, read_rgb
 from translate.images.codecs.writing import image_file_to_pil, write, write_rgb
 from translate.images.files import SUFFIXES, find_images, printable_path, resolve_links
 from translate.images.frame import Array, Frame, Pixels, from_pil, to_pil
@@ -17,11 +17,11 @@ __all__ = [
     "MAX_PIXELS",
     "SUFFIXES",
     "Array",
-    "EmbeddedFile",
     "Frame",
     "Hole",
     "ImageFile",
     "Pixels",
+    "ReadableFile",
     "contact_sheet",
     "count_pixels",
     "denormalize",

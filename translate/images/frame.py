@@ -123,7 +123,7 @@ def _to_uint16(values: Array) -> Array:
     """
     if values.size and (values.min() < 0 or values.max() > 65535):
         raise DataError(
-            f"integer pixels from {values.min()} to {values.max()} are outside 0..65535: convert to 16 bits"
+            f"pixels reach from {values.min()} to {values.max()}, outside 0..65535: convert them to 16 bits"
         )
     return values.astype(np.uint16)
 

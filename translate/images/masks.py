@@ -17,7 +17,7 @@ Hole = npt.NDArray[np.bool_]
 
 # Pixels of a mask that are at least this bright, as a fraction of white, belong to the hole.
 THRESHOLD = 0.5
-# The threshold for a mask smaller than its photo, where gray pixels are the edges of strokes.
+# The threshold for a mask smaller than its photo, whose gray pixels are the edges of strokes.
 UPSCALED_THRESHOLD = 0.1
 # The opaque pixels of a layer are strokes if their colours differ by no more than this fraction of white.
 STROKE_COLOR_RANGE = 0.1
@@ -62,7 +62,8 @@ def hole_from_mask(mask: Frame, size: tuple[int, int], *, invert: bool = False, 
     width, height = mask.size
     if abs(np.log(width / height * size[1] / size[0])) > ASPECT_TOLERANCE and mask.size != size:
         raise DataError(
-            f"a mask of {width}x{height} for an image of {size[0]}x{size[1]}: resize it to the image's size"
+            f"the mask is {width}x{height} and the image {size[0]}x{size[1]}, another aspect ratio:"
+            " resize the mask to the image's size"
         )
     hole = _threshold(mask, THRESHOLD if width >= size[0] else UPSCALED_THRESHOLD)
     if mask.size != size:

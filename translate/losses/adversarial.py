@@ -122,7 +122,7 @@ def gradient_penalty(
     """
     share = torch.rand(len(real), 1, 1, 1, device=real.device, dtype=real.dtype)
     mixed = torch.lerp(real.detach(), fake.detach().to(real.dtype), share).requires_grad_()
-    with run_eagerly("the gradient penalty, which torch.compile cannot differentiate"):
+    with run_eagerly("torch.compile cannot differentiate the gradient penalty: it runs uncompiled"):
         scores = critic(mixed if condition is None else torch.cat([condition, mixed], dim=1))
     (gradient,) = torch.autograd.grad(_at_least_float32(scores).sum(), mixed, create_graph=True)
     norm: Tensor = torch.linalg.vector_norm(gradient.flatten(1), dim=1)

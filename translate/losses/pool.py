@@ -13,7 +13,7 @@ class ImagePool(nn.Module):
 
     The pool is filled first. Then each new image is returned itself or, with probability 0.5, replaces a
     stored image, which is returned. The images lie in one tensor and no value is read on the host, so that a
-    training step with a pool can be captured as a CUDA graph.
+    training step with a pool can be captured.
 
     Args:
         size: images that it stores; 0 returns every image as it is.

@@ -55,7 +55,7 @@ def create_adam(c: TrainConfig, role: str, *networks: nn.Module) -> torch.optim.
 
 
 def forward_batched(network: nn.Module, *batches: Tensor) -> tuple[Tensor, ...]:
-    """Apply a network to several batches, in one forward pass where possible, which is faster.
+    """Apply a network to several batches, in one forward pass if possible, which is faster.
 
     The batches must have the same size for that, and the network no batch norm, which would mix their
     statistics. The results are the same up to rounding.
@@ -63,5 +63,6 @@ def forward_batched(network: nn.Module, *batches: Tensor) -> tuple[Tensor, ...]:
     shapes = {batch.shape for batch in batches}
     if len(shapes) > 1 or any(isinstance(module, BatchNorm) for module in network.modules()):
         return tuple(network(batch) for batch in batches)
+    # One forward pass, if no batch norm mixes the images.
     output: Tensor = network(torch.cat(batches))
     return output.chunk(len(batches))

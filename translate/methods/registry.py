@@ -86,13 +86,13 @@ def find_method(name: str) -> Method:
         method = point.load()
     except Exception as error:  # Another package may raise anything.
         raise TranslateError(
-            f"the method {name!r} cannot be imported from {point.value} ({error}):"
+            f"the recipe {name!r} cannot be imported from {point.value} ({error}):"
             " fix or uninstall that package"
         ) from error
     if not isinstance(method, Method):
         raise TranslateError(
-            f"the method {name!r} is a {type(method).__name__} in {point.value}, but must be a"
-            " translate.methods.registry.Method"
+            f"the recipe {name!r} is a {type(method).__name__} in {point.value}, but must be a"
+            " translate.methods.registry.Method: fix or uninstall that package"
         )
     return method
 

@@ -82,7 +82,7 @@ class Task:
             facts of the dataset.
         best: the score that selects the best checkpoint; None if no score is reliable enough for that.
         warnings: returns lines to log after a validation, such as a warning of mode collapse.
-        settings_at: returns the settings of the dataset at a point of the run, where they change during it
+        settings_at: returns the settings of the dataset at a point of the run, if they change during it
             (image size and batch size in progressive growing); the dataset is then found again.
     """
 

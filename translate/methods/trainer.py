@@ -17,9 +17,9 @@ from translate.networks import Generator
 class StepProgress:
     """The progress of a run as a trainer sees it at the start of a step.
 
-    The Python numbers select the kind of a step (`Trainer.variant`). Arithmetic takes the tensors, which stay
-    in place on the device, so that a step captured as a CUDA graph sees their new values. The training loop
-    itself counts steps and seconds by `TrainingProgress`.
+    The Python numbers select the variant of a step (`Trainer.variant`). Arithmetic takes the tensors, which
+    stay in place on the device, so that a captured step sees them change. The training loop itself counts
+    steps and seconds by `TrainingProgress`.
 
     Attributes:
         step: number of steps taken before.
@@ -43,26 +43,28 @@ class Update(Protocol):
     """
 
     def __call__(self, name: str, loss: Tensor, *, when: Tensor | None = None) -> None:
-        """Take one step of the optimizer `name` on `loss`, with the gradients that were accumulated before.
+        """Take one step of the optimizer `name` on `loss`, with the gradients of earlier `accumulate` calls.
 
         Only the weights of this optimizer get gradients, whichever networks the loss went through;
         `freeze_weights` also saves the computation of the others. With `--accumulate` (gradient
         accumulation), all optimizers step after the last microbatch.
 
         Args:
-            when: () bool; where it is false, weights and optimizer state stay as they were.
+            when: a boolean scalar on the device, which the host never reads; if it is false, weights and
+                optimizer state stay as they were.
         """
 
     def accumulate(self, name: str, loss: Tensor) -> None:
-        """Add the gradient of `loss` to those of the next update of that name, and free its graph."""
+        """Run backward on `loss` now, for the next update of that name, and free the activations."""
 
 
 class Trainer(nn.Module):
     """A base class of methods: networks, their optimizers, and one step of training.
 
-    A step can be captured as a CUDA graph: it reads no tensor on the host, does not branch on a tensor's
-    value, and draws random numbers from torch's generators or gets them in the batch. Constants are buffers
-    or are created on the batch's device, which is torch's meta device while memory is estimated.
+    A step reads no tensor on the host, does not branch on a tensor's value, and draws random numbers from
+    torch's generators or gets them in the batch. No CUDA graph is captured today; the contract keeps it
+    possible (docs/decisions/0006-contracts.md). Constants are buffers or are created on the batch's device,
+    which is torch's meta device while memory is estimated.
 
     Attributes:
         optimizers: by the name that `step` passes to `update`.
@@ -82,18 +84,19 @@ class Trainer(nn.Module):
         raise NotImplementedError
 
     def variant(self, progress: StepProgress) -> Hashable:
-        """Return the kind of the next step, where steps differ (a new level, a lazy regularization).
+        """Return the variant of the next step, if steps differ (a new level, a lazy regularization).
 
-        The engine keeps one CUDA graph or compiled program for each kind.
+        The stepper expects torch.compile to compile once for each variant.
         """
         return 0
 
 
 @contextmanager
 def freeze_weights(*networks: nn.Module) -> Iterator[None]:
-    """Turn off the gradients of the networks' weights inside the context; their inputs still get gradients.
+    """Inside, no gradients are computed for the weights of these networks; their inputs still get gradients.
 
-    Afterwards each weight has the `requires_grad` that it had before.
+    Use it if a loss only passes through them. Afterwards each weight has the `requires_grad` that it had
+    before.
     """
     flags = [(weight, weight.requires_grad) for network in networks for weight in network.parameters()]
     for weight, _ in flags:

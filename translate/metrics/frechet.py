@@ -82,8 +82,9 @@ def _load(network: torch.nn.Module, weights: Any) -> None:
             raise DataError(f"cannot read the weights {path}: delete the file to download it again") from None
         reason = " ".join(str(error).split())
         raise TranslateError(
-            f"cannot download {weights.url}: {reason}; copy the file to {path}, "
-            f"or set TORCH_HOME to a folder with hub/checkpoints/{path.name}"
+            f"cannot download the weights for the Frechet distance ({weights.url}): {reason}: copy the file"
+            f" to {path}, set TORCH_HOME to a folder with hub/checkpoints/{path.name}, or leave frechet out"
+            " of --metrics"
         ) from None
 
 

@@ -1,4 +1,7 @@
-"""Device and mixed precision: pick CPU, CUDA or MPS, and run networks under autocast in bf16 or fp16."""
+"""Device and mixed precision: pick CPU, CUDA or MPS, and run networks under autocast in bf16 or fp16.
+
+Training uses it in `training/step/stepper.py`, applying a model in `inference/runtime/runner.py`.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,7 @@ def pick_device(name: str = "auto") -> torch.device:
             raise ValueError(name)
         torch.empty(0, device=device)
     except Exception:  # torch raises exceptions of many types for a missing device.
-        raise UsageError(f"device {name!r} is not on this machine: use --device auto or cpu") from None
+        raise UsageError(f"no device {name!r} on this machine: use auto, cpu, cuda, cuda:1 or mps") from None
     return device
 
 

@@ -9,7 +9,7 @@ from translate.config.model import BASE_SIDE, FORMAT_VERSION
 from translate.errors import UsageError, nearest
 from translate.networks import generator_spec
 
-WORKING_SIZE = 256  # In pixels: the default of colorization models of format 1.
+WORKING_SIZE = 256  # The default of colorization models of format 1, in pixels.
 # The keys of format 1, which had no `format_version`, and their defaults.
 FORMAT_1: dict[str, Any] = {
     "recipe": "",
@@ -53,7 +53,10 @@ def migrate_config(values: Mapping[str, Any]) -> dict[str, Any]:
         return _from_format_1(values)
     version = values["format_version"]
     if type(version) is not int or version < FORMAT_VERSION:
-        raise UsageError(f"format_version is {version!r}, but must be {FORMAT_VERSION}, or absent")
+        raise UsageError(
+            f"format_version is {version!r}, but must be {FORMAT_VERSION} (format 1 has no such key):"
+            " remove the key, or export the model again"
+        )
     if version > FORMAT_VERSION:
         raise UsageError(
             f"format_version is {version}, but this version reads up to {FORMAT_VERSION}:"

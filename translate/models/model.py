@@ -25,6 +25,7 @@ from translate.version import __version__
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"  # CARD is the model card.
 INSTALLED = Path(__file__).parent / "installed"  # The folder of the models that come with the package.
 RUN_MODEL_FOLDER = "model"  # The folder of a run's latest model, inside the run's folder.
+REMEDY = "copy or export the model again"
 
 
 class Model(nn.Module):
@@ -57,8 +58,8 @@ class Model(nn.Module):
             required = getattr(generator, "size_multiple", 1)
             if self.config.size_multiple % required:
                 raise DataError(
-                    f"{path} is not a model's config: size_multiple is {self.config.size_multiple},"
-                    f" but its generator takes multiples of {required}"
+                    f"{path} is not a valid model config: size_multiple is {self.config.size_multiple},"
+                    f" but the generator takes multiples of {required}: {REMEDY}"
                 )
 
     def direction(self, name: str | None = None) -> str:
@@ -106,7 +107,7 @@ class Model(nn.Module):
             write_tensors(folder / WEIGHTS, tensors)
             atomic_write(folder / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
         except OSError as error:
-            raise TranslateError(f"cannot write the model to {folder}: {error.strerror}") from None
+            raise TranslateError(f"cannot write {folder}: {error.strerror}: give another folder") from None
 
     @classmethod
     def from_pretrained(cls, folder: Path | str) -> Self:
@@ -124,14 +125,14 @@ class Model(nn.Module):
                     config, {name: create_generator(config.generator) for name in config.generator_names}
                 )
             except Exception as error:  # Networks raise exceptions of many types for impossible arguments.
-                raise DataError(f"{folder / CONFIG} is not a model's config: {error}") from None
+                raise DataError(f"{folder / CONFIG} is not a valid model config: {error}: {REMEDY}") from None
         model.check_size_multiple(folder / CONFIG)
         weights = _read_weights(folder / WEIGHTS)
         try:
             model.generators.load_state_dict(weights, assign=True)
         except RuntimeError as error:
             reason = str(error).splitlines()[1].strip()
-            raise DataError(f"{folder / WEIGHTS} does not fit {CONFIG}: {reason}") from None
+            raise DataError(f"{folder / WEIGHTS} does not fit {CONFIG}: {reason}: {REMEDY}") from None
         return model.requires_grad_(False)
 
 
@@ -176,17 +177,17 @@ def _read_config(path: Path) -> ModelConfig:
             raise UsageError("it is not a mapping of names to values")
         return parse_model_config(migrate_config(values))
     except (ValueError, OSError, TranslateError) as error:
-        raise DataError(f"{path} is not a model's config: {error}") from None
+        raise DataError(f"{path} is not a valid model config: {error}: {REMEDY}") from None
     except RecursionError:
-        raise DataError(f"{path} is not a model's config: it is nested too deeply") from None
+        raise DataError(f"{path} is not a valid model config: it is nested too deeply: {REMEDY}") from None
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:
     try:
         weights: dict[str, Tensor] = safetensors.torch.load_file(path)
     except (safetensors.SafetensorError, OSError) as error:
-        raise DataError(f"{path} is damaged: {error}") from None
+        raise DataError(f"{path} is damaged: {error}: {REMEDY}") from None
     for name, tensor in weights.items():
         if not tensor.isfinite().all():
-            raise DataError(f"{path} holds NaN or Inf, in {name!r}")
+            raise DataError(f"{path} has NaN or Inf in {name!r}: use an earlier checkpoint")
     return {name: t.float() if t.is_floating_point() else t for name, t in weights.items()}

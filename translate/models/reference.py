@@ -23,7 +23,8 @@ from translate.networks.blocks import InstanceNorm
 
 StateDict = dict[str, Tensor]
 
-REMEDY = "give a generator's own state_dict, as latest_net_G.pth"
+REMEDY = "give a generator's own state_dict, such as latest_net_G.pth"
+SAVE_AGAIN = "save it again with torch.save"
 COUNTER = "num_batches_tracked"  # The last part of the key of a batch norm's step counter.
 FIRST_LAYER = {"resnet": "model.1", "unet": "model.model.0"}
 DISCRIMINATOR_KEYS = ("model.0.weight", "net.0.weight")  # The first layers of a PatchGAN and a PixelGAN.
@@ -136,7 +137,7 @@ def _check_state_dict(content: Any, size: int) -> StateDict:
         if value.layout != torch.strided or value.is_meta or not _has_right_dtype(key, value):
             raise DataError(f"key {key!r} holds {value.dtype}, not dense floating-point numbers; {REMEDY}")
     if sum(value.nbytes for value in content.values()) > size:
-        raise DataError("its tensors have more values than the file: save it again with torch.save")
+        raise DataError("its tensors are larger than the file (views or repeated storage): " + SAVE_AGAIN)
     parallel = all(key.startswith("module.") for key in content)
     return {key.removeprefix("module.") if parallel else key: value for key, value in content.items()}
 
@@ -277,17 +278,17 @@ def _check_keys_and_shapes(
     spec: GeneratorSpec, state: StateDict, expected: StateDict, optional: set[str]
 ) -> None:
     """Check a state dict against the generator's; report the first key that differs, in the file's order."""
-    generator = f"read as {_describe_generator(spec)}"
+    generator = f"a {_describe_generator(spec)}"
     in_order = sorted(expected, key=lambda key: [int(number) for number in re.findall(r"\d+", key)])
     missing = [repr(key) for key in in_order if key not in state and key not in optional]
     for key, tensor in state.items():
         if key not in expected:
-            instead = missing[0] if missing else "no more keys"
-            raise DataError(f"unexpected key {key!r}, where {instead} should be; {generator}")
+            raise DataError(f"key {key!r} does not belong to {generator}; {REMEDY}")
         if tensor.shape != (shape := expected[key].shape):
-            raise DataError(f"key {key!r} has shape {tuple(tensor.shape)}, not {tuple(shape)}; {generator}")
+            shapes = f"shape {tuple(tensor.shape)}, not {tuple(shape)}"
+            raise DataError(f"key {key!r} has {shapes} as in {generator}; {REMEDY}")
     if missing:
-        raise DataError(f"key {missing[0]} is missing; {generator}")
+        raise DataError(f"key {missing[0]} is missing, which belongs to {generator}; {REMEDY}")
 
 
 def _to_float32(key: str, tensor: Tensor) -> Tensor:

@@ -1,1 +1,1 @@
-"""Training, one engine for all methods: session, training loop, schedule, log; below it `step` and `runs`."""
+"""Training, the same for all methods: session, training loop, schedule, log; below it `step` and `runs`."""

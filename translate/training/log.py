@@ -11,7 +11,7 @@ from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 
-from translate.display import clock
+from translate.display import format_duration
 from translate.errors import TranslateError
 from translate.progress import Advanced, Finished, Measured, Started, emit, message
 from translate.storage import atomic_write
@@ -20,14 +20,14 @@ from translate.training.schedule import TrainingBudget, TrainingProgress
 
 RECORD_SECONDS = 15.0  # between two records in log.txt, metrics.jsonl and TensorBoard
 EVENT_SECONDS = 1.0  # between two events with the current losses: reading them waits for a GPU
-TASK = "training"
+JOB = "training"
 
 
 class Log:
     """A log of losses, as means over the steps since the last record, and of validation scores.
 
     Args:
-        start: where the run resumes; records of later steps are removed.
+        start: the progress at which the run resumes; records of later steps are removed.
 
     Attributes:
         images_per_step: for the rate; it may change during a run.
@@ -43,7 +43,7 @@ class Log:
         self.scores: dict[str, float] = {}  # of the newest validation
         self._begin_interval(start.step)
         self.last_event = self.interval_start
-        emit(Started(TASK, budget.total, budget.unit, budget.done_units(start)))
+        emit(Started(JOB, budget.total, budget.unit, budget.done_units(start)))
 
     def _begin_interval(self, step: int) -> None:
         """Start a new interval, over which losses are averaged."""
@@ -68,7 +68,7 @@ class Log:
             value = loss.detach()
             self.sums[name] = self.sums[name] + value if name in self.sums else value
         self.count += 1
-        emit(Advanced(TASK, self.budget.done_units(progress)))
+        emit(Advanced(JOB, self.budget.done_units(progress)))
         now = time.monotonic()
         if now - self.interval_start >= RECORD_SECONDS or self.budget.is_reached(progress):
             self.record_losses(progress)
@@ -89,8 +89,8 @@ class Log:
         for name, value in means.items():
             if not math.isfinite(value):
                 raise TranslateError(
-                    f"loss {name} is {value} at step {progress.step}: resume from the last checkpoint with"
-                    " --resume, or start again with a lower --lr or --precision fp32"
+                    f"loss {name} is {value} at step {progress.step}, and must be finite: continue with"
+                    " --resume and a lower --lr, or start again with --precision fp32"
                 )
         self._append(self.run.log, self._emit(progress, means))
         self.record(progress, means)
@@ -98,7 +98,7 @@ class Log:
     def _emit(self, progress: TrainingProgress, means: dict[str, float]) -> str:
         """Emit an event with the metrics, and return its line for people."""
         summary = self._summarize(progress, means)
-        emit(Measured(TASK, means, summary))
+        emit(Measured(JOB, means, summary))
         return summary
 
     def _means(self, progress: TrainingProgress) -> dict[str, float]:
@@ -113,7 +113,7 @@ class Log:
         """Return epoch, step, rate, time left, share of waiting, losses and the newest validation scores."""
         epoch = (progress.step - 1) // self.budget.steps_per_epoch + 1
         rate, waiting, *_ = means.values()
-        left = clock(self.budget.seconds_left(progress, rate / self.images_per_step))
+        left = format_duration(self.budget.seconds_left(progress, rate / self.images_per_step))
         metrics = {**dict(list(means.items())[2:]), **self.scores}
         losses = "  ".join(f"{name} {value:.3f}" for name, value in metrics.items())
         pace = f"{rate:.1f} images/s  {left} left  waiting for data {waiting:.0%}"
@@ -133,7 +133,7 @@ class Log:
 
     def close(self) -> None:
         """Close the files, and emit that training has ended."""
-        emit(Finished(TASK))
+        emit(Finished(JOB))
         self.events.close()
 
     def _append(self, path: Path, line: str) -> None:

@@ -27,15 +27,15 @@ from translate.training.step.compile import set_determinism
 from translate.training.step.distributed import ProcessGroup
 from translate.training.step.stepper import Stepper
 
-CHECKPOINT_SECONDS = 180.0  # Between two checkpoints, unless `--checkpoint-every` is given.
+CHECKPOINT_SECONDS = 180.0  # Seconds between two checkpoints, unless `--checkpoint-every` is given.
 
 
 class Loop:
     """The training loop of one run, from its first step or from a checkpoint to its end.
 
-    Every few minutes, or every `checkpoint_every` steps, it validates the EMA of the generators, writes a
-    sample sheet, and saves a checkpoint and the model. There is no early stopping: a run ends after its
-    steps, epochs or minutes, and the best checkpoint is kept besides the newest ones.
+    Every few minutes, or every `checkpoint_every` steps, it validates the generators with their EMA weights,
+    writes a sample sheet, and saves a checkpoint and the model; for methods with a best score, the best
+    checkpoint is kept as well. There is no early stopping: a run ends after its steps, epochs or minutes.
 
     Args:
         method: name of the method, stored in the model.
@@ -62,7 +62,7 @@ class Loop:
     ) -> None:
         self.method, self.task, self.c, self.data, self.run, self.group = method, task, c, data, run, group
         set_determinism(c, pick_device(c.device))
-        self.notes: list[str] = []
+        self.notes: list[str] = []  # Lines for the log about the migration of a checkpoint.
         self.sampler = create_sampler(c, data, group)
         self.budget = TrainingBudget(c, self.sampler.steps_per_epoch)
         self.log: Log | NullLog = NullLog()
@@ -71,7 +71,8 @@ class Loop:
         self.best: dict[str, Any] = {}  # The `step` and the `score` of the best checkpoint.
         self.history: list[dict[str, float]] = []  # The scores of all validations.
         self.progress = TrainingProgress()
-        self.stage: dict[str, Any] = {}  # Settings of the dataset that the task changes during the run.
+        # Progressive growing: the settings that `Task.settings_at` overrides now, and the step since when.
+        self.stage: dict[str, Any] = {}
         self.stage_start = 0
         self.signal = 0
         if state is not None:
@@ -79,7 +80,7 @@ class Loop:
         self._enter_stage()
 
     def train(self, messages: Sequence[str] = ()) -> bool:
-        """Train to the end of the run; return False where a signal stopped it before.
+        """Train to the end of the run; return False if a signal stopped it early.
 
         Args:
             messages: lines to log first.
@@ -115,19 +116,22 @@ class Loop:
     def _run_steps(self, interrupt: Interrupt) -> None:
         """Take steps until the end of the run or a signal."""
         processes = f" in each of {self.group.size} processes" if self.group.size > 1 else ""
-        self.log.message(f"{self.stepper.engine}, {self.stepper.precision}{processes}, {self.data.summary}")
-        run_start = time.monotonic() - self.progress.seconds
+        self.log.message(
+            f"{self.stepper.description}, {self.stepper.precision}{processes}, {self.data.summary}"
+        )
+        run_start = time.monotonic() - self.progress.seconds  # As if the run had not been interrupted.
         last_checkpoint = time.monotonic()
-        batches = self._load()
+        batches = self._iterate_batches()
         while True:
             if self._enter_stage():
-                batches = self._load()
+                batches = self._iterate_batches()
             before = time.monotonic()
             batch = self._next_batch(batches)
             waited = time.monotonic() - before
 
+            progress = {"steps_done": self.progress.step, **self._progress_arguments()}
             factor = self.budget.learning_rate_factor(self.progress)
-            losses = self.stepper.step(batch, learning_rate_factor=factor, **self._step_progress())
+            losses = self.stepper.step(batch, learning_rate_factor=factor, **progress)
 
             seconds, since_checkpoint, self.signal = self._synchronize(run_start, last_checkpoint, interrupt)
             self.progress = TrainingProgress(self.progress.step + 1, seconds)
@@ -135,7 +139,7 @@ class Loop:
 
             is_last = self.budget.is_reached(self.progress)
             if is_last or self._is_checkpoint_due(since_checkpoint):
-                self._checkpoint()
+                self._validate_and_save()
                 last_checkpoint = time.monotonic()
             elif self.signal:
                 self.log.record_losses(self.progress)
@@ -144,24 +148,25 @@ class Loop:
                 return
 
     def _next_batch(self, batches: Iterator[Sample]) -> Sample:
-        """Return the next batch; where loading fails, save the steps so far."""
+        """Return the next batch; if loading fails, save a checkpoint of the steps so far."""
         try:
             return next(batches)
         except Exception:
-            # Saving needs all processes of distributed training, and the others may be fine.
+            # Saving is collective; the other processes have not failed and would not join in.
             if self.progress.step and self.group.size == 1:
                 self._save()
                 self.log.message(f"saved at step {self.progress.step}")
             raise
 
-    def _step_progress(self) -> dict[str, Any]:
-        """Return the arguments of the next step's `StepProgress`."""
+    def _progress_arguments(self) -> dict[str, Any]:
+        """Return the finished epochs and the finished fraction of the run, as arguments of a step."""
         fraction = min(1.0, self.budget.fraction(self.progress))
-        return {"step": self.progress.step, "epoch": self.budget.epoch(self.progress), "fraction": fraction}
+        return {"epoch": self.budget.epoch(self.progress), "fraction": fraction}
 
     def _enter_stage(self) -> bool:
-        """Find the dataset again where the task changes its settings at this step; return whether it does."""
-        settings = dict(self.task.settings_at(self.c, StepProgress(**self._step_progress())))
+        """Find the dataset again if the task changes its settings at this step; return whether it does."""
+        progress = StepProgress(self.progress.step, **self._progress_arguments())
+        settings = dict(self.task.settings_at(self.c, progress))
         if settings == self.stage:
             return False
         self.stage, self.stage_start = settings, self.progress.step
@@ -173,10 +178,10 @@ class Loop:
         self.data = self.task.data(c)
         self.sampler = create_sampler(c, self.data, self.group)
         self.log.images_per_step = self._images_per_step()
-        settings = ", ".join(f"{name} {value}" for name, value in self.stage.items())
-        self.log.message(f"from step {self.progress.step} on: {settings or 'the settings of the run'}")
+        settings = ", ".join(f"{name} {value}" for name, value in self.stage.items()) or "those of the run"
+        self.log.message(f"dataset settings from step {self.progress.step} on: {settings}")
 
-    def _load(self) -> Iterator[Sample]:
+    def _iterate_batches(self) -> Iterator[Sample]:
         """Return the batches from the next step on."""
         self.sampler.start = self.progress.step - self.stage_start
         pin_memory = self.stepper.device.type == "cuda"
@@ -203,18 +208,15 @@ class Loop:
             return self.progress.step % self.c.checkpoint_every == 0
         return seconds >= CHECKPOINT_SECONDS
 
-    def _checkpoint(self) -> None:
-        """Validate the model, save a checkpoint, and log both.
-
-        A validation that fails, because an image is gone for example, does not end the run.
-        """
+    def _validate_and_save(self) -> None:
+        """Validate the model, save a checkpoint, and log both; unreadable images do not end the run."""
         self.log.record_losses(self.progress)
         try:
             lines = self._validate() if self.group.is_first else []
         except TranslateError as error:
             lines = [f"checkpoint at step {self.progress.step}, not validated: {error}"]
         except Exception:
-            self._save()
+            self._save()  # A bug in validation must not lose the training.
             raise
         self._save()
         for line in lines:
@@ -223,21 +225,21 @@ class Loop:
     def _validate(self) -> list[str]:
         """Validate the model, write the sample sheet, and keep the best model; return lines to log."""
         step = self.progress.step
-        sheet = self.run.samples / f"step-{step:08d}.png"
+        sheet_path = self.run.samples / f"step-{step:08d}.png"
         result = self.task.validate(self._build_model(), self.data.validation, self.stepper.precision)
-        write_rgb(result.sheet, sheet)
+        write_rgb(result.sheet, sheet_path)
         self.history.append({"step": step, **result.scores})
         self.log.record_validation(self.progress, result.scores)
         self._keep_best(result.scores)
         scores = "  ".join(f"{name} {value:.4f}" for name, value in result.scores.items())
-        return [f"checkpoint at step {step}  {scores}  {sheet}", *self.task.warnings(self.history)]
+        return [f"checkpoint at step {step}  {scores}  {sheet_path}", *self.task.warnings(self.history)]
 
     def _keep_best(self, scores: dict[str, float]) -> None:
         """Save the model as the best one if its score is at least as good as the best so far."""
         if self.task.best is None:
             return
         score, lower_is_better = scores[self.task.best.name], self.task.best.lower_is_better
-        best = self.best.get("score", math.nan)
+        best = self.best.get("score", math.nan)  # NaN: no score yet, or one that any later score replaces.
         if math.isnan(best) or (score <= best if lower_is_better else score >= best):
             self.best = {"step": self.progress.step, "score": score}
             self._build_model().save_pretrained(self.run.best_model)
@@ -250,8 +252,8 @@ class Loop:
         """
         if not all(weight.isfinite().all() for weight in self.stepper.trainer.parameters()):
             raise TranslateError(
-                f"the weights contain NaN or Inf at step {self.progress.step}: resume from the last"
-                " checkpoint with --resume, or start again with a lower --lr or --precision fp32"
+                f"the weights contain NaN or Inf at step {self.progress.step}: continue with --resume and a"
+                " lower --lr, or start again with --precision fp32"
             )
         state = self._state()
         if self.group.is_first:
@@ -260,13 +262,12 @@ class Loop:
             self._build_model().save_pretrained(self.run.model)
 
     def _build_model(self) -> Model:
-        """Return a model of the EMA of the generators."""
+        """Return the model with the EMA weights of the generators."""
         generators = dict(self.stepper.ema.copies.items())
         config = self.task.model(self.c, self.stepper.trainer.generators, self.data.facts)
         trained_on = {**config.trained_on, "pictures": self.data.summary, "steps": self.progress.step}
         trained_on["batch_size"] = self.sampler.global_batch_size
-        config = config.replace(method=self.method, trained_on=trained_on)
-        return Model(config, generators)  # type: ignore[arg-type]
+        return Model(config.replace(method=self.method, trained_on=trained_on), generators)  # type: ignore[arg-type]
 
     def _state(self) -> checkpoint.State:
         """Return the state that a checkpoint stores."""
@@ -283,18 +284,16 @@ class Loop:
 
     def _restore(self, state: checkpoint.State) -> None:
         """Restore the state of a checkpoint."""
-        state, notes = migrate_checkpoint(state, list(self.stepper.trainer.generators))
+        state, notes = migrate_checkpoint(state, list(self.stepper.trainer.generators), self.run.folder)
         self.notes += notes
         if state["data"] != self.data.fingerprint:
             raise TranslateError(
-                f"the dataset is not the one that {self.run.folder} was started with"
-                f" ({state['data']}, now {self.data.fingerprint}):"
-                " restore its images, or start another run with --init and this run's model"
+                f"the dataset ({self.data.fingerprint}) is not the one of {self.run.folder} ({state['data']})"
+                f": restore the images, or start a new run with --init {self.run.folder} and another --out"
             )
         self.progress = TrainingProgress(state["step"], state["seconds"])
         self.best, self.history = state["best"], state["history"]
-        stage = state.get("stage", {"settings": {}, "start": 0})
-        self.stage, self.stage_start = stage["settings"], stage["start"]
+        self.stage, self.stage_start = state["stage"]["settings"], state["stage"]["start"]
         if self.stage:
             self._find_stage_data()
         self.stepper.restore(state)

@@ -60,15 +60,15 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def out_of_memory_message(c: TrainConfig, device: torch.device) -> str:
     """Return the error message of a step that ran out of memory."""
-    free = f"{free_memory(device) / 2**20:.0f} MiB are free"
+    free = f"{free_memory(device) / 2**20:.0f} MiB free"
     return (
-        f"a training step does not fit into the memory of {device} ({free}); checkpoints are intact:"
-        f" start a run in another --out, and {memory_remedies(c)}"
+        f"a training step does not fit into the memory of {device} ({free}): start a new run with another"
+        f" --out and {memory_remedies(c)}; the checkpoints of this run are intact"
     )
 
 
 def memory_remedies(c: TrainConfig) -> str:
-    """Name the settings that would need less memory, the ones that cost least first."""
+    """Return the settings that would need less memory, in words, the ones that cost least first."""
     remedies = []
     if isinstance(c, ImageTrainConfig):
         if c.batch_size > c.accumulate:
@@ -77,7 +77,7 @@ def memory_remedies(c: TrainConfig) -> str:
         remedies.append(f"--batch-size {c.batch_size // 2}")
     if not c.recompute:
         remedies.append("--recompute (gradient checkpointing)")
-    return f"use {', or '.join([*remedies, f'an --image-size under {c.image_size}'])}"
+    return ", or ".join([*remedies, f"an --image-size under {c.image_size}"])
 
 
 def _meta_batch(tensor: Tensor, batch_size: int) -> Tensor:
@@ -87,7 +87,7 @@ def _meta_batch(tensor: Tensor, batch_size: int) -> Tensor:
 
 
 class _MetaUpdates:
-    """An `update` that computes gradients, and leaves the weights as they are."""
+    """An `update` that computes gradients, and does not change the weights."""
 
     def __init__(self, trainer: Trainer) -> None:
         self.trainer = trainer

@@ -1,4 +1,7 @@
-"""The training budget (the length of a run) and the learning-rate schedule."""
+"""The training budget (the length of a run) and the learning-rate schedule.
+
+The schedule is a function of the progress, without the state of torch's `lr_scheduler`.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +73,7 @@ class TrainingBudget:
     def learning_rate_factor(self, progress: TrainingProgress) -> float:
         """Return the factor of the learning rates for the next step, by the learning-rate schedule.
 
-        Where the length is given in epochs, it changes from epoch to epoch, as in the reference
+        If the length is given in epochs, it changes from epoch to epoch, as in the reference
         implementation; otherwise it changes from step to step.
         """
         if self.c.minutes:
@@ -86,11 +89,11 @@ def schedule_factor(schedule: str, done: float, total: float, decay: float) -> f
     """Return the factor of a learning-rate schedule after `done` of `total` units (epochs, steps or seconds).
 
     Args:
-        schedule: `constant` is always 1. `linear` is 1 at first, and falls towards 0 over the last part of
-            the run; it would reach 0 just after the end. That is the reference's schedule, one epoch later,
-            so that no epoch has a learning rate of 0. `cosine` falls from 1 to 0 (arXiv:1608.03983). `step`
-            is divided by 10 after each quarter.
-        decay: fraction of the run over which `linear` falls.
+        schedule: `constant` is 1. `linear` is 1 at first, and then decays linearly over the last part of the
+            run. It would reach 0 one unit after the end, so that no epoch trains with a learning rate of 0;
+            the reference implementation is one epoch ahead, and its last epoch has 0. `cosine` decays from 1
+            to 0 (arXiv:1608.03983). `step` is divided by 10 after each quarter of the run.
+        decay: fraction of the run, at its end, over which `linear` decays.
     """
     if schedule == "linear":
         falling = decay * total

@@ -43,7 +43,7 @@ class Session:
     ) -> None:
         if resume and overwrite:
             raise UsageError("--resume continues a run and --overwrite replaces it: give only one of them")
-        if distributed.restart_count():  # Torchrun repeats the same command, where a user would add --resume.
+        if distributed.restart_count():  # Torchrun repeats the same command; a user would add --resume.
             resume, overwrite = True, False
         self.method, self.group, self.signal = method, ProcessGroup(), 0
         config_class = find_method(method).config_class()
@@ -64,14 +64,16 @@ class Session:
         self.config = self.config.replace(**self.data.settings)
         self.messages: list[str] = []
         if resume and not self._newest_checkpoint():
-            self.messages.append("no checkpoint to resume from: starting a new run")
+            self.messages.append(
+                f"{self.run.folder} has no checkpoint to resume from: starting a new run there"
+            )
 
     def _newest_checkpoint(self) -> Path | None:
         paths = list(self.run.checkpoints().values()) if self.is_resumed else []
         return paths[-1] if paths else None
 
     def train(self) -> bool:
-        """Train to the end; return False where Ctrl-C or a signal stopped it before."""
+        """Train to the end; return False if Ctrl-C or another signal stopped it early."""
         # The processes of distributed training meet here, after all of them have looked at the run folder.
         with self.group.connect(self._device()):
             warnings = self._memory_warnings() if self.group.is_first else []
@@ -110,14 +112,14 @@ class Session:
             return 0, shorten(str(error) or type(error).__name__, 200)
 
     def _memory_warnings(self) -> list[str]:
-        """Return a warning where training will probably not fit into memory."""
+        """Return a warning if training will probably not fit into memory."""
         needed, free = self._estimate_memory()[0], free_memory(self._device())
         if needed <= free:
             return []
         memory = (
             f"training needs about {needed / 2**20:.0f} MiB of memory, and {free / 2**20:.0f} MiB are free"
         )
-        return [f"{memory}: if it fails, {memory_remedies(self.config)}"]
+        return [f"{memory}: if it fails, use {memory_remedies(self.config)}"]
 
     def describe(self) -> str:
         """Return the settings, the dataset and the estimated memory of the run, without training."""
@@ -125,7 +127,7 @@ class Session:
         needed, reason = self._estimate_memory()
         memory = f"about {needed / 2**20:.0f} MiB"
         if reason:
-            memory = f"unknown, because the step cannot run without data ({reason})"
+            memory = f"unknown (the step cannot be estimated: {reason})"
         sampler = create_sampler(c, self.data, self.group)
         precision = pick_precision(c.precision, self._device())
         return "\n".join(

@@ -102,7 +102,7 @@ def test_images_that_do_not_fit_are_not_cached_and_the_log_names_the_size_that_w
     size_of_two = (20 * 30 + 21 * 30) * 3 / 1e9
     cache = open_image_cache(files, Decoder(), size_of_two)
     assert [cache.find(path) is not None for path in files] == [True, True, False, False, False]
-    assert not cache.complete
+    assert not cache.is_complete
     (record,) = caplog.messages
     assert "3 of 5" in record
     assert "--cache-size 0.1" in record
@@ -112,7 +112,7 @@ def test_images_that_do_not_fit_are_not_cached_and_the_log_names_the_size_that_w
     assert not decoder.paths
     larger = open_image_cache(files, Decoder(), 3 * size_of_two)
     assert all(larger.find(path) is not None for path in files)
-    assert larger.complete
+    assert larger.is_complete
 
 
 def test_the_least_recently_used_cache_is_removed(files: list[Path], cache_files: Path) -> None:
@@ -225,18 +225,18 @@ def test_a_cached_dataset_needs_no_worker_processes_and_gives_the_same_batches(f
     assert len(active_children()) == 1
 
 
-def test_a_dataset_is_ready_if_only_crops_and_flips_are_left_to_do(files: list[Path]) -> None:
-    def ready(dataset: type[PhotoDataset] = PhotoDataset, **settings: Any) -> bool:
+def test_a_cached_dataset_needs_no_workers_if_only_crops_and_flips_are_left_to_do(files: list[Path]) -> None:
+    def is_faster_without_workers(dataset: type[PhotoDataset] = PhotoDataset, **settings: Any) -> bool:
         c = InpaintConfig(**{"image_size": 64, "preprocess": "resize_and_crop", **settings})
-        return dataset(files, c, training=True, cache=open_training_cache(files, c)).ready
+        return dataset(files, c, training=True, cache=open_training_cache(files, c)).faster_without_workers
 
-    assert ready()
-    assert not ready(cache_size=0)
-    assert not ready(cache_size=5e-5, load_size=80)
-    assert not ready(affine=5)
-    assert not ready(color_jitter=0.3)
-    assert not ready(preprocess="random_resized_crop")
-    assert not ready(InpaintingDataset)
+    assert is_faster_without_workers()
+    assert not is_faster_without_workers(cache_size=0)
+    assert not is_faster_without_workers(cache_size=5e-5, load_size=80)
+    assert not is_faster_without_workers(affine=5)
+    assert not is_faster_without_workers(color_jitter=0.3)
+    assert not is_faster_without_workers(preprocess="random_resized_crop")
+    assert not is_faster_without_workers(InpaintingDataset)
 
 
 def test_a_cache_size_of_0_means_no_cache(files: list[Path], cache_files: Path) -> None:
@@ -252,5 +252,5 @@ def test_decoding_reports_its_progress(files: list[Path]) -> None:
     started, *advanced, finished = events
     assert isinstance(started, Started)
     assert (started.total, started.unit) == (5, "images")
-    assert advanced == [Advanced(started.task, done) for done in (1, 2, 3, 4, 5)]
-    assert finished == Finished(started.task)
+    assert advanced == [Advanced(started.job, done) for done in (1, 2, 3, 4, 5)]
+    assert finished == Finished(started.job)

@@ -61,7 +61,9 @@ def test_a_dataset_without_readable_training_images_is_refused(
     images: PairedImages | UnpairedImages = PairedImages([Pair(bad)], [Pair(good[0])])
     if unpaired:
         images = UnpairedImages((good, [bad]), ([], []))
-    with pytest.raises(DataError, match=r"training images.*bad\.png: the file is empty"):
+    with pytest.raises(
+        DataError, match=r"no training image .*bad\.png: the file is empty.*translate data check"
+    ):
         exclude_unreadable(images)
 
 

@@ -170,7 +170,7 @@ def test_an_unreadable_file_is_excluded_with_its_label(tmp_path: Path) -> None:
 
 def test_a_dataset_without_readable_images_is_refused(tmp_path: Path) -> None:
     (tmp_path / "0.png").write_bytes(b"no image")
-    with pytest.raises(DataError, match=r"training images.*0\.png"):
+    with pytest.raises(DataError, match=r"no training image .*0\.png"):
         load_dataset(find_labeled(str(tmp_path), with_classes=False))
 
 
@@ -205,7 +205,7 @@ def test_the_images_of_a_folder_are_decoded_once(tmp_path: Path) -> None:
         second = load_dataset(images)
     assert any(isinstance(event, Started) for event in first_events)  # The progress of decoding.
     assert second_events == []
-    assert second.ready
+    assert second.faster_without_workers
     assert second.pixels is None
     assert first.labeled_images.notes == second.labeled_images.notes == in_memory.labeled_images.notes
     assert "bad.png" in second.labeled_images.notes[0]
@@ -219,7 +219,7 @@ def test_the_images_of_a_folder_are_decoded_once(tmp_path: Path) -> None:
 def test_images_that_do_not_fit_in_the_cache_are_held_in_memory(cache_size: float, tmp_path: Path) -> None:
     images = find_labeled(str(create_class_folders(tmp_path)), with_classes=True)
     dataset = load_dataset(images, cache_size=cache_size)
-    assert dataset.ready
+    assert dataset.faster_without_workers
     assert dataset.pixels is not None
     assert has_same_samples(dataset, load_dataset(images))
 
@@ -236,7 +236,7 @@ def test_images_that_do_not_fit_in_memory_are_read_from_their_files(
     images = find_labeled(str(tmp_path / "data"), with_classes=True)
     dataset = load_dataset(images, cache_size=cache_size, max_bytes=1000)
     assert dataset.pixels is None
-    assert not dataset.ready
+    assert not dataset.faster_without_workers
     assert "2.png" in dataset.labeled_images.notes[0]
     assert has_same_samples(dataset, load_dataset(images, cache_size=0))
 

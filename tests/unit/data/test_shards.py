@@ -76,7 +76,7 @@ def test_two_images_of_a_sample_are_a_pair_and_one_is_a_joined_pair(tmp_path: Pa
         ["x/1.input.png", "x/1.target.png"]
     ]
     (note,) = pairs.notes
-    assert "no partner" in note
+    assert note.startswith("1 image without a partner")
     assert f"{tmp_path}/pairs.tar/x/2.input.jpg" in note
     joined = find_paired(str(write_tar(tmp_path / "joined.tar", {"1.jpg": b"", "2.jpg": b""})), None, None)
     assert all(pair.b is None for pair in joined.train + joined.validation)
@@ -91,9 +91,9 @@ def test_the_images_of_two_sets_of_tar_files_are_paired_by_name(tmp_path: Path) 
     pairs = find_paired(None, str(a), str(b))
     assert {pair.a.name[0] for pair in pairs.train + pairs.validation} == {"2", "3"}
     without_b, without_a = pairs.notes
-    assert f"no partner in {b}" in without_b
+    assert f"1 image without a partner in {b} is left out" in without_b
     assert f"{a}/1.png" in without_b
-    assert f"no partner in {a}" in without_a
+    assert f"1 image without a partner in {a} is left out" in without_a
     assert f"{b}/4.jpg" in without_a
     with pytest.raises(UsageError, match="the same folder"):
         find_unpaired(None, str(a), str(a))

@@ -113,7 +113,7 @@ def test_each_photo_gets_a_mask_of_each_size_and_unusable_masks_are_noted(tmp_pa
     ]
     full, empty, broken = result.notes
     assert f"{masks / '1.png'}: the hole covers the whole mask" in full
-    assert f"{masks / '3.png'}: the mask has no hole" in empty
+    assert f"{masks / '3.png'}: the mask marks no pixel" in empty
     assert f"{masks / '6.png'}: not an image" in broken
     assert str(masks) in result.protocol["holes"]
 

@@ -112,7 +112,7 @@ def test_a_truncated_16bit_png_is_refused(end: float, tmp_path: Path) -> None:
 def test_a_16bit_animation_is_refused(tmp_path: Path) -> None:
     frames = [Image.fromarray(ramps_16bit(1)[..., 0]), Image.fromarray(ramps_16bit(1)[::-1, :, 0].copy())]
     path = save_image(frames[0], tmp_path / "a.png", save_all=True, append_images=frames[1:], duration=50)
-    with pytest.raises(DataError, match=r"an animation of 16 bits a channel: convert it to 8 bits$"):
+    with pytest.raises(DataError, match=r"an animation of 16 bits per channel.*: convert it to 8 bits$"):
         read(path)
 
 
@@ -227,10 +227,10 @@ def test_compressed_floats_are_read(compression: str, predictor: int, tmp_path: 
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ([0, np.nan], r"float pixels from nan to nan: scale them to 0\.\.1"),
-        ([-0.1, 1], r"float pixels from -0\.1 to 1: scale them to 0\.\.1"),
-        ([0, np.inf], r"float pixels from 0 to inf: scale them to 0\.\.1"),
-        ([0, 70000], r"float pixels from 0 to 70000: scale them to 0\.\.1"),
+        ([0, np.nan], r"float pixels .*nan to nan.*: scale them to 0\.\.1"),
+        ([-0.1, 1], r"float pixels .*-0\.1 to 1,.*: scale them to 0\.\.1"),
+        ([0, np.inf], r"float pixels .*0 to inf,.*: scale them to 0\.\.1"),
+        ([0, 70000], r"float pixels .*0 to 70000,.*: scale them to 0\.\.1"),
     ],
 )
 def test_floats_outside_a_known_range_are_refused(values: list[float], reason: str, tmp_path: Path) -> None:

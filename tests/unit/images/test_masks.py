@@ -191,7 +191,7 @@ def test_another_aspect_is_refused_naming_the_file_and_both_sizes(
         read_back(Image.new("L", size), tmp_path)
     width, height = size
     assert str(excinfo.value).startswith(
-        f"{tmp_path / 'm.png'}: a mask of {width}x{height} for an image of 60x40: "
+        f"{tmp_path / 'm.png'}: the mask is {width}x{height} and the image 60x40, "
     )
 
 

@@ -166,8 +166,8 @@ def test_a_truncated_file_raises_an_error_of_one_line(size: int, name: str, tmp_
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image of a known format"),
         (b"\x89PNG\r\n\x1a\n" + b"\xff" * 40, ""),
         (b"GIF89a" + b"\xff" * 9, ""),
-        (b"P6 99999 99999 255\n", "99999x99999 are 9999.8 megapixels, over the limit of 250"),
-        (b"P6 9 9 65535\n", "the file is truncated"),
+        (b"P6 99999 99999 255\n", "99999x99999 has 9999.8 megapixels, more than the limit of 250"),
+        (b"P6 9 9 65535\n", "the file is damaged"),
         (b"II*\x00\xff\xff\xff\xff", ""),
         (b"II*\x00\x08\x00\x00\x00\x00\x00", ""),
         (b"RIFF\xff\xff\xff\xffWEBPVP8 ", ""),
@@ -189,7 +189,9 @@ def test_an_unsupported_format_is_refused_with_a_remedy(suffix: str, tmp_path: P
     assert suffix in UNREADABLE_SUFFIXES
     path = tmp_path / f"a{suffix.upper()}"
     path.write_bytes(b"whatever it holds")
-    with pytest.raises(DataError, match=rf"{suffix} files are not read: convert it to JPEG, PNG or TIFF$"):
+    with pytest.raises(
+        DataError, match=rf"{suffix} is not supported: convert the file to JPEG, PNG or TIFF$"
+    ):
         read(path)
 
 

@@ -74,7 +74,7 @@ def new_stepper(name: str, data: Path, **settings: Any) -> tuple[Stepper, Callab
 
 
 def prepare(stepper: Stepper, step: int) -> None:
-    stepper.prepare(step=step, fraction=step / STEPS, learning_rate_factor=1 - step / (STEPS + 5))
+    stepper.prepare(steps_done=step, fraction=step / STEPS, learning_rate_factor=1 - step / (STEPS + 5))
 
 
 @pytest.mark.parametrize("name", METHODS)

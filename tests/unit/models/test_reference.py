@@ -198,14 +198,14 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: unet().state_dict() | {"model.model.3.bias": torch.full((3,), float("nan"))},
         "key 'model.model.3.bias' contains NaN or Inf",
     ),
-    "shared values": (lambda: expand(resnet().state_dict()), "more values than the file"),
+    "shared values": (lambda: expand(resnet().state_dict()), "save it again with torch.save"),
     "another shape": (
         lambda: resnet().state_dict() | {"model.4.weight": torch.zeros(8, 4, 4, 4)},
         "key 'model.4.weight' has shape (8, 4, 4, 4), not (8, 4, 3, 3)",
     ),
     "one key less": (
         lambda: without(unet().state_dict(), "model.model.1.model.3.model.2.running_var"),
-        "key 'model.model.1.model.3.model.2.running_var' is missing; read as U-Net, 5 levels",
+        "key 'model.model.1.model.3.model.2.running_var' is missing, which belongs to a U-Net, 5 levels",
     ),
     "no last bias": (
         lambda: without(resnet("none").state_dict(), "model.19.bias"),
@@ -216,15 +216,15 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
             without(resnet().state_dict(), "model.7.weight", "model.7.bias")
             | {"model.7.filt": torch.zeros(1)}
         ),
-        "unexpected key 'model.7.filt', where 'model.7.weight' should be; read as ResNet, 2 blocks",
+        "key 'model.7.filt' does not belong to a ResNet, 2 blocks",
     ),
     "one key more": (
         lambda: unet().state_dict() | {"model.model.5.weight": torch.zeros(1)},
-        "unexpected key 'model.model.5.weight'",
+        "key 'model.model.5.weight' does not belong",
     ),
     "statistics of a layer without a norm": (
         lambda: resnet().state_dict() | {"model.1.running_mean": torch.zeros(4)},
-        "unexpected key 'model.1.running_mean'",
+        "key 'model.1.running_mean' does not belong",
     ),
     "too wide": (lambda: {"model.1.weight": torch.zeros(1025, 1, 1, 1)}, "is 1025, but must be from 1"),
     "too deep": (
@@ -232,7 +232,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
             "model.model.0.weight": torch.zeros(1, 1, 4, 4),
             "model.model.1" + 60 * ".model.3": torch.zeros(1),
         },
-        "unexpected key",
+        "does not belong to a U-Net, 61 levels",
     ),
 }
 

@@ -59,7 +59,7 @@ def train(name: str, steps: int = 3, **settings: Any) -> tuple[dict[str, Tensor]
     torch.manual_seed(1)
     for step in range(steps):
         images = torch.randint(256, (4 * c.batches_per_step, 3, 16, 16), dtype=torch.uint8)
-        stepper.step({"image": images}, step=step)
+        stepper.step({"image": images}, steps_done=step)
     return stepper.trainer.state_dict() | stepper.ema.state_dict(), lines
 
 

@@ -51,7 +51,7 @@ def fit(optimizer: str, flags: list[bool], **settings: Any) -> dict[str, Tensor]
     torch.manual_seed(0)
     stepper = Stepper(LinearRegression(optimizer, flags), config(**settings))
     for step in range(len(flags)):
-        stepper.step(fixed_batch(), step=step)
+        stepper.step(fixed_batch(), steps_done=step)
     state = stepper.trainer.optimizers["w"].state_dict()["state"]
     moments = {f"{n}.{k}": v for n, values in state.items() for k, v in values.items() if v is not None}
     return stepper.trainer.state_dict() | moments
@@ -176,6 +176,51 @@ def test_a_loss_updates_only_the_weights_of_its_optimizer(settings: dict[str, An
         states.append(stepper.trainer.state_dict())
     for name, value in states[0].items():
         torch.testing.assert_close(states[1][name], value, rtol=0, atol=0)
+
+
+class SeveralDiscriminatorSteps(TwoNetworks):
+    """A trainer that adds to g's gradient, updates d twice, and then updates g."""
+
+    def step(self, batch: dict[str, Tensor], update: Update, progress: StepProgress) -> dict[str, Tensor]:
+        for _ in range(2):
+            update("d", (self.d(self.g(batch["x"]).detach()) - 1).square().mean())
+        update.accumulate("g", self.g(batch["x"]).square().mean())
+        loss = self.d(self.g(batch["x"])).mean()
+        update("g", loss)
+        return {"loss": loss}
+
+
+@pytest.mark.parametrize(
+    ("trainer_class", "settings"),
+    [
+        (TwoNetworks, {"accumulate": 2}),
+        (TwoNetworks, {"accumulate": 2, "clip_grad": 0.1}),
+        (TwoNetworks, {"clip_grad": 0.1}),
+        (SeveralDiscriminatorSteps, {}),
+        (SeveralDiscriminatorSteps, {"accumulate": 2}),
+    ],
+)
+def test_loss_scaling_does_not_change_the_weights(
+    trainer_class: type[TwoNetworks], settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(scaler: torch.amp.GradScaler) -> dict[str, Tensor]:
+        monkeypatch.setattr(torch.amp, "GradScaler", lambda device, enabled: scaler)
+        torch.manual_seed(0)
+        stepper = Stepper(trainer_class(freeze=True), config(**settings))
+        for _ in range(3):
+            stepper.step({"x": fixed_batch()["x"]})
+        return stepper.trainer.state_dict()
+
+    # The scale doubles at each `scaler.update()`, so an optimizer that steps after it is unscaled wrongly.
+    scaler = torch.amp.GradScaler("cpu", growth_interval=1)
+    start = 2.0**16
+    scaled = train(scaler)
+    assert scaler.get_scale() >= 2**3 * start
+    if trainer_class is TwoNetworks:
+        assert scaler.get_scale() == 2**3 * start
+    plain = train(torch.amp.GradScaler("cpu", enabled=False))
+    for name, value in plain.items():
+        torch.testing.assert_close(scaled[name], value, rtol=1e-6, atol=1e-7)
 
 
 def test_freezing_restores_the_flags_of_the_weights() -> None:

@@ -33,7 +33,7 @@ def state_after_steps(c: ImageTrainConfig, method: str) -> dict[str, Tensor]:
     stepper = Stepper(find_method(method).load_task().trainer(c).double(), c)
     for step in range(3):
         a, b = torch.rand(2, c.batch_size, 3, 32, 32, dtype=torch.float64)
-        losses = stepper.step({"a": a, "b": b}, step=step)
+        losses = stepper.step({"a": a, "b": b}, steps_done=step)
         assert all(loss.isfinite() for loss in losses.values())
     state = {**dict(stepper.trainer.named_parameters()), **dict(stepper.trainer.named_buffers())}
     return {
@@ -79,7 +79,7 @@ def step_with_large_networks(**settings: Any) -> tuple[dict[str, Tensor], float]
     stepper = Stepper(trainer, c)
     for step in range(2):
         a, b = torch.randint(256, (2, 2, 3, 32, 32), dtype=torch.uint8)
-        stepper.step({"a": a, "b": b}, step=step)
+        stepper.step({"a": a, "b": b}, steps_done=step)
     return trainer.state_dict(), peak
 
 

@@ -24,20 +24,19 @@ from typing import IO, Any, Generic, NamedTuple, TypeVar
 import numpy as np
 
 from translate.errors import DataError
-from translate.images import EmbeddedFile, Pixels
+from translate.images import Pixels, ReadableFile
 from translate.progress import message, track
 from translate.storage import LRUFolder, atomic_path, atomic_write, file_lock
 
-FORMAT = 4  # Increment it when the content of a cache file changes, so that old files are not used.
+FORMAT = 4  # Increment it when the layout of a cache file changes, so that old files are not used.
 THREADS = min(8, os.cpu_count() or 1)
-CHUNK = 16 * THREADS  # the number of images in memory that are decoded, but not written yet
+CHUNK = 16 * THREADS  # The number of images in memory that are decoded, but not written yet.
 GIGABYTE = 10**9
-PIXELS, INDEX = ".u8", ".json"  # the suffixes of the two files of a cache
+PIXELS, INDEX = ".u8", ".json"  # The suffixes of the two files of a cache.
 
-Item = TypeVar("Item")  # what is cached as one array: an image or a pair
-Entry = (
-    list[Any] | str | None
-)  # [offset, shape] in the file; or an error message; or None if there was no space
+Item = TypeVar("Item")  # What is cached as one array: an image or a pair.
+# [offset, shape] of an item in the file; or why it cannot be read; or None if there was no space.
+Entry = list[Any] | str | None
 
 
 class Index(NamedTuple):
@@ -46,8 +45,7 @@ class Index(NamedTuple):
     entries: list[Entry]
     total_bytes: int
 
-    @property
-    def missing(self) -> int:
+    def count_missing(self) -> int:
         """Return the number of items for which there was no space."""
         return sum(entry is None for entry in self.entries)
 
@@ -64,7 +62,7 @@ class DecodedCache(Generic[Item]):
         self.file, self.entries = file, entries
 
     @property
-    def complete(self) -> bool:
+    def is_complete(self) -> bool:
         """Return whether all items that can be read are in the cache."""
         return None not in self.entries.values()
 
@@ -97,7 +95,7 @@ class DecodedCache(Generic[Item]):
 
 def open_cache(
     items: Sequence[Item],
-    files: Callable[[Item], Iterable[EmbeddedFile]],
+    files: Callable[[Item], Iterable[ReadableFile]],
     decode: Callable[[Item], Pixels],
     settings: Mapping[str, Any],
     max_gigabytes: float,
@@ -114,32 +112,33 @@ def open_cache(
     folder = LRUFolder("pictures", (PIXELS, INDEX))
     key = _cache_key(items, files, settings)
     file, limit = folder.file(key, PIXELS), max_gigabytes * GIGABYTE
-    max_bytes = min(limit, _free_space(folder.path) / 2)
+    max_bytes = min(limit, _free_space(folder.path) / 2)  # Leave half of the free space to others.
     index = _read_index(file, max_bytes)
     if index is None:
         with file_lock(file.with_suffix(".lock")):
+            # Another process may have written it while this one waited.
             index = _read_index(file, max_bytes) or _write(file, items, decode, max_bytes)
     if file.exists():
         folder.mark_used(key)
-        if index.missing:  # If no file could be written at all, that was logged already.
-            enough = f"--cache-size {_round_up(index.total_bytes)}"
-            _log_missing(index, enough if max_bytes == limit else "more free disk space")
+        if index.count_missing():  # If no file could be written at all, that was logged already.
+            size = f"give --cache-size {_to_gigabytes(index.total_bytes)}"
+            _log_missing(index, size if max_bytes == limit else "free some disk space")
     folder.evict(limit, keep=key)
     return DecodedCache(file, dict(zip(items, index.entries, strict=True)))
 
 
 def _log_missing(index: Index, remedy: str) -> None:
-    share = f"{index.missing} of {len(index.entries)} samples"
-    message(f"{share} do not fit in the cache of decoded images: {remedy} would hold all of them")
+    count = f"{index.count_missing()} of {len(index.entries)} images"
+    message(f"{count} do not fit into the cache and are decoded each time: {remedy}")
 
 
-def _round_up(size: int) -> float:
+def _to_gigabytes(size: int) -> float:
     """Return bytes as gigabytes, rounded up to a tenth."""
     return math.ceil(10 * size / GIGABYTE) / 10
 
 
 def _cache_key(
-    items: Sequence[Item], files: Callable[[Item], Iterable[EmbeddedFile]], settings: Mapping[str, Any]
+    items: Sequence[Item], files: Callable[[Item], Iterable[ReadableFile]], settings: Mapping[str, Any]
 ) -> str:
     """Return a digest of everything that determines the content of a cache."""
     digest = hashlib.blake2b(json.dumps([FORMAT, dict(settings)], sort_keys=True).encode(), digest_size=16)
@@ -149,7 +148,7 @@ def _cache_key(
     return digest.hexdigest()
 
 
-def _digest(files: list[EmbeddedFile]) -> bytes:
+def _digest(files: list[ReadableFile]) -> bytes:
     digest = hashlib.blake2b(digest_size=16)
     for path in files:
         with suppress(OSError):  # Decoding will fail for the same reason, and report it.
@@ -171,7 +170,7 @@ def _read_index(file: Path, max_bytes: float) -> Index | None:
     except (OSError, ValueError, TypeError, KeyError):
         return None
     ends = [entry[0] + math.prod(entry[1]) for entry in index.entries if isinstance(entry, list)]
-    if size < max(ends, default=0) or (index.missing and index.total_bytes <= max_bytes):
+    if size < max(ends, default=0) or (index.count_missing() and index.total_bytes <= max_bytes):
         return None
     return index
 
@@ -219,13 +218,15 @@ def _open_to_write(file: Path) -> Iterator[IO[bytes] | None]:
         try:
             out = stack.enter_context(stack.enter_context(atomic_path(file)).open("wb"))
         except OSError as error:
-            message(f"cannot cache decoded images in {file.parent}: {error.strerror}")
+            message(
+                f"cannot cache decoded images in {file.parent}: {error.strerror}:"
+                " every run decodes them again; set TRANSLATE_CACHE to a folder that can be written"
+            )
             yield None
             return
         yield out
-        with suppress(
-            OSError
-        ):  # If the disk is full now, there is no cache, and each run decodes the images.
+        # If the disk is full now, there is no cache, and each run decodes the images.
+        with suppress(OSError):
             stack.close()
 
 

@@ -21,8 +21,8 @@ from translate.errors import DataError
 from translate.images import Pixels, read_rgb, resize_and_center_crop
 from translate.progress import track
 
-MAX_BYTES = 2**31  # the maximum size of images held in memory
-GRAY_CHECKS = 256  # the number of images that decide whether a dataset is gray, if not all are decoded
+MAX_BYTES = 2**31  # The maximum size of images held in memory.
+GRAY_CHECKS = 256  # The number of images that decide whether a dataset is gray, if not all are decoded.
 THREADS = 4
 
 
@@ -61,7 +61,7 @@ class InMemoryDataset(SampleDataset):
     ) -> None:
         self.labeled_images, self.image_size, self.flip, self.seed = labeled_images, image_size, flip, seed
         self.cache = _open_cache(labeled_images, image_size, cache_size)
-        in_cache = self.cache is not None and self.cache.complete
+        in_cache = self.cache is not None and self.cache.is_complete
         in_memory = not in_cache and 3 * image_size**2 * len(labeled_images.images) <= max_bytes
         images, errors = self._read(in_cache=in_cache, in_memory=in_memory)
         if not images:
@@ -71,7 +71,7 @@ class InMemoryDataset(SampleDataset):
         self.channels = channels or (1 if all(_is_gray(image) for image in images) else 3)
         self.shard_sizes = [] if in_memory else shard_sizes(self.labeled_images.files())
         self.pixels = np.stack([self._convert_channels(image) for image in images]) if in_memory else None
-        self.ready = in_cache or in_memory
+        self.faster_without_workers = in_cache or in_memory
 
     def _read(self, *, in_cache: bool, in_memory: bool) -> tuple[list[Pixels], dict[ImageSource, str]]:
         """Read all images if they are cached or will be held in memory, otherwise only the first few.

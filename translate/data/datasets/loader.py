@@ -19,9 +19,9 @@ from translate import distributed
 from translate.data.datasets.samples import Sample, SampleDataset, SampleKey
 from translate.errors import DataError, UsageError
 
-SHARDS_PER_SHUFFLE = 8  # the number of tar files whose images are shuffled at a time
-THREAD_PREFETCH = 3  # the number of batches that a loading thread prepares ahead
-WORKER_PREFETCH = 2  # the number of batches that each worker process prepares ahead
+SHARDS_PER_SHUFFLE = 8  # The number of tar files whose images are shuffled at a time.
+THREAD_PREFETCH = 3  # The number of batches that a loading thread prepares ahead.
+WORKER_PREFETCH = 2  # The number of batches that each worker process prepares ahead.
 
 
 class InfiniteBatchSampler(Sampler[list[SampleKey]]):
@@ -115,14 +115,14 @@ def iterate_batches(
     Use a batch before requesting the next one, because its memory is reused.
 
     Args:
-        workers: the number of worker processes. If it is 0, or if the dataset is ready in memory, a thread of
-            this process prepares the batches.
+        workers: the number of worker processes. If it is 0, or if the dataset is `faster_without_workers`, a
+            thread of this process prepares the batches.
         pin_memory: whether to put batches into page-locked memory, for faster transfer to a GPU.
 
     Raises:
         DataError: an image cannot be read, or the images of a batch differ in size.
     """
-    if workers == 0 or dataset.ready:
+    if workers == 0 or dataset.faster_without_workers:
         yield from _iterate_in_thread(dataset, batches, pin_memory)
     else:
         yield from _iterate_in_workers(dataset, batches, workers, pin_memory)

@@ -17,8 +17,8 @@ Mask = NDArray[np.uint8]
 HOLE_SIZES = tuple(
     (low / 100, high / 100) for low, high in ((1, 10), (10, 20), (20, 30), (30, 40), (40, 50), (50, 60))
 )
-LARGEST_SIZE = (0.6, 0.9)  # a class that the paper does not have
-MAX_SHAPES = 60  # the number of shapes after which a mask is used even if its hole is still too small
+LARGEST_SIZE = (0.6, 0.9)  # A class that the paper does not have.
+MAX_SHAPES = 60  # The number of shapes after which a mask is used even if its hole is still too small.
 
 
 def draw_mask(

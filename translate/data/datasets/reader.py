@@ -32,8 +32,8 @@ class ImageReader(Generic[Item]):
         cache: decoded images, for training only.
 
     Attributes:
-        ready: whether this process makes samples faster from the cache than it would get them from a worker
-            process.
+        faster_without_workers: whether all images are in the decoded cache and augmentation is cheap, so that
+            a sample takes less time than its transfer from a worker process.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class ImageReader(Generic[Item]):
         self.min_size: Size | None = (c.resize_to, c.resize_to) if resizes else None
         self.cache: DecodedCache[Item] | None = cache
         slow = c.affine or c.color_jitter or c.preprocess == "random_resized_crop"
-        self.ready = cache is not None and cache.complete and not slow
+        self.faster_without_workers = cache is not None and cache.is_complete and not slow
 
     def __call__(self, item: Item) -> Pixels:
         """Return an image as (H, W, 3) uint8, or a pair as (2, H, W, 3) uint8.

@@ -27,10 +27,8 @@ from translate.errors import DataError
 from translate.images import Pixels
 
 Sample = dict[str, Tensor]
-MAX_TRIES = 20  # the number of unreadable images in a row after which loading fails
-MASK_STREAM = (
-    1  # an extra seed of masks, so that they do not depend on the random numbers of the augmentation
-)
+MAX_TRIES = 20  # Loading fails after this number of unreadable images in a row.
+MASK_STREAM = 1  # Separates the random numbers of masks from those of augmentation.
 
 log = logging.getLogger("translate")
 
@@ -48,12 +46,13 @@ class SampleDataset(Dataset[Sample]):
 
     Attributes:
         shard_sizes: the number of images in each tar file, in order; empty if the images are plain files.
-        ready: whether this process makes samples from memory faster than it would get them from a worker
-            process.
+        faster_without_workers: whether this process should make the samples itself: if the images are in
+            memory or in the decoded cache and augmentation is cheap, a sample takes less time than its
+            transfer from a worker process.
     """
 
     shard_sizes: Sequence[int] = ()
-    ready: bool = False
+    faster_without_workers: bool = False
 
     def __len__(self) -> int:
         raise NotImplementedError
@@ -64,7 +63,7 @@ class SampleDataset(Dataset[Sample]):
         The images in tar files are not checked before training, so an unreadable one is replaced by the next.
 
         Raises:
-            DataError: the image cannot be read; or in tar files, neither can the images after it.
+            DataError: the image cannot be read; in tar files, only if MAX_TRIES images in a row cannot be.
         """
         if not self.shard_sizes:
             return self.sample(key)
@@ -76,8 +75,8 @@ class SampleDataset(Dataset[Sample]):
                 last_error = error
                 _log_once(f"left out: {error}")
         raise DataError(
-            f"{tries} images in a row cannot be read, the last error: {last_error}:"
-            " run translate data check to list all of them"
+            f"{tries} images in a row cannot be read (the last: {last_error}):"
+            " run translate data check DATA to list all of them"
         )
 
     def sample(self, key: SampleKey) -> Sample:
@@ -94,7 +93,7 @@ class PairedDataset(SampleDataset):
 
     Args:
         training: whether to apply random data augmentation; if not, a sample is the same in every epoch.
-        swap: whether to exchange A and B, for the direction BtoA.
+        swap: exchange `a` and `b`, so that B is the input (the direction BtoA).
         cache: the decoded images of the pairs, for training.
     """
 
@@ -110,7 +109,7 @@ class PairedDataset(SampleDataset):
         self.pairs, self.seed, self.swap = pairs, c.seed, swap
         self.shard_sizes = shard_sizes([pair.a for pair in pairs])
         self.reader: ImageReader[Pair] = ImageReader(c, training=training, cache=cache)
-        self.ready = self.reader.ready
+        self.faster_without_workers = self.reader.faster_without_workers
         self.transform = training_transform(c) if training else evaluation_transform(c)
 
     def __len__(self) -> int:
@@ -118,16 +117,16 @@ class PairedDataset(SampleDataset):
 
     def sample(self, key: SampleKey) -> Sample:
         pair = self.reader(self.pairs[key.index])
-        a, b = _apply(self.transform, pair, sample_rng(self.seed, key))
+        a, b = _transform(self.transform, pair, sample_rng(self.seed, key))
         if self.swap:
             a, b = b, a
         return {"a": _to_tensor(a), "b": _to_tensor(b)}
 
 
 class UnpairedDataset(SampleDataset):
-    """A dataset of two domains, `a` and `b`, (3, H, W) uint8 each; as long as the larger domain.
+    """A dataset of two domains, `a` and `b`, (3, H, W) uint8 each; its length is that of the larger domain.
 
-    The index selects A. The image of B is random in training, and selected by the index otherwise.
+    The index selects the image of A. The image of B is random in training, else selected by the index.
 
     Args:
         files: the images of A and of B.
@@ -150,7 +149,7 @@ class UnpairedDataset(SampleDataset):
         self.shard_ends = list(accumulate(self.shard_sizes))
         self.shard_ends_b = list(accumulate(shard_sizes(self.b)))
         self.reader = ImageReader(c, training=training, cache=cache)
-        self.ready = self.reader.ready
+        self.faster_without_workers = self.reader.faster_without_workers
         self.transform = training_transform(c) if training else evaluation_transform(c)
 
     def __len__(self) -> int:
@@ -160,7 +159,7 @@ class UnpairedDataset(SampleDataset):
         rng = sample_rng(self.seed, key)
         index_b = self._draw_index_b(key, rng) if self.training else key.index % len(self.b)
         a, b = (
-            _to_tensor(_apply(self.transform, self.reader(source), rng))
+            _to_tensor(_transform(self.transform, self.reader(source), rng))
             for source in (self.a[key.index % len(self.a)], self.b[index_b])
         )
         return {"a": a, "b": b}
@@ -168,8 +167,8 @@ class UnpairedDataset(SampleDataset):
     def _draw_index_b(self, key: SampleKey, rng: np.random.Generator) -> int:
         """Draw the index of an image of B.
 
-        In tar files, all images of one shard of A get images of one shard of B, which differs from epoch to
-        epoch, so that few shards are read at the same time.
+        In tar files, all images of one shard of A are matched with one shard of B, so that few shards are
+        read at a time; which one changes with the epoch.
         """
         if not (self.shard_ends and self.shard_ends_b):
             return int(rng.integers(len(self.b)))
@@ -197,7 +196,7 @@ class PhotoDataset(SampleDataset):
         self.files, self.seed = files, c.seed
         self.shard_sizes = shard_sizes(files)
         self.reader = ImageReader(c, training=training, cache=cache)
-        self.ready = self.reader.ready
+        self.faster_without_workers = self.reader.faster_without_workers
         self.transform = training_transform(c) if training else evaluation_transform(c)
 
     def __len__(self) -> int:
@@ -205,14 +204,14 @@ class PhotoDataset(SampleDataset):
 
     def sample(self, key: SampleKey) -> Sample:
         photo = self.reader(self.files[key.index])
-        return {"photo": _to_tensor(_apply(self.transform, photo, sample_rng(self.seed, key)))}
+        return {"photo": _to_tensor(_transform(self.transform, photo, sample_rng(self.seed, key)))}
 
 
 class InpaintingDataset(PhotoDataset):
     """A dataset of photos, `photo`, (3, H, W) uint8, and masks, `mask`, (1, H, W) uint8, 255 in the hole.
 
     Args:
-        holes: the kind of holes: `strokes`, `boxes`, `blobs`, `outlines`, or `all` for a mixture.
+        holes: the shape of the holes: `strokes`, `boxes`, `blobs`, `outlines`, or `all` for a mixture.
     """
 
     def __init__(
@@ -226,7 +225,7 @@ class InpaintingDataset(PhotoDataset):
     ) -> None:
         super().__init__(files, c, training=training, cache=cache)
         self.training = training
-        self.ready = False  # Drawing a mask takes 2 ms, so worker processes are faster.
+        self.faster_without_workers = False  # Drawing a mask takes 2 ms.
         self.kinds = () if holes == "all" else (holes,)
 
     def sample(self, key: SampleKey) -> Sample:
@@ -242,7 +241,7 @@ def sample_rng(seed: int, key: SampleKey) -> np.random.Generator:
     return np.random.default_rng([seed, key.epoch, key.index])
 
 
-def _apply(transform: A.Compose, pixels: Pixels, rng: np.random.Generator) -> Pixels:
+def _transform(transform: A.Compose, pixels: Pixels, rng: np.random.Generator) -> Pixels:
     """Augment an image, (H, W, 3), or both images of a pair alike, (2, H, W, 3)."""
     transform.set_random_seed(int(rng.integers(2**31)))
     if pixels.ndim == 3:
@@ -257,7 +256,10 @@ def _to_tensor(pixels: Pixels) -> Tensor:
 
 
 def _repeat_sizes(sizes: Sequence[int], length: int) -> list[int]:
-    """Repeat the sizes of shards until their sum is `length`; the last one is reduced to fit."""
+    """Repeat the sizes of shards until their sum is `length`; the last one is reduced to fit.
+
+    For example, sizes of 3 and 2 become 3, 2, 3, 1 for a length of 9.
+    """
     ends = (min(end, length) for end in accumulate(cycle(sizes)))
     bounds = [0, *takewhile(lambda end: end < length, ends), length] if sizes else []
     return [end - start for start, end in pairwise(bounds)]

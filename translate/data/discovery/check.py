@@ -69,8 +69,13 @@ def exclude_unreadable(images: CollectionT, checked: Mapping[ImageSource, str] |
 
 def no_images_error(errors: Iterable[str]) -> DataError:
     """Return the error for a dataset without readable training images, with the first of some errors."""
-    reason = next((f"; the first error: {error}" for error in errors), "")
-    return DataError(f"there are no readable training images{reason}")
+    first = next(iter(errors), None)
+    if first is None:
+        return DataError("the dataset has no training images: add some, for example in train/")
+    return DataError(
+        f"no training image can be read (the first error: {first}):"
+        " run translate data check DATA to list all errors"
+    )
 
 
 @dataclass

@@ -19,7 +19,7 @@ from translate.data.discovery.shards import CACHE_SIZE, Shards
 from translate.data.discovery.split import VALIDATION_MAX, VALIDATION_NAMES, split_images, split_validation
 from translate.errors import UsageError
 
-DATA_FLAGS = "--data DIR, or --domainA DIR and --domainB DIR"  # the flags that give two domains
+DATA_FLAGS = "--data DIR, or --domainA DIR and --domainB DIR"  # The flags that give two domains.
 
 
 @dataclass
@@ -212,9 +212,9 @@ def _locate_domains(
         return None
     if a is None or b is None:
         present, missing = ("--domainB", "--domainA") if a is None else ("--domainA", "--domainB")
-        raise UsageError(f"only {present} is given: give {missing}, too")
+        raise UsageError(f"{present} is given without {missing}: give {missing}, too")
     if data is not None:
-        raise UsageError("--data and --domainA/--domainB both say where the images are: give one of them")
+        raise UsageError("--data and --domainA/--domainB exclude each other: give --data, or both domains")
     locations = (locate_data(a, cache_size=cache_size), locate_data(b, cache_size=cache_size))
     resolved = [location.resolve() if isinstance(location, Path) else location.name for location in locations]
     if resolved[0] == resolved[1]:

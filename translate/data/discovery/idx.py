@@ -13,8 +13,9 @@ import numpy.typing as npt
 from translate.errors import DataError
 from translate.images import printable_path
 
-UINT8_TYPE = 8  # the type code of unsigned bytes, the only type that image and label files use
-MAX_BYTES = 2**31  # the maximum decompressed size of a file
+UINT8_TYPE = 8  # The type code of unsigned bytes, the only type that image and label files use.
+MAX_BYTES = 2**31  # The maximum decompressed size of a file.
+EXAMPLES = {3: "train-images-idx3-ubyte.gz", 1: "train-labels-idx1-ubyte.gz"}  # By number of dimensions.
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -47,14 +48,17 @@ def read_idx(path: Path, dimensions: int) -> Bytes:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{name} cannot be read: {error}") from None
+        raise DataError(f"{name} cannot be read ({error}): download it again") from None
     header_size = 4 + 4 * dimensions
     if len(content) < header_size or content[:4] != bytes([0, 0, UINT8_TYPE, dimensions]):
-        raise DataError(f"{name} is not an IDX file of bytes with {dimensions} dimensions")
+        raise DataError(
+            f"{name} is not an IDX file of bytes with {dimensions} dimensions:"
+            f" give a file such as {EXAMPLES[dimensions]}"
+        )
     shape = struct.unpack(f">{dimensions}I", content[4:header_size])
     size = int(np.prod(shape, dtype=object))  # Python integers, because a product of int64 may overflow.
     if len(content) > MAX_BYTES:
-        raise DataError(f"{name} is larger than {MAX_BYTES} bytes, the limit for IDX files")
+        raise DataError(f"{name} has more than {MAX_BYTES} bytes, the limit: split it, or give image files")
     if len(content) - header_size < size:
-        raise DataError(f"{name} is truncated: its header announces {size} bytes of data")
+        raise DataError(f"{name} is truncated (its header announces {size} bytes of data): download it again")
     return np.frombuffer(content, np.uint8, size, header_size).reshape(shape)

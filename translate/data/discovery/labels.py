@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from translate.data.discovery.idx import Bytes, find_idx, read_idx
-from translate.data.discovery.location import ImageSource, describe_files, locate_data
+from translate.data.discovery.location import ImageSource, describe_left_out, list_names, locate_data
 from translate.data.discovery.shards import CACHE_SIZE, Shards
 from translate.data.discovery.split import VALIDATION_NAMES
 from translate.errors import DataError, UsageError
@@ -113,7 +113,7 @@ def _from_folders(root: Path, files: list[Path], *, with_classes: bool) -> Label
             " or give a CSV file with --labels"
         )
     unlabeled = [path for path in files if not folders[path]]
-    notes = [describe_files("not in the sub-folder of a class, left out", unlabeled)] if unlabeled else []
+    notes = [describe_left_out("outside the sub-folders of the classes", unlabeled)] if unlabeled else []
     files = [path for path in files if folders[path]]
     return LabeledImages(files, [classes.index(folders[path][0]) for path in files], classes, notes)
 
@@ -129,7 +129,7 @@ def _from_shards(shards: Shards, labels: str | None, *, with_classes: bool) -> L
     if not classes:
         raise UsageError(f"no image in {shards} has a class: put 0001.cls with the class beside 0001.jpg")
     unlabeled = [member for member, text in texts if not text]
-    notes = [describe_files("without the .cls file of a class, left out", unlabeled)] if unlabeled else []
+    notes = [describe_left_out("without a .cls file", unlabeled)] if unlabeled else []
     members = [member for member, text in texts if text]
     class_indices = [classes.index(text) for _, text in texts if text]
     return LabeledImages(members, class_indices, classes, shards.notes + notes)
@@ -150,10 +150,10 @@ def _from_csv(root: Path, files: list[Path], table: Path) -> LabeledImages:
         )
     notes = []
     if unlabeled := [path for name, path in paths.items() if name not in class_by_name]:
-        notes.append(describe_files(f"not in {table.name}, left out", unlabeled))
+        notes.append(describe_left_out(f"not in {table.name}", unlabeled))
     # The first row may be a header, so it is no error if it does not name an image.
-    if missing := [Path(name) for name in class_by_name if name not in paths and name != rows[0][0]]:
-        notes.append(describe_files(f"in {table.name}, but not in {root}", missing))
+    if missing := [name for name in class_by_name if name not in paths and name != rows[0][0]]:
+        notes.append(f"names in {table.name} without an image in {root}: {list_names(missing)}")
     classes = sorted({class_by_name[name] for name in labeled})
     class_indices = [classes.index(class_by_name[name]) for name in labeled]
     return LabeledImages(list(labeled.values()), class_indices, classes, notes)
@@ -169,7 +169,7 @@ def _read_csv(table: Path) -> list[tuple[str, str]]:
     except UnicodeDecodeError:
         raise DataError(f"{table} is not encoded in UTF-8: save it as UTF-8") from None
     except csv.Error as error:
-        raise DataError(f"{table} is not a CSV file: {error}") from None
+        raise DataError(f"{table} is not a CSV file ({error}): write rows name,class") from None
     for number, row in enumerate(rows, 1):
         if len(row) < 2 or not row[1].strip():
             raise DataError(f"{table}, row {number}: {row[0]!r} has no class: write name,class")
@@ -182,8 +182,8 @@ def _from_idx(files: list[tuple[Path, Path | None]], *, with_classes: bool) -> L
     idx_files = [path for pair in files for path in pair if path is not None]
     arrays = [read_idx(images, 3) for images, _ in files]
     shapes = {array.shape[1:] for array in arrays}
-    if not all(array.size for array in arrays):
-        raise DataError(f"{first} or an IDX file beside it holds no images: remove it")
+    if empty := [path for (path, _), array in zip(files, arrays, strict=True) if not array.size]:
+        raise DataError(f"{printable_path(empty[0])} holds no images: remove it")
     if len(shapes) > 1:
         raise DataError(f"{first} and the IDX files beside it differ in image size: keep files of one size")
     if with_classes and any(labels is None for _, labels in files):

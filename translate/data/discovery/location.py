@@ -11,7 +11,7 @@ from translate.errors import UsageError, nearest
 from translate.images import find_images, printable_path
 
 DATASETS = Path("datasets")
-MAX_NAMES = 5  # the number of files that a note lists by name
+MAX_NAMES = 5  # The number of files that a note lists by name.
 
 ImageSource = Path | Member  # an image file, or an image in a tar file
 DataLocation = Path | Shards  # a folder of images, or tar files
@@ -40,9 +40,9 @@ def _find_folder(name: str) -> Path:
         if folder.is_dir():
             return folder
     if Path(name).exists():
-        raise UsageError(f"{printable_path(name)} is a file: give the folder that holds the images")
+        raise UsageError(f"{printable_path(name)} is a file: give the folder of the images")
     names = [folder.name for folder in DATASETS.iterdir() if folder.is_dir()] if DATASETS.is_dir() else []
-    hint = nearest(name, names) if names else "; check the path"
+    hint = nearest(name, names) if names else ": check the path"
     raise UsageError(f"no folder {name!r}, here or under {DATASETS}/{hint}")
 
 
@@ -72,8 +72,17 @@ def shard_notes(*locations: DataLocation) -> list[str]:
     return [note for location in locations if isinstance(location, Shards) for note in location.notes]
 
 
-def describe_files(description: str, files: Sequence[ImageSource]) -> str:
-    """Return a note on some files that names the first few and counts the others."""
-    names = ", ".join(printable_path(str(path)) for path in files[:MAX_NAMES])
-    more = f" and {len(files) - MAX_NAMES} more" if len(files) > MAX_NAMES else ""
-    return f"{description}: {names}{more}"
+def describe_left_out(description: str, files: Sequence[ImageSource]) -> str:
+    """Return a note on images that are left out: `1 image without a partner in B is left out: 3.png`.
+
+    Args:
+        description: which images these are: `without a partner in B`.
+    """
+    images, are = ("image", "is") if len(files) == 1 else ("images", "are")
+    return f"{len(files)} {images} {description} {are} left out: {list_names([str(file) for file in files])}"
+
+
+def list_names(names: Sequence[str]) -> str:
+    """Return the first few names, and the number of the others."""
+    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    return ", ".join(printable_path(name) for name in names[:MAX_NAMES]) + more

@@ -8,7 +8,7 @@ from pathlib import Path
 from translate.data.discovery.location import (
     DataLocation,
     ImageSource,
-    describe_files,
+    describe_left_out,
     list_images,
     relative_name,
     shard_notes,
@@ -33,7 +33,7 @@ class Pair:
         return (self.a,) if self.b is None else (self.a, self.b)
 
 
-Pairing = tuple[list[Pair], list[str]]  # pairs, and notes on files without a partner
+Pairing = tuple[list[Pair], list[str]]  # Pairs, and notes on files without a partner.
 
 
 def pair_joined(folder: Path) -> Pairing:
@@ -45,7 +45,7 @@ def pair_joined(folder: Path) -> Pairing:
     top_folders = [(path, relative_name(folder, path).partition("/")[0]) for path in list_images(folder)]
     pairs = [Pair(path) for path, top in top_folders if top not in VALIDATION_NAMES]
     if not pairs:
-        raise UsageError(f"{folder} has validation images but no training images: put those into train/")
+        raise UsageError(f"{folder} has validation images but no training images: add some in train/")
     return pairs, []
 
 
@@ -60,7 +60,7 @@ def pair_by_stem(location_a: DataLocation, location_b: DataLocation) -> Pairing:
     for sources, partners, partner_location in ((a, b, location_b), (b, a, location_a)):
         if stems := sorted(sources.keys() - partners.keys()):
             unpaired = [sources[stem] for stem in stems]
-            notes.append(describe_files(f"no partner in {partner_location}, left out", unpaired))
+            notes.append(describe_left_out(f"without a partner in {partner_location}", unpaired))
     # Images of a tar file stay next to each other, because they are read from it one after the other.
     common = (
         [stem for stem in a if stem in b] if isinstance(location_a, Shards) else sorted(a.keys() & b.keys())
@@ -103,10 +103,10 @@ def pair_by_key(shards: Shards) -> Pairing:
     if too_large := next((group for group in groups if len(group) > 2), None):
         names = ", ".join(printable_path(member.name) for member in too_large)
         raise UsageError(
-            f"{too_large[0].shard} has more than two images of one sample ({names}): leave one or two"
+            f"{too_large[0].shard} has more than two images of one sample ({names}): keep one or two of them"
         )
     if all(len(group) == 1 for group in groups):
         return [Pair(*group) for group in groups], shards.notes
     unpaired = [member for group in groups if len(group) == 1 for member in group]
-    notes = [describe_files("no partner of the same name, left out", unpaired)] if unpaired else []
+    notes = [describe_left_out("without a partner of the same name", unpaired)] if unpaired else []
     return [Pair(*group) for group in groups if len(group) == 2], shards.notes + notes

@@ -23,7 +23,7 @@ from translate.progress import track
 
 THREADS = 8
 GIGABYTE = 10**9
-CACHE_SIZE = TrainConfig.cache_size  # gigabytes
+CACHE_SIZE = TrainConfig.cache_size  # In gigabytes.
 
 
 @dataclass

@@ -9,9 +9,10 @@ from typing import Protocol, TypeVar
 
 from translate.data.discovery.location import DataLocation, ImageSource, list_images, relative_name
 
-VALIDATION_NAMES = ("val", "test")  # folders that hold a validation set; the first one that exists is used
-VALIDATION_ONE_IN = 20  # one image in 20 goes into the validation set ...
-VALIDATION_MAX = 50  # ... but at most 50 images do
+# Folders that contain a validation set; the first one that exists is used.
+VALIDATION_NAMES = ("val", "test")
+VALIDATION_ONE_IN = 20  # One image in 20 goes into the validation set,
+VALIDATION_MAX = 50  # but at most 50 images do.
 
 Item = TypeVar("Item")
 

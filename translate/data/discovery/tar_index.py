@@ -15,7 +15,7 @@ from translate.storage import atomic_write, cache_folder
 
 FORMAT = 2  # Increment it when the content of an index changes, so that cached files are not read.
 CLASS_SUFFIX = "cls"
-MAX_CLASS_BYTES = 1000  # the maximum number of bytes that are read of a class file
+MAX_CLASS_BYTES = 1000  # The maximum number of bytes that are read of a class file.
 
 
 def load_index(shard: Shard) -> dict[str, Any]:

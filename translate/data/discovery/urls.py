@@ -30,7 +30,7 @@ def expand_urls(data: str) -> list[str]:
         return [str(path) for path in tars] if tars and not find_images(folder) else []
     if data.endswith(COMPRESSED_SUFFIXES):
         raise UsageError(
-            f"{data} is compressed, which rules out reading single images: give an uncompressed .tar"
+            f"{data} is compressed, and single images cannot be read from it: give an uncompressed .tar"
         )
     if "://" not in data and not data.endswith(".tar"):
         return []

@@ -22,9 +22,11 @@ def explain_unreadable(path: Path, error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         suffix = path.suffix.lower()
         if path.exists() and path.stat().st_size == 0:
-            return "the file is empty"
+            return "the file is empty: copy it again"
         if suffix in UNREADABLE_SUFFIXES:
-            return f"{suffix} files are not read: convert it to JPEG, PNG or TIFF"
-        return f"not an image of a known format ({', '.join(READABLE_FORMATS)})"
-    from_system = isinstance(error, OSError) and error.strerror
-    return describe_error(error) if from_system else f"cannot be decoded: {describe_error(error)}"
+            return f"{suffix} is not supported: convert the file to JPEG, PNG or TIFF"
+        formats = ", ".join(READABLE_FORMATS)
+        return f"not an image of a known format ({formats}): convert it to JPEG, PNG or TIFF"
+    if isinstance(error, OSError) and error.strerror:  # The operating system cannot read the file.
+        return describe_error(error)
+    return f"the file is damaged ({describe_error(error)}): copy it again"

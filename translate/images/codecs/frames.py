@@ -6,7 +6,7 @@ from PIL import Image
 
 from translate.errors import TranslateError
 from translate.images.codecs.failures import describe_error
-from translate.images.codecs.limit import check_size
+from translate.images.codecs.limit import PixelLimit, check_size
 from translate.images.codecs.metadata import orientation, turn_upright
 from translate.images.color.profiles import to_srgb
 from translate.images.frame import Frame, from_pil
@@ -34,7 +34,7 @@ def frame_sizes(image: Image.Image, count: int) -> list[tuple[int, int]]:
 
 
 def decode_frames(
-    image: Image.Image, count: int, icc: bytes | None, max_pixels: int
+    image: Image.Image, count: int, icc: bytes | None, limit: PixelLimit
 ) -> tuple[list[Frame], list[float], str]:
     """Decode the first `count` frames.
 
@@ -42,7 +42,7 @@ def decode_frames(
         The frames; the duration of each in milliseconds; why later frames could not be read, or "".
 
     Raises:
-        DataError: the frames have more than `max_pixels` in total.
+        DataError: the frames have more pixels in total than the limit.
     """
     frames: list[Frame] = []
     durations: list[float] = []
@@ -50,11 +50,10 @@ def decode_frames(
         try:
             image.seek(number)
             if image.mode not in ("P", "PA"):
-                image.palette = (
-                    None  # Pillow 12 keeps the palette of an earlier page, which makes loading fail.
-                )
+                # Pillow 12 keeps the palette of an earlier page, which makes loading fail.
+                image.palette = None
             # A later frame of a GIF may be larger than the header says, so check the sizes again.
-            check_size([image.size, *(frame.size for frame in frames)], max_pixels)
+            check_size([image.size, *(frame.size for frame in frames)], limit)
             image.load()
             frames.append(decode_frame(image, icc))
         except TranslateError:

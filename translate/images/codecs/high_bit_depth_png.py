@@ -14,7 +14,7 @@ from PIL import Image
 
 from translate.errors import DataError
 from translate.images.codecs.metadata import orientation, turn_upright
-from translate.images.color.profiles import frame_to_srgb
+from translate.images.color.profiles import high_bit_depth_frame_to_srgb
 from translate.images.frame import Array, Frame, from_array
 from translate.images.image_file import ImageFile
 
@@ -57,7 +57,7 @@ def read_16bit_image(
     transparent = image.info.get("transparency")
     stored = _decode_png(path, head, transparent) if image_format == "PNG" else _decode_ppm(path, head)
     upright = turn_upright(stored, exif_orientation)
-    frame = frame_to_srgb(upright, None if keep_profile_colors else icc)
+    frame = high_bit_depth_frame_to_srgb(upright, None if keep_profile_colors else icc)
     return ImageFile(
         format=image_format,
         frames=[frame],
@@ -79,7 +79,7 @@ def _decode_png(path: Path, head: bytes, transparent: int | tuple[int, ...] | No
 
     array = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
     if array is None or array.dtype != np.uint16:
-        raise DataError("the file is damaged: its pixels cannot be decoded")
+        raise DataError("the file is damaged (its pixels cannot be decoded): copy it again")
     frame = from_array(swap_bgr_rgb(array.reshape(*array.shape[:2], -1)))
     if head[25] == GRAY_ALPHA:
         return Frame(pixels=np.ascontiguousarray(frame.pixels[..., :1]), alpha=frame.alpha)
@@ -97,7 +97,7 @@ def _decode_ppm(path: Path, head: bytes) -> Frame:
     channels = 1 if header[1] == b"5" else 3
     values = np.fromfile(path, ">u2", width * height * channels, offset=header.end())
     if values.size < width * height * channels:
-        raise DataError("the file is truncated")
+        raise DataError("the file is damaged (it is truncated): copy it again")
     if white != 65535:
         values = np.rint(values.clip(0, white) * (65535 / white))
     return Frame(pixels=values.astype(np.uint16).reshape(height, width, channels))

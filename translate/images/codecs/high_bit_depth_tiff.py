@@ -13,7 +13,7 @@ from PIL import Image
 
 from translate.errors import DataError
 from translate.images.codecs.high_bit_depth_png import swap_bgr_rgb
-from translate.images.codecs.limit import check_size
+from translate.images.codecs.limit import PixelLimit, check_size
 from translate.images.codecs.metadata import (
     ORIENTATION,
     XMP,
@@ -22,14 +22,14 @@ from translate.images.codecs.metadata import (
     parse_exif,
     turn_upright,
 )
-from translate.images.color.profiles import frame_to_srgb
+from translate.images.color.profiles import high_bit_depth_frame_to_srgb
 from translate.images.frame import Array, Frame, from_array
 from translate.images.image_file import ImageFile
 
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # Little and big endian; TIFF and BigTIFF.
 FLOAT_WHITES = (1.0, 255.0, 65535.0)  # Values of white that are recognized in floats.
 ICC_TAG = 34675
-ASSOCIATED_ALPHA = 1  # The kind of extra sample that is premultiplied alpha.
+ASSOCIATED_ALPHA = 1  # The type of extra sample that is premultiplied alpha.
 
 
 @contextlib.contextmanager
@@ -53,24 +53,31 @@ def open_high_bit_depth_tiff(path: Path, head: bytes, *, first_only: bool) -> It
 
 
 def read_high_bit_depth_tiff(
-    path: Path, pages: list[Any], *, max_pixels: int, keep_metadata: bool, keep_profile_colors: bool
+    path: Path,
+    pages: list[Any],
+    *,
+    limit: PixelLimit,
+    keep_metadata: bool,
+    keep_profile_colors: bool,
 ) -> ImageFile:
     """Read the pages of an open TIFF, upright and in sRGB.
 
     Args:
         pages: the pages that `open_high_bit_depth_tiff` yields.
-        max_pixels: limit on the number of pixels of all pages together.
+        limit: the limit on the number of pixels of all pages together.
         keep_metadata: keep the GPS position and XMP as well.
         keep_profile_colors: do not convert the colours to sRGB.
 
     Raises:
         DataError: a page is too large, or of a kind that is not supported.
     """
-    check_size([(page.imagewidth, page.imagelength) for page in pages], max_pixels)
+    check_size([(page.imagewidth, page.imagelength) for page in pages], limit)
     float_whites = [_float_white(page) for page in pages]
     frames = [_read_page(page, white) for page, white in zip(pages, float_whites, strict=True)]
     info, exif = _pillow_info(pages[0]), Image.Exif()
     icc = info.get("icc_profile") or None
+    if not keep_profile_colors:
+        frames = [high_bit_depth_frame_to_srgb(frame, icc) for frame in frames]
     with path.open("rb") as file:
 
         def read_exif() -> Image.Exif:
@@ -80,7 +87,7 @@ def read_high_bit_depth_tiff(
         metadata = collect_metadata(read_exif, info, everything=keep_metadata)
     return ImageFile(
         format="TIFF",
-        frames=frames if keep_profile_colors else [frame_to_srgb(frame, icc) for frame in frames],
+        frames=frames,
         mode="L" if frames[0].pixels.shape[2] == 1 else "RGB",
         icc=icc,
         in_profile_colors=keep_profile_colors,
@@ -105,7 +112,8 @@ def _decode(page: Any) -> Array:
     """Decode a page to (H, W, C) values as stored; with OpenCV if tifffile cannot decompress it."""
     if page.photometric.name not in ("MINISBLACK", "MINISWHITE", "RGB"):
         raise DataError(
-            f"a TIFF of {page.photometric.name} colours with more than 8 bits a channel: convert it to RGB"
+            f"a TIFF of {page.photometric.name} colours with more than 8 bits per channel is not supported:"
+            " convert it to RGB"
         )
     try:
         pixels: Array = page.asarray()
@@ -116,7 +124,8 @@ def _decode(page: Any) -> Array:
     pixels = pixels.reshape(page.imagelength, page.imagewidth, -1)
     if pixels.shape[2] > 4:
         raise DataError(
-            f"a TIFF of {pixels.shape[2]} channels: convert it to gray or RGB, or these with alpha"
+            f"a TIFF of {pixels.shape[2]} channels is not supported:"
+            " convert it to gray or RGB, with or without alpha"
         )
     return pixels
 
@@ -138,8 +147,8 @@ def _decode_with_opencv(page: Any) -> Array:
     success, pages = cv2.imdecodemulti(content, cv2.IMREAD_UNCHANGED, range=(index, index + 1))
     if not success or pages[0].dtype != page.dtype:
         raise DataError(
-            f"a TIFF of more than 8 bits a channel with {page.compression.name} compression:"
-            " save it uncompressed, or with ZIP"
+            f"a TIFF of more than 8 bits per channel with {page.compression.name} compression"
+            " is not supported: save it uncompressed, or with ZIP"
         )
     pixels: Array = pages[0]
     return swap_bgr_rgb(pixels.reshape(*pixels.shape[:2], -1))
@@ -158,7 +167,7 @@ def _float_white(page: Any) -> float | None:
     pixels = _decode(page)
     low, high = float(pixels.min()), float(pixels.max())
     if not (low >= 0 and high <= FLOAT_WHITES[-1]):  # The comparisons are false for NaN, too.
-        raise DataError(f"float pixels from {low:g} to {high:g}: scale them to 0..1")
+        raise DataError(f"float pixels reach from {low:g} to {high:g}, outside 0..65535: scale them to 0..1")
     return next(white for white in FLOAT_WHITES if high <= white)
 
 
@@ -171,7 +180,10 @@ def _read_page(page: Any, float_white: float | None) -> Frame:
         pixels = pixels.astype(np.uint8) * 255
     elif page.bitspersample > 8:
         if pixels.min() < 0 or pixels.max() > 65535:
-            raise DataError(f"pixels from {pixels.min()} to {pixels.max()}: convert the file to 16 bits")
+            raise DataError(
+                f"pixels reach from {pixels.min()} to {pixels.max()}, outside 0..65535:"
+                " convert the file to 16 bits"
+            )
         pixels = pixels.astype(np.uint16)
     frame = from_array(pixels)
     colors, alpha = frame.pixels, frame.alpha

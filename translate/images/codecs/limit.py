@@ -3,26 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from translate.errors import DataError
 
 MAX_PIXELS = 250_000_000  # The default limit for all frames of a file together.
 
 
-def check_size(sizes: Sequence[tuple[int, int]], limit: int) -> None:
-    """Raise an error if the frames of an image file have more than `limit` pixels in total.
+@dataclass(frozen=True)
+class PixelLimit:
+    """A limit on the number of pixels of an image file.
+
+    Attributes:
+        max_pixels: the maximum number of pixels of all frames together.
+        flag: the flag of the command that raises the limit, in megapixels; empty if it has none.
+    """
+
+    max_pixels: int
+    flag: str = ""
+
+
+def check_size(sizes: Sequence[tuple[int, int]], limit: PixelLimit) -> None:
+    """Raise an error if the frames of an image file have more pixels than the limit in total.
 
     Args:
         sizes: width and height of each frame.
 
     Raises:
-        DataError: the message has the size, the limit and the option that raises it.
+        DataError: the message has the size, the limit and the remedy.
     """
     pixels = sum(width * height for width, height in sizes)
-    if pixels > limit:
+    if pixels > limit.max_pixels:
         width, height = max(sizes)
-        size = f"{width}x{height}" + (f", {len(sizes)} frames" if len(sizes) > 1 else "")
+        size = f"{width}x{height} has"
+        if len(sizes) > 1:
+            size = f"{len(sizes)} frames of up to {width}x{height} have"
+        max_megapixels = limit.max_pixels / 1e6
+        remedy = f"allow it with {limit.flag} {-(-pixels // 1_000_000)}" if limit.flag else "reduce the image"
         raise DataError(
-            f"{size} are {pixels / 1e6:.1f} megapixels, over the limit of {limit / 1e6:g}:"
-            f" raise it with --max-megapixels {-(-pixels // 1_000_000)}"
+            f"{size} {pixels / 1e6:.1f} megapixels, more than the limit of {max_megapixels:g}: {remedy}"
         )

@@ -24,18 +24,18 @@ from translate.images.codecs.frames import (
 )
 from translate.images.codecs.high_bit_depth_png import is_16bit_png, is_16bit_ppm, read_16bit_image
 from translate.images.codecs.high_bit_depth_tiff import open_high_bit_depth_tiff, read_high_bit_depth_tiff
-from translate.images.codecs.limit import MAX_PIXELS, check_size
+from translate.images.codecs.limit import MAX_PIXELS, PixelLimit, check_size
 from translate.images.codecs.metadata import collect_metadata
 from translate.images.codecs.pillow_guard import pillow_guard
 from translate.images.files import printable_path
 from translate.images.frame import Pixels
 from translate.images.image_file import ImageFile
 
-HEAD = 4096  # Number of bytes that are read to detect the format of a file.
+HEAD = 4096  # The number of bytes that are read to detect the format of a file.
 
 
-class EmbeddedFile(Protocol):
-    """An image file inside another file, such as a tar archive; `str()` names it in messages."""
+class ReadableFile(Protocol):
+    """A path, or an image file inside another file, such as a tar archive; `str()` names it in messages."""
 
     @property
     def suffix(self) -> str: ...
@@ -45,9 +45,9 @@ class EmbeddedFile(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class _Options:
-    """The arguments of `read`, which documents them."""
+    """The arguments of `read`, which documents them; `limit` is the limit on pixels with its flag."""
 
-    max_pixels: int
+    limit: PixelLimit
     keep_metadata: bool
     first_only: bool
     keep_profile_colors: bool
@@ -59,6 +59,7 @@ def read(
     path: Path | str,
     *,
     max_pixels: int = MAX_PIXELS,
+    limit_flag: str = "",
     keep_metadata: bool = False,
     first_only: bool = False,
     keep_profile_colors: bool = False,
@@ -69,22 +70,21 @@ def read(
     """Read an image file: every frame, upright, in sRGB, at its full bit depth.
 
     Args:
-        max_pixels: limit on the number of pixels of all frames together.
+        max_pixels: the limit on the number of pixels of all frames together.
+        limit_flag: the flag that raises this limit, for error messages; empty if there is none.
         keep_metadata: keep the GPS position and XMP as well as the rest of the metadata.
         first_only: read only the first frame.
-        keep_profile_colors: leave RGB and gray in the colours of the file's ICC profile, so that unchanged
-            pixels are written again bit for bit. CMYK and Lab are converted to sRGB all the same.
+        keep_profile_colors: leave RGB and gray (not CMYK and Lab) in the colours of the file's ICC profile.
         name: the name of the file in error messages, if that is not its path.
-        min_size: a sufficient width and height: a JPEG of at least twice this size is decoded faster, at a
-            half, a quarter or an eighth of its size (Pillow's draft mode, which scales in the DCT domain).
+        min_size: a sufficient width and height: a larger JPEG may be decoded at 1/2, 1/4 or 1/8 of its size.
         pixels_only: skip what only writing needs: the metadata and the encoder settings.
 
     Raises:
         DataError: the file is missing, damaged, too large, not an image, or of a kind that is not supported.
     """
-    path = Path(path)
+    path, limit = Path(path), PixelLimit(max_pixels, limit_flag)
     options = _Options(
-        max_pixels=max_pixels,
+        limit=limit,
         keep_metadata=keep_metadata,
         first_only=first_only,
         keep_profile_colors=keep_profile_colors,
@@ -134,7 +134,7 @@ def image_file_from_pil(image: Image.Image, *, keep_profile_colors: bool = False
     )
 
 
-def read_rgb(source: Path | str | EmbeddedFile, *, min_size: tuple[int, int] | None = None) -> Pixels:
+def read_rgb(source: Path | str | ReadableFile, *, min_size: tuple[int, int] | None = None) -> Pixels:
     """Read the first frame of an image file as (H, W, 3) uint8 in sRGB, blended onto white: for training.
 
     Args:
@@ -157,7 +157,7 @@ def _read(path: Path, options: _Options) -> ImageFile:
     """Read a file with the decoder for its format and bit depth, which its first bytes show."""
     file_type = stat.S_IFMT(path.stat().st_mode)
     if file_type in (stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFCHR):  # Reading one of these could block.
-        raise DataError("not a regular file, but a pipe, a socket or a device")
+        raise DataError("not a regular file, but a pipe, a socket or a device: give an image file")
     with path.open("rb") as stream:
         head = stream.read(HEAD)
     with open_high_bit_depth_tiff(path, head, first_only=options.first_only) as pages:
@@ -165,7 +165,7 @@ def _read(path: Path, options: _Options) -> ImageFile:
             return read_high_bit_depth_tiff(
                 path,
                 pages,
-                max_pixels=options.max_pixels,
+                limit=options.limit,
                 keep_metadata=options.keep_metadata,
                 keep_profile_colors=options.keep_profile_colors,
             )
@@ -184,7 +184,7 @@ def _read_by_pillow(image: Image.Image, path: Path, head: bytes, options: _Optio
     info = dict(image.info)  # Copied, because counting the pages of a TIFF replaces the first page's `info`.
     count = 1 if options.first_only or image.format == "MPO" else getattr(image, "n_frames", 1)
     icc = info.get("icc_profile") or None
-    check_size(frame_sizes(image, count), options.max_pixels)
+    check_size(frame_sizes(image, count), options.limit)
     # An MPO is a JPEG with more images behind it, such as a preview.
     image_format = "JPEG" if image.format == "MPO" else str(image.format)
     metadata: dict[str, Any] = {}
@@ -192,17 +192,19 @@ def _read_by_pillow(image: Image.Image, path: Path, head: bytes, options: _Optio
         metadata = collect_metadata(image.getexif, info, everything=options.keep_metadata)
     if is_16bit_png(head) or is_16bit_ppm(head):
         if count > 1:
-            raise DataError("an animation of 16 bits a channel: convert it to 8 bits")
+            raise DataError("an animation of 16 bits per channel is not supported: convert it to 8 bits")
         return read_16bit_image(
             image, path, head, icc=icc, metadata=metadata, keep_profile_colors=options.keep_profile_colors
         )
     mode = color_mode(image)
     settings = {} if options.pixels_only else read_encoder_settings(image, image_format, path)
     in_profile_colors = options.keep_profile_colors and mode not in CONVERTED_MODES
-    if options.min_size:
+    if (
+        options.min_size
+    ):  # Draft mode decodes a JPEG faster at reduced size, because it scales in the DCT domain.
         image.draft(None, options.min_size)
     frame_icc = None if in_profile_colors else icc
-    frames, durations, damage = decode_frames(image, count, frame_icc, options.max_pixels)
+    frames, durations, damage = decode_frames(image, count, frame_icc, options.limit)
     if count > 1 and image_format in ANIMATED_FORMATS:
         settings["duration"] = durations
     return ImageFile(

@@ -27,7 +27,7 @@ from translate.images.codecs.high_bit_depth_tiff import write_high_bit_depth_tif
 from translate.images.codecs.metadata import add_ifds, parse_exif
 from translate.images.codecs.pillow_guard import pillow_guard
 from translate.images.codecs.save_options import save_options
-from translate.images.color.profiles import frame_from_srgb, from_srgb
+from translate.images.color.profiles import from_srgb, high_bit_depth_frame_from_srgb
 from translate.images.files import printable_path
 from translate.images.frame import Frame, Pixels, to_pil
 from translate.images.image_file import ImageFile
@@ -111,7 +111,10 @@ def _encode_high_bit_depth(file: ImageFile, stream: IO[bytes]) -> None:
     profiles = [file.profile_for("L" if frame.pixels.shape[2] == 1 else "RGB") for frame in file.frames]
     frames = file.frames
     if not file.in_profile_colors:
-        frames = [frame_from_srgb(frame, icc) for frame, icc in zip(file.frames, profiles, strict=True)]
+        frames = [
+            high_bit_depth_frame_from_srgb(frame, icc)
+            for frame, icc in zip(file.frames, profiles, strict=True)
+        ]
     if file.format == "TIFF":
         write_high_bit_depth_tiff(frames, stream, profiles, file.encoder_settings, file.metadata)
         return

@@ -47,7 +47,7 @@ def _multiply(channels: Tensor, direction: str) -> tuple[Tensor, ...]:
 def _matrix(direction: str, device: torch.device, dtype: torch.dtype) -> Tensor:
     """Return the matrix from linear RGB to XYZ relative to white, or back ("to XYZ", "to RGB").
 
-    It is cached on the device, because a step that is captured in a CUDA graph must not copy from the host.
+    It is cached on the device, because a captured step must not copy from the host.
     """
     with torch.inference_mode(False):
         to_xyz, white = torch.tensor(RGB_TO_XYZ), torch.tensor(WHITE_POINT)

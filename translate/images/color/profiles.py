@@ -1,9 +1,9 @@
 """Colour management: convert between the colours of a file's ICC profile and sRGB.
 
-8-bit images go through LittleCMS, which knows every kind of profile, but in Pillow works at 8 bits a channel
-only. Images of a higher bit depth (16-bit integers and floats) are converted here, for profiles that are
-three curves and a matrix, or one curve for gray (ICC.1:2022, 10.6, 10.18): those of cameras, screens and
-editing spaces. A profile that cannot be used is kept in the file, and the pixels are taken for sRGB.
+8-bit images go through LittleCMS, which knows every type of profile, but through Pillow only at 8 bits per
+channel. Images of a higher bit depth (16-bit integers and floats) are converted here, for matrix/TRC profiles
+and gray profiles of one curve (ICC.1:2022, 10.6, 10.18): those of cameras, screens and editing spaces. A
+profile that cannot be used is kept in the file, and the pixels are treated as sRGB.
 """
 
 from __future__ import annotations
@@ -20,9 +20,12 @@ from PIL import Image, ImageCms
 
 from translate.images.frame import WHITE, Array, Frame, convert_mode
 
-CHUNK_ROWS = 256  # Number of image rows that are converted at once.
-INVERSE_SAMPLES = 65536  # Number of samples of the inverse of a curve.
-# The matrix of sRGB's own ICC profile, from linear sRGB to CIE XYZ under D50.
+CHUNK_ROWS = 256  # The number of image rows that are converted at once.
+INVERSE_SAMPLES = 65536  # The number of samples of the inverse of a curve.
+MAX_TAGS = 100  # A damaged profile may announce billions of tags; real ones have about 20.
+# A profile whose colours differ from sRGB by less than half a level of 8 bits is treated as sRGB.
+MAX_SRGB_DIFFERENCE = 0.5 / 255
+# The matrix of sRGB's own ICC profile, from linear sRGB to CIE XYZ relative to the white point D50 (the PCS).
 SRGB_TO_XYZ = np.array(
     [[0.4360657, 0.3851515, 0.1430784], [0.2224932, 0.7168870, 0.0606169], [0.0139160, 0.0970764, 0.7140961]]
 )
@@ -49,7 +52,7 @@ def from_srgb(image: Image.Image, icc: bytes | None, mode: str) -> Image.Image:
 def _apply(transform: Any, image: Image.Image) -> Image.Image:
     """Convert an image with a transform of LittleCMS."""
     converted = ImageCms.applyTransform(image, transform)
-    assert converted is not None  # It is None for transforms in place only.
+    assert converted is not None  # It is None only if inPlace=True.
     # Pillow attaches the profile of sRGB, which every encoder would write to the file.
     converted.info.pop("icc_profile", None)
     return converted
@@ -85,18 +88,22 @@ def _is_identity(transform: Any) -> bool:
     return int(np.abs(out.astype(int) - cube).max()) <= 1
 
 
-def frame_to_srgb(frame: Frame, icc: bytes | None) -> Frame:
+def high_bit_depth_frame_to_srgb(frame: Frame, icc: bytes | None) -> Frame:
     """Convert a frame of high bit depth from the colours of an ICC profile to sRGB, in float32.
 
-    A frame of 8 bits a channel is returned as it is, and so is one whose colours do not change.
+    8-bit frames are returned as they are: they were converted before. A frame whose colours do not change is
+    returned as it is, too.
     """
     if not frame.high_bit_depth:
         return frame
     return frame.replace_colors(high_bit_depth_to_srgb(frame.pixels, icc))
 
 
-def frame_from_srgb(frame: Frame, icc: bytes | None) -> Frame:
-    """Convert a frame of high bit depth from sRGB to the colours of an ICC profile; see `frame_to_srgb`."""
+def high_bit_depth_frame_from_srgb(frame: Frame, icc: bytes | None) -> Frame:
+    """Convert a frame of high bit depth from sRGB to the colours of an ICC profile, in float32.
+
+    8-bit frames are returned as they are: they are converted when they are encoded.
+    """
     if not frame.high_bit_depth:
         return frame
     return frame.replace_colors(high_bit_depth_from_srgb(frame.pixels, icc))
@@ -106,20 +113,20 @@ def high_bit_depth_to_srgb(pixels: Array, icc: bytes | None) -> Array:
     """Convert (H, W, 1 or 3) uint16 or float32 from the colours of an ICC profile to sRGB, clipped to [0, 1].
 
     Returns:
-        float32 in [0, 1], from which the inverse restores each of 65536 levels; the input itself if the
-        profile does not change it.
+        float32 in [0, 1], precise enough that converting back restores every 16-bit level; the input itself
+        if the profile does not change it.
     """
-    profile = _parse_curves_profile(icc, pixels.shape[2]) if icc else None
+    profile = _parse_profile(icc, pixels.shape[2]) if icc else None
     return pixels if profile is None else _convert_in_chunks(pixels, profile.to_srgb)
 
 
 def high_bit_depth_from_srgb(pixels: Array, icc: bytes | None) -> Array:
     """Convert sRGB to the colours of an ICC profile, in float32: invert `high_bit_depth_to_srgb`."""
-    profile = _parse_curves_profile(icc, pixels.shape[2]) if icc else None
+    profile = _parse_profile(icc, pixels.shape[2]) if icc else None
     return pixels if profile is None else _convert_in_chunks(pixels, profile.from_srgb)
 
 
-def _convert_in_chunks(pixels: Array, convert: Curve) -> Array:
+def _convert_in_chunks(pixels: Array, convert: Callable[[Array], Array]) -> Array:
     """Convert an image to float32 some rows at a time, which saves the memory of a float64 copy."""
     white = WHITE[str(pixels.dtype)]
     out = np.empty(pixels.shape, np.float32)
@@ -130,13 +137,13 @@ def _convert_in_chunks(pixels: Array, convert: Curve) -> Array:
 
 
 @dataclass(frozen=True)
-class CurvesProfile:
-    """An ICC profile made of tone curves and a matrix.
+class MatrixTRCProfile:
+    """A matrix/TRC profile: an ICC profile of tone reproduction curves and a matrix.
 
     Attributes:
-        curves: a function for each channel from the profile's values to linear light, on [0, 1].
+        curves: one function per channel, which maps encoded values in [0, 1] to linear light.
         inverses: the inverse of each curve.
-        matrix: from the profile's linear light to that of sRGB.
+        matrix: maps the profile's linear RGB to linear sRGB.
     """
 
     curves: list[Curve]
@@ -165,11 +172,11 @@ def _linear_to_srgb(linear: Array) -> Array:
 
 
 @functools.lru_cache(maxsize=8)
-def _parse_curves_profile(icc: bytes, channels: int) -> CurvesProfile | None:
+def _parse_profile(icc: bytes, channels: int) -> MatrixTRCProfile | None:
     """Parse the curves and the matrix of an ICC profile for gray (1 channel) or RGB (3 channels).
 
     Returns:
-        None if the profile has none, is damaged, or has the same colours as sRGB.
+        None if it has no curves and matrix (a lookup-table profile), is damaged, or has the colours of sRGB.
     """
     try:
         with np.errstate(all="raise", under="ignore"):
@@ -181,17 +188,17 @@ def _parse_curves_profile(icc: bytes, channels: int) -> CurvesProfile | None:
         return None
     if not (np.isfinite(srgb).all() and np.isfinite(restored).all()):
         return None
-    return None if np.abs(srgb - grid).max() < 0.5 / 255 else profile
+    return None if np.abs(srgb - grid).max() < MAX_SRGB_DIFFERENCE else profile
 
 
-def _parse_tags(tags: dict[bytes, bytes], channels: int) -> CurvesProfile:
+def _parse_tags(tags: dict[bytes, bytes], channels: int) -> MatrixTRCProfile:
     """Parse the tags of a profile for gray (1 channel) or RGB (3 channels)."""
     if channels == 1:
         curve = _parse_curve(tags[b"kTRC"])
-        return CurvesProfile([curve], [_invert(curve)], np.ones((1, 1)))
+        return MatrixTRCProfile([curve], [_invert(curve)], np.ones((1, 1)))
     curves = [_parse_curve(tags[name]) for name in (b"rTRC", b"gTRC", b"bTRC")]
     to_xyz = np.array([_parse_xyz(tags[name]) for name in (b"rXYZ", b"gXYZ", b"bXYZ")]).T
-    return CurvesProfile(curves, [_invert(c) for c in curves], np.linalg.inv(SRGB_TO_XYZ) @ to_xyz)
+    return MatrixTRCProfile(curves, [_invert(c) for c in curves], np.linalg.inv(SRGB_TO_XYZ) @ to_xyz)
 
 
 def _read_tags(icc: bytes, color_space: bytes) -> dict[bytes, bytes]:
@@ -203,7 +210,7 @@ def _read_tags(icc: bytes, color_space: bytes) -> dict[bytes, bytes]:
     if icc[16:20] != color_space:
         raise ValueError("a profile of another colour space")
     (count,) = struct.unpack_from(">I", icc, 128)
-    entries = [struct.unpack_from(">4sII", icc, 132 + 12 * n) for n in range(min(count, 100))]
+    entries = [struct.unpack_from(">4sII", icc, 132 + 12 * n) for n in range(min(count, MAX_TAGS))]
     return {name: icc[start : start + size] for name, start, size in entries}
 
 
@@ -213,7 +220,7 @@ def _parse_xyz(tag: bytes) -> list[float]:
 
 
 def _parse_curve(tag: bytes) -> Curve:
-    """Parse a tone curve: sampled, a power (gamma), or one of the five parametric kinds."""
+    """Parse a tone curve: sampled, a power (gamma), or parametric (function types 0 to 4)."""
     if tag[:4] == b"curv":
         (count,) = struct.unpack_from(">I", tag, 8)
         if count == 0:
@@ -224,27 +231,29 @@ def _parse_curve(tag: bytes) -> Curve:
             return lambda x: x**gamma
         return lambda x: np.interp(x, np.linspace(0, 1, count), table / 65535)
     if tag[:4] != b"para":
-        raise ValueError("a curve of unknown kind")
-    (kind,) = struct.unpack_from(">H", tag, 8)
-    count = {0: 1, 1: 3, 2: 4, 3: 5, 4: 7}[kind]
-    return _parametric_curve(kind, [value / 65536 for value in struct.unpack_from(f">{count}i", tag, 12)])
+        raise ValueError("a curve of unknown type")
+    (function_type,) = struct.unpack_from(">H", tag, 8)
+    count = {0: 1, 1: 3, 2: 4, 3: 5, 4: 7}[function_type]
+    return _parametric_curve(
+        function_type, [value / 65536 for value in struct.unpack_from(f">{count}i", tag, 12)]
+    )
 
 
-def _parametric_curve(kind: int, values: list[float]) -> Curve:
+def _parametric_curve(function_type: int, values: list[float]) -> Curve:
     """Return the curve y = (a x + b)^g + e for x >= d, and y = c x + f below (ICC.1:2022, table 68)."""
     g, a, b, c, d, e, f = values[0], 1.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    if kind in (1, 2):
+    if function_type in (1, 2):
         a, b = values[1:3]
         d = -b / a
-        e = f = values[3] if kind == 2 else 0.0
-    elif kind in (3, 4):
+        e = f = values[3] if function_type == 2 else 0.0
+    elif function_type in (3, 4):
         a, b, c, d = values[1:5]
-        e, f = values[5:7] if kind == 4 else (0.0, 0.0)
+        e, f = values[5:7] if function_type == 4 else (0.0, 0.0)
     return lambda x: np.where(x >= d, np.maximum(a * x + b, 0) ** g + e, c * x + f)
 
 
 def _invert(curve: Curve) -> Curve:
-    """Return the inverse of a rising curve, by interpolation between dense samples."""
+    """Return the inverse of a non-decreasing curve, by interpolation between dense samples."""
     x = np.linspace(0, 1, INVERSE_SAMPLES)
     y = np.maximum.accumulate(curve(x))
     return lambda value: np.interp(value, y, x)

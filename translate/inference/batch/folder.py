@@ -17,17 +17,22 @@ from typing import Any
 from translate.config import FolderOptions, accepts, from_mapping
 from translate.errors import DataError
 from translate.images import ImageFile, count_pixels, printable_path, read, write
-from translate.inference.batch.journal import DONE, FOREIGN, Identity, Journal, input_identity
+from translate.inference.batch.journal import DONE, FOREIGN, FileStamp, Journal, input_stamp
 from translate.inference.batch.masks import Masks
 from translate.inference.batch.plan import Job, plan
 from translate.inference.batch.workers import Submit, pop_results, worker_threads
 from translate.inference.predictors.base import Predictor, Progress, ignore_progress
 from translate.storage import remove_stale_parts
 
-PREFETCH = 4  # images for each worker that wait decoded for the network, and as many that wait for encoding
-LARGE_IMAGE = 16_000_000  # pixels; a larger image has the pipeline to itself, to bound memory
+# The number of images per worker that wait for the network, and as many that wait to be encoded.
+PREFETCH = 4
+# Images of more pixels go through the pipeline alone, to bound memory.
+LARGE_IMAGE = 16_000_000
 DONE_BEFORE = "done before"
-SKIP_REASONS = {DONE: DONE_BEFORE, FOREIGN: "exists and was not made from this image"}
+SKIP_REASONS = {
+    DONE: DONE_BEFORE,
+    FOREIGN: "exists, and was not made from these images: give another -o, or --overwrite to replace it",
+}
 PILLOW_FORMATS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP"}
 
 
@@ -37,10 +42,10 @@ class Outcome:
 
     Attributes:
         size: width and height of the written image, in pixels; None if none was written.
-        seconds: spent on reading, predicting and writing it.
+        seconds: the time spent on reading, predicting and writing it.
         failure: why the image failed; empty if it did not.
         skipped: why the image was skipped; empty if it was not.
-        note: which part of the image could not be read; empty if all could.
+        note: damage that was read around, such as missing frames, or that the mask is empty; else empty.
     """
 
     source: Path
@@ -61,12 +66,12 @@ def translate_folder(
     progress: Progress = ignore_progress,
     **options: Any,
 ) -> Iterator[Outcome]:
-    """Apply a model to files and folders, one outcome an image; a file that fails does not stop the others.
+    """Return an iterator that processes one image at each step and yields its outcome.
 
-    The folder tree of the inputs is kept below `out`.
+    A file that fails does not stop the others. The folder tree of the inputs is kept below `out`.
 
     Args:
-        progress: is called with the finished share of a large image.
+        progress: is called with the finished fraction of a large image.
         {options}
 
     Raises:
@@ -84,14 +89,14 @@ def translate_files(
     options: FolderOptions,
     *,
     progress: Progress = ignore_progress,
-    share: tuple[int, int] = (0, 1),
+    rank_and_size: tuple[int, int] = (0, 1),
 ) -> Iterator[Outcome]:
-    """Apply a model to the source of each job and write its target, in the order of the jobs.
+    """Return an iterator that processes one job at each step, in order, and yields its outcome.
 
     Args:
-        share: (rank, world size) of the processes that divide the jobs among them.
+        rank_and_size: rank and world size of the processes that divide the jobs among them.
     """
-    return Pipeline(predictor, out, options, progress, share).run(jobs)
+    return Pipeline(predictor, out, options, progress, rank_and_size).run(jobs)
 
 
 @dataclass
@@ -100,15 +105,15 @@ class PipelineItem:
 
     Attributes:
         file: the decoded image, later the output; None once the job was skipped or failed.
-        outcome: of a job that was skipped or failed; else None.
-        identity: of the source (and its mask) before it was read.
-        seconds: spent on the job so far.
+        outcome: the outcome of a job that was skipped or failed; else None.
+        stamp: size and modification time of source and mask before they were read.
+        seconds: the time spent on the job so far.
     """
 
     job: Job
     file: ImageFile | None = None
     outcome: Outcome | None = None
-    identity: Identity | None = None
+    stamp: FileStamp | None = None
     seconds: float = 0.0
 
     def fail(self, reason: str) -> PipelineItem:
@@ -126,10 +131,10 @@ class Pipeline:
         out: Path,
         options: FolderOptions,
         progress: Progress,
-        share: tuple[int, int],
+        rank_and_size: tuple[int, int],
     ) -> None:
         self.predictor, self.out, self.options, self.progress = predictor, out, options, progress
-        self.rank, self.world_size = share
+        self.rank, self.world_size = rank_and_size
         self.masks = Masks(Path(options.mask) if options.mask else None, options.invert, options.dilate)
         self.masks.check(needed=predictor.needs_mask)
         settings = {
@@ -152,6 +157,7 @@ class Pipeline:
         self.journal.start(jobs)
         jobs = jobs[self.rank :: self.world_size]
         workers = self.options.workers
+        # Also after an interrupt: finish the writes.
         with worker_threads(workers) as read, worker_threads(workers, finish=True) as write:
             for item in self._predict(self._read_ahead(jobs, read)):
                 self.writes.append(write(self._write, item))
@@ -160,7 +166,7 @@ class Pipeline:
             yield from pop_results(self.writes)
 
     def _read_ahead(self, jobs: Sequence[Job], read: Submit) -> Iterator[PipelineItem]:
-        """Yield the items in order, and keep some decoded ahead; before a large image, empty the pipeline."""
+        """Yield the items in order, decoding ahead; a large image waits until the pipeline is empty."""
         reads: deque[Future[PipelineItem]] = deque()
         for job in jobs:
             is_large = count_pixels(job.source) > LARGE_IMAGE
@@ -173,25 +179,27 @@ class Pipeline:
         yield from pop_results(reads)
 
     def _read(self, job: Job) -> PipelineItem:
-        started, identity = time.perf_counter(), input_identity(job)
+        started, stamp = time.perf_counter(), input_stamp(job)
         try:
             if reason := self._reason_to_skip(job):
                 return PipelineItem(job, outcome=Outcome(job.source, job.target, skipped=reason))
             file = read(
                 job.source,
                 max_pixels=self.options.max_pixels,
+                limit_flag="--max-megapixels",
                 keep_metadata=self.options.keep_metadata,
                 keep_profile_colors=self.predictor.keep_profile_colors,
             )
             file = _to_format(file, self.options.format, job.source)
             if self.predictor.needs_mask:
                 file = self.masks.add_holes(file, job)
-            return PipelineItem(job, file, identity=identity, seconds=time.perf_counter() - started)
+            return PipelineItem(job, file, stamp=stamp, seconds=time.perf_counter() - started)
         except DataError as error:
             return PipelineItem(job).fail(str(error))
         except MemoryError:
-            return PipelineItem(job).fail(_too_large(job))
-        except OSError as error:  # The file system of the output does not take the name.
+            return PipelineItem(job).fail(self._too_large(job))
+        # `journal.state` looks up the target, whose name may be too long for the output's file system.
+        except OSError as error:
             return PipelineItem(job).fail(f"{printable_path(job.source)}: {error.strerror}")
 
     def _reason_to_skip(self, job: Job) -> str:
@@ -200,7 +208,7 @@ class Pipeline:
         return SKIP_REASONS.get(self.journal.state(job), "")
 
     def _predict(self, items: Iterable[PipelineItem]) -> Iterator[PipelineItem]:
-        """Run the network on each file; consecutive images of one size go as a batch if the model allows."""
+        """Run the network on each file; consecutive images of one size form a batch if the model allows."""
         batch: list[PipelineItem] = []
         for item in items:
             if batch and (item.file is None or not _have_same_size(batch[0], item)):
@@ -213,10 +221,11 @@ class Pipeline:
             if len(batch) == self.predictor.max_batch_size(item.file.frames[0].size):
                 yield from self._predict_batch(batch)
                 batch = []
-        yield from self._predict_batch(batch)
+        if batch:
+            yield from self._predict_batch(batch)
 
     def _predict_batch(self, batch: list[PipelineItem]) -> list[PipelineItem]:
-        """Run the network on a batch, or, where memory does not suffice, on one image after the other."""
+        """Run the network on a batch, or on one image after the other if memory does not suffice."""
         started = time.perf_counter()
         try:
             files = self.predictor.predict_files([item.file for item in batch if item.file], self.progress)
@@ -225,12 +234,16 @@ class Pipeline:
                 raise
             if len(batch) > 1:
                 return [output for item in batch for output in self._predict_batch([item])]
-            return [batch[0].fail(_too_large(batch[0].job))]
-        seconds = (time.perf_counter() - started) / max(len(batch), 1)
+            return [batch[0].fail(self._too_large(batch[0].job))]
+        seconds = (time.perf_counter() - started) / len(batch)
         return [
             replace(item, file=file, seconds=item.seconds + seconds)
             for item, file in zip(batch, files, strict=True)
         ]
+
+    def _too_large(self, job: Job) -> str:
+        remedy = "use --tile 512 or smaller" if self.predictor.can_tile else "reduce the image"
+        return f"{printable_path(job.source)}: does not fit into memory: {remedy}"
 
     def _write(self, item: PipelineItem) -> Outcome:
         if item.file is None:
@@ -238,11 +251,11 @@ class Pipeline:
             return item.outcome
         job, file, started = item.job, item.file, time.perf_counter()
         try:
-            write(file, job.target, before_rename=lambda part: self.journal.add(job, item.identity, part))
+            write(file, job.target, before_rename=lambda part: self.journal.add(job, item.stamp, part))
         except DataError as error:
             return Outcome(job.source, job.target, seconds=item.seconds, failure=str(error))
         except MemoryError:
-            return Outcome(job.source, job.target, seconds=item.seconds, failure=_too_large(job))
+            return Outcome(job.source, job.target, seconds=item.seconds, failure=self._too_large(job))
         seconds = item.seconds + time.perf_counter() - started
         return Outcome(job.source, job.target, size=file.frames[0].size, seconds=seconds, note=file.damage)
 
@@ -253,12 +266,8 @@ def _have_same_size(a: PipelineItem, b: PipelineItem) -> bool:
     return len(files) == 2 and files[0].frames[0].size == files[1].frames[0].size
 
 
-def _too_large(job: Job) -> str:
-    return f"{printable_path(job.source)}: too large for this machine's memory: use --tile 512, or less"
-
-
 def _to_format(file: ImageFile, name: str, source: Path) -> ImageFile:
-    """Return a file in the format of `--format`; `keep` is its own.
+    """Return a file in the format of `--format`; `keep` leaves the file's own format.
 
     Raises:
         DataError: it has more frames than the format can hold.

@@ -16,10 +16,10 @@ from translate.inference.batch.plan import Job
 from translate.storage import atomic_write, cache_folder
 
 DONE, CHANGED, FOREIGN, ABSENT = "done", "changed", "foreign", "absent"
-MAX_LINES = 2  # for each file; older lines are dropped
+MAX_LINES = 2  # The number of lines that are kept for each file; older ones are dropped.
 
 Line = dict[str, Any]
-Identity = list[int]  # size and modification time of one or more files
+FileStamp = list[int]  # Size and modification time of a source, followed by those of its mask if it has one.
 
 
 class Journal:
@@ -30,7 +30,7 @@ class Journal:
     an image is either known to be done, or is done again.
 
     Args:
-        settings: what decides the output beside the source: the model, the direction, the format.
+        settings: everything besides the source that determines the output: model, direction, format.
     """
 
     def __init__(self, out: Path, settings: dict[str, Any]) -> None:
@@ -54,7 +54,7 @@ class Journal:
             of the source, with other settings, or from another source of this run. `foreign`: any other
             file, which must not be overwritten. `absent`: there is no file.
         """
-        target = identity(job.target)
+        target = file_stamp(job.target)
         if target is None:
             return ABSENT
         # After a crash, the newest line may be of a file that never got its name; then the one before holds.
@@ -63,19 +63,19 @@ class Journal:
         if line is None or (line["source"] != source and line["source"] not in self.sources):
             return FOREIGN
         recorded = line["source"], line["input"], line["work"]
-        return DONE if recorded == (source, input_identity(job), self.settings_hash) else CHANGED
+        return DONE if recorded == (source, input_stamp(job), self.settings_hash) else CHANGED
 
-    def add(self, job: Job, source_identity: Identity | None, finished: Path) -> None:
+    def add(self, job: Job, source_stamp: FileStamp | None, finished: Path) -> None:
         """Record that the file `finished` is about to become the job's target.
 
         Args:
-            source_identity: of the source before it was read; it may have changed since.
+            source_stamp: the stamp of source and mask before they were read; they may have changed since.
         """
         line = {
             "name": self._name(job),
             "source": os.fspath(resolve_links(job.source)),
-            "input": source_identity,
-            "target": identity(finished),
+            "input": source_stamp,
+            "target": file_stamp(finished),
             "work": self.settings_hash,
         }
         # Without its line, the file counts as foreign in a second run, which is safe.
@@ -107,13 +107,13 @@ class Journal:
         return by_name
 
 
-def input_identity(job: Job) -> Identity | None:
+def input_stamp(job: Job) -> FileStamp | None:
     """Return size and time of a job's source and mask, or None if one of them is missing."""
-    source, mask = identity(job.source), identity(job.mask) if job.mask else []
+    source, mask = file_stamp(job.source), file_stamp(job.mask) if job.mask else []
     return None if source is None or mask is None else source + mask
 
 
-def identity(path: Path) -> Identity | None:
+def file_stamp(path: Path) -> FileStamp | None:
     """Return size in bytes and modification time in nanoseconds of a file, or None if it is missing."""
     try:
         status = path.stat()

@@ -13,6 +13,8 @@ from translate.errors import DataError, UsageError
 from translate.images import Frame, Hole, ImageFile, find_images, hole_from_mask, printable_path, read_hole
 from translate.inference.batch.plan import Job, check_path
 
+EMPTY_MASK = "the mask is empty, so nothing was filled"
+
 
 @dataclass(frozen=True)
 class Masks:
@@ -20,7 +22,7 @@ class Masks:
 
     Attributes:
         path: a file or a folder; None to fill the transparent pixels of each image.
-        invert: keep what the mask shows, and fill the rest.
+        invert: keep what the mask marks, and fill the rest.
         dilate: the pixels by which each hole is enlarged on every side.
     """
 
@@ -41,11 +43,13 @@ class Masks:
         check_path(self.path)
         if not self.path.exists():
             raise UsageError(
-                f"no mask {printable_path(self.path)!r}: give a file, or a folder of masks by stem"
+                f"no mask {printable_path(self.path)!r}:"
+                " give a file, or a folder in which each mask has the name of its photo"
             )
         if self.path.is_dir() and not self._paths_by_stem:
             raise UsageError(
-                f"{printable_path(self.path)} holds no masks: name each by the stem of its photo"
+                f"{printable_path(self.path)} holds no masks:"
+                " give a folder in which each mask has the name of its photo"
             )
 
     @cached_property
@@ -79,10 +83,11 @@ class Masks:
         name = printable_path(job.source)
         if any(frame.hole is not None and frame.hole.all() for frame in frames):
             raise DataError(
-                f"{name}: all of the image is hole: leave black what is to be kept (--invert swaps the two)"
+                f"{name}: the mask covers the whole image: leave black what is to be kept"
+                " (--invert swaps the two)"
             )
         is_empty = not any(frame.hole is not None and frame.hole.any() for frame in frames)
-        return replace(file, frames=frames, damage=file.damage or "the mask is empty" * is_empty)
+        return replace(file, frames=frames, damage=file.damage or EMPTY_MASK * is_empty)
 
     def _hole(self, frame: Frame, job: Job) -> Hole:
         """Return the hole of a frame: of the job's mask, or the transparent pixels if there are no masks."""
@@ -91,7 +96,8 @@ class Masks:
             if not job.mask.exists():
                 stem, folder = job.source.stem, printable_path(job.mask.parent)
                 raise DataError(
-                    f"{name}: no mask of the stem {stem!r} in {folder}: add one (all black fills nothing)"
+                    f"{name}: no mask named {stem!r} in {folder}/:"
+                    " add one (an all-black one leaves the photo as it is)"
                 )
             try:
                 return read_hole(job.mask, frame.size, invert=self.invert, dilate=self.dilate)

@@ -12,7 +12,7 @@ from translate.errors import UsageError
 from translate.images import FORMATS, SUFFIXES, find_images, printable_path, resolve_links
 from translate.images.files import UNREADABLE_SUFFIXES
 
-MAX_NAME_BYTES = 255  # of a file name, on most file systems
+MAX_NAME_BYTES = 255  # The maximum length of a file name on most file systems.
 FORMAT_SUFFIXES = {"png": ".png", "jpg": ".jpg", "webp": ".webp"}
 
 
@@ -79,7 +79,7 @@ def _find_images(inputs: Sequence[Path], out: Path) -> Iterator[tuple[Path, Path
             yield from ((image, image.relative_to(path)) for image in images)
         elif path.exists() or path.is_symlink():
             if resolve_links(path) == resolve_links(out / path.name):
-                raise UsageError(f"-o {out} is where {printable_path(path)} itself lies: give another folder")
+                raise UsageError(f"-o {out} is the folder of {printable_path(path)}: give another folder")
             yield path, Path(path.name)
         else:
             raise UsageError(f"no file or folder {printable_path(path)!r}: check the path")

@@ -29,11 +29,11 @@ from translate.models import Model
 Progress = Callable[[float], None]  # Takes the fraction of a large image that is done, in (0, 1].
 
 MAX_SATURATION = 10  # A factor beyond which every colour is out of the sRGB gamut.
-MIN_TILE = 32  # pixels a side
+MIN_TILE = 32  # The minimum side of a tile's core, in pixels.
 
 
 def ignore_progress(fraction: float) -> None:
-    """Do nothing with the progress: the default where nobody asks for it."""
+    """Do nothing with the progress: the default of callers that do not show it."""
 
 
 class Predictor(ABC):
@@ -45,7 +45,7 @@ class Predictor(ABC):
     Args:
         runner: runs one of the model's generators.
         tile: `auto` splits images that would take too much memory into tiles; `off` splits none; a number is
-            the side of each tile, in pixels.
+            the side of each tile's core, in pixels, around which a tile has 64 more pixels of context.
         saturation: the factor of the chroma, for a colorization model.
 
     Attributes:
@@ -53,6 +53,7 @@ class Predictor(ABC):
         direction: the name of the route from source to target: `AtoB`.
         fingerprint: a hash of the config and the weights.
         needs_mask: whether each image comes with a hole to fill.
+        can_tile: whether the predictor splits large images into tiles as `tile` says.
         keep_profile_colors: whether files are read in the colours of their ICC profile rather than in sRGB.
         auto_engine: what the engine `auto` means for this kind of model; `auto` measures which is fastest.
 
@@ -64,6 +65,7 @@ class Predictor(ABC):
     keep_profile_colors: ClassVar[bool] = False
     auto_engine: ClassVar[str] = "auto"
     has_saturation: ClassVar[bool] = False
+    can_tile: ClassVar[bool] = False
     channels: ClassVar[Sequence[tuple[int, int]]]  # The pairs of input and output channels that are allowed.
     channels_rule: ClassVar[str]
 
@@ -96,7 +98,7 @@ class Predictor(ABC):
         Args:
             image: a path or a PIL image; an array, (H, W) or (H, W, C) uint8 or uint16 of 1 to 4 channels; a
                 tensor, (C, H, W) or (N, C, H, W) in [-1, 1]. A path or a PIL image returns a PIL image: of
-                the first frame only, and with 8 bits where it has 16-bit colour. `translate_folder` keeps
+                the first frame only, and with 8 bits if it has 16-bit colour. `translate_folder` keeps
                 frames and bit depth.
             mask: for an inpainting model: a path, a PIL image or an array, white in the hole. Without a mask,
                 the transparent pixels are filled.
@@ -121,7 +123,7 @@ class Predictor(ABC):
         """Apply the model to one image of any size and bit depth; return it with the image's alpha."""
 
     def predict_batch(self, frames: Sequence[Frame], progress: Progress = ignore_progress) -> list[Frame]:
-        """Apply the model to images, as batches where that does not change the outputs."""
+        """Apply the model to images, as batches if that does not change the outputs."""
         return [self.predict(frame, progress) for frame in frames]
 
     def predict_files(
@@ -149,7 +151,8 @@ class Predictor(ABC):
         channels = config.in_channels, config.out_channels
         if channels not in cls.channels:
             raise UsageError(
-                f"this model takes {channels[0]} and gives {channels[1]} channels: {cls.channels_rule}"
+                f"this model maps {channels[0]} to {channels[1]} channels, and {cls.channels_rule}:"
+                " use another model"
             )
 
     @classmethod
@@ -162,7 +165,7 @@ class Predictor(ABC):
         if not isinstance(saturation, (int, float)) or not 0 <= saturation <= MAX_SATURATION:
             raise UsageError(f"saturation is {saturation!r}, but must be a number from 0 to {MAX_SATURATION}")
         if saturation != 1 and not cls.has_saturation:
-            raise UsageError("this model does not colorize: leave saturation out")
+            raise UsageError("this model does not colorize: leave --saturation out")
         return float(saturation)
 
     def _add_hole(self, frame: Frame, mask: Any) -> Frame:
@@ -181,7 +184,7 @@ class Predictor(ABC):
 
 
 def parse_tile(tile: str | int) -> str | int:
-    """Return `auto`, `off`, or the side of a tile in pixels.
+    """Return `auto`, `off`, or the side of a tile's core in pixels.
 
     Raises:
         UsageError: it is none of these.

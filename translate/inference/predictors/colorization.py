@@ -24,9 +24,9 @@ from translate.models import Model
 
 MAX_ASPECT_RATIO = 16  # A longer panorama is downscaled further for the network.
 STRIP_PIXELS = 2**20  # The pixels of a photo that are computed at once, to bound memory.
-BISECTION_STEPS = 7  # of the search for the most chroma that a colour may have in sRGB
-SCALES = (1.0, 1.25)  # of the test-time augmentation, relative to the working size
-GUIDED_FILTER_RADIUS = 2  # pixels of the working size
+BISECTION_STEPS = 7  # The steps of the search for the maximum chroma that a colour may have in sRGB.
+SCALES = (1.0, 1.25)  # The scales of the test-time augmentation, relative to the working size.
+GUIDED_FILTER_RADIUS = 2  # In pixels at the working size.
 GUIDED_FILTER_EPSILON = 1e-2  # A variance of lightness, in [-1, 1] squared, that counts as noise.
 
 Network = Callable[[Tensor], Tensor]
@@ -35,10 +35,10 @@ Network = Callable[[Tensor], Tensor]
 class ColorizationPredictor(Predictor):
     """A predictor that colorizes photos; of a photo in colour it uses the lightness only."""
 
-    auto_engine = "torch"  # One forward of a small network a photo does not pay for another engine's start.
+    auto_engine = "torch"  # For one forward pass per photo, starting another engine takes longer.
     has_saturation = True
     channels = ((1, 2),)
-    channels_rule = "a model in Lab takes lightness and gives a and b"
+    channels_rule = "only 1 (lightness) to 2 (a and b of Lab) can be applied"
 
     def __init__(
         self, model: Model, runner: Runner, *, tile: str | int = "auto", saturation: float = 1.0
@@ -79,7 +79,7 @@ def colorize(
     Args:
         network: takes lightness (1, 1, h, w) and returns a and b (1, 2, h, w), all in [-1, 1].
         working_size: the maximum of the shorter side that the network sees at scale 1, in pixels.
-        multiple: of which each side of the network's input must be, in pixels.
+        multiple: each side of the network's input must be a multiple of this, in pixels.
         saturation: the factor of a and b.
         strip_pixels: how many pixels of the photo are computed at once, to bound memory.
     """

@@ -78,10 +78,11 @@ def frames_from_tensor(x: Tensor) -> list[Frame]:
     """
     if x.ndim not in (3, 4) or x.shape[-3] not in (1, 3) or not x.is_floating_point() or not x.numel():
         raise DataError(
-            f"a tensor of {tuple(x.shape)} {x.dtype}: give floats, (C, H, W) or (N, C, H, W) in [-1, 1]"
+            f"a tensor of {tuple(x.shape)} {x.dtype}:"
+            " give floats in [-1, 1], (C, H, W) or (N, C, H, W) with C 1 or 3"
         )
     if not (x.min() >= -1 and x.max() <= 1):
-        raise DataError(f"a tensor from {x.min():g} to {x.max():g}: its values must lie in [-1, 1]")
+        raise DataError(f"the tensor's values reach from {x.min():g} to {x.max():g}: scale them to [-1, 1]")
     images = x.reshape(-1, *x.shape[-3:]).detach().float().cpu().permute(0, 2, 3, 1)
     return [Frame(pixels=denormalize(image, np.float32)) for image in images]
 
@@ -105,7 +106,7 @@ def add_hole(frame: Frame, mask: Any) -> Frame:
     else:
         raise UsageError("an inpainting model needs a mask: give one, white where the image is to be filled")
     if hole.all():
-        raise DataError("all of the image is hole: give a mask that is black where the image is to be kept")
+        raise DataError("the mask covers the whole image: leave black what is to be kept")
     return replace(frame, hole=hole)
 
 

@@ -16,10 +16,10 @@ from translate.images.sheet import GAP
 from translate.inference.predictors.generation import Sampler, interpolate_latents
 
 GRID_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
-MAX_GRID_SIDE = {".png": 30_000, ".jpg": 30_000, ".jpeg": 30_000, ".webp": 16_383}  # pixels
-GRID_COLUMNS = 8  # The approximate number of columns where each class has its own.
+MAX_GRID_SIDE = {".png": 30_000, ".jpg": 30_000, ".jpeg": 30_000, ".webp": 16_383}  # In pixels.
+GRID_COLUMNS = 8  # The approximate number of columns of a grid in which each class has columns of its own.
 ANIMATION_SUFFIXES = (".gif", ".webp", ".mp4")
-STEPS = 16  # images of an animation from one sample to the next
+STEPS = 16  # The number of images of an animation from one sample to the next.
 FRAME_MILLISECONDS = 60
 
 
@@ -27,7 +27,7 @@ def save_samples(sampler: Sampler, inputs: Tensor, out: Path, *, overwrite: bool
     """Write samples as files of a folder, or as one grid if `out` has the suffix of an image.
 
     Args:
-        inputs: of the generator, (N, inputs).
+        inputs: the inputs of the generator, (N, inputs).
 
     Returns:
         A line for the user about what was written.
@@ -42,7 +42,10 @@ def save_samples(sampler: Sampler, inputs: Tensor, out: Path, *, overwrite: bool
     cell = sampler.config.image_size + GAP
     side = max(columns, ceil(len(inputs) / columns)) * cell + GAP
     if side > (max_side := MAX_GRID_SIDE[out.suffix.lower()]):
-        raise UsageError(f"{out} would have {side} pixels a side, at most {max_side}: give -o a folder")
+        raise UsageError(
+            f"{out} would be {side} pixels a side, and {out.suffix} allows {max_side}:"
+            " give a folder with -o, or a smaller -n"
+        )
     write_rgb(image_grid(sampler(inputs), columns), out)
     return f"{_count(inputs)} in {out}"
 
@@ -103,7 +106,7 @@ def save_traversals(sampler: Sampler, grids: Mapping[str, Tensor], out: Path, *,
         UsageError: `out` has a suffix, or a file exists.
     """
     if out.suffix:
-        raise UsageError(f"{out}: the grids go into a folder: give -o a name without {out.suffix}")
+        raise UsageError(f"{out}: the grids go into a folder: give a name without {out.suffix} with -o")
     paths = {name: out / f"{name}.png" for name in grids}
     for path in paths.values():
         check_output(path, GRID_SUFFIXES, overwrite=overwrite)
@@ -122,6 +125,8 @@ def check_output(out: Path, suffixes: tuple[str, ...], *, overwrite: bool) -> No
     if suffix not in suffixes:
         is_animation = suffixes == GRID_SUFFIXES and suffix in ANIMATION_SUFFIXES
         hint = ", or --interpolate N for an animation" if is_animation else ""
-        raise UsageError(f"{out}: give -o a suffix of {', '.join(suffixes)}{hint}")
+        *others, last = suffixes
+        names = f"{', '.join(others)} or {last}" if others else last
+        raise UsageError(f"{out}: the suffix must be {names}{hint}")
     if out.exists() and not overwrite:
-        raise UsageError(f"{out} is there already: give another -o, or --overwrite")
+        raise UsageError(f"{out} already exists: give another -o, or --overwrite")

@@ -46,7 +46,7 @@ class Sampler:
         return draw_inputs(self.config, count, seed, truncation=truncation, class_name=class_name)
 
     def __call__(self, inputs: Tensor) -> list[Pixels]:
-        """Generate N images, (H, W, 3) uint8, from (N, inputs); each in a forward of its own.
+        """Generate N images, (H, W, 3) uint8, from (N, inputs); each in a forward pass of its own.
 
         Raises:
             UsageError: the inputs have another shape, or contain NaN or Inf.
@@ -88,7 +88,7 @@ def draw_inputs(
     if count < 1 or seed < 0:
         raise UsageError(f"count {count}, seed {seed}: give a count of 1 or more and a seed of 0 or more")
     if truncation is not None and not truncation >= MIN_TRUNCATION:  # Written so that NaN is refused, too.
-        raise UsageError(f"truncation {truncation} is less than {MIN_TRUNCATION}: give more, or leave it out")
+        raise UsageError(f"truncation is {truncation}, but must be at least {MIN_TRUNCATION}")
     classes = len(config.classes)
     fixed_class = class_index(config, class_name) if class_name is not None else None
     rows = []
@@ -118,7 +118,10 @@ def class_index(config: GenerationModelConfig, name: str) -> int:
         UsageError: the model has no such class, or no classes at all.
     """
     if not config.classes:
-        raise UsageError(f"class {name!r}: this model was trained without classes (recipe {config.method})")
+        raise UsageError(
+            f"class {name!r}: this model was trained without classes (recipe {config.method}):"
+            " leave --class out, or train cgan"
+        )
     if name not in config.classes:
         raise UsageError(f"no class {name!r}{nearest(name, config.classes)}")
     return config.classes.index(name)
@@ -133,7 +136,7 @@ def interpolate_latents(keyframes: Tensor, latent: int, steps: int) -> Tensor:
     Args:
         keyframes: inputs of the generator, (N, inputs), N at least 2.
         latent: how many of the inputs are noise; they come first.
-        steps: from one keyframe to the next.
+        steps: the number of images from one keyframe to the next.
 
     Returns:
         (N * steps, inputs).

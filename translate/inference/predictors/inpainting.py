@@ -23,11 +23,11 @@ from translate.inference.predictors.texture import add_texture
 from translate.inference.predictors.tile_blending import Window, blend_tiles, choose_windows, mirror_indices
 from translate.networks.generators.inpainter import fill_smoothly
 
-CORE, OVERLAP = 384, 64  # pixels: the core of a tile, and how far the tile extends beyond it
-MAX_TILE = CORE + 2 * OVERLAP  # pixels a side of a tile, and of an image that needs only one
-MAX_HOLE_WIDTH = 192  # pixels across which the network sees both sides of a hole
-SEAM_DECAY = 8.0  # pixels over which the correction at the border of a hole decays towards its middle
-MAX_STRIP_PIXELS = 2**20  # pixels that are upsampled at once, to bound memory
+CORE, OVERLAP = 384, 64  # The side of a tile's core, and the pixels by which the tile extends beyond it.
+MAX_TILE = CORE + 2 * OVERLAP  # The side of a tile, and of an image that needs only one, in pixels.
+MAX_HOLE_WIDTH = 192  # The width of a hole, in pixels, up to which the network sees both sides.
+SEAM_DECAY = 8.0  # The correction at the border of a hole decays by 1/e over this many pixels.
+MAX_STRIP_PIXELS = 2**20  # The pixels that are upsampled at once, to bound memory.
 
 Network = Callable[[Tensor], Tensor]
 
@@ -37,9 +37,9 @@ class InpaintingPredictor(Predictor):
 
     needs_mask = True
     keep_profile_colors = True  # Pixels outside of the hole stay as they are in the file, to the bit.
-    auto_engine = "torch"  # One forward of a small network a photo does not pay for another engine's start.
+    auto_engine = "torch"  # For one forward pass per photo, starting another engine takes longer.
     channels = ((4, 3),)
-    channels_rule = "a model with a mask takes RGB and the mask and gives RGB"
+    channels_rule = "only 4 (RGB and a mask) to 3 (RGB) can be applied"
 
     @torch.inference_mode()
     def predict(self, frame: Frame, progress: Progress = ignore_progress) -> Frame:
@@ -66,7 +66,7 @@ def inpaint(
         hole: (H, W), true where the image is to be filled.
         network: takes (1, C + 1, h, w), with the mask last, 1 in the hole and -1 elsewhere; returns
             (1, C, h, w), all in [-1, 1].
-        multiple: of which each side of the network's input must be, in pixels.
+        multiple: each side of the network's input must be a multiple of this, in pixels.
     """
     pixels = frame.rgb().copy()
     unfilled = hole.copy()
@@ -112,7 +112,7 @@ def _downscale(pixels: Array, hole: Hole, factor: int) -> tuple[Array, Hole]:
 
 
 def _downscale_hole(hole: Hole, factor: int) -> Hole:
-    """Downscale a hole by an integer factor: a small pixel is hole where any of its pixels is."""
+    """Downscale a hole by an integer factor: a small pixel is hole if any of its pixels is."""
     share_outside = _area_mean((~hole).astype(np.float32), factor)
     small: Hole = share_outside < 1 - 0.5 / factor**2
     return small

@@ -8,7 +8,7 @@ from torch import Tensor
 from translate.images import Array, Frame, to_pixels, to_tensor
 from translate.inference.predictors.tile_blending import Window, mirror_indices
 
-MIN_SIDE = 8  # pixels; with fewer, the reflection padding of a network's own layers has nothing to reflect
+MIN_SIDE = 8  # In pixels; with fewer, the reflection padding of a network's layers has nothing to reflect.
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as Pillow's mode L
 
 
@@ -16,11 +16,12 @@ class PaddedImage:
     """An image that is padded to a multiple, by mirroring it at its right and its lower border.
 
     Args:
-        multiple: of which each padded side is to be, in pixels.
-        channels: of the network's input: 1 for gray, 3 for colour. The image is converted to them.
+        multiple: each side of the network's input must be a multiple of this, in pixels.
+        channels: the number of input channels of the network, to which the image is converted: 1 for gray, 3
+            for colour.
 
     Attributes:
-        width, height: of the padded image, in pixels.
+        width, height: the size of the padded image, in pixels.
     """
 
     def __init__(self, frame: Frame, multiple: int, channels: int) -> None:

@@ -24,7 +24,7 @@ from translate.networks.blocks import per_image_norms
 
 Statistics = tuple[Tensor, Tensor]  # mean and variance, (C,) float32 each
 
-PLASTIC_NUMBER = 1.3247179572447460  # the root of x^3 = x + 1: the golden ratio's counterpart in 2D
+PLASTIC_NUMBER = 1.3247179572447460  # The root of x^3 = x + 1, the golden ratio's counterpart in 2D.
 
 
 def trace_norms(network: nn.Module) -> fx.Graph | None:
@@ -42,9 +42,9 @@ def pool_statistics(
     convolution for one of them.
 
     Args:
-        graph: of the network, from `trace_norms`.
+        graph: the network's traced layers, from `trace_norms`.
         inputs: the network's input for each tile, (1, C, h, w).
-        tiles: whose cores count.
+        tiles: the tiles over whose cores the statistics are pooled.
     """
     norms = per_image_norms(network)
     names = {name for name, module in network.named_modules() if any(module is norm for norm in norms)}
@@ -64,14 +64,14 @@ class StatisticsInterpreter(fx.Interpreter):
     """An interpreter that runs a network's graph with fixed norm statistics; it serves one thread at a time.
 
     Args:
-        graph: of the network, from `trace_norms`.
-        statistics: by the name of the norm.
+        graph: the network's traced layers, from `trace_norms`.
+        statistics: the mean and variance of each norm, by the name of the norm.
     """
 
     def __init__(self, network: nn.Module, graph: fx.Graph, statistics: Mapping[str, Statistics]) -> None:
         super().__init__(network, graph=graph)
         self.statistics = statistics
-        self.extra_traceback = False  # An error reads as it does where the network itself runs.
+        self.extra_traceback = False  # An error has the same message as when the network itself runs.
 
     def call_module(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run a module; a norm whose statistics are fixed normalizes by them."""
@@ -116,7 +116,7 @@ def _core_slice(window: Window, size: int) -> slice:
     return slice(start, max(round((window.core_stop - window.start) * scale), start + 1))
 
 
-def choose_tiles(rows: list[Window], columns: list[Window], max_count: int) -> list[Tile]:
+def choose_statistics_tiles(rows: list[Window], columns: list[Window], max_count: int) -> list[Tile]:
     """Choose at most `max_count` tiles that are spread evenly over the image; all of them, if they are fewer.
 
     The order is that of a low-discrepancy sequence, from the middle of the image on. A regular grid would

@@ -20,16 +20,17 @@ from torch import Tensor
 from translate.images import Array, Hole
 from translate.images.frame import WHITE
 
-PATCH_SIZE, PATCH_STRIDE = 32, 16  # pixels; patches overlap by half
-CELL_SIZE = 8  # pixels a side of the squares by whose means patches are compared
-DETAIL_SIGMA = 4.0  # pixels; the detail is what a Gaussian blur of this sigma removes
-BLUR_MARGIN = 12  # pixels around a patch that the blur looks at
-BLOCK_SIZE = 16 * PATCH_STRIDE  # pixels a side of the squares that are filled at once
-SEARCH_RADIUS = 64  # pixels around a block in which patches are searched, beside the width of the hole there
-CANDIDATE_STRIDE = 4  # pixels between the candidate patches
-MAX_CANDIDATES = 1024  # for a block
+PATCH_SIZE, PATCH_STRIDE = 32, 16  # In pixels; patches overlap by half.
+CELL_SIZE = 8  # The side, in pixels, of the squares by whose means patches are compared.
+DETAIL_SIGMA = 4.0  # In pixels; the detail is what a Gaussian blur of this sigma removes.
+BLUR_MARGIN = 12  # The pixels around a patch that the blur looks at.
+BLOCK_SIZE = 16 * PATCH_STRIDE  # The side, in pixels, of the squares that are filled at once.
+# Patches are searched within this many pixels around a block, plus the width of the hole there.
+SEARCH_RADIUS = 64
+CANDIDATE_STRIDE = 4  # The pixels between the candidate patches.
+MAX_CANDIDATES = 1024  # The maximum number of candidate patches for a block.
 SUBSETS = 16  # Each patch chooses from a random subset of the candidates: one patch all over makes a pattern.
-DETAIL_STRENGTH = 0.45  # A strength of 1 would double the error where the content cannot be predicted.
+DETAIL_STRENGTH = 0.45  # A strength of 1 would double the error if the content cannot be predicted.
 
 Floats = npt.NDArray[np.float32]
 Corners = npt.NDArray[np.int64]  # (N, 2): y and x of the first pixel of each patch

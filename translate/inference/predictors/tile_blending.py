@@ -1,7 +1,8 @@
 """Tile blending: split an image into overlapping tiles, and join them with linear blend weights.
 
-A tile is a window that the network sees. Its core is the part that belongs to no other tile; the overlap
-around the core gives the network context. Where two tiles overlap, they fade into each other linearly.
+A tile is a window that the network sees. Its core is the part that belongs to it alone; cores do not overlap,
+tiles do: the overlap around the core gives the network context. Around the edge between two cores,
+neighbouring tiles fade into each other linearly.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ class Window:
     """The extent of a tile along one axis, in pixels.
 
     Attributes:
-        start, stop: what the network sees.
-        core_start, core_stop: the core; the cores of all windows cover the axis exactly once.
+        start, stop: the pixels that the network sees.
+        core_start, core_stop: the pixels of the core; the cores of all windows cover the axis exactly once.
     """
 
     start: int
@@ -30,22 +31,22 @@ class Window:
     core_stop: int
 
 
-Tile = tuple[Window, Window]  # the rows and the columns of a window of the image
+Tile = tuple[Window, Window]  # The rows and the columns of a tile.
 
 
-def choose_windows(length: int, core: int, overlap: int, multiple: int) -> list[Window]:
+def choose_windows(length: int, max_core: int, overlap: int, multiple: int) -> list[Window]:
     """Split an axis into overlapping windows of equal length; return them in order.
 
     Args:
-        length: of the axis, in pixels; a multiple of `multiple`, like `core` and `overlap`.
-        core: the maximum length of a window's core, in pixels; the cores are about equally long.
-        overlap: by how many pixels a window extends beyond its core, except at the image's border.
-        multiple: of which each window's start and stop must be, in pixels.
+        length: the length of the axis, in pixels; a multiple of `multiple`, like `max_core` and `overlap`.
+        max_core: the maximum length of a window's core, in pixels; the cores are about equally long.
+        overlap: the pixels by which a window extends beyond its core, except at the image's border.
+        multiple: each window's start and stop must be a multiple of this, in pixels.
     """
-    count = max(1, -(-length // core))
+    count = max(1, -(-length // max_core))
     edges = [n * length // (count * multiple) * multiple for n in range(count)] + [length]
-    max_core = max(stop - start for start, stop in pairwise(edges))
-    window_length = min(max_core + 2 * overlap, length)
+    longest_core = max(stop - start for start, stop in pairwise(edges))
+    window_length = min(longest_core + 2 * overlap, length)
     windows = []
     for core_start, core_stop in pairwise(edges):
         start = min(max(core_start - overlap, 0), length - window_length)
@@ -56,8 +57,9 @@ def choose_windows(length: int, core: int, overlap: int, multiple: int) -> list[
 def blend_weights(windows: list[Window], overlap: int) -> list[Array]:
     """Return the linear blend weights of each window, (length,) float32; at each pixel they add up to 1.
 
-    Neighbours fade into each other over half of their overlap, centred on the edge between their cores:
-    the pixels next to a window's own border, of which the network saw the least context, weigh 0.
+    Neighbours overlap by 2 * `overlap` pixels, and fade into each other over half of that, centred on the
+    edge between their cores. The pixels next to a window's border, where the network saw the least context,
+    weigh 0.
     """
     fade = max(overlap // 2, 1)
     weights = []
@@ -79,7 +81,7 @@ def _ramp(position: Array, edge: int, fade: int) -> Array:
 
 
 def mirror_indices(length: int, padded_length: int) -> Array:
-    """Return the index that each pixel of a padded axis repeats: mirrored, as numpy's mode `symmetric`."""
+    """Return the source index of each pixel of a mirrored axis, as numpy's padding mode `symmetric`."""
     position = np.arange(padded_length) % (2 * length)
     return np.minimum(position, 2 * length - 1 - position)
 
@@ -92,7 +94,7 @@ def blend_tiles(
     predict: Callable[[Window, Window], Array],
     write_rows: Callable[[int, Array], None],
 ) -> None:
-    """Predict an image tile by tile and blend the tiles; write each row as soon as it is complete.
+    """Predict an image tile by tile and blend the tiles; write rows as soon as they are complete.
 
     Only one row of tiles is held in memory, whatever the height of the image.
 
@@ -104,7 +106,7 @@ def blend_tiles(
     """
     height, width = size
     row_weights, column_weights = blend_weights(rows, overlap), blend_weights(columns, overlap)
-    incomplete = np.zeros((0, 0, 0), np.float32)  # rows that the next row of tiles adds to
+    incomplete = np.zeros((0, 0, 0), np.float32)  # Rows that the next row of tiles adds to.
     for index, (row, row_weight) in enumerate(zip(rows, row_weights, strict=True)):
         strip = np.zeros((row.stop - row.start, 0, 0), np.float32)
         for column, column_weight in zip(columns, column_weights, strict=True):

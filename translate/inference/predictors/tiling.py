@@ -1,4 +1,4 @@
-"""Tiling: decide when an image is too large for one forward, and run a network on it tile by tile."""
+"""Tiling: decide when an image is too large for one forward pass, and run a network on it tile by tile."""
 
 from __future__ import annotations
 
@@ -14,17 +14,22 @@ from translate.inference.predictors.base import Progress
 from translate.inference.predictors.padding import PaddedImage
 from translate.inference.predictors.statistics import (
     StatisticsInterpreter,
-    choose_tiles,
+    choose_statistics_tiles,
     pool_statistics,
 )
 from translate.inference.predictors.tile_blending import Tile, Window, blend_tiles, choose_windows
 from translate.inference.runtime.settings_lock import settings_read_lock
 from translate.networks import MemoryCost
 
-OVERLAP = 64  # pixels that a tile extends beyond its core, before rounding up to the size multiple
-MAX_CORE = 1024  # pixels a side of a tile's core: one row of tiles is in memory at once, as wide as the image
-# The tiles that norm statistics are sampled from, where all tiles together do not fit into memory, in pixels.
-SAMPLE_CORE, SAMPLE_OVERLAP = 96, 16
+# The pixels by which a tile extends beyond its core on each side, before rounding up to a multiple of the
+# network's size multiple.
+OVERLAP = 64
+# The maximum side of a tile's core, in pixels. Larger cores cost memory: a row of tiles as wide as the image
+# is held at once.
+MAX_CORE = 1024
+# Core and overlap, in pixels, of the small tiles that estimate the instance-norm statistics of an image whose
+# tiles do not all fit into memory.
+STATISTICS_CORE, STATISTICS_OVERLAP = 96, 16
 
 
 @dataclass(frozen=True)
@@ -33,28 +38,34 @@ class Tiling:
 
     Attributes:
         rows, columns: the windows along each axis; every pair is a tile.
-        overlap: in pixels.
-        sample: the tiles whose norm statistics stand for the whole image.
+        overlap: pixels by which a tile extends beyond its core.
+        statistics_tiles: the tiles whose normalization statistics are used for the whole image.
     """
 
     rows: list[Window]
     columns: list[Window]
     overlap: int
-    sample: list[Tile]
+    statistics_tiles: list[Tile]
 
 
 def plan_tiles(
-    image: PaddedImage, tile: str | int, *, multiple: int, cost: MemoryCost, limits: tuple[float, float]
+    image: PaddedImage,
+    tile: str | int,
+    *,
+    multiple: int,
+    cost: MemoryCost,
+    max_untiled: float,
+    max_tiled: float,
 ) -> Tiling | None:
     """Decide how to split an image into tiles; return None if it runs in one piece.
 
     Args:
         tile: `auto`, `off`, or the side of a tile's core in pixels.
-        multiple: of which each side of the network's input must be, in pixels.
-        cost: of the network, in bytes for each pixel.
-        limits: the maximum bytes for an image in one piece, and for tiles.
+        multiple: each side of the network's input must be a multiple of this, in pixels.
+        cost: bytes of memory per pixel that the network takes.
+        max_untiled: the maximum bytes for an image in one piece.
+        max_tiled: the maximum bytes for the tile that the network runs on.
     """
-    max_untiled, max_tiled = limits
     if tile == "off" or (tile == "auto" and image.height * image.width * cost.forward <= max_untiled):
         return None
 
@@ -68,14 +79,15 @@ def plan_tiles(
         return None
     rows, columns = (choose_windows(side, core, overlap, multiple) for side in (image.height, image.width))
     count = len(rows) * len(columns)
+    # All tiles go through the network together, layer by layer, if their feature maps fit.
     if count * _tile_area(rows, columns) * cost.between_layers <= max_untiled:
-        return Tiling(rows, columns, overlap, choose_tiles(rows, columns, count))
-    sample_rows, sample_columns = (
-        choose_windows(side, round_up(SAMPLE_CORE), round_up(SAMPLE_OVERLAP), multiple)
+        return Tiling(rows, columns, overlap, choose_statistics_tiles(rows, columns, count))
+    small_rows, small_columns = (
+        choose_windows(side, round_up(STATISTICS_CORE), round_up(STATISTICS_OVERLAP), multiple)
         for side in (image.height, image.width)
     )
-    max_count = max(1, int(max_tiled / (_tile_area(sample_rows, sample_columns) * cost.between_layers)))
-    return Tiling(rows, columns, overlap, choose_tiles(sample_rows, sample_columns, max_count))
+    max_count = max(1, int(max_tiled / (_tile_area(small_rows, small_columns) * cost.between_layers)))
+    return Tiling(rows, columns, overlap, choose_statistics_tiles(small_rows, small_columns, max_count))
 
 
 def _tile_area(rows: list[Window], columns: list[Window]) -> int:
@@ -85,12 +97,13 @@ def _tile_area(rows: list[Window], columns: list[Window]) -> int:
 
 @dataclass(frozen=True)
 class TiledNetwork:
-    """A network that is to run on tiles.
+    """A network and what running it tile by tile needs.
 
     Attributes:
-        network: on the device.
-        graph: of its layers, from `trace_norms`, if its norms use per-image statistics; else None.
-        channels: of its output.
+        network: the network, on the device.
+        graph: the traced layers, from `trace_norms`, if an instance norm must take its statistics from the
+            whole image; else None.
+        channels: the number of output channels.
     """
 
     network: nn.Module
@@ -103,12 +116,12 @@ class TiledNetwork:
         return image.crop(*tile).to(self.device)
 
     def with_image_statistics(self, image: PaddedImage, tiling: Tiling) -> Callable[[Tensor], Tensor]:
-        """Return the network with norms that take their statistics from the whole image."""
+        """Return the network with norms that use statistics pooled over the statistics tiles."""
         if self.graph is None:
             return self.network
-        inputs = [self.input_tile(image, tile) for tile in tiling.sample]
+        inputs = [self.input_tile(image, tile) for tile in tiling.statistics_tiles]
         with settings_read_lock():
-            statistics = pool_statistics(self.network, self.graph, inputs, tiling.sample)
+            statistics = pool_statistics(self.network, self.graph, inputs, tiling.statistics_tiles)
         return StatisticsInterpreter(self.network, self.graph, statistics).run
 
 

@@ -17,14 +17,15 @@ from translate.inference.runtime.memory import memory_limits
 from translate.inference.runtime.runner import Runner
 from translate.models import Model
 
-MAX_BATCH_PIXELS = 2**20  # of all images in one batch
+MAX_BATCH_PIXELS = 2**20  # The maximum number of pixels of all images in one batch.
 
 
 class TranslationPredictor(Predictor):
     """A predictor that translates an image of one domain to another domain."""
 
     channels = ((1, 1), (1, 3), (3, 1), (3, 3))
-    channels_rule = "images have 1 (gray) or 3 (RGB)"
+    channels_rule = "only 1 (gray) and 3 (RGB) can be applied"
+    can_tile = True
 
     def __init__(
         self, model: Model, runner: Runner, *, tile: str | int = "auto", saturation: float = 1.0
@@ -59,7 +60,7 @@ class TranslationPredictor(Predictor):
 
     @torch.inference_mode()
     def _predict_in_one_forward(self, frames: Sequence[Frame]) -> list[Frame]:
-        """Run images of one size as a batch, or one by one where a batch would change an output."""
+        """Run images of one size as a batch, or one by one if a batch would change an output."""
         images = [self._pad(frame) for frame in frames]
         x = torch.cat([image.to_tensor() for image in images])
         if not self._is_exact_in_batch(x.shape):
@@ -96,7 +97,10 @@ class TranslationPredictor(Predictor):
         exact = image.frame.high_bit_depth or self.runner.engine == "onnxruntime"
         cost = self.runner.generator.memory_per_pixel(self.runner.precision_for(exact).dtype.itemsize)
         multiple = self.config.size_multiple
-        return plan_tiles(image, self.tile, multiple=multiple, cost=cost, limits=self._memory_limits)
+        max_untiled, max_tiled = self._memory_limits
+        return plan_tiles(
+            image, self.tile, multiple=multiple, cost=cost, max_untiled=max_untiled, max_tiled=max_tiled
+        )
 
     @cached_property
     def _norm_graph(self) -> fx.Graph | None:

@@ -17,7 +17,7 @@ from translate.models import Model
 from translate.storage import atomic_write
 from translate.version import __version__
 
-TOLERANCE = 1e-3  # On the scale [-1, 1], where one level of 8 bits is 8e-3.
+TOLERANCE = 1e-3  # For values in [-1, 1], in which one level of 8 bits is 8e-3.
 FORMAT_BY_SUFFIX = {export_format.suffixes[0]: name for name, export_format in EXPORT_FORMATS.items()}
 
 
@@ -63,12 +63,12 @@ def export(
         files, difference, images = _convert(model, name, direction)
     except Exception as error:  # The libraries raise exceptions of any type.
         raise TranslateError(
-            f"{path}: this model cannot be exported as {name}: {first_line(error)}"
+            f"{path}: this model cannot be exported as {name}: {first_line(error)}: try another --format"
         ) from error
     if not difference <= TOLERANCE:  # Written this way, NaN is refused, too.
         raise TranslateError(
-            f"{path}: not written, its greatest difference from torch is {difference:.1e} "
-            f"(tolerance {TOLERANCE:g}): try another --format"
+            f"{path} was not written: the exported network differs from torch by {difference:.1e}"
+            f" (at most {TOLERANCE:g} allowed): try another --format"
         )
     _write(path, name, files)
     return ExportResult(path, difference, images)
@@ -149,4 +149,4 @@ def _write(path: Path, name: str, files: Files) -> None:
             for suffix, target in _paths_by_suffix(path, name).items():
                 (Path(folder) / suffix[1:]).replace(target)
     except OSError as error:
-        raise TranslateError(f"cannot write {path}: {error.strerror}") from None
+        raise TranslateError(f"cannot write {path}: {error.strerror}: give another -o") from None

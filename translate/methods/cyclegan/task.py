@@ -31,7 +31,7 @@ def _score(columns: Columns) -> dict[str, float]:
     }
 
 
-# There is no best checkpoint, because the cycle loss is lowest where the generators change nothing.
+# There is no best checkpoint, because the cycle loss is lowest if the generators change nothing.
 TASK = Task(
     trainer=CycleGAN,
     data=unpaired_data,

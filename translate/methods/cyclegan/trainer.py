@@ -13,9 +13,10 @@ from translate.methods.trainer import StepProgress, Trainer, Update, freeze_weig
 
 
 class CycleGAN(Trainer):
-    """A trainer of `g_ab`, which translates A to B, `g_ba`, and the discriminators `d_a` and `d_b`.
+    """A trainer of two generators and two discriminators.
 
-    `d_a` scores images of domain A, `d_b` those of domain B.
+    Trains the generators `g_ab` (A to B) and `g_ba` (B to A) and the discriminators `d_a` and `d_b`, which
+    score images of A and of B.
     """
 
     def __init__(self, c: CycleGANConfig) -> None:
@@ -43,35 +44,43 @@ class CycleGAN(Trainer):
 
         # The generators minimize the full objective: eq. 3, and the identity loss of section 5.2.
         with freeze_weights(self.d_a, self.d_b):
-            fake_b, g_ab, cycle_a, identity_a = self.cycle_losses(a, self.g_ab, self.g_ba, self.d_b)
-            update.accumulate("g", g_ab + c.lambda_a * (cycle_a + c.lambda_identity * identity_a))
-            fake_a, g_ba, cycle_b, identity_b = self.cycle_losses(b, self.g_ba, self.g_ab, self.d_a)
-            update("g", g_ba + c.lambda_b * (cycle_b + c.lambda_identity * identity_b))
+            fake_b, adversarial_ab, cycle_a, identity_a = self.generator_losses(
+                a, self.g_ab, self.g_ba, self.d_b
+            )
+            # Backward now, so that only one cycle's activations are in memory; the optimizer steps in
+            # `update` below.
+            update.accumulate("g", adversarial_ab + c.lambda_a * (cycle_a + c.lambda_identity * identity_a))
+            fake_a, adversarial_ba, cycle_b, identity_b = self.generator_losses(
+                b, self.g_ba, self.g_ab, self.d_a
+            )
+            update("g", adversarial_ba + c.lambda_b * (cycle_b + c.lambda_identity * identity_b))
 
-        # The discriminators compare real images with generated ones from the image pools: eq. 1.
-        d_a, penalty_a = self.discriminator_loss(self.d_a, real=a, fake=query_pool(self.pool_a, fake_a))
-        update.accumulate("d", (d_a + penalty_a) / 2)
-        d_b, penalty_b = self.discriminator_loss(self.d_b, real=b, fake=query_pool(self.pool_b, fake_b))
-        update("d", (d_b + penalty_b) / 2)
+        # The discriminators learn to tell real images from generated ones of the image pools: eq. 1, with
+        # `gan_loss` in place of the logarithms (section 4).
+        loss_d_a, penalty_a = self.discriminator_loss(self.d_a, real=a, fake=query_pool(self.pool_a, fake_a))
+        # Halved, as in section 4, to slow the discriminators down.
+        update.accumulate("d", (loss_d_a + penalty_a) / 2)
+        loss_d_b, penalty_b = self.discriminator_loss(self.d_b, real=b, fake=query_pool(self.pool_b, fake_b))
+        update("d", (loss_d_b + penalty_b) / 2)
 
-        losses = {"d_a": d_a / 2, "d_b": d_b / 2, "g_ab": g_ab, "g_ba": g_ba}
+        losses = {"d_a": loss_d_a / 2, "d_b": loss_d_b / 2, "g_ab": adversarial_ab, "g_ba": adversarial_ba}
         losses |= {"cycle_a": cycle_a, "cycle_b": cycle_b}
         if c.lambda_identity:
             losses["identity"] = c.lambda_identity * (c.lambda_a * identity_a + c.lambda_b * identity_b)
         return losses
 
-    def cycle_losses(
+    def generator_losses(
         self, x: Tensor, g: nn.Module, f: nn.Module, d: nn.Module
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Translate x by G: X -> Y, and reconstruct it by F: Y -> X.
+        """Translate x by g: X -> Y, and reconstruct it by f: Y -> X.
 
         Args:
             d: the discriminator of Y.
 
         Returns:
-            The translation G(x); the adversarial loss of G (eq. 1); the cycle-consistency loss of F(G(x))
-            (eq. 2); and the identity loss: F(x) should be x, which lies in F's output domain already
-            (section 5.2).
+            The translation g(x); the adversarial loss of g (eq. 1, with `gan_loss` in place of the
+            logarithms; section 4); the cycle-consistency loss of f(g(x)) (eq. 2); and the identity loss: f
+            should leave x unchanged, because x is already in f's output domain (section 5.2).
         """
         fake = g(x)
         adversarial = self.gan.generator_loss(d(fake))
@@ -81,13 +90,19 @@ class CycleGAN(Trainer):
         return fake, adversarial, F.l1_loss(reconstruction, x), F.l1_loss(identity, x)
 
     def discriminator_loss(self, d: nn.Module, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor | float]:
-        """Return the adversarial loss of `d` (eq. 1), and the gradient penalty times `lambda_gp`."""
+        """Return the adversarial loss of `d` (eq. 1), and the gradient penalty times `lambda_gp`.
+
+        Only the first is logged.
+        """
         real_scores, fake_scores = forward_batched(d, real, fake)
         penalty = gradient_penalty(d, real, fake) if self.c.gan_loss == "wgan-gp" else 0.0
         return self.gan.discriminator_loss(real=real_scores, fake=fake_scores), self.c.lambda_gp * penalty
 
 
 def query_pool(pool: ImagePool, fake: Tensor) -> Tensor:
-    """Exchange generated images with an image pool, at random by torch's generator."""
+    """Pass generated images through an image pool, which returns older ones half of the time.
+
+    The draws come from torch's random number generator. The result carries no gradient.
+    """
     images: Tensor = pool(fake, torch.rand(len(fake), 2, device=fake.device))
     return images

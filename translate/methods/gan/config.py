@@ -63,7 +63,8 @@ class NoiseTrainConfig(TrainConfig):
             raise UsageError("channels 2 is neither gray nor colour: use --channels 1 or 3")
         if self.networks == "mlp" and self.d_norm != "none":
             raise UsageError(
-                f"d_norm {self.d_norm} needs convolutions, which networks mlp has not: use --d-norm none"
+                f"d_norm {self.d_norm} needs convolutions, and networks mlp has none: use --d-norm none, or"
+                " --networks dcgan"
             )
         if self.batch_size == 1:
             raise UsageError(
@@ -138,7 +139,9 @@ class WGANConfig(NoiseTrainConfig):
         NoiseTrainConfig, "beta2", 0.99, help="decay of the squared gradients of RMSprop (alpha)"
     )
     d_steps: int = with_default(NoiseTrainConfig, "d_steps", 5)
-    clip: float = setting(0.01, "weight clipping: largest weight of the critic", low=1e-6, group="losses")
+    clip: float = setting(
+        0.01, "weight clipping: largest absolute weight of the critic", low=1e-6, group="losses"
+    )
 
 
 @dataclass(kw_only=True)
@@ -167,7 +170,9 @@ class InfoGANConfig(DCGANConfig):
     def check(self) -> None:
         super().check()
         if not self.categories and not self.codes:
-            raise UsageError("categories 0 and codes 0 leave InfoGAN without codes: give one of them")
+            raise UsageError(
+                "categories 0 and codes 0 leave InfoGAN without codes: set one of them to 1 or more"
+            )
 
     @property
     def inputs(self) -> int:

@@ -34,7 +34,7 @@ SEED = 0  # The seed of the samples, so that validations of a run show the same 
 MIN_DIVERSITY = 0.5  # Warn of mode collapse below this share of the dataset's diversity.
 MIN_SHARE_OF_MAX = 0.75  # Warn below this share of the highest diversity so far.
 WARMUP_STEPS = 500  # Do not warn before: samples are alike while the generator has learned nothing.
-REMEDY = "wgan-gp seldom collapses; for a small dataset try --diffaugment, for dcgan a lower --lr"
+REMEDY = "try wgan-gp, --diffaugment (small datasets) or a lower --lr (dcgan)"
 
 
 def _data(c: NoiseTrainConfig) -> TaskData:
@@ -61,7 +61,7 @@ def _dataset(images: LabeledImages, c: NoiseTrainConfig) -> TaskData:
         cache_size=c.cache_size,
     )
     if len(dataset) < 2:
-        raise DataError(f"{c.data} has one image: a GAN needs at least 2 to learn from")
+        raise DataError(f"{c.data} has one image: a GAN needs at least 2 to learn from: add images")
     classes = {"classes": len(images.classes)} if images.classes else {}
     return TaskData(
         train=dataset,
@@ -107,13 +107,13 @@ def validate(model: Model, data: SampleDataset, precision: Precision) -> Validat
 
 
 def mode_collapse_warnings(history: History) -> list[str]:
-    """Return a warning of mode collapse where the samples have little diversity, or less than before."""
+    """Return a warning of mode collapse if the samples have little diversity, or less than before."""
     shares = [min(1.0, scores["diversity"]) for scores in history if scores["step"] >= WARMUP_STEPS]
     if shares and shares[-1] < MIN_DIVERSITY:
-        return [f"mode collapse: the samples have {shares[-1]:.0%} of the dataset's diversity; {REMEDY}"]
+        return [f"mode collapse: the samples have {shares[-1]:.0%} of the dataset's diversity: {REMEDY}"]
     if shares and shares[-1] < MIN_SHARE_OF_MAX * max(shares):
         diversity = f"{shares[-1]:.0%} of the dataset's, after {max(shares):.0%}"
-        return [f"mode collapse may begin: the diversity of the samples fell to {diversity}; {REMEDY}"]
+        return [f"mode collapse may begin: the diversity of the samples fell to {diversity}: {REMEDY}"]
     return []
 
 

@@ -40,5 +40,6 @@ class InpaintConfig(PhotoTrainConfig):
         super().check()
         if self.generator == "context" and self.batch_size == 1:
             raise UsageError(
-                "batch_size 1 leaves the bottleneck's batch norm one value per channel: use --batch-size 2"
+                "batch_size 1 is too small for the batch norm of the context encoder:"
+                " use --batch-size 2 or more"
             )

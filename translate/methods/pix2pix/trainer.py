@@ -32,7 +32,7 @@ class Pix2Pix(ConditionalGAN):
         a, b = batch["a"], batch["b"]
         fake = self.g(a)
 
-        # The discriminator maximizes L_cGAN: eq. 1.
+        # The discriminator maximizes L_cGAN: eq. 1, with the loss that `gan_loss` selects.
         d_loss = self.update_discriminator(update, condition=a, real=b, fake=fake)
 
         # The generator minimizes L_cGAN and the L1 distance to the target.

@@ -1,7 +1,8 @@
 """The checkpoint format: the whole state of a run in one safetensors file, written atomically.
 
-Nested dicts and lists are flattened: the tensors are stored by number, and the rest as JSON in the file's
-metadata. There is no pickle, so that loading a checkpoint from elsewhere runs no code.
+The keys are those of `Loop._state` and `Stepper.state`; `migrate.py` brings old ones up to date. Tensors are
+stored under the names 0, 1, 2, ..., and the structure as JSON in the file's metadata. No pickle is involved,
+so loading a file from a stranger runs no code.
 """
 
 from __future__ import annotations
@@ -57,12 +58,17 @@ def load(path: Path) -> State:
 
 
 def _flatten(value: Any, tensors: dict[str, Tensor]) -> Any:
-    """Return a value as JSON, and add its tensors to `tensors`; the keys of dicts keep their type."""
+    """Return a value as JSON, and add its tensors to `tensors`.
+
+    Dicts become lists of pairs, because JSON would turn their integer keys (optimizer state) into strings.
+    Tuples come back as lists.
+    """
     if isinstance(value, Tensor):
         name, tensor = str(len(tensors)), value.detach().cpu()
+        # Kept, so that a resumed run computes bit for bit the same.
         channels_last = tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
         channels_last = channels_last and not tensor.is_contiguous()
-        tensors[name] = _storable(tensor.permute(0, 2, 3, 1) if channels_last else tensor, tensors)
+        tensors[name] = _make_storable(tensor.permute(0, 2, 3, 1) if channels_last else tensor, tensors)
         return {"tensor": name, "channels": "last"} if channels_last else {"tensor": name}
     if isinstance(value, dict):
         return {"dict": [[key, _flatten(item, tensors)] for key, item in value.items()]}
@@ -71,7 +77,7 @@ def _flatten(value: Any, tensors: dict[str, Tensor]) -> Any:
     return value
 
 
-def _storable(tensor: Tensor, others: dict[str, Tensor]) -> Tensor:
+def _make_storable(tensor: Tensor, others: dict[str, Tensor]) -> Tensor:
     """Return a tensor as safetensors can store it: contiguous, and not sharing memory with another one.
 
     It is copied only if necessary, because copies of all tensors would double the memory.
@@ -83,7 +89,7 @@ def _storable(tensor: Tensor, others: dict[str, Tensor]) -> Tensor:
 
 
 def _unflatten(value: Any, tensors: dict[str, Tensor]) -> Any:
-    """Return the value that `_flatten` got."""
+    """Invert `_flatten`."""
     if isinstance(value, list):
         return [_unflatten(item, tensors) for item in value]
     if not isinstance(value, dict):

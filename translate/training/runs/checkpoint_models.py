@@ -21,7 +21,10 @@ def load_without_ema(folder: Path) -> Model:
     """
     checkpoints = list(Run(folder).checkpoints().values())
     if not checkpoints:
-        raise UsageError(f"--no-ema: {folder} is not a run with a checkpoint, and a model has only the EMA")
+        raise UsageError(
+            f"--no-ema: {folder} is not a run with a checkpoint, and a model folder has only the EMA:"
+            " give a run, or leave --no-ema out"
+        )
     model = Model.from_pretrained(folder)
     state = _load_state(checkpoints[-1], model)
     for name, network in state["generators"].items():
@@ -40,7 +43,7 @@ def load_checkpoint_models(folder: Path) -> dict[int, Model]:
 
 
 def _load_state(path: Path, model: Model) -> checkpoint.State:
-    state, _ = migrate_checkpoint(checkpoint.load(path), model.config.generator_names)
+    state, _ = migrate_checkpoint(checkpoint.load(path), model.config.generator_names, path)
     return state
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from dataclasses import dataclass
@@ -70,9 +71,9 @@ class Run:
                 f"{self.folder} holds a run: continue it with --resume, or give --overwrite or another --out"
             )
         if self.folder.exists() and not self.folder.is_dir():
-            raise UsageError(f"{self.folder} is a file: give a folder by --out")
+            raise UsageError(f"{self.folder} is a file: give a folder with --out")
         if not self.exists() and self.folder.is_dir() and any(self.folder.iterdir()):
-            raise UsageError(f"{self.folder} holds files, but no run: give another folder by --out")
+            raise UsageError(f"{self.folder} holds files, but no run: give another folder with --out")
 
     def create(self, config: str) -> None:
         """Start a run in the folder; a run that was there is removed, other files stay.
@@ -85,7 +86,10 @@ class Run:
                 path = self.folder / name
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         except OSError as error:
-            raise TranslateError(f"cannot replace the run {self.folder}: {error.strerror}") from None
+            raise TranslateError(
+                f"cannot replace the run {self.folder}: {error.strerror}:"
+                " make it writable, or give another --out"
+            ) from None
         self.write_config(config)
 
     def write_config(self, config: str) -> None:
@@ -97,7 +101,10 @@ class Run:
         try:
             atomic_write(self.config, config.encode())
         except OSError as error:
-            raise TranslateError(f"cannot write the run {self.folder}: {error.strerror}") from None
+            raise TranslateError(
+                f"cannot write the run {self.folder}: {error.strerror}:"
+                " make it writable, or give another --out"
+            ) from None
 
     def checkpoint(self, step: int) -> Path:
         """Return the path of the checkpoint of a step."""
@@ -139,7 +146,8 @@ def resume_config(
     stored = load_yaml(run.config)
     if (run_recipe := stored.pop("recipe", None)) != recipe:
         raise UsageError(
-            f"{run.folder} is a run of {run_recipe}, not of {recipe}: give its recipe, or another --out"
+            f"{run.folder} is a run of {run_recipe}, not of {recipe}:"
+            f" resume it with translate train {run_recipe}, or give another --out"
         )
     before = from_mapping(config_class, stored, str(run.config))
     after = config_class(**{**merge_settings(stored, settings), "out": before.out})
@@ -147,8 +155,7 @@ def resume_config(
         old, new = getattr(before, field.name), getattr(after, field.name)
         if old != new and not field.metadata["resumable"]:
             raise UsageError(
-                f"{flag_name(field)} {new} differs from the run's {old}: --resume can only change the length,"
-                " the learning rate, the device, the workers, the intervals and the place of the data; start"
-                " another run with another --out"
+                f"{field.name} is {json.dumps(new)}, but {json.dumps(old)} in {run.folder}, and --resume"
+                f" cannot change it: leave {flag_name(field)} out, or start a new run with another --out"
             )
     return after

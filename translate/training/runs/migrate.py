@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,28 +13,30 @@ from translate.errors import DataError
 
 FORMAT_VERSION = 2
 POOLS_NOTE = (
-    "the run was started by an earlier version of translate: from here on, its image pools return other"
-    " images than they would have there"
+    "an earlier version of translate started this run: its image pools (--pool-size) now draw other images,"
+    " so the weights will differ slightly"
 )
 State = dict[str, Any]
+NO_STAGE = {"settings": {}, "start": 0}  # For checkpoints from before settings could change during a run.
 
 
-def migrate_checkpoint(state: State, generators: Sequence[str]) -> tuple[State, list[str]]:
+def migrate_checkpoint(state: State, generators: Sequence[str], source: Path) -> tuple[State, list[str]]:
     """Return the state of a checkpoint in the current format, and notes for the user.
 
     Args:
         generators: the names of the trainer's generators.
+        source: the checkpoint or its run, for the error message.
 
     Raises:
         DataError: the format version is newer than this one.
     """
     version = state.get("format_version", 1)
     if version == FORMAT_VERSION:
-        return state, []
+        return {"stage": NO_STAGE, **state}, []
     if version != 1:
         raise DataError(
-            f"the checkpoint has format_version {version!r}, and this version of translate reads up to"
-            f" {FORMAT_VERSION}: use a newer one"
+            f"the checkpoint in {source} has format_version {version!r}, and this translate reads up to"
+            f" {FORMAT_VERSION}: install a newer version of translate"
         )
     notes: list[str] = []
     migrated = {
@@ -44,6 +47,7 @@ def migrate_checkpoint(state: State, generators: Sequence[str]) -> tuple[State, 
         "best": state["best"],
         "history": state.get("looks", []),
         "data": state["data"],
+        "stage": NO_STAGE,
         "trainer": _migrate_trainer(state["trainer"], notes),
         "optimizers": state["optimizers"],
         "ema": _migrate_ema(state["averaged"], generators),

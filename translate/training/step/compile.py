@@ -38,7 +38,7 @@ def set_determinism(c: TrainConfig, device: torch.device) -> None:
 
 
 def memory_format(trainer: nn.Module, c: TrainConfig, precision: Precision) -> torch.memory_format:
-    """Return channels_last, or contiguous where channels_last is slower.
+    """Return channels_last, or contiguous if channels_last is slower.
 
     It is slower in eager mode on a CPU, for the backward pass of instance norms, and in float32 for small
     batches.
@@ -51,7 +51,7 @@ def memory_format(trainer: nn.Module, c: TrainConfig, precision: Precision) -> t
 
 
 def should_compile(c: TrainConfig, device: torch.device) -> bool:
-    """Return whether to compile: with `--compile on`, or `auto` where nothing is against it."""
+    """Return whether to compile: with `--compile on`, or `auto` if nothing is against it."""
     return c.compile == "on" or (c.compile == "auto" and not reason_against_compiling(c, device))
 
 

@@ -16,8 +16,8 @@ class EMA(nn.Module):
 
     Args:
         networks: the networks that are trained, by name.
-        decay: decay of the average. It is lower in the first steps (`set_step`), so that the initial weights
-            are soon forgotten. 0 copies the weights.
+        decay: decay of the average. It is lower in the first steps (`set_step`): a warm-up, so that the first
+            random weights are soon forgotten. 0 copies the weights.
     """
 
     def __init__(self, networks: Mapping[str, nn.Module], decay: float) -> None:
@@ -26,7 +26,7 @@ class EMA(nn.Module):
         self.sources = list(networks.values())  # A plain list, which is not part of the state dict.
         self.copies = nn.ModuleDict(copy.deepcopy(dict(networks))).requires_grad_(False).eval()
         device = next((weight.device for weight in self.copies.parameters()), None)
-        # A tensor, so that a step captured as a CUDA graph sees it change.
+        # A tensor, so that a captured step sees it change.
         self.one_minus_decay = torch.ones((), device=device)
 
     def set_step(self, step: int) -> None:

@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from translate.config import TrainConfig
 from translate.training.step.distributed import ProcessGroup
 
-GRADIENT_BUCKET = 2**23  # Weights whose gradients are in memory before they are updated in the backward pass.
+# Gradient values that may be pending in memory before the optimizer steps during backward.
+MAX_PENDING_GRADIENTS = 2**23
 
 
-class Updates:
-    """The `update` that the engine passes to a trainer's step (see `methods.trainer.Update`).
+class OptimizerUpdate:
+    """The `update` that the stepper passes to a trainer's step (see `methods.trainer.Update`).
 
     Args:
         optimizers: by the name that the step passes.
@@ -32,15 +33,20 @@ class Updates:
     ) -> None:
         self.optimizers, self.group, self.scaler = optimizers, group, scaler
         self.device, self.clip, self.accumulation_steps = device, c.clip_grad, c.accumulation_steps
+        self.stepped: set[str] = set()  # The optimizers that have stepped since the last `scaler.update`.
+        # All-reduce, the norm of clipping, and the check for Inf need all gradients, and an accumulated
+        # gradient is complete only after the last microbatch. On a GPU, optimizer steps on a few weights each
+        # would only launch more kernels.
         needs_all_gradients = group.size > 1 or c.clip_grad is not None or scaler.is_enabled()
-        # On a GPU, optimizer steps on a few weights each would only launch more kernels.
         self.step_in_backward = (
             device.type == "cpu" and self.accumulation_steps == 1 and not needs_all_gradients
         )
 
     def __call__(self, name: str, loss: Tensor, *, when: Tensor | None = None) -> None:
-        """Take one step of an optimizer on a loss, with the gradients that were accumulated before."""
+        """Take one optimizer step on a loss, together with the gradients of earlier `accumulate` calls."""
         optimizer = self.optimizers[name]
+        # A weight that steps during backward needs its whole gradient by then, and a step that may be undone
+        # (`when`) is taken as a whole.
         if self.step_in_backward and when is None and not _gradients(optimizer):
             with _step_in_backward(optimizer):
                 self.accumulate(name, loss)
@@ -50,8 +56,12 @@ class Updates:
         self.apply(name, when)
 
     def accumulate(self, name: str, loss: Tensor) -> None:
-        """Add the gradient of a loss to the gradients of this optimizer's weights."""
+        """Run backward now, and add the gradient of a loss to those of this optimizer's weights."""
+        if name in self.stepped and not any(map(_gradients, self.optimizers.values())):
+            self.update_loss_scale()  # A second step of this optimizer, which the scaler takes for a new one.
         weights = [weight for weight in _weights(self.optimizers[name]) if weight.requires_grad]
+        # Autocast is for the forward pass: backward computes in the data types that the forward pass chose.
+        # The mean over a batch is the mean of the means over its microbatches, hence the division.
         with torch.autocast(self.device.type, enabled=False):
             torch.autograd.backward(self.scaler.scale(loss / self.accumulation_steps), inputs=weights)
 
@@ -67,33 +77,46 @@ class Updates:
             self.scaler.step(optimizer)
         else:
             _step_where(when, optimizer, lambda: self.scaler.step(optimizer))
-        self.scaler.update()
+        self.stepped.add(name)
         optimizer.zero_grad()
         # The cache holds 16-bit copies of the weights before this step.
         torch.clear_autocast_cache()
 
+    def update_loss_scale(self) -> None:
+        """Adapt the loss scale of mixed precision, once all optimizers of a step have stepped.
 
-class MicrobatchUpdates:
-    """The `update` of a step on a microbatch (gradient accumulation): optimizers step after the last one."""
+        Until then the scale is constant, so that gradients that wait for their optimizer's step are unscaled
+        by the scale that they were computed with.
+        """
+        if self.stepped:
+            self.scaler.update()
+            self.stepped.clear()
 
-    def __init__(self, updates: Updates) -> None:
-        self.updates = updates
-        self.flags: dict[str, Tensor | None] = {}  # The optimizers to step at the end, with their `when`.
+
+class MicrobatchUpdate:
+    """The `update` of a step on a microbatch (gradient accumulation): optimizers step after the last one.
+
+    With `when`, an optimizer steps only if the flags of all microbatches are true.
+    """
+
+    def __init__(self, update: OptimizerUpdate) -> None:
+        self.update = update
+        self.pending: dict[str, Tensor | None] = {}  # The optimizers to step at the end, with their `when`.
 
     def __call__(self, name: str, loss: Tensor, *, when: Tensor | None = None) -> None:
         """Accumulate the gradient of a loss, and note that the optimizer is to step."""
         self.accumulate(name, loss)
-        flags = [flag for flag in (self.flags.get(name), when) if flag is not None]
-        self.flags[name] = torch.stack(flags).all() if flags else None
+        flags = [flag for flag in (self.pending.get(name), when) if flag is not None]
+        self.pending[name] = torch.stack(flags).all() if flags else None
 
     def accumulate(self, name: str, loss: Tensor) -> None:
-        """Add the gradient of a loss to the gradients of this optimizer's weights."""
-        self.updates.accumulate(name, loss)
+        """Run backward now, and add the gradient of a loss to those of this optimizer's weights."""
+        self.update.accumulate(name, loss)
 
     def apply(self) -> None:
         """Step all optimizers that the microbatches updated."""
-        for name, when in self.flags.items():
-            self.updates.apply(name, when)
+        for name, when in self.pending.items():
+            self.update.apply(name, when)
 
 
 def _weights(optimizer: torch.optim.Optimizer) -> list[Tensor]:
@@ -107,7 +130,10 @@ def _gradients(optimizer: torch.optim.Optimizer) -> list[Tensor]:
 
 @torch.no_grad()
 def _step_where(when: Tensor, optimizer: torch.optim.Optimizer, step: Callable[[], object]) -> None:
-    """Take an optimizer step, and undo it where `when` is false, without reading it on the host."""
+    """Take an optimizer step, and undo it if `when` is false.
+
+    `when` is a boolean scalar on the device; the host never reads it.
+    """
     before = {weight: (weight.clone(), _state_tensors(optimizer, weight)) for weight in _weights(optimizer)}
     step()
     for weight, (value, state) in before.items():
@@ -125,23 +151,23 @@ def _state_tensors(optimizer: torch.optim.Optimizer, weight: Tensor) -> dict[str
 
 @contextmanager
 def _step_in_backward(optimizer: torch.optim.Optimizer) -> Iterator[None]:
-    """Step weights during the backward pass, as soon as their gradients are complete, and free these.
+    """Step groups of weights during the backward pass, once their gradients are complete.
 
-    So the gradients of all weights are never in memory at once. The backward pass does not use a weight again
-    after its gradient is complete.
+    Each step frees those gradients, so that they are never all in memory. This is safe because backward does
+    not read a weight again after its gradient is complete.
     """
-    accumulated = 0  # Weights whose gradients are in memory.
+    pending = 0  # Gradient values in memory whose weights have not stepped yet.
 
     def step() -> None:
-        nonlocal accumulated
-        accumulated = 0
+        nonlocal pending
+        pending = 0
         optimizer.step()
         optimizer.zero_grad()
 
     def count(weight: Tensor) -> None:
-        nonlocal accumulated
-        accumulated += weight.numel()
-        if accumulated >= GRADIENT_BUCKET:
+        nonlocal pending
+        pending += weight.numel()
+        if pending >= MAX_PENDING_GRADIENTS:
             step()
 
     hooks = [w.register_post_accumulate_grad_hook(count) for w in _weights(optimizer)]  # type: ignore[no-untyped-call]

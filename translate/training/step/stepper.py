@@ -1,4 +1,7 @@
-"""The stepper: one training step after the other, in mixed precision, compiled, or in several processes."""
+"""The stepper: runs training steps, in mixed precision, compiled, or in several processes.
+
+For mixed precision, `models/device.py` chooses the data type, and `optimization.py` scales the loss.
+"""
 
 from __future__ import annotations
 
@@ -20,26 +23,26 @@ from translate.training.memory import is_out_of_memory, out_of_memory_message
 from translate.training.step.compile import compile_networks, memory_format, should_compile
 from translate.training.step.distributed import ProcessGroup, synchronize_norms
 from translate.training.step.ema import EMA
-from translate.training.step.optimization import MicrobatchUpdates, Updates
+from translate.training.step.optimization import MicrobatchUpdate, OptimizerUpdate
 from translate.training.step.recompute import recompute_generators
 
 State = dict[str, Any]
-TRUSTED_STEPS = 2  # Compiled steps of one kind, after which that kind is trusted not to fail.
+PROVEN_STEPS = 2  # After so many successful compiled steps of a variant, no snapshot is taken before it.
 
 
 class Stepper:
-    """An engine that runs a trainer's steps on a device, and updates the EMA of its generators.
+    """A stepper runs a trainer's steps on a device, and updates the EMA of its generators.
 
     Numbers that change from step to step and enter arithmetic (learning rates, EMA decay, progress) are
-    tensors on the device, which `prepare` sets. The rest of a step, `run`, reads no tensor on the host, so
-    that it can be captured as a CUDA graph.
+    tensors on the device, which `prepare` sets, so that a captured step sees them change. The rest of a step,
+    `run`, reads no tensor on the host (except the loss scaling of float16).
 
     Args:
         trainer: with initial weights, the same in all processes.
         log: logs a line.
 
     Attributes:
-        engine: the device, and whether the networks are compiled, for the log.
+        description: the device, and whether the networks are compiled, for the log.
     """
 
     def __init__(
@@ -56,7 +59,9 @@ class Stepper:
         if c.sync_norm and self.group.size > 1:
             synchronize_norms(trainer)
         self.trainer = trainer.to(self.device).to(memory_format=self.memory_format)
-        self.learning_rates = [self._convert_learning_rate(group) for group in self._parameter_groups()]
+        self.learning_rates = [
+            self._convert_learning_rate(parameters) for parameters in self._parameter_groups()
+        ]
         self.progress = StepProgress(
             step_tensor=torch.zeros((), device=self.device),
             fraction_tensor=torch.zeros((), device=self.device),
@@ -64,21 +69,23 @@ class Stepper:
         self.ema = EMA(trainer.generators, c.ema)
         # Mixed precision in float16 needs loss scaling; bfloat16 has the range of float32.
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision.dtype == torch.float16)
-        self.updates = Updates(trainer.optimizers, c, self.device, self.group, self.scaler)
+        self.update = OptimizerUpdate(trainer.optimizers, c, self.device, self.group, self.scaler)
         if c.recompute:
             recompute_generators(trainer)
         self.is_compiled = should_compile(c, self.device)
         self.compilation_failed = False
-        self.engine = compile_networks(trainer, c, self.device)
-        self.compiled_steps: dict[Hashable, int] = {}  # Steps that succeeded, by their kind.
-        if self.group.rank:  # The weights are the same in all processes, but the noise is not.
+        self.description = compile_networks(trainer, c, self.device)
+        self.successes: dict[Hashable, int] = {}  # Successful compiled steps, by variant and shapes.
+        # All processes draw the same initial weights, and then each its own noise; `<< 32` makes its seed far
+        # from the seeds that a user would choose.
+        if self.group.rank:
             torch.manual_seed(c.seed + (self.group.rank << 32))
 
     def step(
         self,
         batch: Sample,
         *,
-        step: int = 0,
+        steps_done: int = 0,
         epoch: int = 0,
         fraction: float = 0.0,
         learning_rate_factor: float = 1.0,
@@ -86,7 +93,7 @@ class Stepper:
         """Take one step on a batch of images, (N, C, H, W) uint8; return its losses, by name.
 
         Args:
-            step: number of steps taken before.
+            steps_done: number of steps taken before.
             epoch: number of finished epochs.
             fraction: finished fraction of the run.
             learning_rate_factor: the learning-rate schedule's factor of all learning rates.
@@ -94,9 +101,11 @@ class Stepper:
         Raises:
             TranslateError: there is not enough memory, or another process has ended.
         """
-        self.prepare(step=step, epoch=epoch, fraction=fraction, learning_rate_factor=learning_rate_factor)
+        self.prepare(
+            steps_done=steps_done, epoch=epoch, fraction=fraction, learning_rate_factor=learning_rate_factor
+        )
         try:
-            images = {name: self._to_device(tensor) for name, tensor in batch.items()}
+            images = {name: self._prepare_images(tensor) for name, tensor in batch.items()}
             return self._run_compiled(images) if self.is_compiled else self.run(images)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
@@ -104,14 +113,19 @@ class Stepper:
             raise TranslateError(out_of_memory_message(self.c, self.device)) from None
 
     def prepare(
-        self, *, step: int, epoch: int = 0, fraction: float = 0.0, learning_rate_factor: float = 1.0
+        self, *, steps_done: int, epoch: int = 0, fraction: float = 0.0, learning_rate_factor: float = 1.0
     ) -> None:
         """Set all numbers that change from step to step, on the device."""
-        tensors = self.progress.step_tensor.fill_(step), self.progress.fraction_tensor.fill_(fraction)
-        self.progress = StepProgress(step, epoch, fraction, *tensors)
-        for learning_rate, group in zip(self.learning_rates, self._parameter_groups(), strict=True):
-            learning_rate.fill_(learning_rate_factor * group["initial_lr"])
-        self.ema.set_step(step + 1)
+        self.progress = StepProgress(
+            step=steps_done,
+            epoch=epoch,
+            fraction=fraction,
+            step_tensor=self.progress.step_tensor.fill_(steps_done),
+            fraction_tensor=self.progress.fraction_tensor.fill_(fraction),
+        )
+        for learning_rate, parameters in zip(self.learning_rates, self._parameter_groups(), strict=True):
+            learning_rate.fill_(learning_rate_factor * parameters["initial_lr"])
+        self.ema.set_step(steps_done + 1)
 
     def run(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Take the prepared step on a batch on the device, and update the EMA; return the losses."""
@@ -119,21 +133,22 @@ class Stepper:
             if self.c.accumulation_steps > 1:
                 losses = self._run_microbatches(batch)
             else:
-                losses = self.trainer.step(batch, self.updates, self.progress)
+                losses = self.trainer.step(batch, self.update, self.progress)
+        self.update.update_loss_scale()
         self.ema.update()
         return losses
 
     def _run_compiled(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Take a compiled step; if that fails, take it again in eager mode, and stay in eager mode.
 
-        Only the first steps of each kind can fail to compile, so only they need a snapshot to return to.
+        Only the first steps of each variant can fail to compile, so only they need a snapshot to return to.
         """
         if self.compilation_failed:
             with torch.compiler.set_stance("force_eager"):
                 return self.run(batch)
         shapes = tuple((name, tuple(tensor.shape)) for name, tensor in batch.items())
-        kind = self.trainer.variant(self.progress), shapes
-        if self.compiled_steps.get(kind, 0) >= TRUSTED_STEPS:
+        variant = self.trainer.variant(self.progress), shapes
+        if self.successes.get(variant, 0) >= PROVEN_STEPS:
             return self.run(batch)
         snapshot = self._snapshot()
         try:
@@ -146,11 +161,11 @@ class Stepper:
             reason = shorten(str(error) or type(error).__name__, 200)
             self.log(f"torch.compile failed ({reason}): training continues in eager mode")
             return self._run_compiled(batch)
-        self.compiled_steps[kind] = self.compiled_steps.get(kind, 0) + 1
+        self.successes[variant] = self.successes.get(variant, 0) + 1
         return losses
 
-    def _to_device(self, tensor: Tensor) -> Tensor:
-        """Move a tensor to the device, and scale images to [-1, 1]; labels stay as they are."""
+    def _prepare_images(self, tensor: Tensor) -> Tensor:
+        """Move a tensor to the device, and normalize images to [-1, 1]; labels keep their values."""
         tensor = tensor.to(self.device, non_blocking=True)
         if tensor.dtype != torch.uint8:
             return tensor
@@ -161,9 +176,9 @@ class Stepper:
 
         All optimizers step at the end, along the mean of the microbatches' gradients.
         """
-        updates = MicrobatchUpdates(self.updates)
-        losses = [self.trainer.step(part, updates, self.progress) for part in self._microbatches(batch)]
-        updates.apply()
+        update = MicrobatchUpdate(self.update)
+        losses = [self.trainer.step(part, update, self.progress) for part in self._microbatches(batch)]
+        update.apply()
         return {name: torch.stack([part[name].detach() for part in losses]).mean() for name in losses[0]}
 
     def _microbatches(self, batch: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
@@ -175,30 +190,35 @@ class Stepper:
         for optimizer in self.trainer.optimizers.values():
             yield from optimizer.param_groups
 
-    def _convert_learning_rate(self, group: dict[str, Any]) -> Tensor:
-        """Turn the learning rate of a parameter group into a tensor, which `prepare` sets; return it."""
-        group["initial_lr"] = float(group["lr"])
-        dtype = torch.float64 if self.device.type == "cpu" else torch.float32  # Fused kernels require these.
-        learning_rate = torch.tensor(group["initial_lr"], dtype=dtype, device=self.device)
-        group["lr"] = learning_rate
+    def _convert_learning_rate(self, parameter_group: dict[str, Any]) -> Tensor:
+        """Replace the group's learning rate by a tensor, which `prepare` fills at each step; return it."""
+        parameter_group["initial_lr"] = float(parameter_group["lr"])
+        # Fused Adam requires these dtypes.
+        dtype = torch.float64 if self.device.type == "cpu" else torch.float32
+        learning_rate = torch.tensor(parameter_group["initial_lr"], dtype=dtype, device=self.device)
+        parameter_group["lr"] = learning_rate
         return learning_rate
 
     def state(self) -> State:
         """Return the state for a checkpoint; all processes must call this at the same step."""
-        own, *others = self.group.all_gather(self._process_state())
+        first, *others = self.group.all_gather(self._process_state())
         networks = {id(network): name for name, network in self.trainer.networks.items()}
         return {
+            # Which network of the trainer each generator is: `load_without_ema` finds their weights by it.
             "generators": {name: networks[id(g)] for name, g in self.trainer.generators.items()},
             "trainer": self.trainer.state_dict(),
             "optimizers": {name: o.state_dict() for name, o in self.trainer.optimizers.items()},
             "ema": self.ema.state_dict(),
             "scaler": self.scaler.state_dict(),
-            "random": own["random"],
-            "others": others,
+            "random": first["random"],
+            "others": others,  # The states of ranks 1, 2, ...
         }
 
     def _process_state(self) -> State:
-        """Return the state that differs between processes: random state, and buffers outside of networks."""
+        """Return the state that differs between processes.
+
+        It is the random state, and the buffers outside the networks, such as image pools.
+        """
         if self.group.size == 1:
             return {"random": self._random_state()}
         networks = self.trainer.networks
@@ -210,8 +230,13 @@ class Stepper:
         return {"random": self._random_state(), "buffers": buffers}
 
     def restore(self, state: State) -> None:
-        """Restore the state of a checkpoint; a process that it does not have starts with its own noise."""
-        own = dict(enumerate([{"random": state["random"]}, *state["others"]])).get(self.group.rank, {})
+        """Restore the state of a checkpoint.
+
+        If training resumes in more processes than before, the further ones keep the random state of their
+        seed, and get the image pools of the first process.
+        """
+        processes = [{"random": state["random"]}, *state["others"]]
+        own = processes[self.group.rank] if self.group.rank < len(processes) else {}
         self._load({**state, "trainer": {**state["trainer"], **own.get("buffers", {})}})
         if own:
             self._set_random_state(own["random"])
@@ -238,10 +263,10 @@ class Stepper:
         device = None if self.device.type == "cpu" else torch.get_device_module(self.device).get_rng_state()
         return {"cpu": torch.get_rng_state(), "device": device}
 
-    def _set_random_state(self, random: State) -> None:
-        torch.set_rng_state(random["cpu"])
-        if self.device.type != "cpu" and random["device"] is not None:
-            torch.get_device_module(self.device).set_rng_state(random["device"])
+    def _set_random_state(self, random_state: State) -> None:
+        torch.set_rng_state(random_state["cpu"])
+        if self.device.type != "cpu" and random_state["device"] is not None:
+            torch.get_device_module(self.device).set_rng_state(random_state["device"])
 
     def _snapshot(self) -> State:
         """Return a copy of all state that a step changes."""
@@ -251,6 +276,7 @@ class Stepper:
         return {**copy.deepcopy(state), "random": self._random_state()}
 
     def _restore_snapshot(self, state: State) -> None:
+        self.update.update_loss_scale()  # Forget the optimizers that have stepped; the scale is loaded next.
         self._load(state)
         self._set_random_state(state["random"])
         self.trainer.zero_grad()

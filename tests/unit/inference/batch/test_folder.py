@@ -83,7 +83,7 @@ def test_unreadable_files_fail_by_name_and_the_others_are_written(
     for name, reason in {
         "empty.png": "empty",
         "gone.png": "No such file",
-        "half.jpg": "cannot be decoded",
+        "half.jpg": "the file is damaged",
         "loop.png": "symbolic links",
         "phone.HEIC": ".heic",
         "text.png": "not an image",
@@ -246,7 +246,9 @@ def test_a_file_of_other_origin_is_skipped_unless_overwrite(
     noise(out / "b.png", seed=2)  # edited by the user afterwards
     before = file_ids(out)
     outcomes = apply(negative, root, out)
-    assert {outcome.skipped for outcome in outcomes.values()} == {"exists and was not made from this image"}
+    assert {outcome.skipped for outcome in outcomes.values()} == {
+        "exists, and was not made from these images: give another -o, or --overwrite to replace it"
+    }
     assert file_ids(out) == before
     outcomes = apply(negative, root, out, overwrite=True)
     assert not any(outcome.skipped for outcome in outcomes.values())

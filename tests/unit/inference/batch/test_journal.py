@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from translate.inference.batch.journal import ABSENT, CHANGED, DONE, FOREIGN, Journal, identity
+from translate.inference.batch.journal import ABSENT, CHANGED, DONE, FOREIGN, Journal, file_stamp
 from translate.inference.batch.plan import Job
 
 SETTINGS = {"model": "one", "direction": "AtoB"}
@@ -33,7 +33,7 @@ def finish(journal: Journal, job: Job, content: bytes = b"its translation", *, c
     part.write_bytes(content)
     if crash == "before the line":
         return
-    journal.add(job, identity(job.source), part)
+    journal.add(job, file_stamp(job.source), part)
     if crash != "after the line":
         part.replace(job.target)
 
@@ -85,11 +85,11 @@ def test_a_file_that_was_removed_is_absent(out: Path, job: Job) -> None:
 
 
 def test_a_source_that_changed_while_it_was_processed_is_not_done(out: Path, job: Job) -> None:
-    identity_before = identity(job.source)
+    stamp_before = file_stamp(job.source)
     modify(job.source)
     part = out / "part"
     part.write_bytes(b"of the earlier source")
-    Journal(out, SETTINGS).add(job, identity_before, part)
+    Journal(out, SETTINGS).add(job, stamp_before, part)
     part.replace(job.target)
     assert Journal(out, SETTINGS).state(job) == CHANGED
 

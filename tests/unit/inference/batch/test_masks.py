@@ -243,7 +243,7 @@ def test_an_empty_mask_is_noted_and_the_photo_stays_the_same(
 ) -> None:
     photo(root / "a.png")
     (outcome,) = apply(inpainter, root, out, mask(tmp_path / "m.png", box() & False)).values()
-    assert (outcome.failure, outcome.note) == ("", "the mask is empty")
+    assert (outcome.failure, outcome.note) == ("", "the mask is empty, so nothing was filled")
     assert not changed_pixels(root / "a.png", out / "a.png").any()
 
 
@@ -256,7 +256,7 @@ def test_a_mask_that_covers_the_whole_photo_fails(
     path = mask(tmp_path / "m.png", everything)
     (outcome,) = apply(inpainter, root, out, path, invert=invert).values()
     assert str(root / "a.png") in outcome.failure
-    assert "all of the image is hole" in outcome.failure
+    assert "the mask covers the whole image" in outcome.failure
     assert not out.exists()
 
 

@@ -201,8 +201,8 @@ def test_an_opaque_photo_without_a_mask_is_refused(photo: Any, inpainter: Predic
 
 def test_an_unusable_mask_is_refused(inpainter: Predictor, tmp_path: Path) -> None:
     for mask, reason in (
-        (np.ones((20, 30), bool), "all of the image is hole"),
-        (np.zeros((21, 30), bool), "a mask of 30x21 for an image of 30x20"),
+        (np.ones((20, 30), bool), "the mask covers the whole image"),
+        (np.zeros((21, 30), bool), "the mask is 30x21 and the image 30x20"),
         (np.zeros((20, 30, 7), np.uint8), r"\(20, 30, 7\)"),
         (tmp_path / "none.png", "none.png: No such file"),
     ):
@@ -431,5 +431,5 @@ def test_a_saturation_out_of_range_is_refused(saturation: Any) -> None:
 
 
 def test_other_models_than_colorization_take_no_saturation() -> None:
-    with pytest.raises(UsageError, match="leave saturation out"):
+    with pytest.raises(UsageError, match="leave --saturation out"):
         load_predictor(Model.from_pretrained("inpaint"), saturation=0.5)

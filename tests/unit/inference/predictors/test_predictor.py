@@ -346,10 +346,10 @@ def test_a_tile_may_be_a_string_or_a_number(tile: Any) -> None:
 @pytest.mark.parametrize(
     ("config", "reason"),
     [
-        (ModelConfig(in_channels=4), "takes 4 and gives 3 channels"),
-        (ModelConfig(out_channels=2), "takes 3 and gives 2 channels"),
-        (ColorizationModelConfig(kind="colorization", color="Lab"), "takes 3 and gives 3 channels: .*Lab"),
-        (ModelConfig(kind="inpainting"), "RGB and the mask"),
+        (ModelConfig(in_channels=4), "maps 4 to 3 channels"),
+        (ModelConfig(out_channels=2), "maps 3 to 2 channels"),
+        (ColorizationModelConfig(kind="colorization", color="Lab"), "maps 3 to 3 channels.*Lab"),
+        (ModelConfig(kind="inpainting"), "RGB and a mask"),
     ],
 )
 def test_a_model_whose_channels_do_not_fit_its_kind_is_refused(config: ModelConfig, reason: str) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from tests.unit.inference.making import random_model
 from translate.inference.predictors.statistics import (
     StatisticsInterpreter,
-    choose_tiles,
+    choose_statistics_tiles,
     pool_statistics,
     trace_norms,
 )
@@ -143,7 +143,7 @@ SIDES = st.integers(1, 30)
 @given(rows=SIDES, columns=SIDES, max_count=st.integers(1, 200))
 def test_a_sample_has_the_maximum_of_tiles_each_once(rows: int, columns: int, max_count: int) -> None:
     row_windows, column_windows = choose_windows(rows * 8, 8, 8, 8), choose_windows(columns * 8, 8, 8, 8)
-    sample = choose_tiles(row_windows, column_windows, max_count)
+    sample = choose_statistics_tiles(row_windows, column_windows, max_count)
     assert len(set(sample)) == len(sample) == min(max_count, rows * columns)
     assert {row for row, _ in sample} <= set(row_windows)
     assert {column for _, column in sample} <= set(column_windows)
@@ -152,7 +152,7 @@ def test_a_sample_has_the_maximum_of_tiles_each_once(rows: int, columns: int, ma
 @given(rows=st.integers(6, 30), columns=st.integers(6, 30), divisor=st.integers(2, 4))
 def test_a_sample_is_spread_evenly_over_the_image(rows: int, columns: int, divisor: int) -> None:
     row_windows, column_windows = choose_windows(rows * 8, 8, 8, 8), choose_windows(columns * 8, 8, 8, 8)
-    sample = choose_tiles(row_windows, column_windows, rows * columns // divisor)
+    sample = choose_statistics_tiles(row_windows, column_windows, rows * columns // divisor)
     mean_y, mean_x = (
         sum(window.core_start + window.core_stop for window in axis) / (2 * len(sample))
         for axis in zip(*sample, strict=True)
@@ -162,5 +162,5 @@ def test_a_sample_is_spread_evenly_over_the_image(rows: int, columns: int, divis
 
 
 def test_a_sample_of_one_tile_is_the_middle_one() -> None:
-    ((row, column),) = choose_tiles(choose_windows(40, 8, 8, 8), choose_windows(56, 8, 8, 8), 1)
+    ((row, column),) = choose_statistics_tiles(choose_windows(40, 8, 8, 8), choose_windows(56, 8, 8, 8), 1)
     assert (row.core_start, column.core_start) == (16, 24)

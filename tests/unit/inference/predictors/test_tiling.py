@@ -32,10 +32,13 @@ RESNETS: dict[str, dict[str, Any]] = {
 }
 
 
-def plan(size: tuple[int, int], tile: str | int, limits: tuple[float, float] = (1e6, 1e6)) -> Tiling | None:
+def plan(
+    size: tuple[int, int], tile: str | int, max_untiled: float = 1e6, max_tiled: float = 1e6
+) -> Tiling | None:
     """Plan the tiles of an image of this width and height."""
     frame = Frame(pixels=np.zeros((size[1], size[0], 3), np.uint8))
-    return plan_tiles(PaddedImage(frame, 8, 3), tile, multiple=8, cost=COST, limits=limits)
+    image = PaddedImage(frame, 8, 3)
+    return plan_tiles(image, tile, multiple=8, cost=COST, max_untiled=max_untiled, max_tiled=max_tiled)
 
 
 def difference(model: Model, image: np.ndarray, tile: int = 64, **options: Any) -> np.ndarray:
@@ -48,8 +51,8 @@ def difference(model: Model, image: np.ndarray, tile: int = 64, **options: Any) 
 
 
 def test_an_image_that_fits_into_memory_runs_in_one_piece() -> None:
-    assert plan((100, 100), "auto", (100 * 104 * 104, 1e6)) is None
-    assert plan((100, 100), "auto", (100 * 104 * 103, 1e6)) is not None
+    assert plan((100, 100), "auto", 100 * 104 * 104) is None
+    assert plan((100, 100), "auto", 100 * 104 * 103) is not None
     assert plan((5000, 5000), "off") is None
     assert plan((100, 100), 104) is None
     assert plan((100, 200), 104) is not None
@@ -65,7 +68,7 @@ def test_tiles_stay_within_their_memory_limit(
     width: int, height: int, max_untiled: int, max_tiled: int
 ) -> None:
     forward, between_layers = 100.0, 30.0
-    tiling = plan((width, height), "auto", (max_untiled, max_tiled))
+    tiling = plan((width, height), "auto", max_untiled, max_tiled)
     if tiling is None:
         assert width * height * forward <= max(max_untiled, max_tiled)
         return
@@ -73,20 +76,22 @@ def test_tiles_stay_within_their_memory_limit(
     sides = [windows[0].stop - windows[0].start for windows in (tiling.rows, tiling.columns)]
     assert all(side % 8 == 0 for side in sides)
     assert sides[0] * sides[1] * forward <= max(max_tiled, min_side**2 * forward)
-    row, column = tiling.sample[0]
+    row, column = tiling.statistics_tiles[0]
     area = (row.stop - row.start) * (column.stop - column.start)
-    sample_bytes = len(tiling.sample) * area * between_layers
-    assert sample_bytes <= max(max_untiled, max_tiled) or len(tiling.sample) == 1
+    sample_bytes = len(tiling.statistics_tiles) * area * between_layers
+    assert sample_bytes <= max(max_untiled, max_tiled) or len(tiling.statistics_tiles) == 1
 
 
 def test_statistics_come_from_all_tiles_if_these_fit_into_memory_and_else_from_a_sample() -> None:
-    tiling = plan((1000, 600), 200, (1e8, 1e6))
+    tiling = plan((1000, 600), 200, 1e8, 1e6)
     assert tiling is not None
-    assert len(tiling.sample) == len(tiling.rows) * len(tiling.columns) == 15
-    little_memory = plan((1000, 600), 200, (1e6, 1e6))
+    assert len(tiling.statistics_tiles) == len(tiling.rows) * len(tiling.columns) == 15
+    little_memory = plan((1000, 600), 200, 1e6, 1e6)
     assert little_memory is not None
     assert little_memory.rows == tiling.rows
-    assert len(little_memory.sample) == 2  # tiles of 96 pixels and 16 around them, at 30 bytes a pixel
+    assert (
+        len(little_memory.statistics_tiles) == 2
+    )  # tiles of 96 pixels and 16 around them, at 30 bytes a pixel
 
 
 @pytest.mark.parametrize("kind", RESNETS)
@@ -143,17 +148,22 @@ def test_tiles_of_the_identity_give_the_image_back(tile: int) -> None:
 
 
 def sample_difference(image: np.ndarray, tiles: int) -> np.ndarray:
-    """Return the difference to one piece, in levels, where the statistics come from a sample of tiles."""
+    """Return the difference to one piece, in levels, if the statistics come from a sample of tiles."""
     model = random_model().requires_grad_(False)
     network = model.generator().eval()
     cost = network.memory_per_pixel(torch.float32.itemsize)
     padded = PaddedImage(Frame(pixels=image), model.config.size_multiple, 3)
     sample_bytes = tiles * 128 * 128 * cost.between_layers
     tiling = plan_tiles(
-        padded, "auto", multiple=model.config.size_multiple, cost=cost, limits=(2.0**20, sample_bytes)
+        padded,
+        "auto",
+        multiple=model.config.size_multiple,
+        cost=cost,
+        max_untiled=2.0**20,
+        max_tiled=sample_bytes,
     )
     assert tiling is not None
-    assert len(tiling.sample) < 1.2 * tiles
+    assert len(tiling.statistics_tiles) < 1.2 * tiles
     tiled_network = TiledNetwork(network, trace_norms(network), 3, torch.device("cpu"))
     tiled = predict_tiled(padded, tiling, tiled_network, ignore_progress)
     return np.abs(tiled.astype(int) - load(model, tile="off")(image))

@@ -159,8 +159,8 @@ def test_an_export_that_does_not_agree_with_torch_is_not_written(
     model = tiny_model()
     monkeypatch.setattr(exporting, "trace_program", lambda *_: None)
     for forward, message in {
-        lambda x: model.generator()(x) + 0.01: r"difference from torch is 1\.0e-02",
-        lambda x: model.generator()(x) * float("nan"): "difference from torch is nan",
+        lambda x: model.generator()(x) + 0.01: r"differs from torch by 1\.0e-02",
+        lambda x: model.generator()(x) * float("nan"): "differs from torch by nan",
         lambda x: x[..., :8]: r"openvino: its output has shape \(",
         lambda x: 1 / 0: "openvino: division by zero",
     }.items():
