@@ -47,7 +47,7 @@ def save_samples(sampler: Sampler, inputs: Tensor, out: Path, *, overwrite: bool
             " give a folder with -o, or a smaller -n"
         )
     write_rgb(image_grid(sampler(inputs), columns), out)
-    return f"{_count(inputs)} in {out}"
+    return f"{_describe_count(inputs)} in {out}"
 
 
 def grid_columns(config: GenerationModelConfig, count: int) -> int:
@@ -56,7 +56,7 @@ def grid_columns(config: GenerationModelConfig, count: int) -> int:
     return min(count, kinds * max(1, GRID_COLUMNS // kinds) if kinds else ceil(sqrt(count)))
 
 
-def _count(inputs: Tensor) -> str:
+def _describe_count(inputs: Tensor) -> str:
     return "1 image" if len(inputs) == 1 else f"{len(inputs)} images"
 
 
@@ -67,7 +67,7 @@ def _save_each(sampler: Sampler, inputs: Tensor, out: Path, *, overwrite: bool) 
         check_output(path, (".png",), overwrite=overwrite)
     for path, x in zip(paths, inputs, strict=True):
         write_rgb(sampler(x[None])[0], path)
-    return f"{_count(inputs)} in {out}"
+    return f"{_describe_count(inputs)} in {out}"
 
 
 def save_interpolation(sampler: Sampler, keyframes: Tensor, out: Path, *, overwrite: bool) -> str:

@@ -164,13 +164,13 @@ def _step_in_backward(optimizer: torch.optim.Optimizer) -> Iterator[None]:
         optimizer.step()
         optimizer.zero_grad()
 
-    def count(weight: Tensor) -> None:
+    def add_pending(weight: Tensor) -> None:
         nonlocal pending
         pending += weight.numel()
         if pending >= MAX_PENDING_GRADIENTS:
             step()
 
-    hooks = [w.register_post_accumulate_grad_hook(count) for w in _weights(optimizer)]  # type: ignore[no-untyped-call]
+    hooks = [w.register_post_accumulate_grad_hook(add_pending) for w in _weights(optimizer)]  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
