@@ -1,6 +1,7 @@
 """The stepper: runs training steps, in mixed precision, compiled, or in several processes.
 
-For mixed precision, `models/device.py` chooses the data type, and `optimization.py` scales the loss.
+For mixed precision, `Stepper.run` enters autocast; `models/device.py` chooses its data type, and
+`optimization.py` scales the loss by the `GradScaler` that is created here.
 """
 
 from __future__ import annotations
