@@ -19,6 +19,7 @@ from translate.progress import Advanced, Finished, Started, emit
 from translate.signals import exit_code
 
 if TYPE_CHECKING:
+    from translate.images import LeftOut
     from translate.inference import Outcome, Predictor
 
 JOB = "images"
@@ -35,17 +36,18 @@ def translate_images(
         kind: the kind of model that the command takes; empty for any kind.
     """
     from translate.inference.batch.folder import translate_files
-    from translate.inference.batch.plan import plan
+    from translate.inference.batch.plan import plan_jobs, scan_inputs
 
     options = FolderOptions(**_given(FolderOptions, flags))
-    jobs = plan(inputs, out, format=options.format)
+    scan = scan_inputs(inputs, out)
+    jobs = plan_jobs(scan.paths, out, format=options.format)
     predictor = _load(model, kind, _given(PredictorOptions, flags))
     rank, world_size = distributed.rank(), distributed.world_size()
     progress = _Progress(len(jobs[rank::world_size]))
     outcomes = translate_files(
         predictor, jobs, out, options, progress=progress.advance, rank_and_size=(rank, world_size)
     )
-    _run(outcomes, progress, out, None if rank else flags["report"])
+    _run(outcomes, progress, out, None if rank else flags["report"], scan.left_out)
 
 
 def _given(config_class: type[Config], flags: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,7 +68,13 @@ def _load(model: str, kind: str, options: dict[str, Any]) -> Predictor:
     return predictor
 
 
-def _run(results: Iterator[Outcome], progress: _Progress, out: Path, report: Path | None) -> None:
+def _run(
+    results: Iterator[Outcome],
+    progress: _Progress,
+    out: Path,
+    report: Path | None,
+    left_out: list[LeftOut],
+) -> None:
     """Collect the outcomes; write the report however the batch ends."""
     outcomes: list[Outcome] = []
     if report:
@@ -77,7 +85,7 @@ def _run(results: Iterator[Outcome], progress: _Progress, out: Path, report: Pat
                 outcomes.append(outcome)
                 progress.add(outcome)
         if not distributed.rank():
-            _print_summary(outcomes, out)
+            _print_summary(outcomes, out, left_out)
     except KeyboardInterrupt as error:
         count = f"{len(outcomes)} of {progress.total} images"
         click.echo(f"stopped after {count}: give the same command again to continue", err=True)
@@ -154,8 +162,8 @@ def _record(outcome: Outcome) -> dict[str, Any]:
     return {**record, "note": outcome.note} if outcome.note else record
 
 
-def _print_summary(outcomes: list[Outcome], out: Path) -> None:
-    from translate.images import printable_path
+def _print_summary(outcomes: list[Outcome], out: Path, left_out: list[LeftOut]) -> None:
+    from translate.images import printable_path, summarize_left_out, undecodable_images, unreadable_folders
     from translate.inference.batch.folder import DONE_BEFORE
 
     failures = [outcome for outcome in outcomes if outcome.failure]
@@ -173,7 +181,14 @@ def _print_summary(outcomes: list[Outcome], out: Path) -> None:
             click.echo(f"skipped: {printable_path(outcome.target)}: {outcome.skipped}", err=True)
         if outcome.note:
             click.echo(f"note: {printable_path(outcome.source)}: {outcome.note}", err=True)
+    if left_out:
+        click.echo(summarize_left_out(left_out), err=True)
+    undecodable = set(undecodable_images(left_out))  # The summary counts these.
     for outcome in failures:
-        click.echo(f"failed: {outcome.failure}", err=True)
+        if outcome.source not in undecodable:
+            click.echo(f"failed: {outcome.failure}", err=True)
     if failures:
         raise SomeFilesFailedError(f"{len(failures)} of {len(outcomes)} images could not be translated")
+    if count := len(unreadable_folders(left_out)):
+        folders = f"{count} folder{'s' * (count != 1)}"
+        raise SomeFilesFailedError(f"{folders} could not be searched: allow reading what is listed above")

@@ -4,11 +4,18 @@ from translate.images.codecs.formats import FORMATS
 from translate.images.codecs.limit import MAX_PIXELS
 from translate.images.codecs.reading import ReadableFile, count_pixels, image_file_from_pil, read, read_rgb
 from translate.images.codecs.writing import image_file_to_pil, write, write_rgb
-from translate.images.files import SUFFIXES, find_images, printable_path, resolve_links
+from translate.images.files import SUFFIXES, list_names, printable_path, resolve_links
 from translate.images.frame import Array, Frame, Pixels, from_pil, to_pil
 from translate.images.image_file import ImageFile
+from translate.images.left_out import (
+    LeftOut,
+    summarize_left_out,
+    undecodable_images,
+    unreadable_folders,
+)
 from translate.images.masks import Hole, hole_from_mask, read_hole, read_mask_hole
 from translate.images.resizing import resize, resize_and_center_crop, shorter_side_size
+from translate.images.scanning import FolderScan, find_images, scan_folder
 from translate.images.sheet import contact_sheet, image_grid
 from translate.images.tensors import denormalize, to_pixels, to_tensor
 
@@ -17,9 +24,11 @@ __all__ = [
     "MAX_PIXELS",
     "SUFFIXES",
     "Array",
+    "FolderScan",
     "Frame",
     "Hole",
     "ImageFile",
+    "LeftOut",
     "Pixels",
     "ReadableFile",
     "contact_sheet",
@@ -31,6 +40,7 @@ __all__ = [
     "image_file_from_pil",
     "image_file_to_pil",
     "image_grid",
+    "list_names",
     "printable_path",
     "read",
     "read_hole",
@@ -39,10 +49,14 @@ __all__ = [
     "resize",
     "resize_and_center_crop",
     "resolve_links",
+    "scan_folder",
     "shorter_side_size",
+    "summarize_left_out",
     "to_pil",
     "to_pixels",
     "to_tensor",
+    "undecodable_images",
+    "unreadable_folders",
     "write",
     "write_rgb",
 ]

@@ -9,6 +9,7 @@ from translate.data.datasets.reader import file_errors, open_training_cache
 from translate.data.datasets.samples import PairedDataset, SampleDataset, UnpairedDataset
 from translate.data.discovery.check import exclude_unreadable
 from translate.data.discovery.find import find_paired, find_photos, find_unpaired
+from translate.data.discovery.location import left_out_notes
 from translate.data.discovery.split import fingerprint
 from translate.methods.task import TaskData
 
@@ -23,7 +24,7 @@ def paired_data(c: TranslationConfig) -> TaskData:
         train=PairedDataset(images.train, c, training=True, swap=swap, cache=cache),
         validation=PairedDataset(images.validation or images.train, c, training=False, swap=swap),
         summary=images.summary,
-        notes=images.notes,
+        notes=[*images.notes, *left_out_notes(c.data, c.domain_a, c.domain_b)],
         fingerprint=fingerprint(images),
     )
 
@@ -38,7 +39,7 @@ def unpaired_data(c: TranslationConfig) -> TaskData:
         train=UnpairedDataset((a, b), c, training=True, cache=cache),
         validation=UnpairedDataset((validation_a or a, validation_b or b), c, training=False),
         summary=images.summary,
-        notes=images.notes,
+        notes=[*images.notes, *left_out_notes(c.data, c.domain_a, c.domain_b)],
         fingerprint=fingerprint(images),
     )
 
@@ -56,6 +57,6 @@ def photo_data(c: PhotoTrainConfig, dataset: Callable[..., SampleDataset]) -> Ta
         train=dataset(images.train, c, training=True, cache=cache),
         validation=dataset(images.validation or images.train, c, training=False),
         summary=images.summary,
-        notes=images.notes,
+        notes=[*images.notes, *left_out_notes(c.data)],
         fingerprint=fingerprint(images),
     )

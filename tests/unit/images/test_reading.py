@@ -16,8 +16,8 @@ from tests.unit.images.image_samples import array_to_pil, noise, png_chunk, save
 from translate.errors import DataError
 from translate.images import Frame, count_pixels, image_file_from_pil, read, read_rgb, write
 from translate.images.codecs.metadata import ORIENTATION
-from translate.images.files import UNREADABLE_SUFFIXES
 from translate.images.frame import from_pil, to_pil
+from translate.images.left_out import UNREADABLE_SUFFIXES
 
 
 def test_rgb_is_read_unchanged(tmp_path: Path) -> None:

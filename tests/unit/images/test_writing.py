@@ -26,7 +26,7 @@ from tests.unit.images.image_samples import (
 from translate.errors import DataError
 from translate.images import FORMATS, SUFFIXES, Frame, ImageFile, read, read_rgb, write, write_rgb
 
-LOSSY = (".jpg", ".jpeg", ".jfif", ".webp", ".gif")
+LOSSY = (".jpg", ".jpe", ".jpeg", ".jfif", ".mpo", ".webp", ".gif")
 
 
 def image_file(
@@ -54,7 +54,7 @@ def test_every_suffix_that_can_be_read_can_be_written() -> None:
 
 @pytest.mark.parametrize("name", ["a.xyz", "a", "a.heic"])
 def test_an_unknown_suffix_is_refused(name: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"use \.bmp, "):
+    with pytest.raises(DataError, match=r"use \.apng, \.bmp, "):
         write_rgb(color_gradient(), tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 

@@ -18,9 +18,9 @@ from translate.data.discovery.find import (
     find_unpaired,
 )
 from translate.data.discovery.labels import find_labeled
-from translate.data.discovery.location import ImageSource
+from translate.data.discovery.location import ImageSource, find_left_out
 from translate.errors import DataError, UsageError
-from translate.images import read_rgb
+from translate.images import read_rgb, summarize_left_out, undecodable_images, unreadable_folders
 
 THREADS = 4
 FROM_NOISE = "dcgan and other recipes from noise"  # These have no validation set.
@@ -118,7 +118,13 @@ def check_dataset(folder: str) -> DatasetCheck:
             refusals.append(f"{FROM_NOISE} cannot use it: {error}")
     lines = [f"{recipe} would use {summary}" for recipe, summary in summaries.items()]
     notes = _merge_notes(collections)
-    return DatasetCheck([*lines, *refusals, *notes, *bad.values()], [*notes, *bad.values()])
+    problems = [*notes, *bad.values()]
+    left_out = find_left_out([folder])
+    if summary := summarize_left_out(left_out):
+        lines.append(summary)
+        if undecodable_images(left_out) or unreadable_folders(left_out):
+            problems.append(summary)  # Videos and texts are no problem.
+    return DatasetCheck([*lines, *refusals, *notes, *bad.values()], problems)
 
 
 def _merge_notes(collections: Mapping[str, ImageCollection]) -> list[str]:

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from translate.data.discovery.idx import Bytes, find_idx, read_idx
-from translate.data.discovery.location import ImageSource, describe_left_out, list_names, locate_data
+from translate.data.discovery.location import ImageSource, describe_left_out, locate_data
 from translate.data.discovery.shards import CACHE_SIZE, Shards
 from translate.data.discovery.split import VALIDATION_NAMES
 from translate.errors import DataError, UsageError
-from translate.images import Pixels, find_images, printable_path, read_rgb
+from translate.images import Pixels, list_names, printable_path, read_rgb, scan_folder
 
 
 @dataclass
@@ -92,12 +92,11 @@ def find_labeled(
         root = root / "train"
     if idx := find_idx(root):
         return _from_idx(idx, with_classes=with_classes)
-    files = find_images(root)
-    if not files:
-        raise UsageError(f"{root} holds no images: check the path and the suffixes of its files")
+    scan = scan_folder(root)
+    scan.require_images(root)
     if labels is not None:
-        return _from_csv(root, files, Path(labels))
-    return _from_folders(root, files, with_classes=with_classes)
+        return _from_csv(root, scan.images, Path(labels))
+    return _from_folders(root, scan.images, with_classes=with_classes)
 
 
 def _from_folders(root: Path, files: list[Path], *, with_classes: bool) -> LabeledImages:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from translate.data.discovery.shards import CACHE_SIZE, Shards, find_shards
 from translate.data.discovery.tar import Member
 from translate.errors import UsageError, nearest
-from translate.images import find_images, printable_path
+from translate.images import LeftOut, list_names, printable_path, scan_folder, summarize_left_out
 
 DATASETS = Path("datasets")
-MAX_NAMES = 5  # The number of files that a note lists by name.
 
 ImageSource = Path | Member  # an image file, or an image in a tar file
 DataLocation = Path | Shards  # a folder of images, or tar files
@@ -54,10 +53,26 @@ def list_images(location: DataLocation) -> list[ImageSource]:
     """
     if isinstance(location, Shards):
         return list(location.members)
-    files = find_images(location)
-    if not files:
-        raise UsageError(f"{location} holds no images: check the path and the suffixes of its files")
-    return list(files)
+    scan = scan_folder(location)
+    scan.require_images(location)
+    return list(scan.images)
+
+
+def find_left_out(names: Iterable[str | None]) -> list[LeftOut]:
+    """Return the files that are left out of folders of images, given as to `locate_data`; None is skipped."""
+    left_out = []
+    for name in filter(None, names):
+        folder = next((folder for folder in (Path(name), DATASETS / name) if folder.is_dir()), None)
+        scan = scan_folder(folder) if folder else None
+        if scan and scan.images:  # Else it is a folder of tar files.
+            left_out += scan.left_out
+    return left_out
+
+
+def left_out_notes(*names: str | None) -> list[str]:
+    """Return a note on the files that are left out of folders, given as to `locate_data`; or no note."""
+    summary = summarize_left_out(find_left_out(names))
+    return [summary] if summary else []
 
 
 def relative_name(location: DataLocation, source: ImageSource) -> str:
@@ -80,9 +95,3 @@ def describe_left_out(description: str, files: Sequence[ImageSource]) -> str:
     """
     images, are = ("image", "is") if len(files) == 1 else ("images", "are")
     return f"{len(files)} {images} {description} {are} left out: {list_names([str(file) for file in files])}"
-
-
-def list_names(names: Sequence[str]) -> str:
-    """Return the first few names, and the number of the others."""
-    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
-    return ", ".join(printable_path(name) for name in names[:MAX_NAMES]) + more

@@ -13,7 +13,7 @@ from translate.images import SUFFIXES
 from translate.images.codecs.failures import describe_error
 from translate.storage import atomic_write, cache_folder
 
-FORMAT = 2  # Increment it when the content of an index changes, so that cached files are not read.
+FORMAT = 3  # Increment it when the content of an index changes, so that cached files are not read.
 CLASS_SUFFIX = "cls"
 MAX_CLASS_BYTES = 1000  # The maximum number of bytes that are read of a class file.
 

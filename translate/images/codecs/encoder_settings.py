@@ -31,7 +31,7 @@ def read_encoder_settings(image: Image.Image, image_format: str, path: Path) -> 
             "progressive": bool(info.get("progressive")),
             "optimize": not _has_standard_huffman_table(path),
         }
-    if image_format == "TIFF":
+    if image_format in ("TIFF", "TGA"):
         return {"compression": info.get("compression")}
     settings: dict[str, Any] = {name: info[name] for name in ("loop", "default_image") if name in info}
     if image_format == "WEBP":

@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import UnidentifiedImageError
 
 from translate.images.codecs.formats import READABLE_FORMATS
-from translate.images.files import UNREADABLE_SUFFIXES
+from translate.images.left_out import UNREADABLE_SUFFIXES
 
 
 def describe_error(error: Exception) -> str:

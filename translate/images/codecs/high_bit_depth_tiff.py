@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from translate.errors import DataError
+from translate.images.codecs.formats import TIFF_SIGNATURES
 from translate.images.codecs.high_bit_depth_png import swap_bgr_rgb
 from translate.images.codecs.limit import PixelLimit, check_size
 from translate.images.codecs.metadata import (
@@ -26,7 +27,6 @@ from translate.images.color.profiles import high_bit_depth_frame_to_srgb
 from translate.images.frame import Array, Frame, from_array
 from translate.images.image_file import ImageFile
 
-TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # Little and big endian; TIFF and BigTIFF.
 FLOAT_WHITES = (1.0, 255.0, 65535.0)  # Values of white that are recognized in floats.
 ICC_TAG = 34675
 ASSOCIATED_ALPHA = 1  # The type of extra sample that is premultiplied alpha.

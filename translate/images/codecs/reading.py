@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,7 +14,12 @@ from PIL import Image
 from translate.errors import DataError, TranslateError
 from translate.images.codecs.encoder_settings import read_encoder_settings
 from translate.images.codecs.failures import explain_unreadable
-from translate.images.codecs.formats import ANIMATED_FORMATS, READABLE_FORMATS
+from translate.images.codecs.formats import (
+    ANIMATED_FORMATS,
+    READABLE_FORMATS,
+    TIFF_SIGNATURES,
+    formats_to_try,
+)
 from translate.images.codecs.frames import (
     CONVERTED_MODES,
     color_mode,
@@ -30,8 +35,10 @@ from translate.images.codecs.pillow_guard import pillow_guard
 from translate.images.files import printable_path
 from translate.images.frame import Pixels
 from translate.images.image_file import ImageFile
+from translate.images.left_out import RAW_SUFFIXES
 
 HEAD = 4096  # The number of bytes that are read to detect the format of a file.
+TGA_ALPHA_BITS = 0x0F  # The bits of a TGA's image descriptor, its byte 17, that count the alpha bits.
 
 
 class ReadableFile(Protocol):
@@ -107,7 +114,7 @@ def count_pixels(path: Path) -> int:
     try:
         if not path.is_file():
             return 0
-        with pillow_guard(), Image.open(path, formats=READABLE_FORMATS) as image:
+        with pillow_guard(), Image.open(path, formats=formats_to_try(path)) as image:
             return image.size[0] * image.size[1]
     except Exception:  # The caller's `read` will fail as well, and give the reason.
         return 0
@@ -160,6 +167,9 @@ def _read(path: Path, options: _Options) -> ImageFile:
         raise DataError("not a regular file, but a pipe, a socket or a device: give an image file")
     with path.open("rb") as stream:
         head = stream.read(HEAD)
+    if path.suffix.lower() in RAW_SUFFIXES and head.startswith(TIFF_SIGNATURES):
+        # Its first image would be a thumbnail.
+        raise DataError(f"camera raw ({path.suffix}) is not supported: develop the file to JPEG or TIFF")
     with open_high_bit_depth_tiff(path, head, first_only=options.first_only) as pages:
         if pages is not None:
             return read_high_bit_depth_tiff(
@@ -171,7 +181,7 @@ def _read(path: Path, options: _Options) -> ImageFile:
             )
     # Pillow gets a stream, because it would map a file given by its path into memory and scramble a TIFF
     # that has an EXIF orientation.
-    with path.open("rb") as stream, Image.open(stream, formats=READABLE_FORMATS) as image:
+    with path.open("rb") as stream, Image.open(stream, formats=formats_to_try(path)) as image:
         return _read_by_pillow(image, path, head, options)
 
 
@@ -205,6 +215,8 @@ def _read_by_pillow(image: Image.Image, path: Path, head: bytes, options: _Optio
         image.draft(None, options.min_size)
     frame_icc = None if in_profile_colors else icc
     frames, durations, damage = decode_frames(image, count, frame_icc, options.limit)
+    if image_format == "TGA" and not head[17] & TGA_ALPHA_BITS:  # The fourth channel is unused.
+        frames = [replace(frame, alpha=None) for frame in frames]
     if count > 1 and image_format in ANIMATED_FORMATS:
         settings["duration"] = durations
     return ImageFile(

@@ -77,6 +77,11 @@ def _gif_options(file: ImageFile, images: Images) -> dict[str, Any]:
     return {} if len(images) == 1 else {**_animation_options(file, images), "disposal": 2}
 
 
+def _tga_options(file: ImageFile, images: Images) -> dict[str, Any]:
+    """Return the run-length encoding of the original TGA, if it had one."""
+    return {"compression": file.encoder_settings.get("compression")}
+
+
 def _webp_options(file: ImageFile, images: Images) -> dict[str, Any]:
     """Return the animation settings of a WebP, lossless if the original was."""
     lossless = bool(file.encoder_settings.get("lossless"))
@@ -96,6 +101,7 @@ ENCODERS: dict[str, Callable[[ImageFile, Images], dict[str, Any]]] = {
     "GIF": _gif_options,
     "JPEG": _jpeg_options,
     "PNG": _png_options,
+    "TGA": _tga_options,
     "TIFF": _tiff_options,
     "WEBP": _webp_options,
 }

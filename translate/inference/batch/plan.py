@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from translate.errors import UsageError
-from translate.images import FORMATS, SUFFIXES, find_images, printable_path, resolve_links
-from translate.images.files import UNREADABLE_SUFFIXES
+from translate.images import (
+    FORMATS,
+    LeftOut,
+    printable_path,
+    resolve_links,
+    scan_folder,
+    undecodable_images,
+)
 
 MAX_NAME_BYTES = 255  # The maximum length of a file name on most file systems.
 FORMAT_SUFFIXES = {"png": ".png", "jpg": ".jpg", "webp": ".webp"}
@@ -25,13 +31,22 @@ class Job:
     mask: Path | None = None
 
 
-def plan(inputs: Sequence[Path], out: Path, *, format: str = "keep") -> list[Job]:
-    """Find the images of files and folders, and plan where each is written: at its own path below `out`.
+@dataclass
+class InputScan:
+    """The images of files and folders.
 
-    Two images never share a file: the second gets a number. No original is overwritten.
+    Attributes:
+        paths: the path of each image relative to the input that contains it. Images that cannot be decoded
+            are among them, so that each of them is reported as failed.
+        left_out: what is left out of the folders, these images included.
+    """
 
-    Args:
-        format: `keep`, or `png`, `jpg` or `webp` for all.
+    paths: dict[Path, Path] = field(default_factory=dict)
+    left_out: list[LeftOut] = field(default_factory=list)
+
+
+def scan_inputs(inputs: Sequence[Path], out: Path) -> InputScan:
+    """Find the images of files and folders; an output folder inside an input folder is skipped.
 
     Raises:
         UsageError: an input is missing, a folder holds no images, or `out` is an input folder.
@@ -40,9 +55,27 @@ def plan(inputs: Sequence[Path], out: Path, *, format: str = "keep") -> list[Job
         check_path(path)
     if out.exists() and not out.is_dir():
         raise UsageError(f"-o {out} is a file: give a folder")
-    paths: dict[Path, Path] = {}
-    for source, relative in _find_images(inputs, out):
-        paths.setdefault(source, relative)  # Where inputs overlap, the first one decides.
+    scan = InputScan()
+    for path in inputs:
+        for source, relative in _find_images(path, out, scan.left_out):
+            scan.paths.setdefault(source, relative)  # Where inputs overlap, the first one decides.
+    return scan
+
+
+def plan(inputs: Sequence[Path], out: Path, *, format: str = "keep") -> list[Job]:
+    """Find the images of files and folders, and plan their jobs; see `scan_inputs` and `plan_jobs`."""
+    return plan_jobs(scan_inputs(inputs, out).paths, out, format=format)
+
+
+def plan_jobs(paths: Mapping[Path, Path], out: Path, *, format: str = "keep") -> list[Job]:
+    """Plan where each image is written: at its own path below `out`.
+
+    Two images never share a file: the second gets a number. No original is overwritten.
+
+    Args:
+        paths: the path of each image relative to the input that contains it.
+        format: `keep`, or `png`, `jpg` or `webp` for all.
+    """
     preferred = {source: _with_suffix(relative, format) for source, relative in paths.items()}
     used = _UsedPaths(out, [resolve_links(source) for source in paths], preferred.values())
     # Images that keep their names come first, so that no other image takes their names.
@@ -63,26 +96,25 @@ def check_path(path: Path) -> None:
         raise UsageError(f"{printable_path(path)}: {error.strerror}: give another path") from None
 
 
-def _find_images(inputs: Sequence[Path], out: Path) -> Iterator[tuple[Path, Path]]:
-    """Yield each image with its path relative to the input that contains it."""
-    for path in inputs:
-        if path.is_dir():
-            if resolve_links(path) == resolve_links(out):
-                raise UsageError(
-                    f"-o {out} is the input folder itself: give another, or the originals would be lost"
-                )
-            images = find_images(path, skip=out, suffixes=SUFFIXES | UNREADABLE_SUFFIXES)
-            if not images:
-                raise UsageError(
-                    f"{printable_path(path)} holds no images: check the path and the suffixes of its files"
-                )
-            yield from ((image, image.relative_to(path)) for image in images)
-        elif path.exists() or path.is_symlink():
-            if resolve_links(path) == resolve_links(out / path.name):
-                raise UsageError(f"-o {out} is the folder of {printable_path(path)}: give another folder")
-            yield path, Path(path.name)
-        else:
-            raise UsageError(f"no file or folder {printable_path(path)!r}: check the path")
+def _find_images(path: Path, out: Path, left_out: list[LeftOut]) -> Iterator[tuple[Path, Path]]:
+    """Yield each image of an input with its relative path; add what is left out of a folder to a list."""
+    if path.is_dir():
+        if resolve_links(path) == resolve_links(out):
+            raise UsageError(
+                f"-o {out} is the input folder itself: give another, or the originals would be lost"
+            )
+        scan = scan_folder(path, skip=out)
+        left_out += scan.left_out
+        undecodable = undecodable_images(scan.left_out)
+        if not undecodable:
+            scan.require_images(path)
+        yield from ((image, image.relative_to(path)) for image in sorted(scan.images + undecodable))
+    elif path.exists() or path.is_symlink():
+        if resolve_links(path) == resolve_links(out / path.name):
+            raise UsageError(f"-o {out} is the folder of {printable_path(path)}: give another folder")
+        yield path, Path(path.name)
+    else:
+        raise UsageError(f"no file or folder {printable_path(path)!r}: check the path")
 
 
 def _with_suffix(path: Path, format: str) -> Path:

@@ -13,6 +13,7 @@ from translate.config import GenerationModelConfig, Route
 from translate.data.datasets.in_memory import InMemoryDataset
 from translate.data.datasets.samples import SampleDataset, SampleKey
 from translate.data.discovery.labels import LabeledImages, find_labeled
+from translate.data.discovery.location import left_out_notes
 from translate.data.discovery.split import fingerprint
 from translate.errors import DataError, UsageError
 from translate.images import Pixels, image_grid, to_tensor
@@ -67,7 +68,7 @@ def _dataset(images: LabeledImages, c: NoiseTrainConfig) -> TaskData:
         train=dataset,
         validation=dataset,
         summary=dataset.labeled_images.summary,
-        notes=dataset.labeled_images.notes,
+        notes=[*dataset.labeled_images.notes, *left_out_notes(c.data)],
         fingerprint=fingerprint(dataset.labeled_images),
         settings={"channels": dataset.channels, **classes},
         facts={"classes": images.classes} if images.classes else {},
