@@ -10,6 +10,7 @@ DEVICE_HELP = "device to compute on: auto, cpu, cuda, cuda:1 or mps"
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 ENGINES = ("auto", "torch", "openvino", "onnxruntime")
 OUTPUT_FORMATS = ("keep", "png", "jpg", "webp")
+ALPHA = ("keep", "drop")
 MAX_MEGAPIXELS = 250.0
 
 
@@ -42,6 +43,12 @@ class PredictorOptions(Config):
     )
     saturation: float = setting(
         1.0, "factor of the colour saturation, for a model of colorize", low=0, high=10, metavar="FACTOR"
+    )
+    alpha: str = setting(
+        "keep",
+        "transparency of the outputs: keep that of each image, or drop it for opaque images; the network sees"
+        " an image on white",
+        choices=ALPHA,
     )
 
 

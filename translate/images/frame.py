@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,8 @@ Pixels = npt.NDArray[np.uint8]
 
 # The value of full brightness, by the data type of the pixels.
 WHITE = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
+LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as Pillow's mode L
+STRIP_PIXELS = 2**20  # The pixels that are blended at once, to bound memory.
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +54,12 @@ class Frame:
         """Return the colours as (H, W, 3): a gray channel is repeated."""
         return self.pixels if self.pixels.shape[2] == 3 else np.repeat(self.pixels, 3, axis=2)
 
+    def gray(self) -> Array:
+        """Return the luminance as (H, W, 1), of the image's own data type."""
+        if self.pixels.shape[2] == 1:
+            return self.pixels
+        return _round_to((self.pixels.astype(np.float32) @ LUMINANCE)[..., None], self.pixels.dtype)
+
     def to_bit_depth(self, dtype: type[np.uint8] | type[np.uint16]) -> Frame:
         """Convert the image to a bit depth of 8 or 16; a converted image has no hole."""
         if self.pixels.dtype == dtype:
@@ -71,14 +80,58 @@ class Frame:
         return Frame(pixels=pixels, alpha=alpha)
 
     def flatten_on_white(self) -> Frame:
-        """Blend the image onto white, so that it has no alpha."""
+        """Blend the image onto white, so that it has no alpha: what every network and every score sees."""
         if self.alpha is None:
             return self
-        opacity = (self.alpha / self.white)[..., None].astype(np.float32)
-        blended = self.pixels * opacity + self.white * (1 - opacity)
-        if self.pixels.dtype != np.float32:
-            blended = np.rint(blended)
-        return Frame(pixels=blended.astype(self.pixels.dtype))
+        if self.alpha.min() == self.white:
+            return Frame(pixels=self.pixels)
+        blended = np.empty_like(self.pixels)
+        for rows in self._strips():
+            opacity = self._opacity(rows)
+            strip = self.pixels[rows] * opacity + np.float32(self.white) * (1 - opacity)
+            blended[rows] = _round_to(strip, blended.dtype)
+        return Frame(pixels=blended)
+
+    def replace_flattened(self, pixels: Array) -> Frame:
+        """Return an image with this one's alpha that looks on white as `pixels`, as far as its alpha allows.
+
+        Where `pixels` equal the flattened image, the colours stay as they are, to the bit. Elsewhere their
+        difference is divided by the opacity. Where the image is fully transparent, `pixels` are its colours.
+
+        Args:
+            pixels: what became of the flattened image: (H, W, 1 or 3), of its data type.
+        """
+        flat = self.flatten_on_white()
+        if self.alpha is None or flat.pixels is self.pixels:
+            return Frame(pixels=pixels, alpha=self.alpha)
+        is_gray = pixels.shape[2] == 1
+        before, colors = (frame.gray() if is_gray else frame.rgb() for frame in (flat, self))
+        result = np.empty_like(pixels)
+        for rows in self._strips():
+            opacity = self._opacity(rows)
+            change = pixels[rows].astype(np.float32) - before[rows]
+            moved = colors[rows] + change / np.where(opacity == 0, 1, opacity)
+            moved = _round_to(moved.clip(0, self.white), result.dtype)
+            moved = np.where(opacity == 0, pixels[rows], moved)
+            result[rows] = np.where((change == 0).all(axis=2, keepdims=True), colors[rows], moved)
+        return Frame(pixels=result, alpha=self.alpha)
+
+    def _opacity(self, rows: slice) -> Array:
+        """Return the alpha of some rows, (h, W, 1) float32 in [0, 1]."""
+        assert self.alpha is not None
+        opacity: Array = (self.alpha[rows] / self.white)[..., None].astype(np.float32)
+        return opacity
+
+    def _strips(self) -> Iterator[slice]:
+        """Yield the rows of the image in strips."""
+        height = max(1, STRIP_PIXELS // max(1, self.pixels.shape[1]))
+        for top in range(0, len(self.pixels), height):
+            yield slice(top, top + height)
+
+
+def _round_to(values: Array, dtype: np.dtype[Any]) -> Array:
+    """Convert float32 values to a data type; integers are rounded."""
+    return values.astype(dtype) if dtype == np.float32 else np.rint(values).astype(dtype)
 
 
 def from_array(array: Array) -> Frame:

@@ -47,6 +47,7 @@ class Predictor(ABC):
         tile: `auto` splits images that would take too much memory into tiles; `off` splits none; a number is
             the side of each tile's core, in pixels, around which a tile has 64 more pixels of context.
         saturation: the factor of the chroma, for a colorization model.
+        alpha: `keep` gives an output the transparency of its image, `drop` makes it opaque.
 
     Attributes:
         config: the content of the model's `config.json`.
@@ -70,7 +71,13 @@ class Predictor(ABC):
     channels_rule: ClassVar[str]
 
     def __init__(
-        self, model: Model, runner: Runner, *, tile: str | int = "auto", saturation: float = 1.0
+        self,
+        model: Model,
+        runner: Runner,
+        *,
+        tile: str | int = "auto",
+        saturation: float = 1.0,
+        alpha: str = "keep",
     ) -> None:
         self.check_channels(model.config)
         self.config: ModelConfig = model.config
@@ -79,6 +86,7 @@ class Predictor(ABC):
         self.fingerprint = model.fingerprint()
         self.tile = parse_tile(tile)
         self.saturation = self.check_saturation(saturation)
+        self.alpha = alpha
 
     @property
     def generator(self) -> nn.Module:
@@ -112,25 +120,37 @@ class Predictor(ABC):
         if isinstance(image, Tensor):
             return self._predict_tensor(image, mask)
         if isinstance(image, np.ndarray):
-            output = frame_to_array(self.predict(self._add_hole(frame_from_array(image), mask)))
+            output = frame_to_array(self.apply([self._add_hole(frame_from_array(image), mask)])[0])
             return output[..., 0] if image.ndim == 2 and output.shape[2] == 1 else output
         file = to_image_file(image, keep_profile_colors=self.keep_profile_colors)
         (file,) = self.predict_files([replace(file, frames=[self._add_hole(file.frames[0], mask)])])
         return image_file_to_pil(file)
 
+    def apply(self, frames: Sequence[Frame], progress: Progress = ignore_progress) -> list[Frame]:
+        """Apply the model to images, of which the network sees the transparent ones on white, as in training.
+
+        Returns:
+            The outputs with the alpha of the images; opaque with `alpha="drop"`.
+        """
+        flat = [frame.flatten_on_white() for frame in frames]
+        outputs = self.predict_batch(flat, progress)
+        if self.alpha == "drop":
+            return outputs
+        return [frame.replace_flattened(out.pixels) for frame, out in zip(frames, outputs, strict=True)]
+
     @abstractmethod
     def predict(self, frame: Frame, progress: Progress = ignore_progress) -> Frame:
-        """Apply the model to one image of any size and bit depth; return it with the image's alpha."""
+        """Apply the model to one opaque image of any size and bit depth."""
 
     def predict_batch(self, frames: Sequence[Frame], progress: Progress = ignore_progress) -> list[Frame]:
-        """Apply the model to images, as batches if that does not change the outputs."""
+        """Apply the model to opaque images, as batches if that does not change the outputs."""
         return [self.predict(frame, progress) for frame in frames]
 
     def predict_files(
         self, files: Sequence[ImageFile], progress: Progress = ignore_progress
     ) -> list[ImageFile]:
         """Apply the model to every frame of image files; all else in the files stays the same."""
-        frames = iter(self.predict_batch([frame for file in files for frame in file.frames], progress))
+        frames = iter(self.apply([frame for file in files for frame in file.frames], progress))
         return [replace(file, frames=[next(frames) for _ in file.frames]) for file in files]
 
     def max_batch_size(self, size: tuple[int, int]) -> int:
@@ -139,7 +159,9 @@ class Predictor(ABC):
 
     def journal_settings(self) -> dict[str, Any]:
         """Return the predictor's settings that change the output, for the journal of a folder."""
-        return {"direction": self.direction, "saturation": self.saturation}
+        settings: dict[str, Any] = {"direction": self.direction, "saturation": self.saturation}
+        # The default is left out, so that what an earlier version wrote counts as done.
+        return settings if self.alpha == "keep" else {**settings, "alpha": self.alpha}
 
     @classmethod
     def check_channels(cls, config: ModelConfig) -> None:

@@ -41,9 +41,15 @@ class ColorizationPredictor(Predictor):
     channels_rule = "only 1 (lightness) to 2 (a and b of Lab) can be applied"
 
     def __init__(
-        self, model: Model, runner: Runner, *, tile: str | int = "auto", saturation: float = 1.0
+        self,
+        model: Model,
+        runner: Runner,
+        *,
+        tile: str | int = "auto",
+        saturation: float = 1.0,
+        alpha: str = "keep",
     ) -> None:
-        super().__init__(model, runner, tile=tile, saturation=saturation)
+        super().__init__(model, runner, tile=tile, saturation=saturation, alpha=alpha)
         assert isinstance(model.config, ColorizationModelConfig)
         self.working_size = model.config.working_size
         self.chroma_factor = self.saturation * model.config.saturation
@@ -68,7 +74,7 @@ def colorize(
     saturation: float = 1.0,
     strip_pixels: int = STRIP_PIXELS,
 ) -> Frame:
-    """Colorize a photo, and keep its lightness and its alpha.
+    """Colorize an opaque photo, and keep its lightness.
 
     1. Downscale the photo to the working size.
     2. Average the network's outputs over scales and flips (test-time augmentation). Where the outputs differ
@@ -88,7 +94,7 @@ def colorize(
     chroma = saturation * _predict_chroma(lightness, network, multiple)
     width, height = small.size
     slope, offset = _fit_guided_filter(lightness[..., :height, :width], chroma[..., :height, :width])
-    return Frame(pixels=_apply_guided_filter(frame, slope, offset, strip_pixels), alpha=frame.alpha)
+    return Frame(pixels=_apply_guided_filter(frame, slope, offset, strip_pixels))
 
 
 def _downscale(frame: Frame, working_size: int) -> Frame:

@@ -5,7 +5,7 @@ The network sees windows of 512 pixels. A hole that is too wide for it is filled
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -18,7 +18,6 @@ from torch import Tensor
 from translate.images import Array, Frame, Hole, denormalize, to_tensor
 from translate.images.frame import WHITE
 from translate.inference.predictors.base import Predictor, Progress, ignore_progress
-from translate.inference.predictors.padding import luminance
 from translate.inference.predictors.texture import add_texture
 from translate.inference.predictors.tile_blending import Window, blend_tiles, choose_windows, mirror_indices
 from translate.networks.generators.inpainter import fill_smoothly
@@ -40,6 +39,11 @@ class InpaintingPredictor(Predictor):
     auto_engine = "torch"  # For one forward pass per photo, starting another engine takes longer.
     channels = ((4, 3),)
     channels_rule = "only 4 (RGB and a mask) to 3 (RGB) can be applied"
+
+    def apply(self, frames: Sequence[Frame], progress: Progress = ignore_progress) -> list[Frame]:
+        """Fill the holes of images, in their colours as stored: pixels outside of a hole do not change."""
+        outputs = self.predict_batch(frames, progress)
+        return [out.flatten_on_white() for out in outputs] if self.alpha == "drop" else outputs
 
     @torch.inference_mode()
     def predict(self, frame: Frame, progress: Progress = ignore_progress) -> Frame:
@@ -81,7 +85,7 @@ def inpaint(
         progress(1 - unfilled.sum() / max(hole.sum(), 1))
     result = Frame(pixels=pixels, alpha=frame.alpha)
     if frame.pixels.shape[2] == 1:
-        result = replace(result, pixels=np.where(hole[..., None], luminance(result), frame.pixels))
+        result = replace(result, pixels=np.where(hole[..., None], result.gray(), frame.pixels))
     if result.alpha is not None:
         opaque = result.alpha.dtype.type(result.white)
         result = replace(result, alpha=np.where(hole, opaque, result.alpha))

@@ -43,4 +43,4 @@ def load_predictor(model: Model, **options: Any) -> Predictor:
     runner = Runner(
         model, o.direction, device=o.device, precision=o.precision, engine=engine, compile=o.compile
     )
-    return predictor(model, runner, tile=tile, saturation=o.saturation)
+    return predictor(model, runner, tile=tile, saturation=o.saturation, alpha=o.alpha)

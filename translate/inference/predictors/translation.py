@@ -28,9 +28,15 @@ class TranslationPredictor(Predictor):
     can_tile = True
 
     def __init__(
-        self, model: Model, runner: Runner, *, tile: str | int = "auto", saturation: float = 1.0
+        self,
+        model: Model,
+        runner: Runner,
+        *,
+        tile: str | int = "auto",
+        saturation: float = 1.0,
+        alpha: str = "keep",
     ) -> None:
-        super().__init__(model, runner, tile=tile, saturation=saturation)
+        super().__init__(model, runner, tile=tile, saturation=saturation, alpha=alpha)
         self._memory_limits = memory_limits(self.runner.device)
         self._batch_is_exact: dict[torch.Size, bool] = {}
 
@@ -48,7 +54,7 @@ class TranslationPredictor(Predictor):
         )
         with self.runner.precision_for(exact).autocast():
             pixels = predict_tiled(image, tiling, network, progress)
-        return Frame(pixels=pixels, alpha=frame.alpha)
+        return Frame(pixels=pixels)
 
     def predict_batch(self, frames: Sequence[Frame], progress: Progress = ignore_progress) -> list[Frame]:
         outputs: list[Frame] = []

@@ -81,16 +81,6 @@ def test_16_bit_photos_keep_more_than_256_levels() -> None:
     assert min(len(np.unique(out[..., channel])) for channel in range(3)) > 60000
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_alpha_is_kept_to_the_bit(dtype: type) -> None:
-    alpha = to_dtype(noise(40, 50, seed=3)[..., 0], dtype)
-    frame = Frame(pixels=to_dtype(scene(40, 50), dtype), alpha=alpha.copy())
-    out = colorize(frame, varied_color, working_size=32, multiple=32)
-    assert out.alpha is not None
-    assert out.alpha.dtype == dtype
-    assert np.array_equal(out.alpha, alpha)
-
-
 def test_the_input_is_not_changed() -> None:
     for dtype in DTYPES:
         photo = to_dtype(noise(40, 50), dtype)

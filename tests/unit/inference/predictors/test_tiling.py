@@ -120,10 +120,8 @@ def test_a_gray_network_runs_in_tiles(channels: int) -> None:
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_a_16_bit_image_runs_in_tiles(channels: int) -> None:
     planes = np.dstack([scene(150, 130), noise(150, 130, 1)])[..., :channels].astype(np.uint16) * 257
-    has_alpha = channels in (2, 4)
-    levels = difference(random_model(), planes)
+    levels = difference(random_model(), planes, alpha="drop")
     assert levels.max() <= 2 * 257
-    assert not has_alpha or not levels[..., -1].any()
 
 
 def test_tiles_in_bfloat16_are_near_one_piece() -> None:
