@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 from PIL import Image
 
 from translate.errors import TranslateError
@@ -34,18 +36,18 @@ def frame_sizes(image: Image.Image, count: int) -> list[tuple[int, int]]:
 
 
 def decode_frames(
-    image: Image.Image, count: int, icc: bytes | None, limit: PixelLimit
-) -> tuple[list[Frame], list[float], str]:
-    """Decode the first `count` frames.
+    image: Image.Image, count: int, icc: bytes | None, limit: PixelLimit, durations: list[float]
+) -> Generator[Frame, None, str]:
+    """Decode the first `count` frames one after the other; return why later ones could not be read, or "".
 
-    Returns:
-        The frames; the duration of each in milliseconds; why later frames could not be read, or "".
+    Args:
+        durations: the duration of each frame in milliseconds is appended.
 
     Raises:
         DataError: the frames have more pixels in total than the limit.
     """
-    frames: list[Frame] = []
-    durations: list[float] = []
+    sizes: list[tuple[int, int]] = []
+    pixels = 0
     for number in range(count):
         try:
             image.seek(number)
@@ -53,18 +55,21 @@ def decode_frames(
                 # Pillow 12 keeps the palette of an earlier page, which makes loading fail.
                 image.palette = None
             # A later frame of a GIF may be larger than the header says, so check the sizes again.
-            check_size([image.size, *(frame.size for frame in frames)], limit)
+            sizes.append(image.size)
+            pixels += image.width * image.height
+            if pixels > limit.max_pixels:
+                check_size(sizes, limit)
             image.load()
-            frames.append(decode_frame(image, icc))
-        except TranslateError:
+            frame = decode_frame(image, icc)
+        except (TranslateError, MemoryError):
             raise
         except Exception as error:  # Decoders raise almost anything on a damaged file.
-            if not frames:
+            if not number:
                 raise
-            damage = f"only {number} of {count} frames can be read: {describe_error(error)}"
-            return frames, durations, damage
+            return f"only {number} of {count} frames can be read: {describe_error(error)}"
         durations.append(image.info.get("duration", 0))
-    return frames, durations, ""
+        yield frame
+    return ""
 
 
 def decode_frame(image: Image.Image, icc: bytes | None) -> Frame:

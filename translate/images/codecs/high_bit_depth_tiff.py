@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,6 +25,7 @@ from translate.images.codecs.metadata import (
 )
 from translate.images.color.profiles import high_bit_depth_frame_to_srgb
 from translate.images.frame import Array, Frame, from_array
+from translate.images.frame_stream import FrameStream
 from translate.images.image_file import ImageFile
 
 FLOAT_WHITES = (1.0, 255.0, 65535.0)  # Values of white that are recognized in floats.
@@ -52,15 +53,15 @@ def open_high_bit_depth_tiff(path: Path, head: bytes, *, first_only: bool) -> It
         yield pages if any(page.bitspersample > 8 for page in pages) else None
 
 
-def read_high_bit_depth_tiff(
+def open_high_bit_depth_pages(
     path: Path,
     pages: list[Any],
     *,
     limit: PixelLimit,
     keep_metadata: bool,
     keep_profile_colors: bool,
-) -> ImageFile:
-    """Read the pages of an open TIFF, upright and in sRGB.
+) -> FrameStream:
+    """Decode the pages of an open TIFF one after the other, upright and in sRGB.
 
     Args:
         pages: the pages that `open_high_bit_depth_tiff` yields.
@@ -71,29 +72,41 @@ def read_high_bit_depth_tiff(
     Raises:
         DataError: a page is too large, or of a kind that is not supported.
     """
-    check_size([(page.imagewidth, page.imagelength) for page in pages], limit)
-    float_whites = [_float_white(page) for page in pages]
-    frames = [_read_page(page, white) for page, white in zip(pages, float_whites, strict=True)]
-    info, exif = _pillow_info(pages[0]), Image.Exif()
+    sizes = [(page.imagewidth, page.imagelength) for page in pages]
+    check_size(sizes, limit)
+    info = _pillow_info(pages[0])
     icc = info.get("icc_profile") or None
-    if not keep_profile_colors:
-        frames = [high_bit_depth_frame_to_srgb(frame, icc) for frame in frames]
+    float_whites: list[float | None] = []  # One is appended for each page that is decoded.
+
+    def read_pages() -> Generator[Frame, None, str]:
+        for page in pages:
+            float_whites.append(_float_white(page))
+            frame = _read_page(page, float_whites[-1])
+            yield frame if keep_profile_colors else high_bit_depth_frame_to_srgb(frame, icc)
+        return ""
+
+    file = ImageFile(
+        format="TIFF",
+        frames=[],
+        mode="L" if pages[0].samplesperpixel < 3 else "RGB",
+        icc=icc,
+        in_profile_colors=keep_profile_colors,
+        encoder_settings={"compressed": pages[0].compression != 1, "float_whites": float_whites},
+        metadata=_read_metadata(path, info, everything=keep_metadata),
+    )
+    return FrameStream(file, read_pages(), sizes, high_bit_depth=True)
+
+
+def _read_metadata(path: Path, info: dict[str | tuple[int, int], Any], *, everything: bool) -> dict[str, Any]:
+    """Return the metadata that is written again; the arguments are those of `collect_metadata`."""
+    exif = Image.Exif()
     with path.open("rb") as file:
 
         def read_exif() -> Image.Exif:
             exif.load_from_fp(file)
             return exif
 
-        metadata = collect_metadata(read_exif, info, everything=keep_metadata)
-    return ImageFile(
-        format="TIFF",
-        frames=frames,
-        mode="L" if frames[0].pixels.shape[2] == 1 else "RGB",
-        icc=icc,
-        in_profile_colors=keep_profile_colors,
-        encoder_settings={"compressed": pages[0].compression != 1, "float_whites": float_whites},
-        metadata=metadata,
-    )
+        return collect_metadata(read_exif, info, everything=everything)
 
 
 def _pillow_info(page: Any) -> dict[str | tuple[int, int], Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import stat
 import tempfile
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,12 +30,16 @@ from translate.images.codecs.frames import (
     frame_sizes,
 )
 from translate.images.codecs.high_bit_depth_png import is_16bit_png, is_16bit_ppm, read_16bit_image
-from translate.images.codecs.high_bit_depth_tiff import open_high_bit_depth_tiff, read_high_bit_depth_tiff
+from translate.images.codecs.high_bit_depth_tiff import (
+    open_high_bit_depth_pages,
+    open_high_bit_depth_tiff,
+)
 from translate.images.codecs.limit import MAX_PIXELS, PixelLimit, check_size
 from translate.images.codecs.metadata import collect_metadata
 from translate.images.codecs.pillow_guard import pillow_guard
 from translate.images.files import printable_path
-from translate.images.frame import Pixels
+from translate.images.frame import Frame, Pixels
+from translate.images.frame_stream import FrameStream
 from translate.images.image_file import ImageFile
 from translate.images.left_out import RAW_SUFFIXES
 
@@ -51,15 +57,15 @@ class ReadableFile(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Options:
+class ReadOptions:
     """The arguments of `read`, which documents them; `limit` is the limit on pixels with its flag."""
 
     limit: PixelLimit
-    keep_metadata: bool
-    first_only: bool
-    keep_profile_colors: bool
-    min_size: tuple[int, int] | None
-    pixels_only: bool
+    keep_metadata: bool = False
+    first_only: bool = False
+    keep_profile_colors: bool = False
+    min_size: tuple[int, int] | None = None
+    pixels_only: bool = False
 
 
 def read(
@@ -89,18 +95,53 @@ def read(
     Raises:
         DataError: the file is missing, damaged, too large, not an image, or of a kind that is not supported.
     """
-    path, limit = Path(path), PixelLimit(max_pixels, limit_flag)
-    options = _Options(
-        limit=limit,
+    options = ReadOptions(
+        limit=PixelLimit(max_pixels, limit_flag),
         keep_metadata=keep_metadata,
         first_only=first_only,
         keep_profile_colors=keep_profile_colors,
         min_size=min_size,
         pixels_only=pixels_only,
     )
+    with open_frames(Path(path), options, name=name) as stream:
+        return stream.read()
+
+
+@contextmanager
+def open_frames(path: Path, options: ReadOptions, *, name: str = "") -> Iterator[FrameStream]:
+    """Open an image file to decode its frames one after the other.
+
+    Args:
+        name: the name of the file in error messages, if that is not its path.
+
+    Raises:
+        DataError: as `read`; for the pixels of a frame, when it is decoded.
+    """
+    with ExitStack() as stack:
+        with _data_errors(path, name):
+            stream = stack.enter_context(_open(path, options))
+        yield replace(stream, frames=_with_data_errors(stream.frames, path, name))
+
+
+def _with_data_errors(
+    frames: Generator[Frame, None, str], path: Path, name: str
+) -> Generator[Frame, None, str]:
+    """Yield the frames, with the errors of decoding each as data errors."""
+    while True:
+        with _data_errors(path, name):
+            try:
+                frame = next(frames)
+            except StopIteration as end:
+                return str(end.value)
+        yield frame
+
+
+@contextmanager
+def _data_errors(path: Path, name: str) -> Iterator[None]:
+    """Raise every error of the block, which reads a file, as a data error that names the file."""
     try:
         with pillow_guard():
-            return _read(path, options)
+            yield
     except TranslateError as error:
         raise DataError(f"{printable_path(name or path)}: {error}") from None
     except MemoryError:
@@ -160,8 +201,9 @@ def read_rgb(source: Path | str | ReadableFile, *, min_size: tuple[int, int] | N
     return file.frames[0].flatten_on_white().to_bit_depth(np.uint8).rgb()
 
 
-def _read(path: Path, options: _Options) -> ImageFile:
-    """Read a file with the decoder for its format and bit depth, which its first bytes show."""
+@contextmanager
+def _open(path: Path, options: ReadOptions) -> Iterator[FrameStream]:
+    """Open a file with the decoder for its format and bit depth, which its first bytes show."""
     file_type = stat.S_IFMT(path.stat().st_mode)
     if file_type in (stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFCHR):  # Reading one of these could block.
         raise DataError("not a regular file, but a pipe, a socket or a device: give an image file")
@@ -172,21 +214,22 @@ def _read(path: Path, options: _Options) -> ImageFile:
         raise DataError(f"camera raw ({path.suffix}) is not supported: develop the file to JPEG or TIFF")
     with open_high_bit_depth_tiff(path, head, first_only=options.first_only) as pages:
         if pages is not None:
-            return read_high_bit_depth_tiff(
+            yield open_high_bit_depth_pages(
                 path,
                 pages,
                 limit=options.limit,
                 keep_metadata=options.keep_metadata,
                 keep_profile_colors=options.keep_profile_colors,
             )
+            return
     # Pillow gets a stream, because it would map a file given by its path into memory and scramble a TIFF
     # that has an EXIF orientation.
     with path.open("rb") as stream, Image.open(stream, formats=formats_to_try(path)) as image:
-        return _read_by_pillow(image, path, head, options)
+        yield _open_by_pillow(image, path, head, options)
 
 
-def _read_by_pillow(image: Image.Image, path: Path, head: bytes, options: _Options) -> ImageFile:
-    """Read a file that Pillow has opened; the pixels of 16-bit files are decoded without it.
+def _open_by_pillow(image: Image.Image, path: Path, head: bytes, options: ReadOptions) -> FrameStream:
+    """Decode the frames of a file that Pillow has opened; the pixels of 16-bit files are decoded without it.
 
     Args:
         head: the file's first bytes.
@@ -194,7 +237,8 @@ def _read_by_pillow(image: Image.Image, path: Path, head: bytes, options: _Optio
     info = dict(image.info)  # Copied, because counting the pages of a TIFF replaces the first page's `info`.
     count = 1 if options.first_only or image.format == "MPO" else getattr(image, "n_frames", 1)
     icc = info.get("icc_profile") or None
-    check_size(frame_sizes(image, count), options.limit)
+    sizes = frame_sizes(image, count)
+    check_size(sizes, options.limit)
     # An MPO is a JPEG with more images behind it, such as a preview.
     image_format = "JPEG" if image.format == "MPO" else str(image.format)
     metadata: dict[str, Any] = {}
@@ -203,29 +247,41 @@ def _read_by_pillow(image: Image.Image, path: Path, head: bytes, options: _Optio
     if is_16bit_png(head) or is_16bit_ppm(head):
         if count > 1:
             raise DataError("an animation of 16 bits per channel is not supported: convert it to 8 bits")
-        return read_16bit_image(
+        file = read_16bit_image(
             image, path, head, icc=icc, metadata=metadata, keep_profile_colors=options.keep_profile_colors
         )
+        return FrameStream(replace(file, frames=[]), _undamaged(file.frames), sizes, high_bit_depth=True)
     mode = color_mode(image)
-    settings = {} if options.pixels_only else read_encoder_settings(image, image_format, path)
-    in_profile_colors = options.keep_profile_colors and mode not in CONVERTED_MODES
-    if (
-        options.min_size
-    ):  # Draft mode decodes a JPEG faster at reduced size, because it scales in the DCT domain.
-        image.draft(None, options.min_size)
-    frame_icc = None if in_profile_colors else icc
-    frames, durations, damage = decode_frames(image, count, frame_icc, options.limit)
-    if image_format == "TGA" and not head[17] & TGA_ALPHA_BITS:  # The fourth channel is unused.
-        frames = [replace(frame, alpha=None) for frame in frames]
-    if count > 1 and image_format in ANIMATED_FORMATS:
-        settings["duration"] = durations
-    return ImageFile(
+    file = ImageFile(
         format=image_format,
-        frames=frames,
+        frames=[],
         mode=mode,
         icc=icc,
-        in_profile_colors=in_profile_colors,
-        encoder_settings=settings,
+        in_profile_colors=options.keep_profile_colors and mode not in CONVERTED_MODES,
+        encoder_settings={} if options.pixels_only else read_encoder_settings(image, image_format, path),
         metadata=metadata,
-        damage=damage,
     )
+    return FrameStream(file, _decode(image, file, count, head, options), sizes)
+
+
+def _decode(
+    image: Image.Image, file: ImageFile, count: int, head: bytes, options: ReadOptions
+) -> Generator[Frame, None, str]:
+    """Yield the first `count` frames of a file; add the durations of an animation to its encoder settings."""
+    if options.min_size:
+        # Draft mode decodes a JPEG faster at reduced size, because it scales in the DCT domain.
+        image.draft(None, options.min_size)
+    durations: list[float] = []
+    if count > 1 and file.format in ANIMATED_FORMATS:
+        file.encoder_settings["duration"] = durations
+    icc = None if file.in_profile_colors else file.icc
+    frames = decode_frames(image, count, icc, options.limit, durations)
+    if file.format == "TGA" and not head[17] & TGA_ALPHA_BITS:  # The fourth channel is unused.
+        return _undamaged(replace(frame, alpha=None) for frame in frames)
+    return frames
+
+
+def _undamaged(frames: Iterable[Frame]) -> Generator[Frame, None, str]:
+    """Yield the frames of a file that can be read completely."""
+    yield from frames
+    return ""

@@ -1,0 +1,41 @@
+"""The class of an open image file whose frames are decoded one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+
+from translate.images.frame import Frame
+from translate.images.image_file import ImageFile
+
+
+@dataclass
+class FrameStream:
+    """The frames of an open image file, of which one at a time is decoded, so that memory stays bounded.
+
+    Attributes:
+        file: the file without its frames. The durations of an animation grow with the frames.
+        frames: yields each frame once, and returns why the last ones could not be read, or "".
+        sizes: width and height of each frame, by the headers.
+        high_bit_depth: whether any frame has more than 8 bits a channel.
+        damage: why the last frames could not be read; known after the iteration.
+    """
+
+    file: ImageFile
+    frames: Generator[Frame, None, str]
+    sizes: list[tuple[int, int]]
+    high_bit_depth: bool = False
+    damage: str = ""
+
+    def __iter__(self) -> Generator[Frame, None, None]:
+        self.damage = yield from self.frames
+
+    @property
+    def pixels(self) -> int:
+        """Return the number of pixels of all frames."""
+        return sum(width * height for width, height in self.sizes)
+
+    def read(self) -> ImageFile:
+        """Decode all frames, and return the complete file."""
+        frames = list(self)
+        return replace(self.file, frames=frames, damage=self.damage)
