@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from translate.config.model import ModelConfig
 from translate.config.schema import Config, setting
+from translate.errors import UsageError
 
 DEVICE_HELP = "device to compute on: auto, cpu, cuda, cuda:1 or mps"
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
@@ -12,6 +14,7 @@ ENGINES = ("auto", "torch", "openvino", "onnxruntime")
 OUTPUT_FORMATS = ("keep", "png", "jpg", "webp")
 ALPHA = ("keep", "drop")
 MAX_MEGAPIXELS = 250.0
+MIN_TILE, MIN_SIZE = 32, 8  # The minimum side of a tile's core and the minimum working size, in pixels.
 
 
 @dataclass(kw_only=True)
@@ -37,6 +40,13 @@ class PredictorOptions(Config):
         "side of the tiles' cores, in pixels, to which 64 px of context are added on each side; off: whole"
         " images; auto: tiles only if memory demands them",
         metavar="auto|off|N",
+    )
+    size: str = setting(
+        "auto",
+        "working size: images of a larger shorter side are reduced to it for the network, and the output is"
+        " brought back to their own size with their detail; auto: the size that the model was trained at;"
+        " native: each image's own size",
+        metavar="auto|native|N",
     )
     compile: bool = setting(
         False, "compile the network with torch.compile; pays off for hundreds of images of one size"
@@ -80,3 +90,64 @@ class FolderOptions(Config):
     def max_pixels(self) -> int:
         """Return the largest number of pixels that an image may have, all frames counted."""
         return round(self.max_megapixels * 1_000_000)
+
+
+def parse_tile(tile: str | int) -> str | int:
+    """Return `auto`, `off`, or the side of a tile's core in pixels.
+
+    Raises:
+        UsageError: it is none of these.
+    """
+    return _word_or_pixels("tile", tile, ("auto", "off"), MIN_TILE)
+
+
+def parse_size(size: str | int) -> str | int:
+    """Return `auto`, `native`, or the working size in pixels.
+
+    Raises:
+        UsageError: it is none of these.
+    """
+    return _word_or_pixels("size", size, ("auto", "native"), MIN_SIZE)
+
+
+def _word_or_pixels(name: str, value: str | int, words: tuple[str, ...], low: int) -> str | int:
+    """Return one of some words, or a number of pixels."""
+    if value in words:
+        return value
+    if not str(value).isdecimal() or int(value) < low:
+        raise UsageError(
+            f"{name} is {value!r}, but must be {', '.join(words)}, or a side of at least {low} pixels"
+        )
+    return int(value)
+
+
+def choose_working_size(config: ModelConfig, size: str | int, tile: str | int) -> tuple[int | None, str]:
+    """Return the working size for a model, None for each image's own size, and a line that says why.
+
+    Args:
+        size: what `parse_size` returns.
+        tile: what `parse_tile` returns.
+
+    Raises:
+        UsageError: both are numbers.
+    """
+    trained_at, back = config.working_size, "(shorter side), and the output is brought back to their own size"
+    if isinstance(size, int):
+        if isinstance(tile, int):
+            raise UsageError(
+                f"--tile {tile} keeps images at their own size, --size {size} does not: give one"
+            )
+        return size, f"larger images are translated at {size} px {back}"
+    if size == "auto" and trained_at and not isinstance(tile, int):
+        reason = f"as in training {back}; --size native keeps them at their own size"
+        return trained_at, f"larger images are translated at {trained_at} px, {reason}"
+    own_size = "images are translated at their own size"
+    if trained_at:
+        flag = "--size native" if size == "native" else f"--tile {tile}"
+        return None, f"{own_size}, as {flag} says; the model was trained at {trained_at} px (shorter side)"
+    if config.scale:
+        return None, f"{own_size}, as in training"
+    return None, (
+        f"{own_size}: the model does not record the size of its training images;"
+        " if they were smaller, give their shorter side with --size N"
+    )

@@ -7,12 +7,13 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from translate.config.schema import Config, from_mapping, setting
+from translate.config.schema import Config, from_mapping, setting, with_default
 from translate.errors import UsageError, nearest
 
 FORMAT_VERSION = 2
-NORMS = ("batch", "instance", "none")
-UPSAMPLINGS = ("deconv", "resize")
+NORMS = ("batch", "instance", "instance-affine", "none")
+DOWNSAMPLINGS = ("strided", "blur")
+UPSAMPLINGS = ("deconv", "resize", "blur")
 BASE_SIDE = 4  # Pixels a side of the first feature map of a generator from noise; each level doubles it.
 
 
@@ -43,6 +44,12 @@ class TrainingScale(Config):
     preprocess: str = setting("", "how an image became a training crop")
     resize_to: int | None = setting(None, "side before the crop, in pixels; none: not resized", low=1)
     crop: int = setting(256, "side of the square crop, in pixels", low=1)
+
+    @property
+    def working_size(self) -> int | None:
+        """Return the shorter side of a training image before its crop; None if images had various sizes."""
+        # A random resized crop takes a quarter of an image or more, so some crops are whole images.
+        return self.crop if self.preprocess == "random_resized_crop" else self.resize_to
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -77,9 +84,16 @@ class ModelConfig(Config):
     )
     paired: bool | None = setting(None, "whether the model was trained on pairs; none: unknown")
     scale: TrainingScale | None = None
+    working_size: int | None = setting(
+        None,
+        "shorter side to which larger images are reduced for the network, in pixels; none: they are not",
+        low=1,
+    )
     trained_on: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def check(self) -> None:
+        if self.kind == "translation" and self.working_size is None and self.scale:
+            self.working_size = self.scale.working_size
         _check_names("domains", self.domains)
         _check_range("data_range", self.data_range)
         if not self.routes:
@@ -101,9 +115,7 @@ class ModelConfig(Config):
 class ColorizationModelConfig(ModelConfig):
     """The description of a model that predicts the a and b channels of Lab from L."""
 
-    working_size: int = setting(
-        256, "shorter side to which an image is resized for the network, in pixels", low=1
-    )
+    working_size: int | None = with_default(ModelConfig, "working_size", 256)
     saturation: float = setting(1.0, "factor of a and b with which the model scored best", low=0)
 
 

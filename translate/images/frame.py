@@ -58,7 +58,7 @@ class Frame:
         """Return the luminance as (H, W, 1), of the image's own data type."""
         if self.pixels.shape[2] == 1:
             return self.pixels
-        return _round_to((self.pixels.astype(np.float32) @ LUMINANCE)[..., None], self.pixels.dtype)
+        return round_to((self.pixels.astype(np.float32) @ LUMINANCE)[..., None], self.pixels.dtype)
 
     def to_bit_depth(self, dtype: type[np.uint8] | type[np.uint16]) -> Frame:
         """Convert the image to a bit depth of 8 or 16; a converted image has no hole."""
@@ -89,7 +89,7 @@ class Frame:
         for rows in self._strips():
             opacity = self._opacity(rows)
             strip = self.pixels[rows] * opacity + np.float32(self.white) * (1 - opacity)
-            blended[rows] = _round_to(strip, blended.dtype)
+            blended[rows] = round_to(strip, blended.dtype)
         return Frame(pixels=blended)
 
     def replace_flattened(self, pixels: Array) -> Frame:
@@ -111,7 +111,7 @@ class Frame:
             opacity = self._opacity(rows)
             change = pixels[rows].astype(np.float32) - before[rows]
             moved = colors[rows] + change / np.where(opacity == 0, 1, opacity)
-            moved = _round_to(moved.clip(0, self.white), result.dtype)
+            moved = round_to(moved.clip(0, self.white), result.dtype)
             moved = np.where(opacity == 0, pixels[rows], moved)
             result[rows] = np.where((change == 0).all(axis=2, keepdims=True), colors[rows], moved)
         return Frame(pixels=result, alpha=self.alpha)
@@ -129,7 +129,7 @@ class Frame:
             yield slice(top, top + height)
 
 
-def _round_to(values: Array, dtype: np.dtype[Any]) -> Array:
+def round_to(values: Array, dtype: np.dtype[Any]) -> Array:
     """Convert float32 values to a data type; integers are rounded."""
     return values.astype(dtype) if dtype == np.float32 else np.rint(values).astype(dtype)
 

@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from translate.config import ModelConfig
+from translate.config.apply import choose_working_size, parse_size, parse_tile
 from translate.errors import UsageError
 from translate.images import Array, Frame, ImageFile, image_file_to_pil, to_tensor
 from translate.inference.predictors.conversions import (
@@ -29,7 +30,6 @@ from translate.models import Model
 Progress = Callable[[float], None]  # Takes the fraction of a large image that is done, in (0, 1].
 
 MAX_SATURATION = 10  # A factor beyond which every colour is out of the sRGB gamut.
-MIN_TILE = 32  # The minimum side of a tile's core, in pixels.
 
 
 def ignore_progress(fraction: float) -> None:
@@ -48,9 +48,14 @@ class Predictor(ABC):
             the side of each tile's core, in pixels, around which a tile has 64 more pixels of context.
         saturation: the factor of the chroma, for a colorization model.
         alpha: `keep` gives an output the transparency of its image, `drop` makes it opaque.
+        size: the working size: `auto` for that of the training, `native` for each image's own size, or the
+            shorter side in pixels.
 
     Attributes:
         config: the content of the model's `config.json`.
+        working_size: the shorter side to which a larger image is reduced for the network, in pixels; None if
+            the network sees every image at its own size.
+        size_note: which size that is and why, as a line for the log; empty if there is nothing to choose.
         direction: the name of the route from source to target: `AtoB`.
         fingerprint: a hash of the config and the weights.
         needs_mask: whether each image comes with a hole to fill.
@@ -66,6 +71,7 @@ class Predictor(ABC):
     keep_profile_colors: ClassVar[bool] = False
     auto_engine: ClassVar[str] = "auto"
     has_saturation: ClassVar[bool] = False
+    has_working_size: ClassVar[bool] = True
     can_tile: ClassVar[bool] = False
     channels: ClassVar[Sequence[tuple[int, int]]]  # The pairs of input and output channels that are allowed.
     channels_rule: ClassVar[str]
@@ -78,6 +84,7 @@ class Predictor(ABC):
         tile: str | int = "auto",
         saturation: float = 1.0,
         alpha: str = "keep",
+        size: str | int = "auto",
     ) -> None:
         self.check_channels(model.config)
         self.config: ModelConfig = model.config
@@ -87,6 +94,7 @@ class Predictor(ABC):
         self.tile = parse_tile(tile)
         self.saturation = self.check_saturation(saturation)
         self.alpha = alpha
+        self.working_size, self.size_note = self.choose_size(model.config, size, tile)
 
     @property
     def generator(self) -> nn.Module:
@@ -160,8 +168,12 @@ class Predictor(ABC):
     def journal_settings(self) -> dict[str, Any]:
         """Return the predictor's settings that change the output, for the journal of a folder."""
         settings: dict[str, Any] = {"direction": self.direction, "saturation": self.saturation}
-        # The default is left out, so that what an earlier version wrote counts as done.
-        return settings if self.alpha == "keep" else {**settings, "alpha": self.alpha}
+        # The defaults of an earlier version are left out, so that what it wrote counts as done.
+        if self.alpha != "keep":
+            settings["alpha"] = self.alpha
+        if self.working_size is not None:
+            settings["working_size"] = self.working_size
+        return settings
 
     @classmethod
     def check_channels(cls, config: ModelConfig) -> None:
@@ -176,6 +188,19 @@ class Predictor(ABC):
                 f"this model maps {channels[0]} to {channels[1]} channels, and {cls.channels_rule}:"
                 " use another model"
             )
+
+    @classmethod
+    def choose_size(cls, config: ModelConfig, size: str | int, tile: str | int) -> tuple[int | None, str]:
+        """Return `working_size` and `size_note` for a model.
+
+        Raises:
+            UsageError: an option is none of its values, or they do not fit together or the model.
+        """
+        if cls.has_working_size:
+            return choose_working_size(config, parse_size(size), parse_tile(tile))
+        if isinstance(parse_size(size), int):
+            raise UsageError(f"this model works at each image's own size: leave --size {size} out")
+        return None, ""
 
     @classmethod
     def check_saturation(cls, saturation: float) -> float:
@@ -203,16 +228,3 @@ class Predictor(ABC):
                 outside = torch.from_numpy(~frame.hole).to(x.device)
                 out[index] = torch.where(outside, x.reshape(out.shape)[index], out[index])
         return out.reshape(*x.shape[:-3], *out.shape[1:])
-
-
-def parse_tile(tile: str | int) -> str | int:
-    """Return `auto`, `off`, or the side of a tile's core in pixels.
-
-    Raises:
-        UsageError: it is none of these.
-    """
-    if tile in ("auto", "off"):
-        return tile
-    if not str(tile).isdecimal() or not int(tile) >= MIN_TILE:
-        raise UsageError(f"tile is {tile!r}, but must be auto, off, or a side of at least {MIN_TILE} pixels")
-    return int(tile)

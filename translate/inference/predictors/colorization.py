@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from translate.config import ColorizationModelConfig
+from translate.config import ColorizationModelConfig, ModelConfig
 from translate.images import Array, Frame, denormalize, to_tensor
 from translate.images.color.lab import join_lab, split_lab
 from translate.inference.predictors.base import Predictor, Progress, ignore_progress
@@ -48,18 +48,22 @@ class ColorizationPredictor(Predictor):
         tile: str | int = "auto",
         saturation: float = 1.0,
         alpha: str = "keep",
+        size: str | int = "auto",
     ) -> None:
-        super().__init__(model, runner, tile=tile, saturation=saturation, alpha=alpha)
+        super().__init__(model, runner, tile=tile, saturation=saturation, alpha=alpha, size=size)
         assert isinstance(model.config, ColorizationModelConfig)
-        self.working_size = model.config.working_size
         self.chroma_factor = self.saturation * model.config.saturation
+
+    @classmethod
+    def choose_size(cls, config: ModelConfig, size: str | int, tile: str | int) -> tuple[int | None, str]:
+        return super().choose_size(config, size, tile)[0], ""
 
     @torch.inference_mode()
     def predict(self, frame: Frame, progress: Progress = ignore_progress) -> Frame:
         return colorize(
             frame,
             partial(self.runner, exact=frame.high_bit_depth),
-            working_size=self.working_size,
+            working_size=self.working_size or min(frame.size),
             multiple=self.config.size_multiple,
             saturation=self.chroma_factor,
         )

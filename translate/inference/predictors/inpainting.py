@@ -35,6 +35,7 @@ class InpaintingPredictor(Predictor):
     """A predictor that fills the hole of each photo, `Frame.hole`."""
 
     needs_mask = True
+    has_working_size = False
     keep_profile_colors = True  # Pixels outside of the hole stay as they are in the file, to the bit.
     auto_engine = "torch"  # For one forward pass per photo, starting another engine takes longer.
     channels = ((4, 3),)

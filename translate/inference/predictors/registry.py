@@ -6,7 +6,7 @@ from typing import Any
 
 from translate.config import PredictorOptions, accepts, from_mapping
 from translate.errors import UsageError
-from translate.inference.predictors.base import Predictor, parse_tile
+from translate.inference.predictors.base import Predictor
 from translate.inference.predictors.colorization import ColorizationPredictor
 from translate.inference.predictors.inpainting import InpaintingPredictor
 from translate.inference.predictors.translation import TranslationPredictor
@@ -38,9 +38,9 @@ def load_predictor(model: Model, **options: Any) -> Predictor:
     # Check all options before choosing an engine, which can take seconds.
     predictor.check_channels(model.config)
     predictor.check_saturation(o.saturation)
-    tile = parse_tile(o.tile)
+    predictor.choose_size(model.config, o.size, o.tile)
     engine = predictor.auto_engine if o.engine == "auto" else o.engine
     runner = Runner(
         model, o.direction, device=o.device, precision=o.precision, engine=engine, compile=o.compile
     )
-    return predictor(model, runner, tile=tile, saturation=o.saturation, alpha=o.alpha)
+    return predictor(model, runner, tile=o.tile, saturation=o.saturation, alpha=o.alpha, size=o.size)

@@ -9,6 +9,7 @@ import torch
 from torch import fx
 
 from translate.images import Frame
+from translate.images.working_size import reduce_to_working_size, restore_size, working_shape
 from translate.inference.predictors.base import Predictor, Progress, ignore_progress
 from translate.inference.predictors.padding import PaddedImage
 from translate.inference.predictors.statistics import trace_norms
@@ -21,7 +22,10 @@ MAX_BATCH_PIXELS = 2**20  # The maximum number of pixels of all images in one ba
 
 
 class TranslationPredictor(Predictor):
-    """A predictor that translates an image of one domain to another domain."""
+    """A predictor that translates an image of one domain to another domain.
+
+    The network sees an image at the working size, and the output is brought back to the image's own size.
+    """
 
     channels = ((1, 1), (1, 3), (3, 1), (3, 3))
     channels_rule = "only 1 (gray) and 3 (RGB) can be applied"
@@ -35,18 +39,25 @@ class TranslationPredictor(Predictor):
         tile: str | int = "auto",
         saturation: float = 1.0,
         alpha: str = "keep",
+        size: str | int = "auto",
     ) -> None:
-        super().__init__(model, runner, tile=tile, saturation=saturation, alpha=alpha)
+        super().__init__(model, runner, tile=tile, saturation=saturation, alpha=alpha, size=size)
         self._memory_limits = memory_limits(self.runner.device)
         self._batch_is_exact: dict[torch.Size, bool] = {}
 
     def max_batch_size(self, size: tuple[int, int]) -> int:
-        return max(1, min(self.runner.max_batch_size, MAX_BATCH_PIXELS // (size[0] * size[1])))
+        height, width = working_shape(size[1], size[0], self.working_size, self.config.size_multiple)
+        return max(1, min(self.runner.max_batch_size, MAX_BATCH_PIXELS // (height * width)))
 
     @torch.inference_mode()
     def predict(self, frame: Frame, progress: Progress = ignore_progress) -> Frame:
-        image, exact = self._pad(frame), frame.high_bit_depth
-        tiling = self._plan_tiles(image)
+        small = self._reduce(frame)
+        return restore_size(frame, small, self._predict_whole(small, frame.high_bit_depth, progress))
+
+    def _predict_whole(self, frame: Frame, exact: bool, progress: Progress) -> Frame:
+        """Translate an image at its working size, in one piece or in tiles; `exact` is as for a runner."""
+        image = self._pad(frame)
+        tiling = self._plan_tiles(image, exact)
         if tiling is None:
             return image.to_frame(self.runner(image.to_tensor(), exact=exact)[0])
         network = TiledNetwork(
@@ -60,18 +71,23 @@ class TranslationPredictor(Predictor):
         outputs: list[Frame] = []
         while len(outputs) < len(frames):
             batch = self._next_batch(frames[len(outputs) :])
-            untiled = len(batch) > 1 and self._plan_tiles(self._pad(batch[0])) is None
-            outputs += self._predict_in_one_forward(batch) if untiled else [self.predict(batch[0], progress)]
+            outputs += (
+                self._predict_in_one_forward(batch) if len(batch) > 1 else [self.predict(batch[0], progress)]
+            )
         return outputs
 
     @torch.inference_mode()
     def _predict_in_one_forward(self, frames: Sequence[Frame]) -> list[Frame]:
-        """Run images of one size as a batch, or one by one if a batch would change an output."""
-        images = [self._pad(frame) for frame in frames]
+        """Run 8-bit images of one size as a batch, or one by one if a batch would change an output."""
+        small = [self._reduce(frame) for frame in frames]
+        images = [self._pad(frame) for frame in small]
+        if self._plan_tiles(images[0], exact=False) is not None:
+            return [self.predict(frame) for frame in frames]
         x = torch.cat([image.to_tensor() for image in images])
         if not self._is_exact_in_batch(x.shape):
             return [self.predict(frame) for frame in frames]
-        return [image.to_frame(y) for image, y in zip(images, self.runner(x), strict=True)]
+        outputs = [image.to_frame(y) for image, y in zip(images, self.runner(x), strict=True)]
+        return [restore_size(*sizes) for sizes in zip(frames, small, outputs, strict=True)]
 
     def _is_exact_in_batch(self, shape: torch.Size) -> bool:
         """Return whether a batch gives each image the same output as it has alone; tried once for each shape.
@@ -95,12 +111,15 @@ class TranslationPredictor(Predictor):
             batch.append(frame)
         return batch
 
+    def _reduce(self, frame: Frame) -> Frame:
+        return reduce_to_working_size(frame, self.working_size, self.config.size_multiple)
+
     def _pad(self, frame: Frame) -> PaddedImage:
         return PaddedImage(frame, self.config.size_multiple, self.config.in_channels)
 
-    def _plan_tiles(self, image: PaddedImage) -> Tiling | None:
+    def _plan_tiles(self, image: PaddedImage, exact: bool) -> Tiling | None:
         # ONNX Runtime computes in float32 whatever the precision, so its feature maps take that much memory.
-        exact = image.frame.high_bit_depth or self.runner.engine == "onnxruntime"
+        exact = exact or self.runner.engine == "onnxruntime"
         cost = self.runner.generator.memory_per_pixel(self.runner.precision_for(exact).dtype.itemsize)
         multiple = self.config.size_multiple
         max_untiled, max_tiled = self._memory_limits
