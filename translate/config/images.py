@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from translate.config.model import NORMS, UPSAMPLINGS
+from translate.config.model import DOWNSAMPLINGS, NORMS, UPSAMPLINGS
 from translate.config.schema import setting, with_default
 from translate.config.training import TrainConfig
 from translate.errors import UsageError
@@ -13,6 +13,8 @@ PREPROCESSING = (
     *("resize_and_crop", "random_resized_crop", "crop"),
     *("scale_width", "scale_width_and_crop", "none"),
 )
+# The modes of --preprocess that give every image one size before the crop.
+RESIZING_PREPROCESSES = ("resize_and_crop", "scale_width", "scale_width_and_crop")
 DIRECTIONS = ("AtoB", "BtoA")
 WITH_LEVELS = ("unet", "context")  # The generators whose number of levels is a setting.
 RESIZE_MARGIN = 286 / 256  # The reference implementation resizes to 286 and crops 256.
@@ -62,9 +64,16 @@ class ImageTrainConfig(TrainConfig):
     ndf: int = setting(64, "channels of the discriminator's first layer", low=1, high=1024, group="networks")
     norm: str = setting("instance", "normalization layers", choices=NORMS, group="networks")
     dropout: bool = setting(False, "dropout in the generator's inner blocks", group="networks")
+    downsample: str = setting(
+        "strided",
+        "downsampling of a ResNet: strided convolutions, or antialiased by a blur, as in CUT",
+        choices=DOWNSAMPLINGS,
+        group="networks",
+    )
     upsample: str = setting(
         "deconv",
-        "upsampling: transposed convolutions as in the papers, or resize-convolutions without checkerboards",
+        "upsampling: transposed convolutions as in the papers, resize-convolutions without checkerboards, or"
+        " antialiased by a blur, as in CUT",
         choices=UPSAMPLINGS,
         group="networks",
     )
@@ -104,6 +113,7 @@ class ImageTrainConfig(TrainConfig):
                 f" use --accumulate {fits}"
             )
         self._check_penalty()
+        self._check_downsample()
         self._check_size()
 
     def _check_penalty(self) -> None:
@@ -111,6 +121,13 @@ class ImageTrainConfig(TrainConfig):
             raise UsageError(
                 "gan_loss wgan-gp needs the gradient of each image alone, and norm batch mixes the images of"
                 " a batch: use --norm instance"
+            )
+
+    def _check_downsample(self) -> None:
+        if self.downsample != "strided" and self.generator != "resnet":
+            raise UsageError(
+                f"downsample {self.downsample} is for the ResNet, but generator is {self.generator}:"
+                " use --downsample strided, or --generator resnet"
             )
 
     def _check_size(self) -> None:
@@ -191,6 +208,32 @@ class TranslationConfig(ImageTrainConfig):
     direction: str = setting(
         "AtoB", "direction of the translation", choices=DIRECTIONS, group="data", common=True
     )
+    in_channels: int | None = setting(
+        None,
+        "channels of the network's input: 1 for gray, 3 for RGB [default: as the dataset, or as --init]",
+        low=1,
+        high=3,
+        group="data",
+    )
+    out_channels: int | None = setting(
+        None,
+        "channels of the network's output: 1 for gray, 3 for RGB [default: as the dataset, or as --init]",
+        low=1,
+        high=3,
+        group="data",
+    )
+
+    def check(self) -> None:
+        super().check()
+        for name in ("in_channels", "out_channels"):
+            if getattr(self, name) == 2:
+                flag = f"--{name.replace('_', '-')}"
+                raise UsageError(f"{name} 2 is neither gray nor RGB: use {flag} 1 or 3")
+
+    @property
+    def channels(self) -> tuple[int, int]:
+        """Return the channels of the network's input and output: 3 where neither is known yet."""
+        return self.in_channels or 3, self.out_channels or 3
 
     @property
     def data_source(self) -> str:

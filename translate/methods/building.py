@@ -8,22 +8,30 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from translate.config import ImageTrainConfig, TrainConfig
+from translate.config import ImageTrainConfig, TrainConfig, TranslationConfig
 from translate.networks import DISCRIMINATORS, Generator, create_generator, generator_spec, initialize
 from translate.networks.blocks import BatchNorm
 
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def build_generator(c: ImageTrainConfig, in_channels: int = 3, out_channels: int = 3) -> Generator:
-    """Build the generator that the settings describe, with initial weights."""
+def build_generator(
+    c: ImageTrainConfig, in_channels: int | None = None, out_channels: int | None = None
+) -> Generator:
+    """Build the generator that the settings describe, with initial weights.
+
+    Args:
+        in_channels, out_channels: the default is those of a translation's settings, and 3 for other methods.
+    """
+    default = c.channels if isinstance(c, TranslationConfig) else (3, 3)
     arguments = {
-        "in_channels": in_channels,
-        "out_channels": out_channels,
+        "in_channels": in_channels or default[0],
+        "out_channels": out_channels or default[1],
         "width": c.ngf,
         "depth": c.depth,
         "norm": c.norm,
         "dropout": c.dropout,
+        "downsample": c.downsample,
         "upsample": c.upsample,
     }
     return _initialize(create_generator(generator_spec(c.generator, arguments)), c)

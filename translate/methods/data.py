@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from translate.config import PhotoTrainConfig, TranslationConfig
-from translate.data.datasets.reader import file_errors, open_training_cache
+from translate.data.datasets.reader import file_errors, find_gray, open_training_cache
 from translate.data.datasets.samples import PairedDataset, SampleDataset, UnpairedDataset
 from translate.data.discovery.check import exclude_unreadable
 from translate.data.discovery.find import find_paired, find_photos, find_unpaired
 from translate.data.discovery.location import left_out_notes
 from translate.data.discovery.split import fingerprint
 from translate.methods.task import TaskData
+from translate.models import read_model_config
 
 
 def paired_data(c: TranslationConfig) -> TaskData:
@@ -20,12 +21,15 @@ def paired_data(c: TranslationConfig) -> TaskData:
     cache = open_training_cache(images.train, c)
     images = exclude_unreadable(images, file_errors(cache))
     swap = c.direction == "BtoA"
+    gray = find_gray(images.train, c, cache) if needs_channels(c) else (False, False)
+    c, channel_notes = choose_channels(c, *(reversed(gray) if swap else gray))
     return TaskData(
         train=PairedDataset(images.train, c, training=True, swap=swap, cache=cache),
         validation=PairedDataset(images.validation or images.train, c, training=False, swap=swap),
         summary=images.summary,
-        notes=[*images.notes, *left_out_notes(c.data, c.domain_a, c.domain_b)],
+        notes=[*images.notes, *left_out_notes(c.data, c.domain_a, c.domain_b), *channel_notes],
         fingerprint=fingerprint(images),
+        settings={"in_channels": c.in_channels, "out_channels": c.out_channels},
     )
 
 
@@ -35,13 +39,45 @@ def unpaired_data(c: TranslationConfig) -> TaskData:
     cache = open_training_cache([*images.train[0], *images.train[1]], c)
     images = exclude_unreadable(images, file_errors(cache))
     (a, b), (validation_a, validation_b) = images.train, images.validation
+    # Both generators have one architecture, and see the images of both domains (the identity loss).
+    gray = needs_channels(c) and all(all(find_gray(domain, c, cache)) for domain in (a, b))
+    c, channel_notes = choose_channels(c, gray, gray)
     return TaskData(
         train=UnpairedDataset((a, b), c, training=True, cache=cache),
         validation=UnpairedDataset((validation_a or a, validation_b or b), c, training=False),
         summary=images.summary,
-        notes=[*images.notes, *left_out_notes(c.data, c.domain_a, c.domain_b)],
+        notes=[*images.notes, *left_out_notes(c.data, c.domain_a, c.domain_b), *channel_notes],
         fingerprint=fingerprint(images),
+        settings={"in_channels": c.in_channels, "out_channels": c.out_channels},
     )
+
+
+def needs_channels(c: TranslationConfig) -> bool:
+    """Return whether the images decide how many channels the networks have."""
+    return not c.init and None in (c.in_channels, c.out_channels)
+
+
+def choose_channels(
+    c: TranslationConfig, input_is_gray: bool, output_is_gray: bool
+) -> tuple[TranslationConfig, list[str]]:
+    """Return the settings with the channels of the networks, and a note if they are not 3.
+
+    Channels that the settings do not give are those of the model of --init, or 1 for images that are gray.
+    """
+    if c.init:
+        model = read_model_config(c.init)
+        found = (model.in_channels, model.out_channels) if model.kind == "translation" else (3, 3)
+        return c.replace(in_channels=c.in_channels or found[0], out_channels=c.out_channels or found[1]), []
+    gray = (input_is_gray and not c.in_channels, output_is_gray and not c.out_channels)
+    found = 1 if gray[0] else 3, 1 if gray[1] else 3
+    c = c.replace(in_channels=c.in_channels or found[0], out_channels=c.out_channels or found[1])
+    if not any(gray):
+        return c, []
+    which = {(True, False): " of the input", (False, True): " of the target"}.get(gray, "")
+    channels = "1 channel" if c.channels == (1, 1) else "{} -> {} channels".format(*c.channels)
+    return c, [
+        f"the images{which} are gray: training {channels} (--in-channels 3 --out-channels 3 trains RGB)"
+    ]
 
 
 def photo_data(c: PhotoTrainConfig, dataset: Callable[..., SampleDataset]) -> TaskData:

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from translate.config import ImageTrainConfig, ModelConfig, Route, TrainingScale, TranslationConfig
+from translate.config.images import RESIZING_PREPROCESSES
 from translate.networks import Generator
-
-RESIZING_PREPROCESSES = ("resize_and_crop", "scale_width", "scale_width_and_crop")
 
 
 def translation_model(paired: bool) -> Any:
@@ -25,6 +24,8 @@ def translation_model(paired: bool) -> Any:
             kind="translation",
             domains=["A", "B"],
             routes=routes,
+            in_channels=c.channels[0],
+            out_channels=c.channels[1],
             paired=paired,
             **common_model_fields(c, generators),
         )

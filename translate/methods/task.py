@@ -40,7 +40,7 @@ class ValidationResult:
     """The result of a validation.
 
     Attributes:
-        sheet: a sample sheet of a few images, (H, W, 3) uint8.
+        sheet: a sample sheet of a few images, (H, W, 1 or 3) uint8.
         scores: validation scores by name.
     """
 

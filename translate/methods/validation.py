@@ -19,7 +19,7 @@ SCORED_IMAGES = 50  # Images whose mean score may select the best checkpoint.
 SHEET_SIDE = 128  # Longest side of an image in a sample sheet, in pixels.
 
 Generators = Mapping[str, nn.Module]
-Columns = dict[str, Tensor]  # Columns of a sample sheet: images, (N, 3, H, W) in [-1, 1], by title.
+Columns = dict[str, Tensor]  # Columns of a sample sheet: images, (N, C, H, W) in [-1, 1], by title.
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Validation:
     """A validation that applies the generators to the images of the validation set one by one.
 
     Args:
-        make_columns: applies the generators to a batch of (N, 3, H, W) images in [-1, 1], and returns the
+        make_columns: applies the generators to a batch of (N, C, H, W) images in [-1, 1], and returns the
             columns of the sample sheet.
         score: returns named scores of these columns; they are averaged over the images.
         count: images to score, of which the first few are in the sample sheet.
@@ -52,5 +52,5 @@ class Validation:
             for name, value in self.score(columns).items():
                 means[name] += value / count
             for name, image in columns.items() if index < SHEET_IMAGES else ():
-                sheet[name].append(to_pixels(image[0]))
+                sheet[name].append(to_pixels(image[0].expand(3, -1, -1)))
         return ValidationResult(contact_sheet(sheet, side=SHEET_SIDE), dict(means))

@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 
 from translate.data.datasets.cache import DecodedCache, open_cache
+from translate.data.datasets.reader import GRAY_CHECKS
 from translate.data.datasets.samples import Sample, SampleDataset, SampleKey, sample_rng
+from translate.data.datasets.transforms import convert_channels, is_gray
 from translate.data.discovery.check import find_unreadable, no_images_error
 from translate.data.discovery.labels import LabeledImages
 from translate.data.discovery.location import ImageSource
@@ -22,7 +23,6 @@ from translate.images import Pixels, read_rgb, resize_and_center_crop
 from translate.progress import track
 
 MAX_BYTES = 2**31  # The maximum size of images held in memory.
-GRAY_CHECKS = 256  # The number of images that decide whether a dataset is gray, if not all are decoded.
 THREADS = 4
 
 
@@ -68,9 +68,11 @@ class InMemoryDataset(SampleDataset):
             raise no_images_error(errors.values())
         notes = [f"left out: {error}" for error in errors.values()]
         self.labeled_images = labeled_images.exclude(errors, notes)
-        self.channels = channels or (1 if all(_is_gray(image) for image in images) else 3)
+        self.channels = channels or (1 if all(is_gray(image) for image in images) else 3)
         self.shard_sizes = [] if in_memory else shard_sizes(self.labeled_images.files())
-        self.pixels = np.stack([self._convert_channels(image) for image in images]) if in_memory else None
+        self.pixels = (
+            np.stack([convert_channels(image, self.channels) for image in images]) if in_memory else None
+        )
         self.faster_without_workers = in_cache or in_memory
 
     def _read(self, *, in_cache: bool, in_memory: bool) -> tuple[list[Pixels], dict[ImageSource, str]]:
@@ -100,14 +102,6 @@ class InMemoryDataset(SampleDataset):
             results = pool.map(partial(_square_or_error, self.labeled_images, self.image_size), indices)
             yield from track(results, len(indices), "reading images")
 
-    def _convert_channels(self, image: Pixels) -> Pixels:
-        """Convert an image of 1 or 3 channels to the channels of the dataset."""
-        if image.shape[2] == self.channels:
-            return image
-        if self.channels == 3:
-            return np.repeat(image, 3, axis=2)
-        return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)[..., None]
-
     def __len__(self) -> int:
         return len(self.labeled_images.images)
 
@@ -124,7 +118,7 @@ class InMemoryDataset(SampleDataset):
     def _image(self, index: int) -> Pixels:
         if self.pixels is not None:
             return np.asarray(self.pixels[index])
-        return self._convert_channels(self._read_square(index))
+        return convert_channels(self._read_square(index), self.channels)
 
     def _read_square(self, index: int) -> Pixels:
         """Read an image from the cache or its file: (S, S, 3), or (S, S, 1) if it is cached and gray."""
@@ -148,7 +142,7 @@ def _open_cache(
 def _decode_square(side: int, file: ImageSource) -> Pixels:
     """Read an image for the cache: (S, S, 3), or (S, S, 1) if it is gray, to save space."""
     pixels = resize_and_center_crop(read_rgb(file, min_size=(side, side)), side)
-    return pixels[..., :1] if _is_gray(pixels) else pixels
+    return pixels[..., :1] if is_gray(pixels) else pixels
 
 
 def _square_or_error(labeled_images: LabeledImages, side: int, index: int) -> Pixels | str:
@@ -156,7 +150,3 @@ def _square_or_error(labeled_images: LabeledImages, side: int, index: int) -> Pi
         return resize_and_center_crop(labeled_images.read_image(index, side), side)
     except DataError as error:
         return str(error)
-
-
-def _is_gray(image: Pixels) -> bool:
-    return bool((image == image[..., :1]).all())

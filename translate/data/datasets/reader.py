@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import repeat
 from typing import Generic, TypeVar
 
 import numpy as np
 
 from translate.config import ImageTrainConfig
+from translate.config.images import RESIZING_PREPROCESSES
 from translate.data.datasets.cache import DecodedCache, open_cache
-from translate.data.datasets.transforms import resized_shape
+from translate.data.datasets.transforms import is_gray, resized_shape
 from translate.data.discovery.location import ImageSource
 from translate.data.discovery.pair import Pair
 from translate.data.discovery.shards import shard_sizes
+from translate.errors import DataError
 from translate.images import Pixels, read_rgb, resize
 
 Item = TypeVar("Item", Pair, ImageSource)
 Size = tuple[int, int]  # width and height
 
-# Modes of --preprocess that resize images, so that a large JPEG may be decoded at reduced size.
-RESIZE_MODES = ("resize_and_crop", "scale_width", "scale_width_and_crop")
+GRAY_CHECKS = 256  # The number of images that decide whether a dataset is gray, if not all are decoded.
 
 
 class ImageReader(Generic[Item]):
@@ -40,7 +42,7 @@ class ImageReader(Generic[Item]):
         self, c: ImageTrainConfig, *, training: bool, cache: DecodedCache[Item] | None = None
     ) -> None:
         self.shape = partial(resized_shape, c, training=training)
-        resizes = training and c.preprocess in RESIZE_MODES
+        resizes = training and c.preprocess in RESIZING_PREPROCESSES
         self.min_size: Size | None = (c.resize_to, c.resize_to) if resizes else None
         self.cache: DecodedCache[Item] | None = cache
         slow = c.affine or c.color_jitter or c.preprocess == "random_resized_crop"
@@ -82,6 +84,37 @@ def file_errors(cache: DecodedCache[Item] | None) -> dict[ImageSource, str]:
     if cache is None:
         return {}
     return {file: error for item, error in cache.errors().items() for file in _files(item)}
+
+
+def find_gray(
+    items: Sequence[Item], c: ImageTrainConfig, cache: DecodedCache[Item] | None = None
+) -> tuple[bool, ...]:
+    """Return whether all images are gray: one answer for images, two for pairs.
+
+    The pixels decide, because scanners and JPEG files often hold gray as RGB. The search ends at the first
+    image (of each side) in colour. If not all images are in the cache, some of them decide for all.
+    """
+    reader: ImageReader[Item] = ImageReader(c, training=True, cache=cache)
+    answers: tuple[bool, ...] = ()
+    for item in items if cache and cache.is_complete else _some(items):
+        try:
+            pixels = reader(item)
+        except DataError:  # Only images in tar files were not checked before.
+            continue
+        images = pixels if isinstance(item, Pair) else pixels[None]
+        answers = tuple(
+            before and is_gray(image) for before, image in zip(answers or repeat(True), images, strict=False)
+        )
+        if not any(answers):
+            break
+    return answers
+
+
+def _some(items: Sequence[Item]) -> Sequence[Item]:
+    """Return items that are spread evenly over a set; of tar files the first, to open few of them."""
+    if shard_sizes([file for item in items[:1] for file in _files(item)]):
+        return items[:GRAY_CHECKS]
+    return items[:: -(-len(items) // GRAY_CHECKS) or 1]
 
 
 def _files(item: Pair | ImageSource) -> tuple[ImageSource, ...]:

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from translate.config import ImageTrainConfig
+from translate.config import ImageTrainConfig, TranslationConfig
 from translate.data.datasets.cache import DecodedCache
 from translate.data.datasets.masks import draw_mask
 from translate.data.datasets.reader import ImageReader
-from translate.data.datasets.transforms import evaluation_transform, training_transform
+from translate.data.datasets.transforms import convert_channels, evaluation_transform, training_transform
 from translate.data.discovery.location import ImageSource
 from translate.data.discovery.pair import Pair
 from translate.data.discovery.shards import shard_sizes
@@ -89,9 +89,10 @@ class SampleDataset(Dataset[Sample]):
 
 
 class PairedDataset(SampleDataset):
-    """A dataset of pairs: `a`, the input, and `b`, the target, (3, H, W) uint8 each.
+    """A dataset of pairs: `a`, the input, and `b`, the target, (C, H, W) uint8 each.
 
     Args:
+        c: the settings, which say how many channels input and target have.
         training: whether to apply random data augmentation; if not, a sample is the same in every epoch.
         swap: exchange `a` and `b`, so that B is the input (the direction BtoA).
         cache: the decoded images of the pairs, for training.
@@ -100,13 +101,14 @@ class PairedDataset(SampleDataset):
     def __init__(
         self,
         pairs: Sequence[Pair],
-        c: ImageTrainConfig,
+        c: TranslationConfig,
         *,
         training: bool,
         swap: bool = False,
         cache: DecodedCache[Pair] | None = None,
     ) -> None:
         self.pairs, self.seed, self.swap = pairs, c.seed, swap
+        self.channels = c.channels
         self.shard_sizes = shard_sizes([pair.a for pair in pairs])
         self.reader: ImageReader[Pair] = ImageReader(c, training=training, cache=cache)
         self.faster_without_workers = self.reader.faster_without_workers
@@ -120,16 +122,20 @@ class PairedDataset(SampleDataset):
         a, b = _transform(self.transform, pair, sample_rng(self.seed, key))
         if self.swap:
             a, b = b, a
-        return {"a": _to_tensor(a), "b": _to_tensor(b)}
+        return {
+            name: _to_tensor(convert_channels(image, channels))
+            for name, image, channels in zip("ab", (a, b), self.channels, strict=True)
+        }
 
 
 class UnpairedDataset(SampleDataset):
-    """A dataset of two domains, `a` and `b`, (3, H, W) uint8 each; its length is that of the larger domain.
+    """A dataset of two domains, `a` and `b`, (C, H, W) uint8 each; its length is that of the larger domain.
 
     The index selects the image of A. The image of B is random in training, else selected by the index.
 
     Args:
         files: the images of A and of B.
+        c: the settings, which say how many channels the images have.
         training: whether to apply random data augmentation and to draw B at random; if not, a sample is the
             same in every epoch.
         cache: the decoded images of both domains, for training.
@@ -138,13 +144,13 @@ class UnpairedDataset(SampleDataset):
     def __init__(
         self,
         files: tuple[Sequence[ImageSource], Sequence[ImageSource]],
-        c: ImageTrainConfig,
+        c: TranslationConfig,
         *,
         training: bool,
         cache: DecodedCache[ImageSource] | None = None,
     ) -> None:
         self.a, self.b = files
-        self.seed, self.training = c.seed, training
+        self.seed, self.training, self.channels = c.seed, training, c.channels[1]
         self.shard_sizes = _repeat_sizes(shard_sizes(self.a), len(self))
         self.shard_ends = list(accumulate(self.shard_sizes))
         self.shard_ends_b = list(accumulate(shard_sizes(self.b)))
@@ -159,7 +165,7 @@ class UnpairedDataset(SampleDataset):
         rng = sample_rng(self.seed, key)
         index_b = self._draw_index_b(key, rng) if self.training else key.index % len(self.b)
         a, b = (
-            _to_tensor(_transform(self.transform, self.reader(source), rng))
+            _to_tensor(convert_channels(_transform(self.transform, self.reader(source), rng), self.channels))
             for source in (self.a[key.index % len(self.a)], self.b[index_b])
         )
         return {"a": a, "b": b}

@@ -13,23 +13,30 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 import albumentations as A
 import cv2
+import numpy as np
 
 from translate.config import ImageTrainConfig
-from translate.images import shorter_side_size
+from translate.config.images import RESIZING_PREPROCESSES
+from translate.images import Pixels, shorter_side_size
+from translate.images.working_size import working_shape
 
 PAIR = {"b": "image"}
 
 
 def resized_shape(c: ImageTrainConfig, height: int, width: int, *, training: bool) -> tuple[int, int]:
-    """Return the height and width to which an image is resized before it is cropped."""
-    side = c.resize_to if training else c.image_size
-    if c.preprocess == "resize_and_crop":
-        return side, side
-    if c.preprocess.startswith("scale_width"):
-        return max(1, round(height * side / width)), side
-    if c.preprocess == "random_resized_crop" and not training:
-        return shorter_side_size(height, width, side)
-    return height, width
+    """Return the height and width to which an image is resized before it is cropped.
+
+    In validation, the whole image is seen as `translate apply` would show it to the network: at its working
+    size, which is not larger than its own.
+    """
+    side = c.resize_to
+    if c.preprocess == "random_resized_crop":
+        return (height, width) if training else shorter_side_size(height, width, c.image_size)
+    if c.preprocess not in RESIZING_PREPROCESSES:
+        return height, width
+    if not training:
+        return working_shape(height, width, side, c.size_multiple)
+    return (side, side) if c.preprocess == "resize_and_crop" else (max(1, round(height * side / width)), side)
 
 
 def training_transform(c: ImageTrainConfig) -> A.Compose:
@@ -38,7 +45,7 @@ def training_transform(c: ImageTrainConfig) -> A.Compose:
     Returns:
         A pipeline for `image=` and optionally `b=`, which are (H, W, 3) uint8 at the size of `resized_shape`.
     """
-    steps = _crop(c, A.RandomCrop)
+    steps = _crop(c, A.RandomCrop) if c.preprocess.endswith("crop") else _pad(c)
     if c.preprocess == "random_resized_crop":
         steps = [_random_resized_crop(c.image_size)]
     if c.flip:
@@ -51,19 +58,23 @@ def training_transform(c: ImageTrainConfig) -> A.Compose:
 
 
 def evaluation_transform(c: ImageTrainConfig) -> A.Compose:
-    """Build the deterministic pipeline for validation, which crops the center of an image or pads it.
+    """Build the deterministic pipeline for validation.
 
-    With --preprocess resize_and_crop, the image already has the size of the crop, so validation sees all of
-    it.
+    It pads an image that has its working size. Other images, whose size may be anything, are cropped to their
+    center with --preprocess crop and random_resized_crop.
     """
-    return A.Compose(_crop(c, A.CenterCrop), additional_targets=PAIR)
+    crops = c.preprocess in ("crop", "random_resized_crop")
+    return A.Compose(_crop(c, A.CenterCrop) if crops else _pad(c), additional_targets=PAIR)
 
 
 def _crop(c: ImageTrainConfig, crop: type[A.BasicTransform]) -> list[A.BasicTransform]:
-    """Crop to the image size, or pad to a size that the networks accept, with the mirrored image."""
+    """Crop to the image size; a smaller image is padded by mirroring it."""
+    return [crop(c.image_size, c.image_size, pad_if_needed=True, border_mode=cv2.BORDER_REFLECT_101)]
+
+
+def _pad(c: ImageTrainConfig) -> list[A.BasicTransform]:
+    """Pad to a size that the networks accept, by mirroring the image."""
     border = cv2.BORDER_REFLECT_101
-    if c.preprocess.endswith("crop"):
-        return [crop(c.image_size, c.image_size, pad_if_needed=True, border_mode=border)]
     min_size, multiple = c.min_image_size, c.size_multiple
     divisors = {"pad_height_divisor": multiple, "pad_width_divisor": multiple}
     return [
@@ -86,3 +97,17 @@ def _color_jitter(strength: float) -> A.BasicTransform:
     factor = (1 - 0.4 * strength, 1 + 0.4 * strength)
     hue = (-0.1 * strength, 0.1 * strength)
     return A.ColorJitter(brightness=factor, contrast=factor, saturation=factor, hue=hue, p=1)
+
+
+def is_gray(image: Pixels) -> bool:
+    """Return whether all channels of an image, (H, W, C), are equal: scanners store gray as RGB."""
+    return bool((image == image[..., :1]).all())
+
+
+def convert_channels(image: Pixels, channels: int) -> Pixels:
+    """Convert an image of 1 or 3 channels, (H, W, C), to 1 (the luminance) or 3 channels."""
+    if image.shape[2] == channels:
+        return image
+    if channels == 3:
+        return np.repeat(image, 3, axis=2)
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)[..., None]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from translate.config import GenerationModelConfig
 from translate.errors import UsageError
-from translate.images import Frame, ImageFile, image_grid, write, write_rgb
+from translate.images import Frame, ImageFile, Pixels, image_grid, write, write_rgb
 from translate.images.codecs.video import write_mp4
 from translate.images.sheet import GAP
 from translate.inference.predictors.generation import Sampler, interpolate_latents
@@ -46,7 +46,7 @@ def save_samples(sampler: Sampler, inputs: Tensor, out: Path, *, overwrite: bool
             f"{out} would be {side} pixels a side, and {out.suffix} allows {max_side}:"
             " give a folder with -o, or a smaller -n"
         )
-    write_rgb(image_grid(sampler(inputs), columns), out)
+    _write(sampler, image_grid(sampler(inputs), columns), out)
     return f"{_describe_count(inputs)} in {out}"
 
 
@@ -66,7 +66,7 @@ def _save_each(sampler: Sampler, inputs: Tensor, out: Path, *, overwrite: bool) 
     for path in paths:
         check_output(path, (".png",), overwrite=overwrite)
     for path, x in zip(paths, inputs, strict=True):
-        write_rgb(sampler(x[None])[0], path)
+        _write(sampler, sampler(x[None])[0], path)
     return f"{_describe_count(inputs)} in {out}"
 
 
@@ -87,7 +87,7 @@ def save_interpolation(sampler: Sampler, keyframes: Tensor, out: Path, *, overwr
     if out.suffix.lower() == ".mp4":
         write_mp4(images, out, per_second=1000 / FRAME_MILLISECONDS)
     else:
-        frames = [Frame(pixels=image) for image in images]
+        frames = [Frame(pixels=image[..., : sampler.config.out_channels]) for image in images]
         timing = {"duration": [FRAME_MILLISECONDS] * len(frames), "loop": 0}
         write(ImageFile(format=out.suffix[1:].upper(), frames=frames, encoder_settings=timing), out)
     return f"an interpolation of {len(keyframes)} images in {out}"
@@ -111,8 +111,13 @@ def save_traversals(sampler: Sampler, grids: Mapping[str, Tensor], out: Path, *,
     for path in paths.values():
         check_output(path, GRID_SUFFIXES, overwrite=overwrite)
     for name, inputs in grids.items():
-        write_rgb(image_grid(sampler(inputs.flatten(0, 1)), inputs.shape[1]), paths[name])
+        _write(sampler, image_grid(sampler(inputs.flatten(0, 1)), inputs.shape[1]), paths[name])
     return f"traversals of {', '.join(grids)} in {out}"
+
+
+def _write(sampler: Sampler, pixels: Pixels, path: Path) -> None:
+    """Write samples, (H, W, 3), as a gray image if the model was trained on gray images."""
+    write_rgb(pixels[..., : sampler.config.out_channels], path)
 
 
 def check_output(out: Path, suffixes: tuple[str, ...], *, overwrite: bool) -> None:

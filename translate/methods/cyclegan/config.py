@@ -27,6 +27,11 @@ class CycleGANConfig(TranslationConfig):
 
     def check(self) -> None:
         super().check()
+        if self.channels[0] != self.channels[1]:
+            raise UsageError(
+                f"in_channels {self.channels[0]} and out_channels {self.channels[1]} differ, and CycleGAN"
+                " translates both ways by generators of one architecture: give both the same number"
+            )
         if self.gan_loss == "wgan-gp" and not self.preprocess.endswith("crop"):
             raise UsageError(
                 f"gan_loss wgan-gp needs crops of one size, but preprocess is {self.preprocess}:"

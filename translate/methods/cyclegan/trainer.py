@@ -24,7 +24,7 @@ class CycleGAN(Trainer):
         self.c = c
         self.gan = GAN_LOSSES[c.gan_loss]
         self.g_ab, self.g_ba = build_generator(c), build_generator(c)
-        self.d_a, self.d_b = build_discriminator(c, in_channels=3), build_discriminator(c, in_channels=3)
+        self.d_a, self.d_b = (build_discriminator(c, in_channels=c.channels[1]) for _ in range(2))
         self.pool_a, self.pool_b = ImagePool(c.pool_size), ImagePool(c.pool_size)
         self.optimizers = {
             "g": create_adam(c, "g", self.g_ab, self.g_ba),
@@ -38,7 +38,7 @@ class CycleGAN(Trainer):
         """Update both generators, then both discriminators.
 
         Args:
-            batch: unpaired `a` and `b`, (N, 3, H, W) in [-1, 1].
+            batch: unpaired `a` and `b`, (N, C, H, W) in [-1, 1].
         """
         c, a, b = self.c, batch["a"], batch["b"]
 

@@ -104,7 +104,8 @@ def validate(model: Model, data: SampleDataset, precision: Precision) -> Validat
     columns = grid_columns(sampler.config, SAMPLES)
     images = sampler(sampler.draw(SAMPLES - SAMPLES % columns, SEED))
     diversity = _diversity(images) / max(_dataset_diversity(data), 1e-6)
-    return ValidationResult(image_grid(images, columns), {"diversity": diversity})
+    sheet = image_grid(images, columns)[..., : sampler.config.out_channels]
+    return ValidationResult(sheet, {"diversity": diversity})
 
 
 def mode_collapse_warnings(history: History) -> list[str]:

@@ -19,7 +19,7 @@ class Pix2Pix(ConditionalGAN):
     def __init__(self, c: Pix2PixConfig) -> None:
         super().__init__(c)
         self.g = build_generator(c)
-        self.d = build_discriminator(c, in_channels=6)
+        self.d = build_discriminator(c, in_channels=sum(c.channels))
         self.optimizers = {"d": create_adam(c, "d", self.d), "g": create_adam(c, "g", self.g)}
         self.generators = {c.direction: self.g}
 
@@ -27,7 +27,7 @@ class Pix2Pix(ConditionalGAN):
         """Update `d`, then `g`.
 
         Args:
-            batch: pairs `a` and `b`, (N, 3, H, W) in [-1, 1].
+            batch: pairs `a` and `b`, (N, C, H, W) in [-1, 1], of 1 or 3 channels each.
         """
         a, b = batch["a"], batch["b"]
         fake = self.g(a)

@@ -18,6 +18,8 @@ RUN_FILES = (
     *("config.yaml", "checkpoints", RUN_MODEL_FOLDER, "model-best"),
     *("samples", "metrics.jsonl", "events", "log.txt"),
 )
+# Settings that follow from the dataset, and what they were in runs from before they were recorded.
+UNRECORDED = {"in_channels": 3, "out_channels": 3}
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,8 @@ def resume_config(
             f"{run.folder} is a run of {run_recipe}, not of {recipe}:"
             f" resume it with translate train {run_recipe}, or give another --out"
         )
+    recorded = {field.name for field in setting_fields(config_class)}
+    stored = {name: value for name, value in UNRECORDED.items() if name in recorded} | stored
     before = from_mapping(config_class, stored, str(run.config))
     after = config_class(**{**merge_settings(stored, settings), "out": before.out})
     for field in setting_fields(config_class):
