@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,3 +43,18 @@ def test_translated_horses_have_stripes_in_the_right_places(
         assert right_side >= 0.85
     else:
         assert striped >= 0.9
+        check_large_scenes(score_demo, tmp_path, scores)
+
+
+def check_large_scenes(score_demo: ModuleType, folder: Path, small: list[Any]) -> None:  # noqa: F811
+    """Check that scenes of 512 px, at the working size of the model, are translated as well as those of 64."""
+    write_demo(folder / "demo512", size=512, train=0)
+    large = score_demo.score_model(str(folder / "run"), folder / "demo512")
+    means = {
+        name: [float(np.mean([getattr(s, name) for s in scores])) for scores in (small, large)]
+        for name in ("striped", "background_error", "background_energy")
+    }
+    print(f"at 64 and 512 px: {means}")
+    assert abs(means["striped"][0] - means["striped"][1]) <= 0.05
+    assert means["background_error"][1] <= means["background_error"][0]
+    assert means["background_energy"][1] >= 0.9

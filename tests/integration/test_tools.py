@@ -48,6 +48,8 @@ def test_horses_have_no_stripes_and_zebras_have(score_demo: ModuleType, tmp_path
         perfect = score_demo.score(zebra, horse, zebra)
         assert perfect.striped
         assert (perfect.right_side, perfect.psnr) == (1, np.inf)
+        assert (perfect.background_error, perfect.background_energy) == (0, 1)
+        assert score_demo.score(np.full_like(horse, 128), horse, zebra).background_energy == 0
 
 
 def test_score_demo_prints_the_scores_of_a_model(model: Path) -> None:
@@ -58,6 +60,8 @@ def test_score_demo_prints_the_scores_of_a_model(model: Path) -> None:
         "PSNR, mean",
         "body on the right side of mid-gray",
         "striped horses",
+        "background, RMS error",
+        "background, gradient energy",
     ]
     assert scores["scenes"].strip() == "2"
     assert 0 < float(scores["PSNR, mean"].removesuffix("dB")) < 50

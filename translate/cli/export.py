@@ -32,16 +32,21 @@ def export(model: str, out: Path, format: str | None, direction: str | None, ove
 
     MODEL is a run or a model folder. The network in the file takes images as float32 (N, C, H, W) in [-1, 1],
     with any number of images and any size that is a multiple of the model's size multiple; a model from noise
-    takes noise, (N, inputs), as the metadata of the file says. Before it is written, its output is compared
+    takes noise, (N, inputs), as the metadata of the file says. The file holds the network alone: it does not
+    reduce images to the working size, as `translate apply` does. Before it is written, its output is compared
     with that of torch.
     """
     from translate.inference.runtime.export import TOLERANCE, export
     from translate.models import Model
 
-    result = export(
-        Model.from_pretrained(model), out, format=format, direction=direction, overwrite=overwrite
-    )
+    source = Model.from_pretrained(model)
+    result = export(source, out, format=format, direction=direction, overwrite=overwrite)
     click.echo(
         f"{result.path}: differs from torch by at most {result.difference:.1e}"
         f" over {result.images} random images ({TOLERANCE:g} allowed)"
     )
+    if source.config.working_size:
+        click.echo(
+            f"it holds the network alone, trained at {source.config.working_size} px (shorter side):"
+            " reduce larger images to that size, as translate apply does"
+        )

@@ -63,7 +63,7 @@ def evaluate_pairs(predictors: Mapping[str, Predictor], request: Request) -> Sui
 
     image_scores, skipped = score_each(request, [pair.a for pair in pairs], score)
     part = "validation" if dataset.validation else "all"
-    protocol = {"images": f"{part} pairs of {request.data}, at their own size"}
+    protocol = {"images": f"{part} pairs of {request.data}, {_describe_size(predictors)}"}
     rows = average_rows(image_scores, list(groups.values()))
     notes = list(dataset.notes)
     # Photos that are no pairs are split in half as well, and no score shows it, so tell the user.
@@ -101,13 +101,19 @@ def evaluate_unpaired(predictors: Mapping[str, Predictor], request: Request) -> 
         for name, features in (("untranslated", real[source]), ("model", fake[direction])):
             values = {"frechet": frechet_or_none(features, real[target])}
             rows.append(Row(_group(predictors[direction].config, direction), name, len(features), values))
-    protocol = {"images": f"{_describe_images(dataset)} of {request.data}, at their own size"}
+    protocol = {"images": f"{_describe_images(dataset)} of {request.data}, {_describe_size(predictors)}"}
     return SuiteResult(rows=rows, protocol=protocol, images=len(images), skipped=skipped, notes=dataset.notes)
 
 
 def _describe_images(dataset: UnpairedImages) -> str:
     a, b = ("validation" if images else "all" for images in dataset.validation)
     return f"{a} images" if a == b else f"{a} images of A and {b} images of B"
+
+
+def _describe_size(predictors: Mapping[str, Predictor]) -> str:
+    """Return the size at which images are scored, and the working size at which the network sees them."""
+    sizes = {predictor.working_size for predictor in predictors.values()} - {None}
+    return "at their own size" + "".join(f", translated at {size} px as by translate apply" for size in sizes)
 
 
 def _group(config: ModelConfig, direction: str) -> str:

@@ -17,7 +17,7 @@ Floats = npt.NDArray[np.float32]
 MULTIPLE_TOLERANCE = 1 / 8  # A side moves to the nearest multiple if it changes by at most this fraction.
 RADIUS = 2  # The mean and variance of the change are those of windows of 5 x 5 pixels at the working size.
 # Both limits are squares of values in [0, 1], at which a weight has fallen to one half. They were chosen on
-# the built-in scenes at 512 px (to keep the detail of the background) and on label maps of facades (to keep none).
+# the built-in scenes at 512 px, whose background keeps its detail, and on label maps of facades.
 MAX_VARIANCE = 0.03  # of the change: beyond it, the network has drawn something else
 MAX_CHANGE = 0.0625  # the mean square of the change: beyond it, the image is no longer the input
 SHARPNESS = 8  # The exponent with which a weight falls at its limit.

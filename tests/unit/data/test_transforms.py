@@ -107,7 +107,7 @@ def test_images_of_any_size_become_images_that_the_networks_accept(transform, si
         sides = pair["image"].shape[:2]
         assert pair["b"].shape == pair["image"].shape
         assert all(side % c.size_multiple == 0 for side in sides)
-        if mode.endswith("crop"):
+        if mode.endswith("crop") and (transform is for_training or mode in ("crop", "random_resized_crop")):
             assert sides == (32, 32)
         if max(sides) <= 300:
             x = to_tensor(pair["image"])
@@ -151,9 +151,9 @@ def test_validation_sees_the_whole_image_in_the_default_mode() -> None:
     ("mode", "training", "expected"),
     [
         ("resize_and_crop", True, (36, 36)),
-        ("resize_and_crop", False, (32, 32)),
+        ("resize_and_crop", False, (32, 54)),
         ("scale_width", True, (24, 36)),
-        ("scale_width_and_crop", False, (21, 32)),
+        ("scale_width_and_crop", False, (32, 54)),
         ("random_resized_crop", True, (40, 60)),
         ("random_resized_crop", False, (32, 48)),
         ("crop", True, (40, 60)),

@@ -27,6 +27,7 @@ class StubPredictor:
 
     def __init__(self, function: Any, direction: str = "AtoB", *, paired: bool | None = True) -> None:
         self.function, self.direction, self.inputs = function, direction, []
+        self.working_size = None
         route = Route(source=direction[0], target=direction[-1], generator=direction)
         self.config = ModelConfig(routes={direction: route}, paired=paired)
 
