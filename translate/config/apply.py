@@ -131,16 +131,16 @@ def choose_working_size(config: ModelConfig, size: str | int, tile: str | int) -
     Raises:
         UsageError: both are numbers.
     """
-    trained_at, back = config.working_size, "(shorter side), and the output is brought back to their own size"
+    trained_at, back = config.working_size, "and the output is brought back to their own size"
     if isinstance(size, int):
         if isinstance(tile, int):
             raise UsageError(
                 f"--tile {tile} keeps images at their own size, --size {size} does not: give one"
             )
-        return size, f"larger images are translated at {size} px {back}"
+        return size, f"larger images are translated at {size} px (shorter side), {back}"
     if size == "auto" and trained_at and not isinstance(tile, int):
-        reason = f"as in training {back}; --size native keeps them at their own size"
-        return trained_at, f"larger images are translated at {trained_at} px, {reason}"
+        side = f"{trained_at} px (shorter side, as in training)"
+        return trained_at, f"larger images are translated at {side}, {back}; --size native turns this off"
     own_size = "images are translated at their own size"
     if trained_at:
         flag = "--size native" if size == "native" else f"--tile {tile}"
