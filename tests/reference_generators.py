@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 # The norm layer by name, and whether the convolutions before it have a bias.
@@ -40,6 +41,23 @@ class ResidualBlock(nn.Module):
         return x + self.conv_block(x)
 
 
+class Blur(nn.Module):
+    """CUT's antialiased sampling, with the filter as a buffer."""
+
+    def __init__(self, channels: int, *, up: bool) -> None:
+        super().__init__()
+        line = torch.tensor([1.0, 3.0, 3.0, 1.0] if up else [1.0, 2.0, 1.0])
+        self.up = up
+        self.register_buffer("filt", (line[:, None] * line / 16).repeat(channels, 1, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.up:
+            padded = F.pad(x, (1, 1, 1, 1), mode="reflect")
+            return F.conv2d(padded, self.filt, stride=2, groups=x.shape[1])
+        padded = F.pad(x, (1, 1, 1, 1), mode="replicate")
+        return F.conv_transpose2d(padded, self.filt, stride=2, padding=2, groups=x.shape[1])[..., 1:-1, 1:-1]
+
+
 class UNetLevel(nn.Module):
     """A level of the U-Net, which contains the next level; its output includes the skip connection."""
 
@@ -60,32 +78,45 @@ def resnet(
     depth: int = 2,
     channels: tuple[int, int] = (3, 3),
     dropout: bool = False,
+    antialias: bool = False,
+    downsamplings: int = 2,
 ) -> ReferenceGenerator:
-    """Create the reference's ResNet with random weights, in eval mode."""
+    """Create the reference's ResNet with random weights, in eval mode.
+
+    Args:
+        antialias: as CUT's.
+        downsamplings: 2, or 4 as in pix2pixHD.
+    """
     norm_layer, bias = NORMS[norm]
     w = width
 
+    inner = 2**downsamplings * w
+
     def conv() -> list[nn.Module]:
-        return [nn.ReflectionPad2d(1), nn.Conv2d(4 * w, 4 * w, 3, bias=bias), norm_layer(4 * w)]
+        return [nn.ReflectionPad2d(1), nn.Conv2d(inner, inner, 3, bias=bias), norm_layer(inner)]
 
     def block() -> ResidualBlock:
         return ResidualBlock(*conv(), nn.ReLU(True), *([nn.Dropout(0.5)] if dropout else []), *conv())
 
-    def deconv(in_channels: int, out_channels: int) -> nn.Module:
-        return nn.ConvTranspose2d(
-            in_channels, out_channels, 3, stride=2, padding=1, output_padding=1, bias=bias
-        )
+    def down(c: int) -> list[nn.Module]:
+        conv = nn.Conv2d(c, 2 * c, 3, 1 if antialias else 2, 1, bias=bias)
+        return [conv, norm_layer(2 * c), nn.ReLU(True), *([Blur(2 * c, up=False)] if antialias else [])]
+
+    def up(c: int) -> list[nn.Module]:
+        if antialias:
+            convs = [Blur(c, up=True), nn.Conv2d(c, c // 2, 3, 1, 1, bias=bias)]
+        else:
+            convs = [nn.ConvTranspose2d(c, c // 2, 3, 2, 1, output_padding=1, bias=bias)]
+        return [*convs, norm_layer(c // 2), nn.ReLU(True)]
 
     first = nn.Conv2d(channels[0], w, 7, bias=bias)
     return randomize_norms(
         ReferenceGenerator(
             nn.Sequential(
                 *(nn.ReflectionPad2d(3), first, norm_layer(w), nn.ReLU(True)),
-                *(nn.Conv2d(w, 2 * w, 3, 2, 1, bias=bias), norm_layer(2 * w), nn.ReLU(True)),
-                *(nn.Conv2d(2 * w, 4 * w, 3, 2, 1, bias=bias), norm_layer(4 * w), nn.ReLU(True)),
+                *(layer for n in range(downsamplings) for layer in down(2**n * w)),
                 *(block() for _ in range(depth)),
-                *(deconv(4 * w, 2 * w), norm_layer(2 * w), nn.ReLU(True)),
-                *(deconv(2 * w, w), norm_layer(w), nn.ReLU(True)),
+                *(layer for n in reversed(range(downsamplings)) for layer in up(2 ** (n + 1) * w)),
                 *(nn.ReflectionPad2d(3), nn.Conv2d(w, channels[1], 7), nn.Tanh()),
             )
         )
@@ -132,7 +163,7 @@ def randomize_norms(generator: ReferenceGenerator) -> ReferenceGenerator:
     """
     for module in generator.modules():
         tensors = dict(module.named_parameters(recurse=False)) | dict(module.named_buffers(recurse=False))
-        if not isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+        if not isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, Blur)):
             for tensor in tensors.values():
                 if tensor.is_floating_point():
                     nn.init.uniform_(tensor, 0.5, 1.5)

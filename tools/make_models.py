@@ -21,8 +21,8 @@ from translate.methods.building import build_generator
 from translate.methods.colorize.config import ColorizeConfig
 from translate.methods.colorize.task import TASK
 from translate.models import Model
+from translate.models.checkpoint_file import read_checkpoint
 from translate.models.model import CONFIG, INSTALLED, WEIGHTS
-from translate.models.reference import read_checkpoint
 from translate.networks import Colorizer
 from translate.storage import atomic_write
 

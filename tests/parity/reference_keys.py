@@ -6,7 +6,7 @@ import re
 
 from torch import Tensor, nn
 
-from translate.models.reference import infer_spec, reference_key
+from translate.models.reference_generator import infer_spec, reference_key
 from translate.networks import PatchGAN, PixelDiscriminator
 
 StateDict = dict[str, Tensor]

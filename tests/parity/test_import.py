@@ -8,13 +8,15 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from tests.parity.test_networks import GENERATORS
 from translate.models import Model
 from translate.models.reference import describe, import_reference
 
 BATCH, INSTANCE = "4 channels, batch norm", "8 channels, instance norm"
 DESCRIPTIONS = {
     "colorization_unet_128_batch": f"U-Net, 7 levels, {BATCH}, 1 -> 2 channels (Lab), running statistics",
+    "cut_resnet_6blocks": "ResNet, 6 blocks, 4 channels, instance norm, antialiased, 3 -> 3 channels",
+    "cut_resnet_9blocks": f"ResNet, 9 blocks, {INSTANCE}, antialiased, 3 -> 3 channels",
+    "cut_resnet_9blocks_no_antialias": "ResNet, 9 blocks, 4 channels, instance norm, 3 -> 3 channels",
     "resnet_6blocks_instance": f"ResNet, 6 blocks, {INSTANCE}, 3 -> 3 channels",
     "resnet_9blocks_batch": "ResNet, 9 blocks, 8 channels, batch norm, 3 -> 3 channels, running statistics",
     "resnet_9blocks_instance": f"ResNet, 9 blocks, {INSTANCE}, 3 -> 3 channels",
@@ -37,7 +39,7 @@ def save_checkpoint(tensors: dict[str, torch.Tensor], path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", GENERATORS)
+@pytest.mark.parametrize("name", DESCRIPTIONS)
 def test_an_imported_generator_gives_the_output_of_the_reference(
     real_data: Path, tmp_path: Path, name: str
 ) -> None:

@@ -1,4 +1,4 @@
-"""The command `translate import CHECKPOINT.pth -o MODEL`."""
+"""The command `translate import CHECKPOINT -o MODEL`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ PATH = click.Path(path_type=Path)
 
 
 @click.command("import", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("checkpoint", metavar="CHECKPOINT.pth", type=PATH)
+@click.argument("checkpoint", metavar="CHECKPOINT", type=PATH)
 @click.option("-o", "--out", required=True, metavar="MODEL", type=PATH, help="folder to write to")
 @click.option(
     "--direction",
     type=click.Choice(DIRECTIONS),
-    help="direction of the generator [default: by the file name, BtoA for *_net_G_B.pth]",
+    help="direction of the generator, or the one to import of two [default: by the names, BtoA for"
+    " *_net_G_B.pth, and by train_opt.txt]",
 )
 @click.option(
     "--statistics",
@@ -28,19 +29,38 @@ PATH = click.Path(path_type=Path)
     help="statistics that batch norm uses: the running ones, as the authors' test.py --eval does, or each"
     " image's own, as it does without --eval [default: running]",
 )
+@click.option(
+    "--load-size",
+    type=click.IntRange(8, 8192),
+    metavar="N",
+    help="side that the training images were resized to, in pixels [default: by train_opt.txt]",
+)
 @click.option("--overwrite", is_flag=True, help="replace the model in MODEL")
-def importing(checkpoint: Path, out: Path, direction: str | None, statistics: str, overwrite: bool) -> None:
-    """Import a generator of the authors' CycleGAN and pix2pix code, a *_net_G*.pth, as a model.
+def importing(
+    checkpoint: Path,
+    out: Path,
+    direction: str | None,
+    statistics: str,
+    load_size: int | None,
+    overwrite: bool,
+) -> None:
+    """Import generators of the authors' CycleGAN, pix2pix and CUT code as a model.
 
-    U-Net and ResNet generators of any width and depth are read, with batch norm, instance norm or none; the
-    architecture is printed. Nothing in the file can run code.
+    CHECKPOINT is a *_net_G*.pth, or a folder of them (checkpoints/horse2zebra), of which the newest epoch is
+    imported, in both directions if it has them. Files of other code with the same generators are read as
+    well. U-Net and ResNet generators of any width and depth are read, with batch norm, instance norm or none;
+    the architecture is printed. What train_opt.txt beside the file tells of the training is kept. Nothing in
+    the file can run code.
     """
     from translate.models.reference import describe, import_reference
 
     refuse(out, overwrite=overwrite)
-    model = import_reference(checkpoint, statistics=statistics, direction=direction)
+    model = import_reference(checkpoint, statistics=statistics, direction=direction, load_size=load_size)
     model.save_pretrained(out)
-    click.echo(f"{describe(model.config)}: {out}{os.sep}")
+    directions = " and ".join(model.generators)
+    scale = model.config.scale
+    resized = f", trained on images resized to {scale.resize_to} px" if scale and scale.resize_to else ""
+    click.echo(f"{describe(model.config)}, {directions}{resized}: {out}{os.sep}")
 
 
 def refuse(out: Path, *, overwrite: bool) -> None:

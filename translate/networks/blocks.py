@@ -1,4 +1,4 @@
-"""Building blocks of the networks: instance norm, batch norm, an activation and upsampling."""
+"""Building blocks of the networks: instance norm, batch norm, an activation, down- and upsampling."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from translate.config.model import NORMS, UPSAMPLINGS
+from translate.config.model import DOWNSAMPLINGS, NORMS, UPSAMPLINGS
 from translate.errors import UsageError, nearest
 
 
@@ -111,7 +111,7 @@ def make_norm(kind: str, channels: int) -> nn.Module:
     Raises:
         UsageError: there is no such norm.
     """
-    if kind not in (*NORMS, "instance-affine"):
+    if kind not in NORMS:
         raise UsageError(f"no norm {kind!r}{nearest(kind, NORMS)}")
     if kind == "batch":
         return BatchNorm(channels)
@@ -125,12 +125,42 @@ def leaky_relu() -> nn.Module:
     return nn.LeakyReLU(0.2, inplace=True)
 
 
+class BlurPool(nn.Module):
+    """Antialiased downsampling by 2: a blur with the filter [1, 2, 1] / 4, then every second pixel.
+
+    It pads by reflection, as CUT does (arXiv:2007.15651; filter of arXiv:1904.11486). Two means of 2 x 2
+    pixels are this filter, so there are no weights to store.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Halve (N, C, H, W) features; an odd side of n pixels becomes (n + 1) / 2."""
+        means = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), 2, stride=1)
+        return F.avg_pool2d(means, 2)
+
+
+def downsampling(kind: str) -> tuple[int, list[nn.Module]]:
+    """Return how a convolution halves height and width: its stride, and the layers after its activation.
+
+    Args:
+        kind: `strided`, the papers' convolution of stride 2, or `blur`, a convolution of the full size and a
+            blur pool, as in CUT.
+
+    Raises:
+        UsageError: there is no such kind.
+    """
+    if kind not in DOWNSAMPLINGS:
+        raise UsageError(f"no downsampling {kind!r}{nearest(kind, DOWNSAMPLINGS)}")
+    return (2, []) if kind == "strided" else (1, [BlurPool()])
+
+
 def upsampling(kind: str, in_channels: int, out_channels: int, kernel: int, *, bias: bool) -> nn.Module:
     """Create a layer that doubles height and width.
 
     Args:
-        kind: `deconv`, the papers' transposed convolution, or `resize`, nearest-neighbour upsampling and a
-            3x3 convolution, which makes no checkerboard artifacts (distill.pub/2016/deconv-checkerboard).
+        kind: `deconv`, the papers' transposed convolution; `resize`, nearest-neighbour upsampling and a 3x3
+            convolution, which makes no checkerboard artifacts (distill.pub/2016/deconv-checkerboard); or
+            `blur`, antialiased upsampling and a 3x3 convolution, as in CUT, whose filter [1, 3, 3, 1] / 4 is
+            bilinear interpolation.
         kernel: the side of the transposed convolution's kernel.
 
     Raises:
@@ -142,6 +172,11 @@ def upsampling(kind: str, in_channels: int, out_channels: int, kernel: int, *, b
         return nn.Sequential(
             nn.Upsample(scale_factor=2, mode="nearest"),
             nn.Conv2d(in_channels, out_channels, 3, padding=1, padding_mode="reflect", bias=bias),
+        )
+    if kind == "blur":
+        return nn.Sequential(
+            nn.Upsample(scale_factor=2, mode="bilinear"),
+            nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=bias),
         )
     odd = kernel % 2
     return nn.ConvTranspose2d(

@@ -101,7 +101,7 @@ def test_a_wrong_choice_is_refused_with_the_nearest_choice() -> None:
 
 
 def test_a_choice_that_resembles_no_other_is_refused_with_all_choices() -> None:
-    with pytest.raises(UsageError, match=r"norm .*'q'.*batch, instance, none"):
+    with pytest.raises(UsageError, match=r"norm .*'q'.*batch, instance, instance-affine, none"):
         Pix2PixConfig(norm="q")
 
 

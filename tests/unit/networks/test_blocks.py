@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from translate.networks import PatchGAN, ResNet, UNet
-from translate.networks.blocks import BatchNorm, InstanceNorm, upsampling
+from translate.networks.blocks import BatchNorm, BlurPool, InstanceNorm, upsampling
 
 FORMATS = [torch.contiguous_format, torch.channels_last]
 EPS = 1e-5
@@ -112,3 +112,23 @@ def test_resize_upsampling_of_a_uniform_image_has_no_checkerboard() -> None:
     torch.manual_seed(0)
     out = upsampling("resize", 3, 5, 3, bias=True)(torch.ones(1, 3, 8, 8))
     assert out.std(dim=(2, 3)).max() < 1e-6
+
+
+@pytest.mark.parametrize("size", [(8, 8), (7, 9), (2, 5)])
+def test_a_blur_pool_is_a_reflected_binomial_filter_at_every_second_pixel(size: tuple[int, int]) -> None:
+    x = torch.randn(2, 3, *size, dtype=torch.float64)
+    line = torch.tensor([1.0, 2.0, 1.0], dtype=torch.float64)
+    kernel = (line[:, None] * line / 16).expand(3, 1, 3, 3)
+    expected = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), kernel, stride=2, groups=3)
+    torch.testing.assert_close(BlurPool()(x), expected)
+
+
+def test_the_blur_upsampling_is_a_transposed_binomial_filter() -> None:
+    layer = upsampling("blur", 2, 2, 3, bias=True).double()
+    x = torch.randn(1, 2, 5, 4, dtype=torch.float64)
+    line = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=torch.float64)
+    kernel = (line[:, None] * line / 16).expand(2, 1, 4, 4)
+    padded = F.pad(x, (1, 1, 1, 1), mode="replicate")
+    blurred = F.conv_transpose2d(padded, kernel, stride=2, padding=2, groups=2)[..., 1:-1, 1:-1]
+    torch.testing.assert_close(layer(x), layer[1](blurred))
+    assert layer(x).shape == (1, 2, 10, 8)

@@ -28,6 +28,7 @@ RESNETS: dict[str, dict[str, Any]] = {
     "affine instance norm": {"norm": "instance-affine"},
     "batch norm": {"norm": "batch"},
     "resize convolution": {"upsample": "resize"},
+    "antialiased": {"downsample": "blur", "upsample": "blur"},
     "nine blocks": {"depth": 9},
 }
 

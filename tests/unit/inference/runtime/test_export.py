@@ -37,6 +37,9 @@ SPECS = {
             "upsample": "resize",
         },
     ),
+    "antialiased ResNet": GeneratorSpec(
+        name="resnet", args={"width": 4, "depth": 1, "downsample": "blur", "upsample": "blur"}
+    ),
     "U-Net, batch norm with image statistics": GeneratorSpec(
         name="unet", args={"width": 4, "depth": 2, "norm": "batch"}
     ),
