@@ -81,12 +81,12 @@ def sample(
         raise UsageError("--traverse takes neither --class nor --truncation: leave them out")
     from translate.inference.predictors.gallery import save_interpolation, save_samples, save_traversals
     from translate.inference.predictors.generation import Sampler, traversals
-    from translate.models import Model
+    from translate.models import Model, locate_model
     from translate.training.runs.checkpoint_models import load_without_ema
 
     sampler = Sampler(Model.from_pretrained(model), device=device)
     if not ema:
-        sampler = Sampler(load_without_ema(Path(model)), device=device)
+        sampler = Sampler(load_without_ema(locate_model(model)), device=device)
     if traverse:
         summary = save_traversals(
             sampler, traversals(sampler.config, TRAVERSAL_ROWS, seed), out, overwrite=overwrite

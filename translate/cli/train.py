@@ -153,6 +153,7 @@ def _train(
     given = collect_settings(config_class, flags, files=files, environ=os.environ)
     config_class(**given)  # Refuse wrong settings before torch is imported, which takes seconds.
 
+    from translate.models import path_argument
     from translate.training.session import Session
 
     is_first = distributed.rank() == 0
@@ -163,7 +164,7 @@ def _train(
         if is_first:
             click.echo(session.describe())
         return
-    folder = quote(str(session.run.folder))
+    folder = quote(path_argument(session.run.folder))
     completed = session.train()
     if is_first:
         _print_summary(name, folder, session, completed=completed)

@@ -18,7 +18,7 @@ from translate.evaluation.protocols import COLUMNS, refuse_unknown_scores
 from translate.evaluation.scoring import Evaluation, ImageScorer, Progress, Request, SuiteResult
 from translate.evaluation.translation import evaluate_pairs, evaluate_unpaired, is_paired
 from translate.metrics import MobileNetFeatures
-from translate.models import Model, pick_device, pick_precision
+from translate.models import Model, locate_model, pick_device, pick_precision
 from translate.progress import Advanced, Finished, Started, emit
 from translate.version import __version__
 
@@ -125,8 +125,8 @@ def evaluate(
         TranslateError: the model, the data or a score is not available, or no image can be scored.
     """
     refuse_unknown_scores(metrics)
-    folder = None if isinstance(model, Model) else Path(model)
-    subject = model if isinstance(model, Model) else Model.from_pretrained(model)
+    folder = None if isinstance(model, Model) else locate_model(model)
+    subject = model if isinstance(model, Model) else Model.from_pretrained(locate_model(model))
     suite = find_suite(subject.config, str(data))
     _check_options(suite, subject.config, metrics or (), masks=bool(masks), baselines=baselines)
     scorer, scores, notes = _create_scorer(suite, metrics)

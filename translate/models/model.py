@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Self
 
@@ -19,12 +20,14 @@ from translate.models.migrate import migrate_config
 from translate.models.tensors import write_tensors
 from translate.networks import Generator, create_generator
 from translate.networks.blocks import BatchNorm
+from translate.progress import message
 from translate.storage import atomic_write
 from translate.version import __version__
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"  # CARD is the model card.
 INSTALLED = Path(__file__).parent / "installed"  # The folder of the models that come with the package.
 RUN_MODEL_FOLDER = "model"  # The folder of a run's latest model, inside the run's folder.
+RUN_CONFIG = "config.yaml"  # The settings of a run, by which its folder is recognized.
 REMEDY = "copy or export the model again"
 
 
@@ -113,11 +116,14 @@ class Model(nn.Module):
     def from_pretrained(cls, folder: Path | str) -> Self:
         """Load a model from a model folder, a run's folder, or the name of an installed model.
 
+        Args:
+            folder: as for `locate_model`.
+
         Raises:
             UsageError: the folder holds no model.
             DataError: the config or the weights are damaged, or do not fit each other.
         """
-        folder = _model_folder(Path(folder))
+        folder = _model_folder(locate_model(folder))
         config = _read_config(folder / CONFIG)
         with torch.device("meta"):
             try:
@@ -143,7 +149,7 @@ def read_model_config(folder: Path | str) -> ModelConfig:
         UsageError: the folder holds no model.
         DataError: the config is damaged.
     """
-    return _read_config(_model_folder(Path(folder)) / CONFIG)
+    return _read_config(_model_folder(locate_model(folder)) / CONFIG)
 
 
 def installed_models() -> dict[str, Path]:
@@ -152,15 +158,46 @@ def installed_models() -> dict[str, Path]:
     return {folder.name: folder for folder in sorted(folders) if (folder / CONFIG).is_file()}
 
 
+def locate_model(model: Path | str) -> Path:
+    """Return the folder of an installed model for its name, and the path itself for anything else.
+
+    The name of an installed model (`colorize`) always means that model, wherever the command runs. A run or
+    a model in a folder of the same name is `./colorize`, or a `Path`; where there is one, a note says so.
+    """
+    name = str(model)
+    if name not in installed_models() or (isinstance(model, Path) and model.exists()):
+        return Path(model)
+    if (Path(name) / RUN_CONFIG).is_file() or _holds_model(Path(name)):
+        _log_ambiguity(name, Path.cwd())
+    return installed_models()[name]
+
+
+@cache
+def _log_ambiguity(name: str, folder: Path) -> None:
+    """Log, once for each working directory, that a name means the installed model."""
+    message(f"{name} is the installed model: for the folder {name} here, give ./{name}")
+
+
+def path_argument(folder: Path) -> str:
+    """Return a path that is never taken for the name of an installed model: `./colorize`."""
+    return f"./{folder}" if str(folder) in installed_models() else str(folder)
+
+
+def load_installed_model(name: str) -> Model:
+    """Load a model that comes with the package, whatever the working directory holds."""
+    return Model.from_pretrained(installed_models()[name])
+
+
+def _holds_model(folder: Path) -> bool:
+    return (folder / CONFIG).is_file() and (folder / WEIGHTS).is_file()
+
+
 def _model_folder(folder: Path) -> Path:
-    """Return the model folder that a path, a run's folder or the name of an installed model stands for."""
-    is_run = (folder / "config.yaml").is_file()
-    installed = {} if is_run else installed_models()
-    # A model in a folder of that name comes before the installed model; another folder is not meant.
-    for candidate in (folder, folder / RUN_MODEL_FOLDER, installed.get(str(folder), folder)):
-        if (candidate / CONFIG).is_file() and (candidate / WEIGHTS).is_file():
+    """Return the folder of the model's files for a model folder or a run's folder."""
+    for candidate in (folder, folder / RUN_MODEL_FOLDER):
+        if _holds_model(candidate):
             return candidate
-    if is_run:
+    if (folder / RUN_CONFIG).is_file():
         raise UsageError(f"{folder} holds no model yet: a run writes it with its first checkpoint")
     if not folder.exists():
         raise UsageError(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 
 from translate.data.discovery.shards import CACHE_SIZE, Shards, find_shards
 from translate.data.discovery.tar import Member
 from translate.errors import UsageError, nearest
 from translate.images import LeftOut, list_names, printable_path, scan_folder, summarize_left_out
+from translate.progress import message
 
 DATASETS = Path("datasets")
 
@@ -35,14 +37,31 @@ def locate_data(
 
 
 def _find_folder(name: str) -> Path:
-    for folder in (Path(name), DATASETS / name):
-        if folder.is_dir():
-            return folder
+    if folder := _existing_folder(name):
+        return folder
     if Path(name).exists():
         raise UsageError(f"{printable_path(name)} is a file: give the folder of the images")
     names = [folder.name for folder in DATASETS.iterdir() if folder.is_dir()] if DATASETS.is_dir() else []
     hint = nearest(name, names) if names else ": check the path"
     raise UsageError(f"no folder {name!r}, here or under {DATASETS}/{hint}")
+
+
+def _existing_folder(name: str) -> Path | None:
+    """Return the folder of a path or of a name under datasets/; if there are both, the path's.
+
+    A note then says how to get the other one, unless the name is written as a path: `./horses`, `horses/`.
+    """
+    folders = [folder for folder in (Path(name), DATASETS / name) if folder.is_dir()]
+    if len(folders) == 2 and name == str(Path(name)) and not folders[0].samefile(folders[1]):
+        _log_ambiguity(name, Path.cwd())
+    return folders[0] if folders else None
+
+
+@cache
+def _log_ambiguity(name: str, folder: Path) -> None:
+    """Log, once for each working directory, that a name means the folder here."""
+    printable = printable_path(name)
+    message(f"{printable} is the folder here: for the other one, give {DATASETS / printable}")
 
 
 def list_images(location: DataLocation) -> list[ImageSource]:
@@ -62,7 +81,7 @@ def find_left_out(names: Iterable[str | None]) -> list[LeftOut]:
     """Return the files that are left out of folders of images, given as to `locate_data`; None is skipped."""
     left_out = []
     for name in filter(None, names):
-        folder = next((folder for folder in (Path(name), DATASETS / name) if folder.is_dir()), None)
+        folder = _existing_folder(name)
         scan = scan_folder(folder) if folder else None
         if scan and scan.images:  # Else it is a folder of tar files.
             left_out += scan.left_out

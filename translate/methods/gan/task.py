@@ -27,7 +27,7 @@ from translate.methods.gan.wgan import WGAN, WGANGP
 from translate.methods.task import History, Task, TaskData, ValidationResult
 from translate.methods.trainer import Trainer
 from translate.metrics.diversity import Diversity
-from translate.models import Model, Precision
+from translate.models import Model, Precision, load_installed_model
 from translate.networks import Colorizer, Generator
 
 SAMPLES = 64  # Samples in the grid, and images whose diversity is measured.
@@ -132,7 +132,7 @@ def _dataset_diversity(data: SampleDataset) -> float:
 
 @cache
 def _diversity_metric() -> Diversity:
-    colorizer = Model.from_pretrained("colorize").generator()
+    colorizer = load_installed_model("colorize").generator()
     assert isinstance(colorizer, Colorizer)
     return Diversity(colorizer.backbone)
 

@@ -12,7 +12,7 @@ from translate.methods.building import build_discriminator, build_generator, cre
 from translate.methods.conditional import ConditionalGAN
 from translate.methods.inpaint.config import InpaintConfig
 from translate.methods.trainer import StepProgress, Update, freeze_weights
-from translate.models import Model
+from translate.models import Model, installed_models, load_installed_model
 from translate.networks import Colorizer
 
 
@@ -95,7 +95,9 @@ def _load_backbone(model: str) -> nn.Module:
     Raises:
         UsageError: there is no such model, or it has no backbone.
     """
-    generator = Model.from_pretrained(model).generator()
+    is_installed = model in installed_models()
+    source = load_installed_model(model) if is_installed else Model.from_pretrained(model)
+    generator = source.generator()
     if not isinstance(generator, Colorizer):
         raise UsageError(
             f"features {model!r} has no backbone: give a model of colorize whose generator is the colorizer"
