@@ -1,11 +1,20 @@
 """Read and write image files, and convert them to tensors. No other package opens an image file."""
 
 from translate.images.codecs.formats import FORMATS
-from translate.images.codecs.limit import MAX_PIXELS
-from translate.images.codecs.reading import ReadableFile, count_pixels, image_file_from_pil, read, read_rgb
-from translate.images.codecs.writing import image_file_to_pil, write, write_rgb
+from translate.images.codecs.limit import MAX_PIXELS, PixelLimit
+from translate.images.codecs.reading import (
+    ReadableFile,
+    ReadOptions,
+    count_pixels,
+    image_file_from_pil,
+    open_frames,
+    read,
+    read_rgb,
+)
+from translate.images.codecs.writing import image_file_to_pil, write, write_frames, write_rgb
 from translate.images.files import SUFFIXES, list_names, printable_path, resolve_links
 from translate.images.frame import Array, Frame, Pixels, from_pil, to_pil
+from translate.images.frame_stream import FrameStream
 from translate.images.image_file import ImageFile
 from translate.images.left_out import (
     LeftOut,
@@ -26,10 +35,13 @@ __all__ = [
     "Array",
     "FolderScan",
     "Frame",
+    "FrameStream",
     "Hole",
     "ImageFile",
     "LeftOut",
+    "PixelLimit",
     "Pixels",
+    "ReadOptions",
     "ReadableFile",
     "contact_sheet",
     "count_pixels",
@@ -41,6 +53,7 @@ __all__ = [
     "image_file_to_pil",
     "image_grid",
     "list_names",
+    "open_frames",
     "printable_path",
     "read",
     "read_hole",
@@ -58,5 +71,6 @@ __all__ = [
     "undecodable_images",
     "unreadable_folders",
     "write",
+    "write_frames",
     "write_rgb",
 ]

@@ -27,6 +27,18 @@ class FrameStream:
     high_bit_depth: bool = False
     damage: str = ""
 
+    @classmethod
+    def from_file(cls, file: ImageFile) -> FrameStream:
+        """Return the frames of a file that is in memory."""
+
+        def frames() -> Generator[Frame, None, str]:
+            yield from file.frames
+            return file.damage
+
+        high_bit_depth = any(frame.high_bit_depth for frame in file.frames)
+        sizes = [frame.size for frame in file.frames]
+        return cls(replace(file, frames=[]), frames(), sizes, high_bit_depth)
+
     def __iter__(self) -> Generator[Frame, None, None]:
         self.damage = yield from self.frames
 

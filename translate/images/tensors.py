@@ -10,6 +10,8 @@ from torch import Tensor
 
 from translate.images.frame import WHITE, Array
 
+STRIP_VALUES = 2**18  # The values that are converted at once.
+
 
 def to_tensor(pixels: Array | Tensor) -> Tensor:
     """Normalize pixels to float32 in [-1, 1].
@@ -38,6 +40,10 @@ def to_pixels(image: Tensor, dtype: Any = np.uint8) -> Array:
 def denormalize(values: Tensor, dtype: Any) -> Array:
     """Convert float32 values in [-1, 1] on the CPU to uint8, uint16, or float32 in [0, 1], with clipping."""
     white = WHITE[np.dtype(dtype).name]
-    scaled = values.add(1).mul_(white / 2).clamp_(0, white)
-    pixels: Array = scaled.numpy() if dtype == np.float32 else scaled.round_().numpy().astype(dtype)
+    pixels = np.empty_like(values.numpy(), dtype)  # in the order of the values in memory
+    # Strips fit into the cache, and the intermediate floats of a page of a scan would take 180 MB.
+    rows = max(1, STRIP_VALUES // max(1, values[:1].numel()))
+    for top in range(0, len(values), rows):
+        scaled = values[top : top + rows].add(1).mul_(white / 2).clamp_(0, white)
+        pixels[top : top + rows] = (scaled if dtype == np.float32 else scaled.round_()).numpy()
     return pixels

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,6 +30,7 @@ from translate.images.image_file import ImageFile
 
 FLOAT_WHITES = (1.0, 255.0, 65535.0)  # Values of white that are recognized in floats.
 ICC_TAG = 34675
+SEPARATE = 2  # The planar configuration in which each channel is stored by itself.
 ASSOCIATED_ALPHA = 1  # The type of extra sample that is premultiplied alpha.
 
 
@@ -158,7 +159,9 @@ def _decode_with_opencv(page: Any) -> Array:
         content[offset : offset + 2] = np.array([1], page.parent.byteorder + "u2").view(np.uint8)
     index = page.index
     success, pages = cv2.imdecodemulti(content, cv2.IMREAD_UNCHANGED, range=(index, index + 1))
-    if not success or pages[0].dtype != page.dtype:
+    # Of channels that are stored one after the other, OpenCV decodes the first and leaves garbage behind it.
+    is_planar = page.planarconfig == SEPARATE and page.samplesperpixel > 1
+    if is_planar or not success or pages[0].dtype != page.dtype:
         raise DataError(
             f"a TIFF of more than 8 bits per channel with {page.compression.name} compression"
             " is not supported: save it uncompressed, or with ZIP"
@@ -218,13 +221,12 @@ def _unpremultiply(colors: Array, alpha: Array, white: float) -> Array:
 
 
 def write_high_bit_depth_tiff(
-    frames: list[Frame],
+    pages: Iterable[tuple[Frame, bytes | None]],
     file: IO[bytes],
-    profiles: Sequence[bytes | None],
     encoder_settings: Mapping[str, Any],
     metadata: Mapping[str, Any],
 ) -> None:
-    """Write pages of any bit depth with their ICC profiles, losslessly compressed if the original was."""
+    """Write pages of any bit depth, each with its ICC profile, losslessly compressed if the original was."""
     import tifffile
 
     text, ifds = parse_exif(metadata["exif"]) if "exif" in metadata else ({}, {})
@@ -232,10 +234,10 @@ def write_high_bit_depth_tiff(
     if xmp := metadata.get("xmp"):
         tags.append((XMP, 1, None, xmp, True))
     dpi, compressed = metadata.get("dpi"), encoder_settings.get("compressed", True)
-    float_whites = encoder_settings.get("float_whites") or [1.0] * len(frames)
+    float_whites = encoder_settings.get("float_whites")  # It grows while the pages are decoded.
     with tifffile.TiffWriter(file, byteorder="<") as tiff:
-        for frame, float_white, icc in zip(frames, float_whites, profiles, strict=True):
-            array = _stored_array(frame, float_white)
+        for number, (frame, icc) in enumerate(pages):
+            array = _stored_array(frame, float_whites[number] if float_whites else 1.0)
             tiff.write(
                 array if array.shape[2] > 1 else array[..., 0],
                 photometric="rgb" if frame.pixels.shape[2] == 3 else "minisblack",

@@ -250,7 +250,7 @@ def _open_by_pillow(image: Image.Image, path: Path, head: bytes, options: ReadOp
         file = read_16bit_image(
             image, path, head, icc=icc, metadata=metadata, keep_profile_colors=options.keep_profile_colors
         )
-        return FrameStream(replace(file, frames=[]), _undamaged(file.frames), sizes, high_bit_depth=True)
+        return FrameStream.from_file(file)
     mode = color_mode(image)
     file = ImageFile(
         format=image_format,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
 import numpy as np
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 from PIL import ImageFile as PillowImageFile
 
 from translate.errors import DataError
@@ -30,6 +31,7 @@ from translate.images.codecs.save_options import save_options
 from translate.images.color.profiles import from_srgb, high_bit_depth_frame_from_srgb
 from translate.images.files import printable_path
 from translate.images.frame import Frame, Pixels, to_pil
+from translate.images.frame_stream import FrameStream
 from translate.images.image_file import ImageFile
 from translate.storage import atomic_path
 
@@ -62,12 +64,44 @@ def write(file: ImageFile, path: Path, *, before_rename: Callable[[Path], None] 
     Raises:
         DataError: the disk is full, the folder cannot be written, or the format cannot hold the frames.
     """
+    write_frames(FrameStream.from_file(file), path, before_rename=before_rename)
+
+
+def write_frames(
+    stream: FrameStream, path: Path, *, before_rename: Callable[[Path], None] | None = None
+) -> None:
+    """Write an image file as `write` does, but take one frame after the other.
+
+    The pages of a TIFF are written as they come. The frames of an animation are all in memory, but only once
+    and as they are encoded: a GIF has one byte for each pixel.
+
+    Raises:
+        DataError: as `write`. An error of the stream, which decodes or computes a frame, is raised as it is.
+    """
+    failures: list[Exception] = []
+
+    def frames() -> Generator[Frame, None, str]:
+        try:
+            yield from stream
+        except Exception as error:
+            failures.append(error)
+            raise
+        return ""
+
+    try:
+        _write_atomically(replace(stream, frames=frames()), path, before_rename)
+    except Exception as error:
+        raise failures[0] if failures else error from None
+
+
+def _write_atomically(stream: FrameStream, path: Path, before_rename: Callable[[Path], None] | None) -> None:
+    """Write an image file to a temporary file, and rename that."""
     try:
         # To wait for the disk after each of thousands of images would take longer than all the rest.
         with atomic_path(path, sync=False) as part:
             # The file is open for reading as well: the encoders of TIFF read what they have written.
-            with part.open("w+b") as stream, pillow_guard():
-                _encode(file, stream)
+            with part.open("w+b") as out, pillow_guard():
+                _encode(stream, out)
             if before_rename:
                 before_rename(part)
     except DataError as error:
@@ -92,47 +126,74 @@ def image_file_to_pil(file: ImageFile) -> Image.Image:
     return image
 
 
-def _encode(file: ImageFile, stream: IO[bytes]) -> None:
-    """Encode a file to a stream, by the encoder for its format and bit depth."""
-    if len(file.frames) > 1 and file.format not in (*ANIMATED_FORMATS, "TIFF"):
-        raise DataError(
-            f"{file.format} holds one frame, but there are {len(file.frames)}: use --format png or webp"
-        )
-    if any(frame.high_bit_depth for frame in file.frames) and file.format in HIGH_BIT_DEPTH_FORMATS:
-        _encode_high_bit_depth(file, stream)
-    elif file.format == "BMP" and file.frames[0].alpha is not None:
-        stream.write(encode_alpha_bmp(file.frames[0].to_bit_depth(np.uint8)))
+def _encode(stream: FrameStream, out: IO[bytes]) -> None:
+    """Encode the frames of a file, by the encoder for its format and bit depth."""
+    file, count = stream.file, len(stream.sizes)
+    if count > 1 and file.format not in (*ANIMATED_FORMATS, "TIFF"):
+        raise DataError(f"{file.format} holds one frame, but there are {count}: use --format png or webp")
+    frames = iter(stream)
+    if stream.high_bit_depth and file.format in HIGH_BIT_DEPTH_FORMATS:
+        _encode_high_bit_depth(file, frames, out)
+    elif count > 1 and file.format == "TIFF":
+        _encode_tiff_pages(file, frames, out)
+    elif file.format == "BMP":
+        _encode_bmp(file, next(frames), out)
     else:
-        _encode_by_pillow(file, stream)
+        _encode_by_pillow(file, frames, out)
 
 
-def _encode_high_bit_depth(file: ImageFile, stream: IO[bytes]) -> None:
+def _encode_bmp(file: ImageFile, frame: Frame, out: IO[bytes]) -> None:
+    """Encode a BMP, with its alpha if it has one."""
+    if frame.alpha is None:
+        _encode_by_pillow(file, [frame], out)
+    else:
+        out.write(encode_alpha_bmp(frame.to_bit_depth(np.uint8)))
+
+
+def _encode_high_bit_depth(file: ImageFile, frames: Iterable[Frame], out: IO[bytes]) -> None:
     """Encode frames of more than 8 bits a channel, in the colours of the file's ICC profile."""
-    profiles = [file.profile_for("L" if frame.pixels.shape[2] == 1 else "RGB") for frame in file.frames]
-    frames = file.frames
-    if not file.in_profile_colors:
-        frames = [
-            high_bit_depth_frame_from_srgb(frame, icc)
-            for frame, icc in zip(file.frames, profiles, strict=True)
-        ]
+    pages = (_to_profile_colors(file, frame) for frame in frames)
     if file.format == "TIFF":
-        write_high_bit_depth_tiff(frames, stream, profiles, file.encoder_settings, file.metadata)
+        write_high_bit_depth_tiff(pages, out, file.encoder_settings, file.metadata)
         return
-    first = frames[0].to_bit_depth(np.uint16)
+    frame, icc = next(pages)
     if file.format == "PNG":
-        stream.write(encode_16bit_png(first, profiles[0], file.metadata))
+        out.write(encode_16bit_png(frame.to_bit_depth(np.uint16), icc, file.metadata))
     else:
-        stream.write(encode_16bit_ppm(first.flatten_on_white()))
+        out.write(encode_16bit_ppm(frame.to_bit_depth(np.uint16).flatten_on_white()))
 
 
-def _encode_by_pillow(file: ImageFile, stream: IO[bytes]) -> None:
-    """Encode frames at 8 bits a channel."""
-    images, profiles = zip(*(_frame_to_pil(file, frame, file.format) for frame in file.frames), strict=True)
+def _to_profile_colors(file: ImageFile, frame: Frame) -> tuple[Frame, bytes | None]:
+    """Convert a frame of more than 8 bits a channel to the colours of the file's ICC profile."""
+    icc = file.profile_for("L" if frame.pixels.shape[2] == 1 else "RGB")
+    return (frame if file.in_profile_colors else high_bit_depth_frame_from_srgb(frame, icc)), icc
+
+
+def _encode_tiff_pages(file: ImageFile, frames: Iterable[Frame], out: IO[bytes]) -> None:
+    """Encode the pages of a TIFF at 8 bits a channel, one after the other."""
+    with TiffImagePlugin.AppendingTiffWriter(out) as pages:
+        for frame in frames:
+            image, icc = _frame_to_pil(file, frame, "TIFF")
+            image.save(pages, format="TIFF", **save_options(file, [image]), icc_profile=icc)
+            pages.newFrame()
+    _add_exif_ifds(file, out)
+
+
+def _add_exif_ifds(file: ImageFile, out: IO[bytes]) -> None:
+    """Add the inner IFDs of the EXIF metadata to a TIFF that was just written."""
+    if "exif" in file.metadata:
+        _, ifds = parse_exif(file.metadata["exif"])
+        add_ifds(out, ifds)
+
+
+def _encode_by_pillow(file: ImageFile, frames: Iterable[Frame], out: IO[bytes]) -> None:
+    """Encode an image or an animation at 8 bits a channel."""
+    images, profiles = zip(*(_frame_to_pil(file, frame, file.format) for frame in frames), strict=True)
     options = save_options(file, images)
     if file.format in ICC_FORMATS:
         options["icc_profile"] = profiles[0]
         for image, icc in zip(images, profiles, strict=True):
-            image.encoderinfo = {"icc_profile": icc}  # Each page of a TIFF has its own profile.
+            image.encoderinfo = {"icc_profile": icc}
     if len(images) > 1:
         options |= {"save_all": True, "append_images": images[1:]}
     # Pillow ignores short writes to a real file, as on a full disk, and would leave a truncated image.
@@ -146,10 +207,9 @@ def _encode_by_pillow(file: ImageFile, stream: IO[bytes]) -> None:
         buffer = io.BytesIO()
         with _large_jpeg_block(images[0]):
             images[0].save(buffer, format=file.format, **options)
-    stream.write(buffer.getbuffer())
-    if file.format == "TIFF" and "exif" in file.metadata:
-        _, ifds = parse_exif(file.metadata["exif"])
-        add_ifds(stream, ifds)
+    out.write(buffer.getbuffer())
+    if file.format == "TIFF":
+        _add_exif_ifds(file, out)
 
 
 @contextlib.contextmanager

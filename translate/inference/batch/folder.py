@@ -10,18 +10,31 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from translate.config import FolderOptions, accepts, from_mapping
 from translate.errors import DataError
-from translate.images import ImageFile, count_pixels, printable_path, read, write
-from translate.inference.batch.journal import DONE, FOREIGN, FileStamp, Journal, input_stamp
+from translate.images import (
+    PixelLimit,
+    ReadOptions,
+    count_pixels,
+    open_frames,
+    printable_path,
+    write,
+    write_frames,
+)
+from translate.inference.batch.frame_by_frame import is_too_large_for_memory, predict_frames
+from translate.inference.batch.journal import DONE, FOREIGN, Journal, input_stamp
 from translate.inference.batch.masks import Masks
+from translate.inference.batch.outcome import Outcome, PipelineItem
+from translate.inference.batch.output_format import to_format
 from translate.inference.batch.plan import Job, plan
 from translate.inference.batch.workers import Submit, pop_results, worker_threads
 from translate.inference.predictors.base import Predictor, Progress, ignore_progress
+from translate.inference.runtime.memory import is_out_of_memory
+from translate.progress import message
 from translate.storage import remove_stale_parts
 
 # The number of images per worker that wait for the network, and as many that wait to be encoded.
@@ -33,28 +46,6 @@ SKIP_REASONS = {
     DONE: DONE_BEFORE,
     FOREIGN: "exists, and was not made from these images: give another -o, or --overwrite to replace it",
 }
-PILLOW_FORMATS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP"}
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The outcome for one image: written, skipped, or failed.
-
-    Attributes:
-        size: width and height of the written image, in pixels; None if none was written.
-        seconds: the time spent on reading, predicting and writing it.
-        failure: why the image failed; empty if it did not.
-        skipped: why the image was skipped; empty if it was not.
-        note: damage that was read around, such as missing frames, or that the mask is empty; else empty.
-    """
-
-    source: Path
-    target: Path
-    size: tuple[int, int] | None = None
-    seconds: float = 0.0
-    failure: str = ""
-    skipped: str = ""
-    note: str = ""
 
 
 @accepts(FolderOptions)
@@ -99,29 +90,6 @@ def translate_files(
     return Pipeline(predictor, out, options, progress, rank_and_size).run(jobs)
 
 
-@dataclass
-class PipelineItem:
-    """A job on its way through the pipeline.
-
-    Attributes:
-        file: the decoded image, later the output; None once the job was skipped or failed.
-        outcome: the outcome of a job that was skipped or failed; else None.
-        stamp: size and modification time of source and mask before they were read.
-        seconds: the time spent on the job so far.
-    """
-
-    job: Job
-    file: ImageFile | None = None
-    outcome: Outcome | None = None
-    stamp: FileStamp | None = None
-    seconds: float = 0.0
-
-    def fail(self, reason: str) -> PipelineItem:
-        """Return the item as failed, for this reason."""
-        outcome = Outcome(self.job.source, self.job.target, seconds=self.seconds, failure=reason)
-        return replace(self, file=None, outcome=outcome)
-
-
 class Pipeline:
     """A pipeline that decodes and encodes images in threads, and runs the network in the caller's thread."""
 
@@ -137,6 +105,11 @@ class Pipeline:
         self.rank, self.world_size = rank_and_size
         self.masks = Masks(Path(options.mask) if options.mask else None, options.invert, options.dilate)
         self.masks.check(needed=predictor.needs_mask)
+        self.read_options = ReadOptions(
+            limit=PixelLimit(options.max_pixels, "--max-megapixels"),
+            keep_metadata=options.keep_metadata,
+            keep_profile_colors=predictor.keep_profile_colors,
+        )
         settings = {
             "model": predictor.fingerprint,
             **predictor.journal_settings(),
@@ -155,6 +128,8 @@ class Pipeline:
             with suppress(OSError):
                 remove_stale_parts(folder)
         self.journal.start(jobs)
+        if self.predictor.size_note and not self.rank:
+            message(self.predictor.size_note)
         jobs = jobs[self.rank :: self.world_size]
         workers = self.options.workers
         # Also after an interrupt: finish the writes.
@@ -183,14 +158,12 @@ class Pipeline:
         try:
             if reason := self._reason_to_skip(job):
                 return PipelineItem(job, outcome=Outcome(job.source, job.target, skipped=reason))
-            file = read(
-                job.source,
-                max_pixels=self.options.max_pixels,
-                limit_flag="--max-megapixels",
-                keep_metadata=self.options.keep_metadata,
-                keep_profile_colors=self.predictor.keep_profile_colors,
-            )
-            file = _to_format(file, self.options.format, job.source)
+            with open_frames(job.source, self.read_options) as stream:
+                # The hole of a mask is checked for all frames together.
+                if is_too_large_for_memory(stream) and not self.predictor.needs_mask:
+                    return PipelineItem(job, stamp=stamp, seconds=time.perf_counter() - started)
+                file = stream.read()
+            file = to_format(file, len(file.frames), self.options.format, job.source)
             if self.predictor.needs_mask:
                 file = self.masks.add_holes(file, job)
             return PipelineItem(job, file, stamp=stamp, seconds=time.perf_counter() - started)
@@ -215,7 +188,7 @@ class Pipeline:
                 yield from self._predict_batch(batch)
                 batch = []
             if item.file is None:
-                yield item
+                yield item if item.outcome else self._translate_by_frame(item)
                 continue
             batch.append(item)
             if len(batch) == self.predictor.max_batch_size(item.file.frames[0].size):
@@ -229,17 +202,40 @@ class Pipeline:
         started = time.perf_counter()
         try:
             files = self.predictor.predict_files([item.file for item in batch if item.file], self.progress)
-        except (RuntimeError, MemoryError) as error:
-            if "memory" not in str(error).lower() and not isinstance(error, MemoryError):
+        except (DataError, RuntimeError, MemoryError) as error:
+            is_data_error = isinstance(error, DataError)
+            if not is_data_error and not is_out_of_memory(error):
                 raise
             if len(batch) > 1:
                 return [output for item in batch for output in self._predict_batch([item])]
-            return [batch[0].fail(self._too_large(batch[0].job))]
+            job = batch[0].job
+            reason = f"{printable_path(job.source)}: {error}" if is_data_error else self._too_large(job)
+            return [batch[0].fail(reason)]
         seconds = (time.perf_counter() - started) / len(batch)
         return [
             replace(item, file=file, seconds=item.seconds + seconds)
             for item, file in zip(batch, files, strict=True)
         ]
+
+    def _translate_by_frame(self, item: PipelineItem) -> PipelineItem:
+        """Decode, translate and write a file frame by frame; return the item with its outcome."""
+        job, started = item.job, time.perf_counter()
+        try:
+            with open_frames(job.source, self.read_options) as stream:
+                stream.file = to_format(stream.file, len(stream.sizes), self.options.format, job.source)
+                outputs = predict_frames(self.predictor, stream, self.progress)
+                write_frames(
+                    outputs, job.target, before_rename=lambda part: self.journal.add(job, item.stamp, part)
+                )
+        except DataError as error:
+            return item.fail(str(error))
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return item.fail(self._too_large(job))
+        seconds = item.seconds + time.perf_counter() - started
+        outcome = Outcome(job.source, job.target, size=outputs.sizes[0], seconds=seconds, note=outputs.damage)
+        return replace(item, outcome=outcome)
 
     def _too_large(self, job: Job) -> str:
         remedy = "use --tile 512 or smaller" if self.predictor.can_tile else "reduce the image"
@@ -264,21 +260,3 @@ def _have_same_size(a: PipelineItem, b: PipelineItem) -> bool:
     """Return whether two files have one frame each, of the same size."""
     files = [item.file for item in (a, b) if item.file and len(item.file.frames) == 1]
     return len(files) == 2 and files[0].frames[0].size == files[1].frames[0].size
-
-
-def _to_format(file: ImageFile, name: str, source: Path) -> ImageFile:
-    """Return a file in the format of `--format`; `keep` leaves the file's own format.
-
-    Raises:
-        DataError: it has more frames than the format can hold.
-    """
-    if name == "keep" or PILLOW_FORMATS[name] == file.format:
-        return file
-    if len(file.frames) > 1 and (file.format == "TIFF" or name == "jpg"):
-        count = f"{len(file.frames)} {'pages' if file.format == 'TIFF' else 'frames'}"
-        reason = f"{count}, which {PILLOW_FORMATS[name]} cannot hold: use --format keep"
-        raise DataError(f"{printable_path(source)}: {reason}")
-    animation: dict[str, Any] = {
-        key: file.encoder_settings[key] for key in ("duration", "loop") if key in file.encoder_settings
-    }
-    return replace(file, format=PILLOW_FORMATS[name], encoder_settings=animation)

@@ -30,9 +30,13 @@ class PaddedImage:
     def crop(self, rows: Window, columns: Window) -> Tensor:
         """Return a tile of the padded image, (1, C, h, w) in [-1, 1]."""
         width, height = self.frame.size
-        y = mirror_indices(height, self.height)[rows.start : rows.stop]
-        x = mirror_indices(width, self.width)[columns.start : columns.stop]
-        tile = Frame(pixels=self.frame.pixels[np.ix_(y, x)])
+        if rows.stop <= height and columns.stop <= width:
+            pixels = self.frame.pixels[rows.start : rows.stop, columns.start : columns.stop]
+        else:
+            y = mirror_indices(height, self.height)[rows.start : rows.stop]
+            x = mirror_indices(width, self.width)[columns.start : columns.stop]
+            pixels = self.frame.pixels[np.ix_(y, x)]
+        tile = Frame(pixels=pixels)
         return to_tensor(tile.rgb() if self.channels == 3 else tile.gray())
 
     def to_tensor(self) -> Tensor:

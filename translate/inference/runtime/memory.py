@@ -1,4 +1,4 @@
-"""Memory limits for inference: how much memory an image, or its tiles, may take."""
+"""Memory limits for inference: how much memory an image, or its tiles, may take; running out of memory."""
 
 from __future__ import annotations
 
@@ -26,3 +26,8 @@ def memory_limits(device: torch.device) -> tuple[float, float]:
     """Return the memory in bytes that an untiled image, and that tiles, may take on a device."""
     half = free_memory(device) / 2
     return min(half, MAX_UNTILED), min(half, MAX_TILED)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether an error of Python, torch or another engine says that memory does not suffice."""
+    return isinstance(error, MemoryError) or "memory" in str(error).lower()
