@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import time
 from collections import deque
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from translate.progress import Advanced, Event, Finished, Measured, Message, Started, has_listeners, listening
+from translate.signals import drop_lost_terminal
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -69,7 +71,15 @@ class ProgressDisplay:
         self.bars = _Bars() if sys.stderr.isatty() else None
 
     def __call__(self, event: Event) -> None:
-        """Show an event."""
+        """Show an event; if the terminal was closed, the work goes on without output."""
+        try:
+            self._show_event(event)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            drop_lost_terminal()
+
+    def _show_event(self, event: Event) -> None:
         if isinstance(event, Message):
             self._print_message(event.text)
         elif isinstance(event, Started):

@@ -45,11 +45,13 @@ def command(*arguments: str | Path) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def default_ctrl_c() -> Iterator[None]:
-    """Let child processes react to SIGINT, which the tests ignore if a shell runs them in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+def default_signals() -> Iterator[None]:
+    """Let child processes react to SIGINT and SIGHUP, which tests in the background or under nohup ignore."""
+    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

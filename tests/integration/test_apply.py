@@ -317,7 +317,9 @@ def test_a_killed_command_leaves_complete_files_and_can_be_continued(
     assert all_files(run.out) == all_files(tmp_path / "in")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_an_interrupted_command_prints_one_line_and_writes_the_report(
     number: signal.Signals, code: int, tmp_path: Path
 ) -> None:

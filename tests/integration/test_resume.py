@@ -145,7 +145,9 @@ def test_a_signal_before_the_first_step_exits_with_its_code(
     assert process.exitcode == code
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_a_signal_saves_the_run_and_the_message_tells_how_to_resume(
     number: signal.Signals, code: int, translate: Command, data: Path, tmp_path: Path
 ) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import importlib
 import os
-import signal
 import sys
 from contextlib import suppress
 from typing import NoReturn
@@ -75,9 +74,7 @@ def translate() -> None:
 def main() -> None:
     """Run the command line. A user's mistake is one line and an exit code, never a traceback."""
     signals.interrupted = False
-    for number, default in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
-        if signal.getsignal(number) is default:
-            signal.signal(number, signals.raise_interrupt)
+    signals.handle_signals()
     try:
         with show_progress():
             code = translate.main(prog_name="translate", standalone_mode=False)
@@ -116,8 +113,7 @@ def _exit_now(code: int) -> NoReturn:
     """Exit without the cleanup of Python: threads of libraries that are still at work would crash it."""
     import multiprocessing
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    signals.ignore_signals()
     for child in multiprocessing.active_children():
         child.terminate()
     with suppress(OSError):  # The reader of a pipe may have been stopped, too.

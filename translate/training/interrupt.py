@@ -1,4 +1,4 @@
-"""Ctrl-C (SIGINT) and SIGTERM during training: the run stops at the end of the current step, and is saved."""
+"""Ctrl-C, SIGTERM and SIGHUP during training: the run stops at the end of the current step, and is saved."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from types import FrameType
 from typing import Any, Self
 
 from translate import distributed, signals
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupt:
@@ -28,14 +26,14 @@ class Interrupt:
 
     def __init__(self) -> None:
         self.signal = 0
-        self.handlers: dict[signal.Signals, Any] = {}
+        self.handlers: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
         if signals.interrupted:
             raise KeyboardInterrupt
         # Python allows signal handlers in the main thread only.
         if threading.current_thread() is threading.main_thread():
-            self.handlers = {number: signal.signal(number, self._handle) for number in SIGNALS}
+            self.handlers = {number: signal.signal(number, self._handle) for number in _signals_to_handle()}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -45,6 +43,8 @@ class Interrupt:
         if self.signal:
             return
         self.signal = number
+        if number == signals.HANGUP:
+            signals.drop_lost_terminal()
         # A signal handler must not use Python's buffered streams, so write to stderr directly.
         if distributed.world_size() == 1:
             os.write(2, b"\nstopping after this step; a second signal stops at once, without saving\n")
@@ -55,3 +55,11 @@ class Interrupt:
     def _restore_handlers(self) -> None:
         for number, handler in self.handlers.items():
             signal.signal(number, handler)
+
+
+def _signals_to_handle() -> list[int]:
+    """Return all signals that stop a run, without SIGHUP if it is ignored, as by nohup."""
+    numbers = list(signals.SIGNALS)
+    if signals.HANGUP and signal.getsignal(signals.HANGUP) is signal.SIG_IGN:
+        numbers.remove(signals.HANGUP)
+    return numbers

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler, get_worker_info
 
-from translate import distributed
+from translate import distributed, signals
 from translate.data.datasets.samples import Sample, SampleDataset, SampleKey
 from translate.errors import DataError, UsageError
 
@@ -248,7 +248,7 @@ def _stack(tensors: list[Tensor]) -> Tensor:
 
 def _set_up_worker(_: int) -> None:
     """Leave signals to the main process, and use one thread, because the networks need the other cores."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signals.ignore_signals()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # The main process ends workers with SIGTERM.
     if distributed.world_size() > 1:
         # Torchrun sends SIGTERM to all processes, but the main process still needs batches for its last step.

@@ -1,0 +1,59 @@
+"""How a command ends whose terminal is closed (SIGHUP), and how it goes on where that is to be ignored."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from tests.integration import warm
+from tests.integration.conftest import TINY_TRANSLATION, Command, environment
+from tests.integration.test_resume import newest_step, train
+from translate.progress import Advanced, Event, listening
+
+
+def start_in_terminal(arguments: list[str], folder: Path) -> tuple[BaseProcess, int]:
+    """Start `translate ARGUMENTS` with its output on a terminal; return the process and the terminal."""
+    terminal, inner = pty.openpty()
+    path = Path(os.ttyname(inner))
+    process = warm.start(arguments, folder, environment(), (path, path))
+    assert b"checking the dataset" in os.read(terminal, 1000)
+    os.close(inner)
+    return process, terminal
+
+
+def test_a_closed_terminal_saves_the_run(data: Path, tmp_path: Path) -> None:
+    arguments = [*train("pix2pix", "run"), "--steps", "100000", "--workers", "1"]
+    process, terminal = start_in_terminal(arguments, tmp_path)
+    while newest_step(tmp_path / "run") < 4 and process.is_alive():
+        os.read(terminal, 10_000)  # Else the process waits until there is room for its output.
+    os.close(terminal)
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGHUP)
+    process.join(60)
+    assert process.exitcode == 129
+    log = (tmp_path / "run" / "log.txt").read_text().splitlines()
+    assert f"  step {newest_step(tmp_path / 'run')}  " in log[-1], "the last step that was taken is saved"
+
+
+def test_a_run_goes_on_without_the_terminal_that_it_was_started_in(data: Path, tmp_path: Path) -> None:
+    process, terminal = start_in_terminal(train("pix2pix", "run"), tmp_path)
+    os.close(terminal)
+    process.join(60)
+    assert process.exitcode == 0
+    assert newest_step(tmp_path / "run") == 12
+
+
+def test_a_hangup_that_is_ignored_from_the_start_stops_nothing(within: Command, data: Path) -> None:
+    def hang_up(event: Event) -> None:
+        if isinstance(event, Advanced) and event.job == "training" and event.done == 2:
+            os.kill(os.getpid(), signal.SIGHUP)
+
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # As nohup does.
+    arguments = ["train", "pix2pix", "--data", "data", *TINY_TRANSLATION, "--steps", "5"]
+    with listening(hang_up):
+        within(*arguments)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        within(*arguments, "--overwrite", code=129)
