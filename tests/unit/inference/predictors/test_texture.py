@@ -83,6 +83,18 @@ def test_pixels_outside_of_the_hole_of_a_narrow_image_stay_the_same(size: tuple[
     np.testing.assert_array_equal(add_texture(pixels, hole, ~hole)[~hole], pixels[~hole])
 
 
+@pytest.mark.parametrize("size", [(24, 200), (200, 24), (31, 48), (20, 40), (24, 24), (9, 300)])
+def test_the_fill_of_a_narrow_or_small_image_gets_grain(size: tuple[int, int]) -> None:
+    (top, bottom), (left, right) = ((side // 2 - side // 6, side // 2 + side // 6) for side in size)
+    photo, hole = grainy(*size), box(*size, top, bottom, left, right)
+    if min(size) < 16:  # The hole goes from side to side.
+        hole = box(*size, 0, size[0], left, right)
+    smooth = smooth_in(photo, hole)
+    out = add_texture(smooth, hole, ~hole)
+    np.testing.assert_array_equal(out[~hole], photo[~hole])
+    assert 0.25 * photo[hole].std() < out[hole].std() < photo[hole].std()
+
+
 def test_texture_does_not_depend_on_distant_pixels() -> None:
     hole = box(700, 700, 20, 40, 20, 60)
     photo = smooth_in(grainy(700, 700), hole)
