@@ -259,6 +259,11 @@ def test_high_bit_depth_cmyk_and_lab_are_refused(photometric: str, channels: int
         read(path)
 
 
+def test_channels_in_planes_that_opencv_cannot_decode_are_refused(real_data: Path) -> None:
+    with pytest.raises(DataError, match="LZW compression is not supported"):
+        read(real_data / "odd" / "pillow_tiff_strip_planar_16bit_RGB.tiff")
+
+
 def test_more_than_four_channels_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     array = np.zeros((4, 4, 5), np.uint16)
