@@ -7,7 +7,9 @@ from shlex import quote
 
 import click
 
-from translate.cli.options import complete_folder
+from translate.cli.options import complete_folder, setting_options
+from translate.config import TrainConfig
+from translate.config.value_range import AUTO
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -39,7 +41,8 @@ def demo(folder: Path, size: int) -> None:
 
 @data.command()
 @click.argument("folder", metavar="DIR", shell_complete=complete_folder)
-def check(folder: str) -> None:
+@setting_options(TrainConfig, "range")
+def check(folder: str, range: str | None) -> None:
     """Check what the dataset in DIR can train.
 
     Every image is decoded, and files that cannot be used are listed; the exit code is then 3.
@@ -47,7 +50,7 @@ def check(folder: str) -> None:
     from translate.data.discovery.check import check_dataset
     from translate.errors import SomeFilesFailedError
 
-    report = check_dataset(folder)
+    report = check_dataset(folder, range or AUTO)
     for line in report.lines:
         click.echo(line)
     if report.problems:

@@ -60,6 +60,12 @@ class PredictorOptions(Config):
         " an image on white",
         choices=ALPHA,
     )
+    range: str | None = setting(
+        None,
+        "stored values of black and white (0,4095), or those of input and output (0,4095:0,900), for 16-bit"
+        " files that use fewer bits and for floats [default: as the model was trained]",
+        metavar="LOW,HIGH",
+    )
 
 
 @dataclass(kw_only=True)
@@ -68,6 +74,11 @@ class FolderOptions(Config):
 
     format: str = setting("keep", "output format; keep is that of each input", choices=OUTPUT_FORMATS)
     keep_metadata: bool = setting(False, "keep the GPS position and XMP metadata")
+    half: str | None = setting(
+        None,
+        "translate only this half of each image, such as the input in a joined A|B file",
+        choices=("left", "right"),
+    )
     overwrite: bool = setting(
         False, "translate all images again, and replace any files of their names in OUT"
     )

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from translate.config.schema import Config, from_mapping, setting, with_default
+from translate.config.value_range import ValueRange
 from translate.errors import UsageError, nearest
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 NORMS = ("batch", "instance", "instance-affine", "none")
 DOWNSAMPLINGS = ("strided", "blur")
 UPSAMPLINGS = ("deconv", "resize", "blur")
@@ -74,8 +75,8 @@ class ModelConfig(Config):
     value_range: str = setting(
         "-1..1", "values of black and white in the network's input and output", choices=("-1..1",)
     )
-    # The image values that `value_range` stands for, as fractions of white.
-    data_range: list[float] = dataclasses.field(default_factory=lambda: [0.0, 1.0])
+    # The stored values of black and white, by domain, where the type of the training files did not fix them.
+    data_range: dict[str, list[float]] = dataclasses.field(default_factory=dict)
     size_multiple: int = setting(4, "each side must be a multiple of this, in pixels", low=1, high=4096)
     statistics: str = setting(
         "picture",
@@ -95,7 +96,10 @@ class ModelConfig(Config):
         if self.kind == "translation" and self.working_size is None and self.scale:
             self.working_size = self.scale.working_size
         _check_names("domains", self.domains)
-        _check_range("data_range", self.data_range)
+        for domain, numbers in _mapping("data_range", self.data_range).items():
+            if domain not in self.domains:
+                raise UsageError(f"data_range: no domain {domain!r}{nearest(domain, self.domains)}")
+            _check_range(f"data_range of {domain}", numbers)
         if not self.routes:
             raise UsageError("routes is empty, but must name at least one route")
         for name, route in self.routes.items():
@@ -104,6 +108,11 @@ class ModelConfig(Config):
             for domain in (route.target, route.source or route.target):
                 if domain not in self.domains:
                     raise UsageError(f"route {name!r}: no domain {domain!r}{nearest(domain, self.domains)}")
+
+    def value_range_of(self, domain: str | None) -> ValueRange | None:
+        """Return the stored values of black and white of a domain; None if the type of a file fixes them."""
+        numbers = self.data_range.get(domain or "")
+        return ValueRange(*numbers) if numbers else None
 
     @property
     def generator_names(self) -> list[str]:

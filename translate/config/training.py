@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from translate.config.apply import DEVICE_HELP, PRECISIONS
 from translate.config.schema import Config, setting
+from translate.config.value_range import AUTO, parse_ranges
 from translate.errors import UsageError
 
 
@@ -42,6 +43,13 @@ class TrainConfig(Config):
         group="run",
         common=True,
         resumable=True,
+    )
+    range: str = setting(
+        AUTO,
+        "stored values of black and white (0,4095), or those of A and B (0,4095:0,900); auto: measured, for"
+        " 16-bit files that use fewer bits and for floats; type: as the files' type says",
+        metavar="LOW,HIGH",
+        group="data",
     )
     image_size: int = setting(
         256, "side of the square training crop, in pixels", low=8, high=4096, group="data", common=True
@@ -157,6 +165,8 @@ class TrainConfig(Config):
     )
 
     def check(self) -> None:
+        if self.range != AUTO:
+            parse_ranges(self.range)
         if self.steps and self.minutes:
             raise UsageError(
                 f"steps {self.steps} and minutes {self.minutes:g} both set the length of the run:"

@@ -12,6 +12,7 @@ from translate.evaluation.photos import (
     crop_photo,
     find_photos_to_score,
     score_each,
+    value_ranges,
 )
 from translate.evaluation.scoring import Request, SuiteResult, ratio
 from translate.images import Pixels, read_rgb
@@ -29,9 +30,10 @@ def evaluate_colorization(predictors: Mapping[str, Predictor], request: Request)
     """
     predictor, *_ = predictors.values()
     files, description = find_photos_to_score(request.data)
+    value_range = value_ranges(predictors)[0]
 
     def score(number: int, path: ImageSource) -> RowScores:
-        truth = crop_photo(read_rgb(path))
+        truth = crop_photo(read_rgb(path, value_range=value_range))
         images = {"gray": to_gray(truth), "model": predictor(truth)}
         return {("", name): request.scorer(image, truth) for name, image in images.items()}
 

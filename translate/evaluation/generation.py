@@ -108,7 +108,9 @@ def _read_images(
     count = min(max_count, len(dataset.images))
     for index in np.linspace(0, len(dataset.images) - 1, count).astype(int):
         try:
-            image = resize_and_center_crop(dataset.read_image(index, side), side)
+            image = resize_and_center_crop(
+                dataset.read_image(index, side, config.value_range_of("image")), side
+            )
         except DataError as error:
             skipped.append(str(error))
             continue

@@ -26,6 +26,7 @@ from translate.evaluation.photos import (
     crop_photo,
     find_photos_to_score,
     score_each,
+    value_ranges,
 )
 from translate.evaluation.scoring import Request, SuiteResult
 from translate.images import printable_path, read_rgb
@@ -41,13 +42,14 @@ def evaluate_inpainting(predictors: Mapping[str, Predictor], request: Request) -
     """
     predictor, *_ = predictors.values()
     files, description = find_photos_to_score(request.data)
+    value_range = value_ranges(predictors)[0]
     notes: list[str] = []
     holes_of_photo = read_holes(request.masks, notes) if request.masks else draw_holes
     holes = f"{FILES_PROTOCOL} {printable_path(request.masks)}" if request.masks else DRAWN_PROTOCOL
     fillers: dict[str, Filler] = {"model": predictor, **(BASELINES if request.baselines else {})}
 
     def score(number: int, path: ImageSource) -> RowScores:
-        truth = crop_photo(read_rgb(path))
+        truth = crop_photo(read_rgb(path, value_range=value_range))
         fills = [(*hole, name) for hole in holes_of_photo(number, truth.shape[:2]) for name in fillers]
         scores: RowScores = {}
         for done, (size, hole, name) in enumerate(fills):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import TypeVar
 
 import numpy as np
 
+from translate.config.value_range import BY_TYPE, ValueRange
 from translate.data.discovery.find import find_photos
 from translate.data.discovery.location import ImageSource, locate_data
 from translate.data.discovery.split import VALIDATION_NAMES
@@ -40,17 +41,24 @@ def load_predictors(
 ) -> dict[str, Predictor]:
     """Load a predictor for each direction of a model.
 
-    The engine is always torch, because other engines round differently.
+    The engine is always torch, because other engines round differently. The images that it gets are scaled by
+    the model's value range already.
 
     Args:
         folder: unused; a sampler is loaded with the same arguments and needs it.
     """
     return {
         direction: load_predictor(
-            model, direction=direction, device=device, precision=precision, engine="torch"
+            model, direction=direction, device=device, precision=precision, engine="torch", range=BY_TYPE
         )
         for direction in model.config.routes
     }
+
+
+def value_ranges(predictors: Mapping[str, Predictor]) -> list[ValueRange | None]:
+    """Return the stored values of black and white of each domain of a model, as it was trained."""
+    config = next(iter(predictors.values())).config
+    return [config.value_range_of(domain) for domain in config.domains]
 
 
 def find_photos_to_score(data: str) -> tuple[list[ImageSource], str]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from translate.config import ModelConfig
+from translate.config.value_range import ValueRange
 from translate.data.discovery.find import UnpairedImages, find_paired, find_unpaired
 from translate.data.discovery.location import ImageSource
 from translate.data.discovery.pair import Pair
 from translate.errors import UsageError
-from translate.evaluation.photos import RowScores, average_rows, score_each, to_rgb
+from translate.evaluation.photos import RowScores, average_rows, score_each, to_rgb, value_ranges
 from translate.evaluation.scoring import Request, Row, SuiteResult, frechet_or_none
 from translate.images import Pixels, read_rgb, resize
 from translate.inference import Predictor
@@ -52,8 +53,10 @@ def evaluate_pairs(predictors: Mapping[str, Predictor], request: Request) -> Sui
         for direction, predictor in predictors.items()
     }
 
+    ranges = value_ranges(predictors)
+
     def score(number: int, path: ImageSource) -> RowScores:
-        pair = read_pair(pairs[number])
+        pair = read_pair(pairs[number], *ranges)
         scores: RowScores = {}
         for direction, predictor in predictors.items():
             source, truth = input_and_truth(pair, predictor.config, direction)
@@ -88,8 +91,11 @@ def evaluate_unpaired(predictors: Mapping[str, Predictor], request: Request) -> 
         direction: _domain_indices(predictor.config, direction) for direction, predictor in predictors.items()
     }
 
+    ranges = value_ranges(predictors)
+
     def extract_features(number: int, path: ImageSource) -> None:
-        image, domain = read_rgb(path), 0 if number < len(a) else 1
+        domain = 0 if number < len(a) else 1
+        image = read_rgb(path, value_range=ranges[domain])
         for direction, predictor in predictors.items():
             if domains[direction][0] == domain:
                 fake[direction].append(request.scorer.features(to_rgb(predictor(image))))
@@ -136,13 +142,20 @@ def input_and_truth(
     return pair[source], pair[target]
 
 
-def read_pair(pair: Pair) -> tuple[Pixels, Pixels]:
+def read_pair(
+    pair: Pair, range_a: ValueRange | None = None, range_b: ValueRange | None = None
+) -> tuple[Pixels, Pixels]:
     """Read the images (A, B) of a pair; B is resized to the size of A, as in training.
+
+    Args:
+        range_a, range_b: the stored values of black and white, where the files' type does not fix them.
 
     Raises:
         DataError: a file cannot be read.
     """
-    a = read_rgb(pair.a)
+    a = read_rgb(pair.a, value_range=range_a)
     half = a.shape[1] // 2
-    a, b = (a[:, :half], a[:, half : 2 * half]) if pair.b is None else (a, read_rgb(pair.b))
+    a, b = (
+        (a[:, :half], a[:, half : 2 * half]) if pair.b is None else (a, read_rgb(pair.b, value_range=range_b))
+    )
     return a, resize(b, *a.shape[:2])

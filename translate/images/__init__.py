@@ -3,15 +3,21 @@
 from translate.images.codecs.formats import FORMATS
 from translate.images.codecs.limit import MAX_PIXELS, PixelLimit
 from translate.images.codecs.reading import (
-    ReadableFile,
     ReadOptions,
     count_pixels,
     image_file_from_pil,
     open_frames,
     read,
-    read_rgb,
 )
 from translate.images.codecs.writing import image_file_to_pil, write, write_frames, write_rgb
+from translate.images.dataset_files import (
+    FileType,
+    ReadableFile,
+    inspect_file,
+    read_rgb,
+    read_stored_values,
+    saved_as_file,
+)
 from translate.images.files import SUFFIXES, list_names, printable_path, resolve_links
 from translate.images.frame import Array, Frame, Pixels, from_pil, to_pil
 from translate.images.frame_stream import FrameStream
@@ -26,6 +32,7 @@ from translate.images.masks import Hole, hole_from_mask, read_hole, read_mask_ho
 from translate.images.resizing import resize, resize_and_center_crop, shorter_side_size
 from translate.images.scanning import FolderScan, find_images, scan_folder
 from translate.images.sheet import contact_sheet, image_grid
+from translate.images.stored_values import describe_unused_bits, from_stored_values, to_stored_values
 from translate.images.tensors import denormalize, to_pixels, to_tensor
 
 __all__ = [
@@ -33,6 +40,7 @@ __all__ = [
     "MAX_PIXELS",
     "SUFFIXES",
     "Array",
+    "FileType",
     "FolderScan",
     "Frame",
     "FrameStream",
@@ -46,12 +54,15 @@ __all__ = [
     "contact_sheet",
     "count_pixels",
     "denormalize",
+    "describe_unused_bits",
     "find_images",
     "from_pil",
+    "from_stored_values",
     "hole_from_mask",
     "image_file_from_pil",
     "image_file_to_pil",
     "image_grid",
+    "inspect_file",
     "list_names",
     "open_frames",
     "printable_path",
@@ -59,14 +70,17 @@ __all__ = [
     "read_hole",
     "read_mask_hole",
     "read_rgb",
+    "read_stored_values",
     "resize",
     "resize_and_center_crop",
     "resolve_links",
+    "saved_as_file",
     "scan_folder",
     "shorter_side_size",
     "summarize_left_out",
     "to_pil",
     "to_pixels",
+    "to_stored_values",
     "to_tensor",
     "undecodable_images",
     "unreadable_folders",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from translate.config.value_range import ValueRange
 from translate.images.frame import Frame
 
 
@@ -20,7 +21,8 @@ class ImageFile:
         in_profile_colors: whether the frames are in the colours of the ICC profile; else they are in sRGB.
         encoder_settings: how the file was encoded: quality, compression, duration of each frame, loops.
         metadata: `exif`, `dpi` and `xmp`, which are written again.
-        damage: why the last frames could not be read; empty if all could.
+        damage: what could not be read: the last frames, or a band; empty if all could.
+        value_range: the values of black and white, if the frames hold stored values that are to be written.
     """
 
     format: str
@@ -31,6 +33,7 @@ class ImageFile:
     encoder_settings: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
     damage: str = ""
+    value_range: ValueRange | None = None
 
     def profile_for(self, mode: str) -> bytes | None:
         """Return the ICC profile if it describes colours of this mode, else None."""

@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from translate.config import PhotoTrainConfig, TranslationConfig
-from translate.data.datasets.reader import file_errors, find_gray, open_training_cache
+from translate.config.value_range import AUTO
+from translate.data.datasets.reader import (
+    ImageReader,
+    file_errors,
+    find_gray,
+    open_training_cache,
+    spread,
+)
 from translate.data.datasets.samples import PairedDataset, SampleDataset, UnpairedDataset
 from translate.data.discovery.check import exclude_unreadable
 from translate.data.discovery.find import find_paired, find_photos, find_unpaired
-from translate.data.discovery.location import left_out_notes
+from translate.data.discovery.location import ImageSource, left_out_notes
+from translate.data.discovery.pair import Pair
 from translate.data.discovery.split import fingerprint
+from translate.data.discovery.values import BLANK_CHECKS, find_value_ranges, refuse_blank
 from translate.methods.task import TaskData
 from translate.models import read_model_config
 
@@ -18,37 +27,65 @@ from translate.models import read_model_config
 def paired_data(c: TranslationConfig) -> TaskData:
     """Find a dataset of pairs; its samples are `a`, the input, and `b`, the target."""
     images = find_paired(c.data, c.domain_a, c.domain_b, cache_size=c.cache_size)
-    cache = open_training_cache(images.train, c)
-    images = exclude_unreadable(images, file_errors(cache))
+    pairs = images.train + images.validation
+    values = find_value_ranges(
+        c.range, [pair.a for pair in pairs], [pair.b for pair in pairs if pair.b is not None]
+    )
+    is_new, c = c.range == AUTO, c.replace(range=values.text)
+    cache = open_training_cache(images.train, c, values.by_file)
+    images = exclude_unreadable(images, file_errors(cache), values.by_file)
+    reader: ImageReader[Pair] = ImageReader(c, training=True, ranges=values.by_file, cache=cache)
+    if is_new:
+        refuse_blank(map(reader, spread(images.train, BLANK_CHECKS)))
     swap = c.direction == "BtoA"
-    gray = find_gray(images.train, c, cache) if needs_channels(c) else (False, False)
+    gray = find_gray(images.train, reader) if needs_channels(c) else (False, False)
     c, channel_notes = choose_channels(c, *(reversed(gray) if swap else gray))
     return TaskData(
-        train=PairedDataset(images.train, c, training=True, swap=swap, cache=cache),
-        validation=PairedDataset(images.validation or images.train, c, training=False, swap=swap),
+        train=PairedDataset(images.train, c, training=True, swap=swap, ranges=values.by_file, cache=cache),
+        validation=PairedDataset(
+            images.validation or images.train, c, training=False, swap=swap, ranges=values.by_file
+        ),
         summary=images.summary,
-        notes=[*images.notes, *left_out_notes(c.data, c.domain_a, c.domain_b), *channel_notes],
+        notes=[
+            *images.notes,
+            *left_out_notes(c.data, c.domain_a, c.domain_b),
+            *values.notes,
+            *channel_notes,
+        ],
         fingerprint=fingerprint(images),
-        settings={"in_channels": c.in_channels, "out_channels": c.out_channels},
+        settings={"in_channels": c.in_channels, "out_channels": c.out_channels, "range": c.range},
     )
 
 
 def unpaired_data(c: TranslationConfig) -> TaskData:
     """Find a dataset of two domains; its samples are `a` and `b`, an image of each, unpaired."""
     images = find_unpaired(c.data, c.domain_a, c.domain_b, cache_size=c.cache_size)
-    cache = open_training_cache([*images.train[0], *images.train[1]], c)
-    images = exclude_unreadable(images, file_errors(cache))
     (a, b), (validation_a, validation_b) = images.train, images.validation
+    values = find_value_ranges(c.range, [*a, *validation_a], [*b, *validation_b])
+    is_new, c = c.range == AUTO, c.replace(range=values.text)
+    cache = open_training_cache([*a, *b], c, values.by_file)
+    images = exclude_unreadable(images, file_errors(cache), values.by_file)
+    (a, b), (validation_a, validation_b) = images.train, images.validation
+    reader: ImageReader[ImageSource] = ImageReader(c, training=True, ranges=values.by_file, cache=cache)
+    for domain in (a, b) if is_new else ():
+        refuse_blank(map(reader, spread(domain, BLANK_CHECKS)))
     # Both generators have one architecture, and see the images of both domains (the identity loss).
-    gray = needs_channels(c) and all(all(find_gray(domain, c, cache)) for domain in (a, b))
+    gray = needs_channels(c) and all(all(find_gray(domain, reader)) for domain in (a, b))
     c, channel_notes = choose_channels(c, gray, gray)
     return TaskData(
-        train=UnpairedDataset((a, b), c, training=True, cache=cache),
-        validation=UnpairedDataset((validation_a or a, validation_b or b), c, training=False),
+        train=UnpairedDataset((a, b), c, training=True, ranges=values.by_file, cache=cache),
+        validation=UnpairedDataset(
+            (validation_a or a, validation_b or b), c, training=False, ranges=values.by_file
+        ),
         summary=images.summary,
-        notes=[*images.notes, *left_out_notes(c.data, c.domain_a, c.domain_b), *channel_notes],
+        notes=[
+            *images.notes,
+            *left_out_notes(c.data, c.domain_a, c.domain_b),
+            *values.notes,
+            *channel_notes,
+        ],
         fingerprint=fingerprint(images),
-        settings={"in_channels": c.in_channels, "out_channels": c.out_channels},
+        settings={"in_channels": c.in_channels, "out_channels": c.out_channels, "range": c.range},
     )
 
 
@@ -87,12 +124,18 @@ def photo_data(c: PhotoTrainConfig, dataset: Callable[..., SampleDataset]) -> Ta
         dataset: the class of its samples: `PhotoDataset` or a subclass.
     """
     images = find_photos(c.data, cache_size=c.cache_size)
-    cache = open_training_cache(images.train, c)
-    images = exclude_unreadable(images, file_errors(cache))
+    values = find_value_ranges(c.range, images.files())
+    is_new, c = c.range == AUTO, c.replace(range=values.text)
+    cache = open_training_cache(images.train, c, values.by_file)
+    images = exclude_unreadable(images, file_errors(cache), values.by_file)
+    if is_new:
+        reader: ImageReader[ImageSource] = ImageReader(c, training=True, ranges=values.by_file, cache=cache)
+        refuse_blank(map(reader, spread(images.train, BLANK_CHECKS)))
     return TaskData(
-        train=dataset(images.train, c, training=True, cache=cache),
-        validation=dataset(images.validation or images.train, c, training=False),
+        train=dataset(images.train, c, training=True, ranges=values.by_file, cache=cache),
+        validation=dataset(images.validation or images.train, c, training=False, ranges=values.by_file),
         summary=images.summary,
-        notes=[*images.notes, *left_out_notes(c.data)],
+        notes=[*images.notes, *left_out_notes(c.data), *values.notes],
         fingerprint=fingerprint(images),
+        settings={"range": c.range},
     )

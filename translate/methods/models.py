@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from translate.config import ImageTrainConfig, ModelConfig, Route, TrainingScale, TranslationConfig
+from translate.config import (
+    ImageTrainConfig,
+    ModelConfig,
+    Route,
+    TrainConfig,
+    TrainingScale,
+    TranslationConfig,
+)
 from translate.config.images import RESIZING_PREPROCESSES
+from translate.config.value_range import AUTO, parse_ranges
 from translate.networks import Generator
 
 
@@ -22,25 +30,38 @@ def translation_model(paired: bool) -> Any:
         }
         return ModelConfig(
             kind="translation",
-            domains=["A", "B"],
             routes=routes,
             in_channels=c.channels[0],
             out_channels=c.channels[1],
             paired=paired,
-            **common_model_fields(c, generators),
+            **common_model_fields(c, generators, ["A", "B"]),
         )
 
     return build
 
 
-def common_model_fields(c: ImageTrainConfig, generators: Mapping[str, Generator]) -> dict[str, Any]:
-    """Return the fields of a model's config that describe its generator and its training."""
+def data_range(c: TrainConfig, domains: Sequence[str]) -> dict[str, list[float]]:
+    """Return the stored values of black and white by domain, where the files' type does not fix them."""
+    ranges = (None, None) if c.range == AUTO else parse_ranges(c.range)
+    return {
+        domain: [value_range.low, value_range.high]
+        for domain, value_range in zip(domains, ranges, strict=False)
+        if value_range
+    }
+
+
+def common_model_fields(
+    c: ImageTrainConfig, generators: Mapping[str, Generator], domains: Sequence[str]
+) -> dict[str, Any]:
+    """Return the fields of a model's config that describe its domains, its generator and its training."""
     generator = next(iter(generators.values()))
     resize_to = c.resize_to if c.preprocess in RESIZING_PREPROCESSES else None
     return {
+        "domains": list(domains),
         "generator": generator.spec,
         "size_multiple": generator.size_multiple,
         "statistics": c.applied_statistics,
+        "data_range": data_range(c, domains),
         "scale": TrainingScale(preprocess=c.preprocess, resize_to=resize_to, crop=c.image_size),
         "trained_on": {"data": c.data_source, "image_size": c.image_size},
     }

@@ -40,6 +40,7 @@ FORMAT_1_GENERATOR: dict[str, Any] = {
     "dropout": False,
     "upsample": "deconv",
 }
+FORMAT_2_DATA_RANGE = [0.0, 1.0]
 FORMAT_1_PAIRED = {"pix2pix": True, "cyclegan": False}  # By recipe.
 
 
@@ -52,9 +53,9 @@ def migrate_config(values: Mapping[str, Any]) -> dict[str, Any]:
     if "format_version" not in values:
         return _from_format_1(values)
     version = values["format_version"]
-    if type(version) is not int or version < FORMAT_VERSION:
+    if type(version) is not int or version < 2:
         raise UsageError(
-            f"format_version is {version!r}, but must be {FORMAT_VERSION} (format 1 has no such key):"
+            f"format_version is {version!r}, but must be 2 or {FORMAT_VERSION} (format 1 has no such key):"
             " remove the key, or export the model again"
         )
     if version > FORMAT_VERSION:
@@ -62,7 +63,15 @@ def migrate_config(values: Mapping[str, Any]) -> dict[str, Any]:
             f"format_version is {version}, but this version reads up to {FORMAT_VERSION}:"
             " use a newer version of translate"
         )
-    return dict(values)
+    return _from_format_2(values) if version == 2 else dict(values)
+
+
+def _from_format_2(old: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a config without `data_range`, which was the same for all models and domains."""
+    new = {**old, "format_version": FORMAT_VERSION}
+    if (data_range := new.pop("data_range", FORMAT_2_DATA_RANGE)) != FORMAT_2_DATA_RANGE:
+        raise UsageError(f"data_range is {data_range!r}, but must be {FORMAT_2_DATA_RANGE} in format 2")
+    return new
 
 
 def _from_format_1(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from translate.config.value_range import ValueRange
 from translate.data.datasets.cache import DecodedCache, open_cache
 from translate.data.datasets.reader import GRAY_CHECKS
 from translate.data.datasets.samples import Sample, SampleDataset, SampleKey, sample_rng
@@ -36,6 +37,7 @@ class InMemoryDataset(SampleDataset):
     Args:
         channels: 1 for gray images, 3 for color; None to choose by the images.
         flip: whether to mirror images at random.
+        value_range: the stored values of black and white, if the files' type does not fix them.
         cache_size: maximum gigabytes of all decoded caches; 0 for no cache.
         max_bytes: maximum size of the images held in memory.
 
@@ -57,10 +59,12 @@ class InMemoryDataset(SampleDataset):
         flip: bool,
         seed: int,
         cache_size: float,
+        value_range: ValueRange | None = None,
         max_bytes: int = MAX_BYTES,
     ) -> None:
         self.labeled_images, self.image_size, self.flip, self.seed = labeled_images, image_size, flip, seed
-        self.cache = _open_cache(labeled_images, image_size, cache_size)
+        self.value_range = value_range
+        self.cache = _open_cache(labeled_images, image_size, cache_size, value_range)
         in_cache = self.cache is not None and self.cache.is_complete
         in_memory = not in_cache and 3 * image_size**2 * len(labeled_images.images) <= max_bytes
         images, errors = self._read(in_cache=in_cache, in_memory=in_memory)
@@ -89,7 +93,8 @@ class InMemoryDataset(SampleDataset):
         else:
             results = list(self._read_first(len(self.labeled_images.images) if in_memory else GRAY_CHECKS))
             if not (in_memory or file_errors):
-                file_errors = find_unreadable(file for file in files if isinstance(file, Path))
+                ranges = dict.fromkeys(files, self.value_range) if self.value_range else {}
+                file_errors = find_unreadable((file for file in files if isinstance(file, Path)), ranges)
         errors = {file: error for file, error in file_errors.items() if error}
         # There are fewer IDX files than images in them, but these can always be read.
         errors |= {file: error for file, error in zip(files, results, strict=False) if isinstance(error, str)}
@@ -99,14 +104,14 @@ class InMemoryDataset(SampleDataset):
         """Yield the first images, (S, S, 3) each, or an error message for one that cannot be read."""
         indices = range(min(count, len(self.labeled_images.images)))
         with ThreadPoolExecutor(THREADS) as pool:
-            results = pool.map(partial(_square_or_error, self.labeled_images, self.image_size), indices)
+            results = pool.map(self._square_or_error, indices)
             yield from track(results, len(indices), "reading images")
 
     def __len__(self) -> int:
         return len(self.labeled_images.images)
 
     def sample(self, key: SampleKey) -> Sample:
-        image = self._image(key.index)
+        image = self.image(key.index)
         if self.flip and sample_rng(self.seed, key).random() < 0.5:
             image = image[:, ::-1]
         writable = np.require(image, requirements=["C", "W"])
@@ -115,7 +120,8 @@ class InMemoryDataset(SampleDataset):
             sample["label"] = torch.tensor(self.labeled_images.labels[key.index])
         return sample
 
-    def _image(self, index: int) -> Pixels:
+    def image(self, index: int) -> Pixels:
+        """Return an image, (S, S, C) uint8."""
         if self.pixels is not None:
             return np.asarray(self.pixels[index])
         return convert_channels(self._read_square(index), self.channels)
@@ -124,29 +130,32 @@ class InMemoryDataset(SampleDataset):
         """Read an image from the cache or its file: (S, S, 3), or (S, S, 1) if it is cached and gray."""
         if self.cache and (pixels := self.cache.find(self.labeled_images.files()[index])) is not None:
             return pixels
-        image = self.labeled_images.read_image(index, self.image_size)
+        return self._read_square_file(index)
+
+    def _read_square_file(self, index: int) -> Pixels:
+        image = self.labeled_images.read_image(index, self.image_size, self.value_range)
         return resize_and_center_crop(image, self.image_size)
+
+    def _square_or_error(self, index: int) -> Pixels | str:
+        try:
+            return self._read_square_file(index)
+        except DataError as error:
+            return str(error)
 
 
 def _open_cache(
-    labeled_images: LabeledImages, side: int, max_gigabytes: float
+    labeled_images: LabeledImages, side: int, max_gigabytes: float, value_range: ValueRange | None
 ) -> DecodedCache[ImageSource] | None:
     """Open the decoded cache; return None for IDX and tar files, or if the cache may take no space."""
     files = labeled_images.files()
     if not max_gigabytes or labeled_images.idx_files or shard_sizes(files):
         return None
-    decode = partial(_decode_square, side)
-    return open_cache(files, lambda file: (file,), decode, {"squared": side}, max_gigabytes)
+    decode = partial(_decode_square, side, value_range)
+    settings = {"squared": side, **({"range": str(value_range)} if value_range else {})}
+    return open_cache(files, lambda file: (file,), decode, settings, max_gigabytes)
 
 
-def _decode_square(side: int, file: ImageSource) -> Pixels:
+def _decode_square(side: int, value_range: ValueRange | None, file: ImageSource) -> Pixels:
     """Read an image for the cache: (S, S, 3), or (S, S, 1) if it is gray, to save space."""
-    pixels = resize_and_center_crop(read_rgb(file, min_size=(side, side)), side)
+    pixels = resize_and_center_crop(read_rgb(file, min_size=(side, side), value_range=value_range), side)
     return pixels[..., :1] if is_gray(pixels) else pixels
-
-
-def _square_or_error(labeled_images: LabeledImages, side: int, index: int) -> Pixels | str:
-    try:
-        return resize_and_center_crop(labeled_images.read_image(index, side), side)
-    except DataError as error:
-        return str(error)

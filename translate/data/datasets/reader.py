@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import repeat
 from typing import Generic, TypeVar
@@ -11,6 +11,7 @@ import numpy as np
 
 from translate.config import ImageTrainConfig
 from translate.config.images import RESIZING_PREPROCESSES
+from translate.config.value_range import ValueRange
 from translate.data.datasets.cache import DecodedCache, open_cache
 from translate.data.datasets.transforms import is_gray, resized_shape
 from translate.data.discovery.location import ImageSource
@@ -20,6 +21,7 @@ from translate.errors import DataError
 from translate.images import Pixels, read_rgb, resize
 
 Item = TypeVar("Item", Pair, ImageSource)
+NO_RANGES: Mapping[ImageSource, ValueRange] = {}
 Size = tuple[int, int]  # width and height
 
 GRAY_CHECKS = 256  # The number of images that decide whether a dataset is gray, if not all are decoded.
@@ -31,6 +33,7 @@ class ImageReader(Generic[Item]):
     Args:
         c: the settings, which determine that size.
         training: whether the images are for training or for validation, which may differ in size.
+        ranges: the stored values of black and white of the files whose type does not fix them.
         cache: decoded images, for training only.
 
     Attributes:
@@ -39,8 +42,14 @@ class ImageReader(Generic[Item]):
     """
 
     def __init__(
-        self, c: ImageTrainConfig, *, training: bool, cache: DecodedCache[Item] | None = None
+        self,
+        c: ImageTrainConfig,
+        *,
+        training: bool,
+        ranges: Mapping[ImageSource, ValueRange] = NO_RANGES,
+        cache: DecodedCache[Item] | None = None,
     ) -> None:
+        self.ranges = ranges
         self.shape = partial(resized_shape, c, training=training)
         resizes = training and c.preprocess in RESIZING_PREPROCESSES
         self.min_size: Size | None = (c.resize_to, c.resize_to) if resizes else None
@@ -64,18 +73,38 @@ class ImageReader(Generic[Item]):
             DataError: a file cannot be read.
         """
         if isinstance(item, Pair):
-            pixels = np.stack(_read_pair(item, self.min_size))
+            pixels = np.stack(self._read_pair(item))
         else:
-            pixels = read_rgb(item, min_size=self.min_size)
+            pixels = self._read_rgb(item, self.min_size)
         return resize(pixels, *self.shape(*pixels.shape[-3:-1]))
 
+    def _read_pair(self, pair: Pair) -> tuple[Pixels, Pixels]:
+        """Read the two images of a pair at one size; a joined file is split at half its width.
 
-def open_training_cache(items: Sequence[Item], c: ImageTrainConfig) -> DecodedCache[Item] | None:
+        A large JPEG may be decoded at reduced size, but each image keeps at least `min_size`.
+        """
+        if pair.b is None:
+            size = self.min_size and (2 * self.min_size[0], self.min_size[1])
+            joined = self._read_rgb(pair.a, size)
+            half = joined.shape[1] // 2
+            return joined[:, :half], joined[:, half : 2 * half]
+        a, b = (self._read_rgb(file, self.min_size) for file in (pair.a, pair.b))
+        return a, resize(b, *a.shape[:2])  # A random crop fits both only if they have the same size.
+
+    def _read_rgb(self, file: ImageSource, min_size: Size | None) -> Pixels:
+        return read_rgb(file, min_size=min_size, value_range=self.ranges.get(file))
+
+
+def open_training_cache(
+    items: Sequence[Item], c: ImageTrainConfig, ranges: Mapping[ImageSource, ValueRange] = NO_RANGES
+) -> DecodedCache[Item] | None:
     """Open the decoded cache of a training set; return None for tar files, or if --cache-size is 0."""
     if not c.cache_size or shard_sizes([file for item in items for file in _files(item)]):
         return None
-    reader: ImageReader[Item] = ImageReader(c, training=True)
+    reader: ImageReader[Item] = ImageReader(c, training=True, ranges=ranges)
     settings = {name: getattr(c, name) for name in ("preprocess", "resize_to", "image_size")}
+    if ranges:
+        settings["range"] = c.range
     return open_cache(items, _files, reader.read, settings, c.cache_size)
 
 
@@ -86,17 +115,14 @@ def file_errors(cache: DecodedCache[Item] | None) -> dict[ImageSource, str]:
     return {file: error for item, error in cache.errors().items() for file in _files(item)}
 
 
-def find_gray(
-    items: Sequence[Item], c: ImageTrainConfig, cache: DecodedCache[Item] | None = None
-) -> tuple[bool, ...]:
+def find_gray(items: Sequence[Item], reader: ImageReader[Item]) -> tuple[bool, ...]:
     """Return whether all images are gray: one answer for images, two for pairs.
 
     The pixels decide, because scanners and JPEG files often hold gray as RGB. The search ends at the first
     image (of each side) in colour. If not all images are in the cache, some of them decide for all.
     """
-    reader: ImageReader[Item] = ImageReader(c, training=True, cache=cache)
     answers: tuple[bool, ...] = ()
-    for item in items if cache and cache.is_complete else _some(items):
+    for item in items if reader.cache and reader.cache.is_complete else spread(items, GRAY_CHECKS):
         try:
             pixels = reader(item)
         except DataError:  # Only images in tar files were not checked before.
@@ -110,27 +136,12 @@ def find_gray(
     return answers
 
 
-def _some(items: Sequence[Item]) -> Sequence[Item]:
-    """Return items that are spread evenly over a set; of tar files the first, to open few of them."""
+def spread(items: Sequence[Item], count: int) -> Sequence[Item]:
+    """Return up to `count` items, spread evenly over a set; of tar files the first, to open few of them."""
     if shard_sizes([file for item in items[:1] for file in _files(item)]):
-        return items[:GRAY_CHECKS]
-    return items[:: -(-len(items) // GRAY_CHECKS) or 1]
+        return items[:count]
+    return items[:: -(-len(items) // count) or 1]
 
 
 def _files(item: Pair | ImageSource) -> tuple[ImageSource, ...]:
     return item.files if isinstance(item, Pair) else (item,)
-
-
-def _read_pair(pair: Pair, min_size: Size | None) -> tuple[Pixels, Pixels]:
-    """Read the two images of a pair at one size; a joined file is split at half its width.
-
-    Args:
-        min_size: a large JPEG may be decoded at reduced size, but each image keeps at least this width and
-            height.
-    """
-    if pair.b is None:
-        joined = read_rgb(pair.a, min_size=min_size and (2 * min_size[0], min_size[1]))
-        half = joined.shape[1] // 2
-        return joined[:, :half], joined[:, half : 2 * half]
-    a, b = (read_rgb(file, min_size=min_size) for file in (pair.a, pair.b))
-    return a, resize(b, *a.shape[:2])  # A random crop fits both only if they have the same size.

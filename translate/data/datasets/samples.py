@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, cycle, pairwise, takewhile
 
@@ -16,9 +16,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from translate.config import ImageTrainConfig, TranslationConfig
+from translate.config.value_range import ValueRange
 from translate.data.datasets.cache import DecodedCache
 from translate.data.datasets.masks import draw_mask
-from translate.data.datasets.reader import ImageReader
+from translate.data.datasets.reader import NO_RANGES, ImageReader
 from translate.data.datasets.transforms import convert_channels, evaluation_transform, training_transform
 from translate.data.discovery.location import ImageSource
 from translate.data.discovery.pair import Pair
@@ -95,6 +96,7 @@ class PairedDataset(SampleDataset):
         c: the settings, which say how many channels input and target have.
         training: whether to apply random data augmentation; if not, a sample is the same in every epoch.
         swap: exchange `a` and `b`, so that B is the input (the direction BtoA).
+        ranges: the stored values of black and white of the files whose type does not fix them.
         cache: the decoded images of the pairs, for training.
     """
 
@@ -105,12 +107,13 @@ class PairedDataset(SampleDataset):
         *,
         training: bool,
         swap: bool = False,
+        ranges: Mapping[ImageSource, ValueRange] = NO_RANGES,
         cache: DecodedCache[Pair] | None = None,
     ) -> None:
         self.pairs, self.seed, self.swap = pairs, c.seed, swap
         self.channels = c.channels
         self.shard_sizes = shard_sizes([pair.a for pair in pairs])
-        self.reader: ImageReader[Pair] = ImageReader(c, training=training, cache=cache)
+        self.reader: ImageReader[Pair] = ImageReader(c, training=training, ranges=ranges, cache=cache)
         self.faster_without_workers = self.reader.faster_without_workers
         self.transform = training_transform(c) if training else evaluation_transform(c)
 
@@ -138,6 +141,7 @@ class UnpairedDataset(SampleDataset):
         c: the settings, which say how many channels the images have.
         training: whether to apply random data augmentation and to draw B at random; if not, a sample is the
             same in every epoch.
+        ranges: as for `PairedDataset`.
         cache: the decoded images of both domains, for training.
     """
 
@@ -147,6 +151,7 @@ class UnpairedDataset(SampleDataset):
         c: TranslationConfig,
         *,
         training: bool,
+        ranges: Mapping[ImageSource, ValueRange] = NO_RANGES,
         cache: DecodedCache[ImageSource] | None = None,
     ) -> None:
         self.a, self.b = files
@@ -154,7 +159,7 @@ class UnpairedDataset(SampleDataset):
         self.shard_sizes = _repeat_sizes(shard_sizes(self.a), len(self))
         self.shard_ends = list(accumulate(self.shard_sizes))
         self.shard_ends_b = list(accumulate(shard_sizes(self.b)))
-        self.reader = ImageReader(c, training=training, cache=cache)
+        self.reader = ImageReader(c, training=training, ranges=ranges, cache=cache)
         self.faster_without_workers = self.reader.faster_without_workers
         self.transform = training_transform(c) if training else evaluation_transform(c)
 
@@ -188,6 +193,7 @@ class PhotoDataset(SampleDataset):
 
     Args:
         training: whether to apply random data augmentation; if not, a sample is the same in every epoch.
+        ranges: as for `PairedDataset`.
         cache: the decoded photos, for training.
     """
 
@@ -197,11 +203,12 @@ class PhotoDataset(SampleDataset):
         c: ImageTrainConfig,
         *,
         training: bool,
+        ranges: Mapping[ImageSource, ValueRange] = NO_RANGES,
         cache: DecodedCache[ImageSource] | None = None,
     ) -> None:
         self.files, self.seed = files, c.seed
         self.shard_sizes = shard_sizes(files)
-        self.reader = ImageReader(c, training=training, cache=cache)
+        self.reader = ImageReader(c, training=training, ranges=ranges, cache=cache)
         self.faster_without_workers = self.reader.faster_without_workers
         self.transform = training_transform(c) if training else evaluation_transform(c)
 
@@ -227,9 +234,10 @@ class InpaintingDataset(PhotoDataset):
         *,
         training: bool,
         holes: str = "all",
+        ranges: Mapping[ImageSource, ValueRange] = NO_RANGES,
         cache: DecodedCache[ImageSource] | None = None,
     ) -> None:
-        super().__init__(files, c, training=training, cache=cache)
+        super().__init__(files, c, training=training, ranges=ranges, cache=cache)
         self.training = training
         self.faster_without_workers = False  # Drawing a mask takes 2 ms.
         self.kinds = () if holes == "all" else (holes,)

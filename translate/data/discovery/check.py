@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from translate.config.value_range import AUTO, ValueRange
 from translate.data.discovery.find import (
     ImageCollection,
     PairedImages,
@@ -19,6 +20,7 @@ from translate.data.discovery.find import (
 )
 from translate.data.discovery.labels import find_labeled
 from translate.data.discovery.location import ImageSource, find_left_out
+from translate.data.discovery.values import BLANK_CHECKS, describe_blank, find_value_ranges
 from translate.errors import DataError, UsageError
 from translate.images import read_rgb, summarize_left_out, undecodable_images, unreadable_folders
 
@@ -26,17 +28,23 @@ THREADS = 4
 FROM_NOISE = "dcgan and other recipes from noise"  # These have no validation set.
 
 
-def find_unreadable(files: Iterable[ImageSource]) -> dict[ImageSource, str]:
-    """Decode all files; return the error message of each one that cannot be read."""
+def find_unreadable(
+    files: Iterable[ImageSource], ranges: Mapping[ImageSource, ValueRange] | None = None
+) -> dict[ImageSource, str]:
+    """Decode all files; return the error message of each one that cannot be read.
+
+    Args:
+        ranges: the stored values of black and white of the files whose type does not fix them.
+    """
     unique = sorted(set(files), key=str)
     with ThreadPoolExecutor(THREADS) as pool:
-        errors = pool.map(_read_error, unique)
+        errors = pool.map(lambda file: _read_error(file, (ranges or {}).get(file)), unique)
         return {path: error for path, error in zip(unique, errors, strict=True) if error}
 
 
-def _read_error(source: ImageSource) -> str:
+def _read_error(source: ImageSource, value_range: ValueRange | None) -> str:
     try:
-        read_rgb(source)
+        read_rgb(source, value_range=value_range)
     except DataError as error:
         return str(error)
     return ""
@@ -45,7 +53,11 @@ def _read_error(source: ImageSource) -> str:
 CollectionT = TypeVar("CollectionT", PairedImages, UnpairedImages, Photos)
 
 
-def exclude_unreadable(images: CollectionT, checked: Mapping[ImageSource, str] | None = None) -> CollectionT:
+def exclude_unreadable(
+    images: CollectionT,
+    checked: Mapping[ImageSource, str] | None = None,
+    ranges: Mapping[ImageSource, ValueRange] | None = None,
+) -> CollectionT:
     """Return the dataset without the images that cannot be read, and with a note for each of them.
 
     Of datasets in tar files only the validation set is checked, because the rest may be too much to read
@@ -53,13 +65,14 @@ def exclude_unreadable(images: CollectionT, checked: Mapping[ImageSource, str] |
 
     Args:
         checked: files that were decoded before, with their error messages, empty if they can be read.
+        ranges: as for `find_unreadable`.
 
     Raises:
         DataError: no readable training images are left.
     """
     checked = checked or {}
     files = [file for file in images.files() if isinstance(file, Path)] + images.validation_files()
-    errors = {**checked, **find_unreadable(file for file in files if file not in checked)}
+    errors = {**checked, **find_unreadable((file for file in files if file not in checked), ranges)}
     bad = {path: error for path, error in errors.items() if error}
     readable = images.exclude(bad, [f"left out: {error}" for error in dict.fromkeys(bad.values())])
     if not readable.train or not all(readable.train):
@@ -91,8 +104,11 @@ class DatasetCheck:
     problems: list[str]
 
 
-def check_dataset(folder: str) -> DatasetCheck:
+def check_dataset(folder: str, value_range: str = AUTO) -> DatasetCheck:
     """Report what each recipe would use of a folder or of tar files, after decoding every image.
+
+    Args:
+        value_range: the stored values of black and white, as `--range` takes them.
 
     Raises:
         UsageError: there are no images.
@@ -109,7 +125,9 @@ def check_dataset(folder: str) -> DatasetCheck:
     is_flat = "cyclegan" not in collections
     if is_flat:
         collections["colorize and inpaint"] = find_photos(folder)
-    bad = find_unreadable(file for images in collections.values() for file in images.files())
+    values = [find_value_ranges(value_range, *_domains(images)) for images in collections.values()]
+    ranges = {file: found for each in values for file, found in each.by_file.items()}
+    bad = find_unreadable((file for images in collections.values() for file in images.files()), ranges)
     summaries = {recipe: images.exclude(bad, []).summary for recipe, images in collections.items()}
     if is_flat:
         try:
@@ -117,14 +135,42 @@ def check_dataset(folder: str) -> DatasetCheck:
         except (UsageError, DataError) as error:
             refusals.append(f"{FROM_NOISE} cannot use it: {error}")
     lines = [f"{recipe} would use {summary}" for recipe, summary in summaries.items()]
+    lines += dict.fromkeys(note for each in values for note in each.notes)
     notes = _merge_notes(collections)
-    problems = [*notes, *bad.values()]
+    problems = [*notes, *bad.values(), *_describe_blank(collections.values(), ranges, bad)]
+    lines += problems[len(notes) + len(bad) :]
     left_out = find_left_out([folder])
     if summary := summarize_left_out(left_out):
         lines.append(summary)
         if undecodable_images(left_out) or unreadable_folders(left_out):
             problems.append(summary)  # Videos and texts are no problem.
     return DatasetCheck([*lines, *refusals, *notes, *bad.values()], problems)
+
+
+def _domains(images: ImageCollection) -> list[list[ImageSource]]:
+    """Return the files of each domain: two, or one if the files are joined pairs or photos."""
+    if isinstance(images, PairedImages):
+        pairs = images.train + images.validation
+        return [[pair.a for pair in pairs], [pair.b for pair in pairs if pair.b is not None]]
+    if isinstance(images, UnpairedImages):
+        (a, b), (validation_a, validation_b) = images.train, images.validation
+        return [[*a, *validation_a], [*b, *validation_b]]
+    return [images.files()]
+
+
+def _describe_blank(
+    collections: Iterable[ImageCollection],
+    ranges: Mapping[ImageSource, ValueRange],
+    bad: Collection[ImageSource],
+) -> list[str]:
+    """Return a problem for each domain whose images are almost black or almost white."""
+    domains = [domain for images in collections for domain in _domains(images)]
+    problems = []
+    for domain in domains:
+        files = [file for file in domain if file not in bad]
+        some = files[:: -(-len(files) // BLANK_CHECKS) or 1]
+        problems.append(describe_blank(read_rgb(file, value_range=ranges.get(file)) for file in some))
+    return list(dict.fromkeys(filter(None, problems)))
 
 
 def _merge_notes(collections: Mapping[str, ImageCollection]) -> list[str]:

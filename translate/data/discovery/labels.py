@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from translate.config.value_range import ValueRange
 from translate.data.discovery.idx import Bytes, find_idx, read_idx
 from translate.data.discovery.location import ImageSource, describe_left_out, locate_data
 from translate.data.discovery.shards import CACHE_SIZE, Shards
@@ -48,18 +49,19 @@ class LabeledImages:
         labels = [self.labels[index] for index in good] if self.labels else []
         return LabeledImages([self.images[index] for index in good], labels, self.classes, self.notes + notes)
 
-    def read_image(self, index: int, min_size: int) -> Pixels:
+    def read_image(self, index: int, min_size: int, value_range: ValueRange | None = None) -> Pixels:
         """Read an image as (H, W, 3) uint8.
 
         Args:
             min_size: a large JPEG may be decoded at reduced size, but with sides of at least this length.
+            value_range: the stored values of black and white, if the file's type does not fix them.
 
         Raises:
             DataError: the file cannot be read.
         """
         if isinstance(self.images, np.ndarray):
             return np.repeat(self.images[index][..., None], 3, axis=2)
-        return read_rgb(self.images[index], min_size=(min_size, min_size))
+        return read_rgb(self.images[index], min_size=(min_size, min_size), value_range=value_range)
 
     @property
     def summary(self) -> str:

@@ -32,6 +32,8 @@ FLOAT_WHITES = (1.0, 255.0, 65535.0)  # Values of white that are recognized in f
 ICC_TAG = 34675
 SEPARATE = 2  # The planar configuration in which each channel is stored by itself.
 ASSOCIATED_ALPHA = 1  # The type of extra sample that is premultiplied alpha.
+ALPHA_SAMPLES = ((1,), (2,))  # Extra samples of the types associated and unassociated alpha.
+UNSPECIFIED_BAND_NOTE = "a band that the file does not call alpha (ExtraSamples) is left out"
 
 
 @contextlib.contextmanager
@@ -61,6 +63,7 @@ def open_high_bit_depth_pages(
     limit: PixelLimit,
     keep_metadata: bool,
     keep_profile_colors: bool,
+    raw_floats: bool,
 ) -> FrameStream:
     """Decode the pages of an open TIFF one after the other, upright and in sRGB.
 
@@ -69,6 +72,7 @@ def open_high_bit_depth_pages(
         limit: the limit on the number of pixels of all pages together.
         keep_metadata: keep the GPS position and XMP as well.
         keep_profile_colors: do not convert the colours to sRGB.
+        raw_floats: leave floats as they are stored, in any range and in the colours of the ICC profile.
 
     Raises:
         DataError: a page is too large, or of a kind that is not supported.
@@ -77,14 +81,15 @@ def open_high_bit_depth_pages(
     check_size(sizes, limit)
     info = _pillow_info(pages[0])
     icc = info.get("icc_profile") or None
+    keep_profile_colors = keep_profile_colors or (raw_floats and pages[0].dtype.kind == "f")
     float_whites: list[float | None] = []  # One is appended for each page that is decoded.
 
     def read_pages() -> Generator[Frame, None, str]:
         for page in pages:
-            float_whites.append(_float_white(page))
+            float_whites.append(_float_white(page, raw=raw_floats))
             frame = _read_page(page, float_whites[-1])
             yield frame if keep_profile_colors else high_bit_depth_frame_to_srgb(frame, icc)
-        return ""
+        return UNSPECIFIED_BAND_NOTE if any(map(has_unspecified_band, pages)) else ""
 
     file = ImageFile(
         format="TIFF",
@@ -170,16 +175,37 @@ def _decode_with_opencv(page: Any) -> Array:
     return swap_bgr_rgb(pixels.reshape(*pixels.shape[:2], -1))
 
 
-def _float_white(page: Any) -> float | None:
+def has_unspecified_band(page: Any) -> bool:
+    """Return whether a page has a band beyond its colours that the file does not call alpha."""
+    is_color = page.photometric.name in ("MINISBLACK", "MINISWHITE", "RGB")
+    return is_color and page.samplesperpixel in (2, 4) and not _has_alpha(page)
+
+
+def _has_alpha(page: Any) -> bool:
+    """Return whether the last band of a page is alpha, by the tag ExtraSamples.
+
+    OpenCV writes RGB with alpha without the tag, and Pillow reads it so.
+    """
+    if page.samplesperpixel == 4 and not page.extrasamples:
+        return bool(page.photometric.name == "RGB")
+    return page.samplesperpixel in (2, 4) and page.extrasamples[-1:] in ALPHA_SAMPLES
+
+
+def _float_white(page: Any, *, raw: bool) -> float | None:
     """Return the value of white in a page of floats: the smallest of 1, 255 and 65535 that bounds all pixels.
 
     For a page of integers, return None.
+
+    Args:
+        raw: return 1, so that the floats stay as they are.
 
     Raises:
         DataError: a pixel is negative, larger than 65535 or NaN.
     """
     if page.dtype.kind != "f":
         return None
+    if raw:
+        return 1.0
     pixels = _decode(page)
     low, high = float(pixels.min()), float(pixels.max())
     if not (low >= 0 and high <= FLOAT_WHITES[-1]):  # The comparisons are false for NaN, too.
@@ -201,7 +227,7 @@ def _read_page(page: Any, float_white: float | None) -> Frame:
                 " convert the file to 16 bits"
             )
         pixels = pixels.astype(np.uint16)
-    frame = from_array(pixels)
+    frame = from_array(pixels if _has_alpha(page) else pixels[..., : 1 if pixels.shape[2] < 3 else 3])
     colors, alpha = frame.pixels, frame.alpha
     if page.photometric.name == "MINISWHITE":
         colors = (frame.white - colors).astype(colors.dtype)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import stat
-import tempfile
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
 from PIL import Image
+from PIL.TiffImagePlugin import (
+    EXTRASAMPLES,
+    PHOTOMETRIC_INTERPRETATION,
+    SAMPLESPERPIXEL,
+    TiffImageFile,
+)
 
 from translate.errors import DataError, TranslateError
 from translate.images.codecs.encoder_settings import read_encoder_settings
@@ -31,6 +35,8 @@ from translate.images.codecs.frames import (
 )
 from translate.images.codecs.high_bit_depth_png import is_16bit_png, is_16bit_ppm, read_16bit_image
 from translate.images.codecs.high_bit_depth_tiff import (
+    ALPHA_SAMPLES,
+    UNSPECIFIED_BAND_NOTE,
     open_high_bit_depth_pages,
     open_high_bit_depth_tiff,
 )
@@ -38,22 +44,13 @@ from translate.images.codecs.limit import MAX_PIXELS, PixelLimit, check_size
 from translate.images.codecs.metadata import collect_metadata
 from translate.images.codecs.pillow_guard import pillow_guard
 from translate.images.files import printable_path
-from translate.images.frame import Frame, Pixels
+from translate.images.frame import Frame
 from translate.images.frame_stream import FrameStream
 from translate.images.image_file import ImageFile
 from translate.images.left_out import RAW_SUFFIXES
 
 HEAD = 4096  # The number of bytes that are read to detect the format of a file.
 TGA_ALPHA_BITS = 0x0F  # The bits of a TGA's image descriptor, its byte 17, that count the alpha bits.
-
-
-class ReadableFile(Protocol):
-    """A path, or an image file inside another file, such as a tar archive; `str()` names it in messages."""
-
-    @property
-    def suffix(self) -> str: ...
-
-    def read_bytes(self) -> bytes: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +63,7 @@ class ReadOptions:
     keep_profile_colors: bool = False
     min_size: tuple[int, int] | None = None
     pixels_only: bool = False
+    raw_floats: bool = False
 
 
 def read(
@@ -79,6 +77,7 @@ def read(
     name: str = "",
     min_size: tuple[int, int] | None = None,
     pixels_only: bool = False,
+    raw_floats: bool = False,
 ) -> ImageFile:
     """Read an image file: every frame, upright, in sRGB, at its full bit depth.
 
@@ -91,6 +90,8 @@ def read(
         name: the name of the file in error messages, if that is not its path.
         min_size: a sufficient width and height: a larger JPEG may be decoded at 1/2, 1/4 or 1/8 of its size.
         pixels_only: skip what only writing needs: the metadata and the encoder settings.
+        raw_floats: leave floats as they are stored; else they are divided by the smallest of 1, 255 and 65535
+            that bounds all pixels of a page.
 
     Raises:
         DataError: the file is missing, damaged, too large, not an image, or of a kind that is not supported.
@@ -102,6 +103,7 @@ def read(
         keep_profile_colors=keep_profile_colors,
         min_size=min_size,
         pixels_only=pixels_only,
+        raw_floats=raw_floats,
     )
     with open_frames(Path(path), options, name=name) as stream:
         return stream.read()
@@ -118,7 +120,7 @@ def open_frames(path: Path, options: ReadOptions, *, name: str = "") -> Iterator
         DataError: as `read`; for the pixels of a frame, when it is decoded.
     """
     with ExitStack() as stack:
-        with _data_errors(path, name):
+        with data_errors(path, name):
             stream = stack.enter_context(_open(path, options))
         yield replace(stream, frames=_with_data_errors(stream.frames, path, name))
 
@@ -128,7 +130,7 @@ def _with_data_errors(
 ) -> Generator[Frame, None, str]:
     """Yield the frames, with the errors of decoding each as data errors."""
     while True:
-        with _data_errors(path, name):
+        with data_errors(path, name):
             try:
                 frame = next(frames)
             except StopIteration as end:
@@ -137,7 +139,7 @@ def _with_data_errors(
 
 
 @contextmanager
-def _data_errors(path: Path, name: str) -> Iterator[None]:
+def data_errors(path: Path, name: str) -> Iterator[None]:
     """Raise every error of the block, which reads a file, as a data error that names the file."""
     try:
         with pillow_guard():
@@ -182,25 +184,6 @@ def image_file_from_pil(image: Image.Image, *, keep_profile_colors: bool = False
     )
 
 
-def read_rgb(source: Path | str | ReadableFile, *, min_size: tuple[int, int] | None = None) -> Pixels:
-    """Read the first frame of an image file as (H, W, 3) uint8 in sRGB, blended onto white: for training.
-
-    Args:
-        min_size: a width and height that are enough, for faster decoding of a large JPEG; see `read`.
-
-    Raises:
-        DataError: as `read`.
-    """
-    if isinstance(source, (Path, str)):
-        file = read(source, first_only=True, pixels_only=True, min_size=min_size)
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, f"image{source.suffix}")
-            path.write_bytes(source.read_bytes())
-            file = read(path, first_only=True, pixels_only=True, name=str(source), min_size=min_size)
-    return file.frames[0].flatten_on_white().to_bit_depth(np.uint8).rgb()
-
-
 @contextmanager
 def _open(path: Path, options: ReadOptions) -> Iterator[FrameStream]:
     """Open a file with the decoder for its format and bit depth, which its first bytes show."""
@@ -220,6 +203,7 @@ def _open(path: Path, options: ReadOptions) -> Iterator[FrameStream]:
                 limit=options.limit,
                 keep_metadata=options.keep_metadata,
                 keep_profile_colors=options.keep_profile_colors,
+                raw_floats=options.raw_floats,
             )
             return
     # Pillow gets a stream, because it would map a file given by its path into memory and scramble a TIFF
@@ -277,11 +261,24 @@ def _decode(
     icc = None if file.in_profile_colors else file.icc
     frames = decode_frames(image, count, icc, options.limit, durations)
     if file.format == "TGA" and not head[17] & TGA_ALPHA_BITS:  # The fourth channel is unused.
-        return _undamaged(replace(frame, alpha=None) for frame in frames)
+        return _without_alpha(frames, "")
+    if isinstance(image, TiffImageFile) and _has_unspecified_band(image):
+        return _without_alpha(frames, UNSPECIFIED_BAND_NOTE)
     return frames
 
 
-def _undamaged(frames: Iterable[Frame]) -> Generator[Frame, None, str]:
-    """Yield the frames of a file that can be read completely."""
-    yield from frames
-    return ""
+def _has_unspecified_band(image: TiffImageFile) -> bool:
+    """Return whether a TIFF of gray or RGB has one more band, which the file does not call alpha."""
+    tags = image.tag_v2
+    photometric, extra = tags.get(PHOTOMETRIC_INTERPRETATION), tags.get(EXTRASAMPLES)
+    if photometric == 2 and extra is None:  # OpenCV writes RGB with alpha so.
+        return False
+    is_color = photometric in (0, 1, 2) and tags.get(SAMPLESPERPIXEL) in (2, 4)
+    return is_color and tuple(extra or ())[-1:] not in ALPHA_SAMPLES
+
+
+def _without_alpha(frames: Iterable[Frame], note: str) -> Generator[Frame, None, str]:
+    """Yield the frames without their alpha, and return a note."""
+    for frame in frames:
+        yield replace(frame, alpha=None)
+    return note

@@ -33,13 +33,14 @@ from translate.images.files import printable_path
 from translate.images.frame import Frame, Pixels, to_pil
 from translate.images.frame_stream import FrameStream
 from translate.images.image_file import ImageFile
+from translate.images.stored_values import from_stored_values
 from translate.storage import atomic_path
 
 _max_block_lock = threading.Lock()
 
 
 def write_rgb(pixels: Pixels, path: Path) -> None:
-    """Write an (H, W, 3) uint8 image in the format of the path's suffix.
+    """Write an (H, W, 1 or 3) uint8 image in the format of the path's suffix.
 
     Raises:
         DataError: the suffix is unknown, the disk is full, or the folder cannot be written.
@@ -157,6 +158,8 @@ def _encode_high_bit_depth(file: ImageFile, frames: Iterable[Frame], out: IO[byt
         write_high_bit_depth_tiff(pages, out, file.encoder_settings, file.metadata)
         return
     frame, icc = next(pages)
+    if frame.pixels.dtype == np.float32:
+        frame = from_stored_values(frame, file.value_range)
     if file.format == "PNG":
         out.write(encode_16bit_png(frame.to_bit_depth(np.uint16), icc, file.metadata))
     else:
@@ -233,6 +236,8 @@ def _color_mode(file: ImageFile, frame: Frame, image_format: str) -> str:
 
 def _frame_to_pil(file: ImageFile, frame: Frame, image_format: str) -> tuple[Image.Image, bytes | None]:
     """Convert a frame to the 8-bit image that the format can hold, and return its ICC profile with it."""
+    if frame.high_bit_depth:
+        frame = from_stored_values(frame, file.value_range)
     if image_format not in ALPHA_FORMATS:
         frame = frame.flatten_on_white()
     mode = _color_mode(file, frame, image_format)

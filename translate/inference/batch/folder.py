@@ -20,6 +20,7 @@ from translate.images import (
     PixelLimit,
     ReadOptions,
     count_pixels,
+    describe_unused_bits,
     open_frames,
     printable_path,
     write,
@@ -109,6 +110,7 @@ class Pipeline:
             limit=PixelLimit(options.max_pixels, "--max-megapixels"),
             keep_metadata=options.keep_metadata,
             keep_profile_colors=predictor.keep_profile_colors,
+            raw_floats=True,
         )
         settings = {
             "model": predictor.fingerprint,
@@ -163,6 +165,8 @@ class Pipeline:
                 if is_too_large_for_memory(stream) and not self.predictor.needs_mask:
                     return PipelineItem(job, stamp=stamp, seconds=time.perf_counter() - started)
                 file = stream.read()
+            if not (self.predictor.value_ranges[0] or file.damage):
+                file = replace(file, damage=describe_unused_bits(file.frames))
             file = to_format(file, len(file.frames), self.options.format, job.source)
             if self.predictor.needs_mask:
                 file = self.masks.add_holes(file, job)

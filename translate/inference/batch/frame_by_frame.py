@@ -24,7 +24,8 @@ def predict_frames(predictor: Predictor, stream: FrameStream, progress: Progress
         progress: is called with the finished fraction of all frames.
     """
     sizes = list(stream.sizes)
-    return replace(stream, frames=_predict(predictor, stream, sizes, progress), sizes=sizes)
+    file = replace(stream.file, value_range=predictor.value_ranges[1])
+    return replace(stream, file=file, frames=_predict(predictor, stream, sizes, progress), sizes=sizes)
 
 
 def _predict(

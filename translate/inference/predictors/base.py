@@ -15,8 +15,17 @@ from torch import Tensor, nn
 
 from translate.config import ModelConfig
 from translate.config.apply import choose_working_size, parse_size, parse_tile
+from translate.config.value_range import ValueRange, format_ranges, parse_ranges
 from translate.errors import UsageError
-from translate.images import Array, Frame, ImageFile, image_file_to_pil, to_tensor
+from translate.images import (
+    Array,
+    Frame,
+    ImageFile,
+    from_stored_values,
+    image_file_to_pil,
+    to_stored_values,
+    to_tensor,
+)
 from translate.inference.predictors.conversions import (
     add_hole,
     frame_from_array,
@@ -48,6 +57,8 @@ class Predictor(ABC):
             the side of each tile's core, in pixels, around which a tile has 64 more pixels of context.
         saturation: the factor of the chroma, for a colorization model.
         alpha: `keep` gives an output the transparency of its image, `drop` makes it opaque.
+        value_range: the stored values of black and white, as `--range` gives them; by default, as the model
+            was trained.
         size: the working size: `auto` for that of the training, `native` for each image's own size, or the
             shorter side in pixels.
 
@@ -85,6 +96,7 @@ class Predictor(ABC):
         saturation: float = 1.0,
         alpha: str = "keep",
         size: str | int = "auto",
+        value_range: str | None = None,
     ) -> None:
         self.check_channels(model.config)
         self.config: ModelConfig = model.config
@@ -94,6 +106,7 @@ class Predictor(ABC):
         self.tile = parse_tile(tile)
         self.saturation = self.check_saturation(saturation)
         self.alpha = alpha
+        self.value_ranges = self.choose_ranges(model.config, runner.direction, value_range)
         self.working_size, self.size_note = self.choose_size(model.config, size, tile)
 
     @property
@@ -135,6 +148,19 @@ class Predictor(ABC):
         return image_file_to_pil(file)
 
     def apply(self, frames: Sequence[Frame], progress: Progress = ignore_progress) -> list[Frame]:
+        """Apply the model to images as they are stored, in their value range and with their alpha.
+
+        Returns:
+            The outputs in the value range of the target domain.
+
+        Raises:
+            DataError: an image has floats outside 0..1, and neither the model nor `--range` has their range.
+        """
+        source, target = self.value_ranges
+        scaled = [from_stored_values(frame, source) for frame in frames]
+        return [to_stored_values(frame, target) for frame in self.apply_scaled(scaled, progress)]
+
+    def apply_scaled(self, frames: Sequence[Frame], progress: Progress = ignore_progress) -> list[Frame]:
         """Apply the model to images, of which the network sees the transparent ones on white, as in training.
 
         Returns:
@@ -159,7 +185,10 @@ class Predictor(ABC):
     ) -> list[ImageFile]:
         """Apply the model to every frame of image files; all else in the files stays the same."""
         frames = iter(self.apply([frame for file in files for frame in file.frames], progress))
-        return [replace(file, frames=[next(frames) for _ in file.frames]) for file in files]
+        return [
+            replace(file, frames=[next(frames) for _ in file.frames], value_range=self.value_ranges[1])
+            for file in files
+        ]
 
     def max_batch_size(self, size: tuple[int, int]) -> int:
         """Return how many images of this width and height go through the network in one batch."""
@@ -173,6 +202,8 @@ class Predictor(ABC):
             settings["alpha"] = self.alpha
         if self.working_size is not None:
             settings["working_size"] = self.working_size
+        if any(self.value_ranges):
+            settings["range"] = format_ranges(*self.value_ranges)
         return settings
 
     @classmethod
@@ -188,6 +219,20 @@ class Predictor(ABC):
                 f"this model maps {channels[0]} to {channels[1]} channels, and {cls.channels_rule}:"
                 " use another model"
             )
+
+    @classmethod
+    def choose_ranges(
+        cls, config: ModelConfig, direction: str, text: str | None
+    ) -> tuple[ValueRange | None, ValueRange | None]:
+        """Return the stored values of black and white in the input and in the output.
+
+        Args:
+            text: the value of `--range`, which comes before the model's own ranges; None if it is not given.
+        """
+        if text is not None:
+            return parse_ranges(text)
+        route = config.routes[direction]
+        return config.value_range_of(route.source), config.value_range_of(route.target)
 
     @classmethod
     def choose_size(cls, config: ModelConfig, size: str | int, tile: str | int) -> tuple[int | None, str]:

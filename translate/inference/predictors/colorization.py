@@ -49,8 +49,17 @@ class ColorizationPredictor(Predictor):
         saturation: float = 1.0,
         alpha: str = "keep",
         size: str | int = "auto",
+        value_range: str | None = None,
     ) -> None:
-        super().__init__(model, runner, tile=tile, saturation=saturation, alpha=alpha, size=size)
+        super().__init__(
+            model,
+            runner,
+            tile=tile,
+            saturation=saturation,
+            alpha=alpha,
+            size=size,
+            value_range=value_range,
+        )
         assert isinstance(model.config, ColorizationModelConfig)
         self.chroma_factor = self.saturation * model.config.saturation
 

@@ -42,7 +42,7 @@ def to_image_file(image: Any, *, keep_profile_colors: bool) -> ImageFile:
     if Path(image).is_dir():
         name = printable_path(image)
         raise UsageError(f"{name} is a folder: translate it by .folder({name!r}, out)")
-    return read(image, first_only=True, keep_profile_colors=keep_profile_colors)
+    return read(image, first_only=True, keep_profile_colors=keep_profile_colors, raw_floats=True)
 
 
 def frame_from_array(array: Array) -> Frame:

@@ -41,7 +41,7 @@ class InpaintingPredictor(Predictor):
     channels = ((4, 3),)
     channels_rule = "only 4 (RGB and a mask) to 3 (RGB) can be applied"
 
-    def apply(self, frames: Sequence[Frame], progress: Progress = ignore_progress) -> list[Frame]:
+    def apply_scaled(self, frames: Sequence[Frame], progress: Progress = ignore_progress) -> list[Frame]:
         """Fill the holes of images, in their colours as stored: pixels outside of a hole do not change."""
         outputs = self.predict_batch(frames, progress)
         return [out.flatten_on_white() for out in outputs] if self.alpha == "drop" else outputs

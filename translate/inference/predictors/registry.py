@@ -39,8 +39,17 @@ def load_predictor(model: Model, **options: Any) -> Predictor:
     predictor.check_channels(model.config)
     predictor.check_saturation(o.saturation)
     predictor.choose_size(model.config, o.size, o.tile)
+    predictor.choose_ranges(model.config, model.direction(o.direction), o.range)
     engine = predictor.auto_engine if o.engine == "auto" else o.engine
     runner = Runner(
         model, o.direction, device=o.device, precision=o.precision, engine=engine, compile=o.compile
     )
-    return predictor(model, runner, tile=o.tile, saturation=o.saturation, alpha=o.alpha, size=o.size)
+    return predictor(
+        model,
+        runner,
+        tile=o.tile,
+        saturation=o.saturation,
+        alpha=o.alpha,
+        size=o.size,
+        value_range=o.range,
+    )

@@ -40,8 +40,17 @@ class TranslationPredictor(Predictor):
         saturation: float = 1.0,
         alpha: str = "keep",
         size: str | int = "auto",
+        value_range: str | None = None,
     ) -> None:
-        super().__init__(model, runner, tile=tile, saturation=saturation, alpha=alpha, size=size)
+        super().__init__(
+            model,
+            runner,
+            tile=tile,
+            saturation=saturation,
+            alpha=alpha,
+            size=size,
+            value_range=value_range,
+        )
         self._memory_limits = memory_limits(self.runner.device)
         self._batch_is_exact: dict[torch.Size, bool] = {}
 

@@ -27,13 +27,12 @@ def _model(
 ) -> ColorizationModelConfig:
     return ColorizationModelConfig(
         kind="colorization",
-        domains=["gray", "color"],
         routes={"colorize": Route(source="gray", target="color", generator="colorize")},
         in_channels=1,
         out_channels=2,
         color="Lab",
         working_size=max(256, c.image_size),
-        **common_model_fields(c, generators),
+        **common_model_fields(c, generators, ["gray", "color"]),
     )
 
 

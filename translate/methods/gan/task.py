@@ -10,11 +10,13 @@ import numpy as np
 import torch
 
 from translate.config import GenerationModelConfig, Route
+from translate.config.value_range import AUTO, parse_ranges
 from translate.data.datasets.in_memory import InMemoryDataset
 from translate.data.datasets.samples import SampleDataset, SampleKey
 from translate.data.discovery.labels import LabeledImages, find_labeled
 from translate.data.discovery.location import left_out_notes
 from translate.data.discovery.split import fingerprint
+from translate.data.discovery.values import BLANK_CHECKS, find_value_ranges, refuse_blank
 from translate.errors import DataError, UsageError
 from translate.images import Pixels, image_grid, to_tensor
 from translate.inference.predictors.gallery import grid_columns
@@ -24,6 +26,7 @@ from translate.methods.gan.config import CGANConfig, NoiseTrainConfig
 from translate.methods.gan.infogan import InfoGAN
 from translate.methods.gan.trainer import GAN
 from translate.methods.gan.wgan import WGAN, WGANGP
+from translate.methods.models import data_range
 from translate.methods.task import History, Task, TaskData, ValidationResult
 from translate.methods.trainer import Trainer
 from translate.metrics.diversity import Diversity
@@ -53,6 +56,8 @@ def _data_with_classes(c: CGANConfig) -> TaskData:
 
 
 def _dataset(images: LabeledImages, c: NoiseTrainConfig) -> TaskData:
+    values = find_value_ranges(c.range, images.files())
+    value_range, _ = parse_ranges(values.text)
     dataset = InMemoryDataset(
         images,
         image_size=c.image_size,
@@ -60,7 +65,11 @@ def _dataset(images: LabeledImages, c: NoiseTrainConfig) -> TaskData:
         flip=c.flip,
         seed=c.seed,
         cache_size=c.cache_size,
+        value_range=value_range,
     )
+    if c.range == AUTO:
+        numbers = np.linspace(0, len(dataset) - 1, min(BLANK_CHECKS, len(dataset))).astype(int)
+        refuse_blank(dataset.image(int(number)) for number in numbers)
     if len(dataset) < 2:
         raise DataError(f"{c.data} has one image: a GAN needs at least 2 to learn from: add images")
     classes = {"classes": len(images.classes)} if images.classes else {}
@@ -68,9 +77,9 @@ def _dataset(images: LabeledImages, c: NoiseTrainConfig) -> TaskData:
         train=dataset,
         validation=dataset,
         summary=dataset.labeled_images.summary,
-        notes=[*dataset.labeled_images.notes, *left_out_notes(c.data)],
+        notes=[*dataset.labeled_images.notes, *left_out_notes(c.data), *values.notes],
         fingerprint=fingerprint(dataset.labeled_images),
-        settings={"channels": dataset.channels, **classes},
+        settings={"channels": dataset.channels, "range": values.text, **classes},
         facts={"classes": images.classes} if images.classes else {},
     )
 
@@ -83,6 +92,7 @@ def _model(
         kind="generation",
         generator=spec,
         domains=["image"],
+        data_range=data_range(c, ["image"]),
         routes={"sample": Route(target="image", generator="sample")},
         in_channels=spec.args["in_channels"],
         out_channels=spec.args["out_channels"],

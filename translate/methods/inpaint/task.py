@@ -27,11 +27,10 @@ def _data(c: InpaintConfig) -> TaskData:
 def _model(c: InpaintConfig, generators: Mapping[str, Generator], facts: Mapping[str, Any]) -> ModelConfig:
     return ModelConfig(
         kind="inpainting",
-        domains=["holes", "photo"],
         routes={"inpaint": Route(source="holes", target="photo", generator="inpaint")},
         in_channels=4,
         out_channels=3,
-        **common_model_fields(c, generators),
+        **common_model_fields(c, generators, ["holes", "photo"]),
     )
 
 

@@ -19,7 +19,7 @@ RUN_FILES = (
     *("samples", "metrics.jsonl", "events", "log.txt"),
 )
 # Settings that follow from the dataset, and what they were in runs from before they were recorded.
-UNRECORDED = {"in_channels": 3, "out_channels": 3}
+UNRECORDED = {"in_channels": 3, "out_channels": 3, "range": "type"}
 
 
 @dataclass(frozen=True)
