@@ -151,7 +151,8 @@ def _train(
             )
     config_class = find_method(name).config_class()
     given = collect_settings(config_class, flags, files=files, environ=os.environ)
-    config_class(**given)  # Refuse wrong settings before torch is imported, which takes seconds.
+    if not given.get("init"):  # Its model decides on settings, and needs torch to be read.
+        config_class(**given)  # Refuse wrong settings before torch is imported, which takes seconds.
 
     from translate.models import path_argument
     from translate.training.session import Session

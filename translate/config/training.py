@@ -184,6 +184,11 @@ class TrainConfig(Config):
         return lr, (beta1, beta2)
 
     @property
+    def init_models(self) -> list[str]:
+        """Return the models whose weights a new run starts from."""
+        return [self.init] if self.init else []
+
+    @property
     def batches_per_step(self) -> int:
         """Return the number of batches that one step of the trainer takes."""
         return 1

@@ -21,7 +21,6 @@ from translate.data.discovery.pair import Pair
 from translate.data.discovery.split import fingerprint
 from translate.data.discovery.values import BLANK_CHECKS, find_value_ranges, refuse_blank
 from translate.methods.task import TaskData
-from translate.models import read_model_config
 
 
 def paired_data(c: TranslationConfig) -> TaskData:
@@ -91,7 +90,7 @@ def unpaired_data(c: TranslationConfig) -> TaskData:
 
 def needs_channels(c: TranslationConfig) -> bool:
     """Return whether the images decide how many channels the networks have."""
-    return not c.init and None in (c.in_channels, c.out_channels)
+    return None in (c.in_channels, c.out_channels)
 
 
 def choose_channels(
@@ -99,12 +98,9 @@ def choose_channels(
 ) -> tuple[TranslationConfig, list[str]]:
     """Return the settings with the channels of the networks, and a note if they are not 3.
 
-    Channels that the settings do not give are those of the model of --init, or 1 for images that are gray.
+    Channels that the settings do not give are 1 for images that are gray. The settings of a run that starts
+    from a model (`--init`) give those of the model.
     """
-    if c.init:
-        model = read_model_config(c.init)
-        found = (model.in_channels, model.out_channels) if model.kind == "translation" else (3, 3)
-        return c.replace(in_channels=c.in_channels or found[0], out_channels=c.out_channels or found[1]), []
     gray = (input_is_gray and not c.in_channels, output_is_gray and not c.out_channels)
     found = 1 if gray[0] else 3, 1 if gray[1] else 3
     c = c.replace(in_channels=c.in_channels or found[0], out_channels=c.out_channels or found[1])

@@ -22,7 +22,7 @@ from translate.training.runs import checkpoint
 from translate.training.runs.folder import Run
 from translate.training.runs.migrate import FORMAT_VERSION, migrate_checkpoint
 from translate.training.schedule import TrainingBudget, TrainingProgress
-from translate.training.start import build_trainer, create_sampler
+from translate.training.start import create_sampler, load_initial_weights
 from translate.training.step.compile import set_determinism
 from translate.training.step.distributed import ProcessGroup
 from translate.training.step.stepper import Stepper
@@ -62,11 +62,13 @@ class Loop:
     ) -> None:
         self.method, self.task, self.c, self.data, self.run, self.group = method, task, c, data, run, group
         set_determinism(c, pick_device(c.device))
-        self.notes: list[str] = []  # Lines for the log about the migration of a checkpoint.
+        self.notes: list[str] = []  # Lines for the log about the weights that it starts from.
         self.sampler = create_sampler(c, data, group)
         self.budget = TrainingBudget(c, self.sampler.steps_per_epoch)
         self.log: Log | NullLog = NullLog()
-        trainer = build_trainer(task, c, initialize=state is None)
+        trainer = task.trainer(c)
+        if state is None:
+            self.notes += load_initial_weights(c, trainer.generators)
         self.stepper = Stepper(trainer, c, group, lambda line: self.log.message(line))
         self.best: dict[str, Any] = {}  # The `step` and the `score` of the best checkpoint.
         self.history: list[dict[str, float]] = []  # The scores of all validations.

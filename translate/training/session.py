@@ -15,11 +15,12 @@ from translate.data.datasets.samples import SampleKey
 from translate.errors import UsageError
 from translate.methods.registry import find_method
 from translate.models import pick_device, pick_precision
+from translate.training.architecture import adopt_architecture
 from translate.training.loop import Loop
 from translate.training.memory import estimate_memory, free_memory, memory_remedies
 from translate.training.runs import checkpoint
 from translate.training.runs.folder import Run, resume_config
-from translate.training.start import build_trainer, create_sampler
+from translate.training.start import create_sampler
 from translate.training.step.distributed import ProcessGroup
 
 
@@ -47,11 +48,13 @@ class Session:
             resume, overwrite = True, False
         self.method, self.group, self.signal = method, ProcessGroup(), 0
         config_class = find_method(method).config_class()
-        self.run = Run(Path(config_class(**settings).out or f"runs/{method}"))
+        self.run = Run(Path(settings.get("out") or f"runs/{method}"))
         self.is_resumed = resume and self.run.exists()
+        self.messages: list[str] = []
         if self.is_resumed:
             self.config = resume_config(config_class, self.run, method, dict(settings))
         else:
+            settings, self.messages = adopt_architecture(config_class, settings)
             self.config = config_class(**settings)
             self.run.refuse(overwrite=overwrite)
         if self.is_resumed and self.run.model.exists() and not self._newest_checkpoint():
@@ -62,7 +65,6 @@ class Session:
         self.task = find_method(method).load_task()
         self.data = self.task.data(self.config)
         self.config = self.config.replace(**self.data.settings)
-        self.messages: list[str] = []
         if resume and not self._newest_checkpoint():
             self.messages.append(
                 f"{self.run.folder} has no checkpoint to resume from: starting a new run there"
@@ -104,7 +106,7 @@ class Session:
     def _estimate_memory(self) -> tuple[int, str]:
         """Return the estimated memory of training in bytes, or 0 and the reason why there is no estimate."""
         half = pick_precision(self.config.precision, self._device()).dtype.itemsize == 2
-        trainer = build_trainer(self.task, self.config, initialize=False)
+        trainer = self.task.trainer(self.config)
         sample = self.data.train[SampleKey(0, 0)]
         try:
             return estimate_memory(trainer, self.config, sample, half), ""
@@ -135,6 +137,7 @@ class Session:
                 dump_yaml(self.config, self.method).rstrip(),
                 "",
                 f"run: {self.run.folder}",
+                *self.messages,
                 f"data: {self.data.summary}, {sampler.steps_per_epoch} steps per epoch",
                 *self.data.notes,
                 f"memory: {memory} on {precision.device} in {precision}, besides torch itself",

@@ -1,56 +1,77 @@
-"""Build what training starts from: the trainer with its initial weights, and the sampler of batches."""
+"""Load the weights that training starts from, and create the sampler of its batches."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from textwrap import shorten
 
 from translate.config import TrainConfig, TranslationConfig
 from translate.data.datasets.loader import InfiniteBatchSampler
 from translate.errors import TranslateError, UsageError
-from translate.methods.task import Task, TaskData
-from translate.methods.trainer import Trainer
+from translate.methods.task import TaskData
 from translate.models import Model
 from translate.networks import Generator
 from translate.training.step.distributed import ProcessGroup
 
 
-def build_trainer(task: Task, c: TrainConfig, *, initialize: bool = True) -> Trainer:
-    """Build the trainer of a task.
+def load_initial_weights(c: TrainConfig, generators: Mapping[str, Generator]) -> list[str]:
+    """Load the weights of the models that a new run starts from into its generators, by direction.
 
-    Args:
-        initialize: load the model of `--init` into the generators; not needed if a checkpoint is loaded next.
-    """
-    trainer = task.trainer(c)
-    if initialize and c.init:
-        _load_generators(c, trainer.generators)
-    return trainer
+    A model without one of several directions leaves that generator as it is, or to the second model
+    (`--init-back`), whose only direction may have another name.
 
-
-def _load_generators(c: TrainConfig, generators: Mapping[str, Generator]) -> None:
-    """Load the weights of the model of `--init` into generators with the same layers.
+    Returns:
+        Lines for the log: where the generators do not all start from the one model.
 
     Raises:
-        TranslateError: the model has other directions or other layers.
+        TranslateError: no model has a direction of the run, or the layers differ.
     """
-    assert c.init
-    model = Model.from_pretrained(c.init)
-    for direction, generator in generators.items():
-        if direction not in model.config.routes:
-            directions = " and ".join(model.config.routes)
-            remedy = ", or change --direction" if isinstance(c, TranslationConfig) else ""
+    sources: dict[str, tuple[str, Generator]] = {}
+    for number, path in enumerate(c.init_models):
+        model = Model.from_pretrained(path)
+        missing = [direction for direction in generators if direction not in sources]
+        routes = {direction: direction for direction in missing if direction in model.config.routes}
+        if number and not missing:
             raise UsageError(
-                f"--init {c.init} has the direction {directions} only, and this run trains {direction}:"
-                f" give a model that has this direction{remedy}"
+                f"--init {c.init} has the directions {' and '.join(sources)}: leave --init-back out"
             )
-        try:
-            generator.load_state_dict(model.generator(direction).state_dict())
-        except RuntimeError as error:
-            reason = shorten(str(error).splitlines()[1], 100)
-            raise TranslateError(
-                f"--init {c.init}: its {model.config.generator.name} differs from the generator of these"
-                f" settings ({reason}): repeat the settings that its config.json lists, such as --ngf"
-            ) from None
+        if number and not routes and len(model.config.routes) == 1:
+            routes = dict.fromkeys(missing, next(iter(model.config.routes)))
+        if not routes:
+            raise UsageError(_missing_direction(c, path, model, missing))
+        for own, route in routes.items():
+            name = path if route == own else f"the {route} of {path}"
+            sources[own] = name, model.generator(route)
+    for direction, (path, generator) in sources.items():
+        _load(generators[direction], generator, path)
+    if not sources or (len(sources) == len(generators) and len(c.init_models) == 1):
+        return []
+    starts = [f"{direction} starts from {path}" for direction, (path, _) in sources.items()]
+    fresh = [f"{name} starts from random weights" for name in generators if name not in sources]
+    remedy = ": --init-back MODEL gives it a model" if fresh and hasattr(c, "init_back") else ""
+    return [", ".join([*starts, *fresh]) + remedy]
+
+
+def _missing_direction(c: TrainConfig, path: str, model: Model, missing: Sequence[str]) -> str:
+    """Return the error message of a model that has none of the directions that a run needs."""
+    directions = " and ".join(model.config.routes)
+    remedy = ", or change --direction" if isinstance(c, TranslationConfig) and path == c.init else ""
+    flag = "--init" if path == c.init else "--init-back"
+    return (
+        f"{flag} {path} has the direction {directions} only, and this run trains {' and '.join(missing)}:"
+        f" give a model that has this direction{remedy}"
+    )
+
+
+def _load(generator: Generator, source: Generator, path: str) -> None:
+    try:
+        generator.load_state_dict(source.state_dict())
+    except RuntimeError as error:
+        reason = shorten(str(error).splitlines()[1], 100)
+        raise TranslateError(
+            f"--init {path}: its layers differ from the generator of these settings ({reason}):"
+            " give another model"
+        ) from None
 
 
 def create_sampler(c: TrainConfig, data: TaskData, group: ProcessGroup) -> InfiniteBatchSampler:

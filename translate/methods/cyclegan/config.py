@@ -12,6 +12,12 @@ from translate.errors import UsageError
 class CycleGANConfig(TranslationConfig):
     """Unpaired translation (arXiv:1703.10593)."""
 
+    init_back: str | None = setting(
+        None,
+        "start the direction that the model of --init does not have from the weights of this model",
+        metavar="MODEL",
+        group="run",
+    )
     lambda_a: float = setting(10.0, "weight of the cycle loss A -> B -> A", low=0, group="losses")
     lambda_b: float = setting(10.0, "weight of the cycle loss B -> A -> B", low=0, group="losses")
     lambda_identity: float = setting(
@@ -27,6 +33,11 @@ class CycleGANConfig(TranslationConfig):
 
     def check(self) -> None:
         super().check()
+        if self.init_back and not self.init:
+            raise UsageError(
+                f"init_back {self.init_back} is for the direction that a model of --init does not have, and"
+                " there is no --init: use --init"
+            )
         if self.channels[0] != self.channels[1]:
             raise UsageError(
                 f"in_channels {self.channels[0]} and out_channels {self.channels[1]} differ, and CycleGAN"
@@ -37,3 +48,7 @@ class CycleGANConfig(TranslationConfig):
                 f"gan_loss wgan-gp needs crops of one size, but preprocess is {self.preprocess}:"
                 " use --preprocess resize_and_crop"
             )
+
+    @property
+    def init_models(self) -> list[str]:
+        return [model for model in (self.init, self.init_back) if model]

@@ -1,0 +1,107 @@
+"""The architecture that a new run takes from the model that it starts from (`--init`)."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from translate.config import (
+    GenerationModelConfig,
+    ModelConfig,
+    TrainConfig,
+    flag_name,
+    setting_fields,
+)
+from translate.config.schema import convert
+from translate.errors import UsageError
+from translate.models import read_model_config
+from translate.networks import GENERATORS
+
+# The settings that become an argument of a generator's constructor, by the argument.
+SETTINGS = {
+    "width": "ngf",
+    "norm": "norm",
+    "downsample": "downsample",
+    "upsample": "upsample",
+    "dropout": "dropout",
+}
+DEPTHS = {"resnet": "blocks", "unet": "levels", "context": "levels"}  # The setting of the depth.
+
+
+def adopt_architecture(
+    config_class: type[TrainConfig], settings: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """Add the architecture of the model of `--init` to the settings, where they do not give it.
+
+    Args:
+        settings: those that the user gave.
+
+    Returns:
+        The settings, and a line for the log; without `--init`, the same settings and no line.
+
+    Raises:
+        UsageError: a setting that the user gave differs from the model, or the run's method cannot train the
+            model's generator.
+    """
+    if not (init := settings.get("init")):
+        return dict(settings), []
+    model = _architecture(read_model_config(init))
+    if back := settings.get("init_back"):
+        _check_same(str(init), model, str(back), _architecture(read_model_config(back)))
+    hints = typing.get_type_hints(config_class)
+    taken: dict[str, Any] = {}
+    for field in setting_fields(config_class):
+        name = field.name
+        if name not in model:
+            continue
+        given = convert(field, hints[name], settings[name]) if name in settings else None
+        if given is None:
+            choices = field.metadata["choices"]
+            if choices and model[name] not in choices:
+                raise UsageError(
+                    f"--init {init} has the {name} {model[name]}, which this recipe does not train"
+                    f" ({', '.join(choices)}): give another model"
+                )
+            taken[name] = model[name]
+        elif given != model[name] and name != "dropout":  # Dropout has no weights.
+            raise UsageError(
+                f"{name} is {_text(given)}, but {_text(model[name])} in the model of --init {init}:"
+                f" leave {flag_name(field)} out, or give another --init"
+            )
+    names = ", ".join(f"{name} {_text(value)}" for name, value in taken.items())
+    return {**settings, **taken}, [f"taken from the model {init}: {names}"] if names else []
+
+
+def _architecture(config: ModelConfig) -> dict[str, Any]:
+    """Return the settings that the generator of a model stands for, by name."""
+    spec = config.generator
+    parameters = inspect.signature(GENERATORS[spec.name]).parameters if spec.name in GENERATORS else {}
+    defaults = {name: p.default for name, p in parameters.items() if p.default is not p.empty}
+    args = {**defaults, **spec.args}
+    found: dict[str, Any] = {"generator": spec.name, "networks": spec.name}
+    found |= {setting: args[name] for name, setting in SETTINGS.items() if name in args}
+    if spec.name in DEPTHS:
+        found[DEPTHS[spec.name]] = args["depth"]
+    if isinstance(config, GenerationModelConfig):
+        found |= {"image_size": config.image_size, "latent": config.latent, "channels": config.out_channels}
+    if config.kind == "translation":
+        found |= {"in_channels": config.in_channels, "out_channels": config.out_channels}
+    if spec.name == "unet" and "imported_from" in config.trained_on and not args["dropout"]:
+        del found["dropout"]  # The checkpoint of a U-Net does not tell whether it was trained with dropout.
+    return found
+
+
+def _check_same(init: str, model: Mapping[str, Any], back: str, other: Mapping[str, Any]) -> None:
+    """Refuse a model of `--init-back` of another architecture than that of `--init`."""
+    for name in model:
+        if name != "dropout" and other.get(name) != model[name]:
+            raise UsageError(
+                f"--init-back {back} has {name} {_text(other.get(name))}, and --init {init}"
+                f" {_text(model[name])}: both generators have one architecture: give another model"
+            )
+
+
+def _text(value: Any) -> str:
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
