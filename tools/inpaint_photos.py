@@ -8,6 +8,7 @@ paint program and run `translate inpaint scans/ --mask masks/ -o repaired/`.
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import click
@@ -72,6 +73,10 @@ def main(scans: Path, out: Path, masks: Path, width: int, contrast: int, most: f
         print(f"{path}: {percentage:.1f}% is scratched, see {mask_file}")
         if percentage > most:
             print(f"{path}: skipped: more than --most {most:g}%; correct its mask, or raise --contrast")
+        elif not look and not mask.any():
+            copy = out / path.relative_to(scans)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
         elif not look:
             folder = out / path.parent.relative_to(scans)
             for outcome in inpaint.folder(path, folder, mask=mask_file):

@@ -99,7 +99,7 @@ def test_a_wrong_mask_is_reported_in_one_line(
     save_image(np.zeros((30, 45), np.uint8), tmp_path / "masks" / "dog.png")
 
     for mask, code, start, words in (
-        ("empty.png", 0, "note: cat.png: ", ["the mask is empty"]),
+        ("empty.png", 3, "failed: cat.png: ", ["empty.png", "only 0 (135300 pixels)"]),
         ("full.png", 3, "failed: cat.png: ", ["--invert"]),
         ("flat.png", 3, "failed: cat.png: ", ["flat.png", "451x99", "451x300"]),
         ("masks", 3, "failed: cat.png: ", ["masks", "'cat'"]),
@@ -111,8 +111,22 @@ def test_a_wrong_mask_is_reported_in_one_line(
         line = lines.splitlines()[0]
         assert line.startswith(start)
         assert all(word in line for word in words), line
-    # The empty mask has filled nothing, and the wrong ones have written nothing.
-    assert np.array_equal(read_rgb(tmp_path / "out" / "cat.png"), read_rgb(cat))
+    assert not (tmp_path / "out").exists()
+
+
+def test_masks_in_the_folder_of_their_photos_are_found_and_named(
+    within: Command, cat: Path, scratch: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "album").mkdir()
+    cat.rename(tmp_path / "album" / "cat.png")
+    hole = read_rgb(scratch)[..., 0] > 127
+    save_image(hole.astype(np.uint8), tmp_path / "album" / "cat_mask.png")  # of 0 and 1
+    done = within("inpaint", "album", "-o", "out")
+    assert "cat_mask.png is the mask of cat.png" in done.stderr
+    assert [path.name for path in (tmp_path / "out").glob("*.png")] == ["cat.png"]
+    before, after = read_rgb(tmp_path / "album" / "cat.png"), read_rgb(tmp_path / "out" / "cat.png")
+    assert (before != after).any(axis=2)[hole].mean() > 0.9
+    assert np.array_equal(before[~hole], after[~hole])
 
 
 @pytest.mark.parametrize(

@@ -36,12 +36,14 @@ def translate_images(
         kind: the kind of model that the command takes; empty for any kind.
     """
     from translate.inference.batch.folder import translate_files
+    from translate.inference.batch.masks import assign_masks
     from translate.inference.batch.plan import plan_jobs, scan_inputs
 
     options = FolderOptions(**_given(FolderOptions, flags))
     scan = scan_inputs(inputs, out)
     jobs = plan_jobs(scan.paths, out, format=options.format)
     predictor = _load(model, kind, _given(PredictorOptions, flags))
+    jobs = assign_masks(jobs, out, options, needed=predictor.needs_mask)
     rank, world_size = distributed.rank(), distributed.world_size()
     progress = _Progress(len(jobs[rank::world_size]))
     outcomes = translate_files(

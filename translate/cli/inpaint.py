@@ -29,8 +29,10 @@ def inpaint(model: str, inputs: tuple[Path, ...], out: Path, **flags: Any) -> No
     """Fill holes in photos: scratches, spots, unwanted objects.
 
     MASK is white where a photo is to be filled: one image for all photos, or a folder with a mask for each
-    photo, of the same stem. In a mask with transparency, strokes of one colour count as white. Without a
-    mask, transparent pixels are filled. All other pixels keep their values exactly, if the output format is
-    lossless (for a JPEG: --format png). Photos that fail are listed at the end, and the exit code is then 3.
+    photo, of the same stem. Of two values, the brighter one counts as white; in a mask with transparency,
+    strokes of one colour do. A mask that marks nothing or everything, or whose meaning is not clear, is
+    refused. Without MASK, masks beside the photos are taken (a_mask.png for a.jpg), or else transparent
+    pixels are filled. All other pixels keep their values exactly, if the output format is lossless (for a
+    JPEG: --format png). Photos that fail are listed at the end, and the exit code is then 3.
     """
     translate_images(model, inputs, out, flags, kind="inpainting")

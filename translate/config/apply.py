@@ -91,7 +91,8 @@ class FolderOptions(Config):
     mask: str | None = setting(
         None,
         "mask, white where an image is to be filled: one file for all images, or a folder of masks named like"
-        " the images [default: transparent pixels are filled]",
+        " the images [default: masks beside the images, such as a_mask.png for a.jpg, or else transparent"
+        " pixels are filled]",
         metavar="MASK",
     )
     invert: bool = setting(False, "fill where the mask is black instead")

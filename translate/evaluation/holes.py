@@ -10,7 +10,7 @@ import numpy as np
 
 from translate.data.datasets.masks import HOLE_SIZES, draw_mask
 from translate.errors import DataError, UsageError
-from translate.images import Hole, Pixels, find_images, printable_path, read_hole, read_mask_hole
+from translate.images import Hole, Pixels, find_images, printable_path, read_hole
 
 SEED = 0  # of the random holes
 MIN_SIDE = 16  # of a photo that masks are applied to, in pixels
@@ -85,16 +85,9 @@ def _mask_size_class(path: Path) -> str:
     """Return the size class of a mask file.
 
     Raises:
-        DataError: the file cannot be read, or its hole is empty or covers the whole image.
+        DataError: it cannot be used; see `read_hole`.
     """
-    hole = read_mask_hole(path)
-    if hole.all():
-        raise DataError(f"{printable_path(path)}: the hole covers the whole mask")
-    if not hole.any():
-        raise DataError(
-            f"{printable_path(path)}: the mask marks no pixel, and a mask needs a hole: paint it white"
-        )
-    return size_class(float(hole.mean()))
+    return size_class(float(read_hole(path).mean()))
 
 
 def size_class(fraction: float) -> str:

@@ -28,7 +28,7 @@ from translate.images.left_out import (
     undecodable_images,
     unreadable_folders,
 )
-from translate.images.masks import Hole, hole_from_mask, read_hole, read_mask_hole
+from translate.images.masks import Hole, hole_from_mask, read_hole
 from translate.images.resizing import resize, resize_and_center_crop, shorter_side_size
 from translate.images.scanning import FolderScan, find_images, scan_folder
 from translate.images.sheet import contact_sheet, image_grid
@@ -68,7 +68,6 @@ __all__ = [
     "printable_path",
     "read",
     "read_hole",
-    "read_mask_hole",
     "read_rgb",
     "read_stored_values",
     "resize",

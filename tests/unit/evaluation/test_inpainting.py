@@ -112,8 +112,8 @@ def test_each_photo_gets_a_mask_of_each_size_and_unusable_masks_are_noted(tmp_pa
         ("all sizes", 9),
     ]
     full, empty, broken = result.notes
-    assert f"{masks / '1.png'}: the hole covers the whole mask" in full
-    assert f"{masks / '3.png'}: the mask marks no pixel" in empty
+    assert f"{masks / '1.png'}: the mask covers the whole image" in full
+    assert f"{masks / '3.png'}: the mask marks nothing" in empty
     assert f"{masks / '6.png'}: not an image" in broken
     assert str(masks) in result.protocol["holes"]
 
@@ -145,7 +145,7 @@ def test_masks_that_are_missing_or_cannot_be_used_are_errors(tmp_path: Path) -> 
         with pytest.raises(UsageError, match=f"no masks in '{missing}'"):
             read_holes(missing, [])
     mask = write_mask(tmp_path / "masks" / "a.png", 1.0)
-    with pytest.raises(DataError, match=f"{mask}: the hole covers the whole mask"):
+    with pytest.raises(DataError, match=f"{mask}: the mask covers the whole image"):
         score_inpainting(photos, fill_with_error(5), masks=mask.parent)
 
 

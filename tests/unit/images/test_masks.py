@@ -56,13 +56,14 @@ def read_back(image: Image.Image, tmp_path: Path, name: str = "m.png", **options
 
 
 def test_pixels_nearer_to_white_than_to_black_are_hole(tmp_path: Path) -> None:
-    levels = np.arange(256, dtype=np.uint8).reshape(1, 256)
-    hole = read_hole(save_image(Image.fromarray(levels), tmp_path / "m.png"), (256, 1))
+    levels = np.pad(np.arange(256, dtype=np.uint8), 400, mode="edge").reshape(1, -1)  # a soft edge
+    size = levels.shape[::-1]
+    hole = read_hole(save_image(Image.fromarray(levels), tmp_path / "m.png"), size)
     assert np.array_equal(hole, levels >= 128)
     path_16bit = write_16bit_png(tmp_path / "16bit.png", (levels[..., None] * np.uint16(257)))
-    assert np.array_equal(read_hole(path_16bit, (256, 1)), levels >= 128)
+    assert np.array_equal(read_hole(path_16bit, size), levels >= 128)
     floats = Frame(pixels=(levels[..., None] / np.float32(255)).astype(np.float32))
-    assert np.array_equal(hole_from_mask(floats, (256, 1)), levels >= 128)
+    assert np.array_equal(hole_from_mask(floats, size), levels >= 128)
 
 
 @pytest.mark.parametrize("color", [(255, 255, 255), (255, 0, 0), (0, 0, 255), (0, 200, 0), (128, 128, 128)])
@@ -70,8 +71,101 @@ def test_strokes_of_any_bright_colour_on_black_are_hole(color: tuple[int, int, i
     assert np.array_equal(read_back(paint(box(), color), tmp_path), box())
 
 
-def test_dark_colours_are_not_hole(tmp_path: Path) -> None:
-    assert not read_back(paint(box(), (90, 60, 100), (10, 10, 10)), tmp_path).any()
+@pytest.mark.parametrize(
+    ("low", "high", "dtype"),
+    [
+        (0, 1, np.uint8),
+        (0, 100, np.uint8),
+        (0, 128, np.uint8),
+        (200, 255, np.uint8),
+        (0, 1, np.uint16),
+        (0, 255, np.uint16),
+        (0, 1, np.int32),
+        (0, 255, np.int32),
+        (0, 1, np.float32),
+        (0, 0.3, np.float32),
+        (0, 255, np.float32),
+        (-1, 1, np.float32),
+    ],
+)
+def test_of_two_values_the_greater_is_hole_whatever_they_are(
+    low: float, high: float, dtype: type, tmp_path: Path
+) -> None:
+    values = np.where(box(), high, low).astype(dtype)
+    for suffix in ("png", "tif") if dtype in (np.uint8, np.uint16) else ("tif",):
+        image = Image.fromarray(values)
+        assert np.array_equal(read_back(image, tmp_path, f"m.{suffix}"), box())
+
+
+@pytest.mark.parametrize("value", [1, 100, 255])
+def test_a_mask_of_16_bits_or_floats_may_have_soft_edges_in_any_range(value: int) -> None:
+    soft = cv2.GaussianBlur(np.where(box(), value, 0).astype(np.float32), (0, 0), 1.5)
+    for pixels in (soft, (200 * soft).astype(np.uint16)):
+        hole = hole_from_mask(Frame(pixels=pixels[..., None]), SIZE)
+        assert np.array_equal(hole, pixels >= pixels.max() / 2)
+
+
+@pytest.mark.parametrize("color", [(90, 60, 100), (64, 0, 0), (0, 0, 128)])
+def test_strokes_of_a_dark_colour_on_black_are_hole(color: tuple[int, int, int], tmp_path: Path) -> None:
+    """As in the images of classes, of which one is painted."""
+    assert np.array_equal(read_back(paint(box(), color), tmp_path), box())
+    assert np.array_equal(read_back(paint(box(), color).quantize(), tmp_path), box())
+
+
+def test_strokes_of_a_brush_that_is_not_opaque_are_hole(tmp_path: Path) -> None:
+    array = paint_layer(box(), (200, 40, 40))
+    array[..., 3] = np.where(box(), 80, 0)
+    assert np.array_equal(read_back(Image.fromarray(array), tmp_path), box())
+
+
+def gray_levels(*levels: int) -> np.ndarray:
+    """Return a gray image (40, 60) with stripes of these levels on black."""
+    values = np.zeros(SIZE[::-1], np.uint8)
+    for number, level in enumerate(levels):
+        values[2:38, 3 + 8 * number : 9 + 8 * number] = level
+    return values
+
+
+RED, GREEN, PHOTO = (255, 0, 0), (0, 200, 0), noise(40, 60)
+TWO_COLORS = np.where(box(0, 40, 0, 30)[..., None], RED, GREEN) * box()[..., None]
+UNCLEAR = {
+    "class numbers": (gray_levels(1, 2, 3), ["0 (", "1 (216 pixels)", "3 ("]),
+    "classes as grays": (gray_levels(50, 100, 150, 200), ["50 (216 pixels)", "200 ("]),
+    "a class and a void border": (gray_levels(15, 255), ["15 (", "255 ("]),
+    "strokes of two colours": (TWO_COLORS.astype(np.uint8), ["(255, 0, 0) (", "(0, 200, 0) ("]),
+    "red on white": (np.where(box()[..., None], RED, (255,) * 3).astype(np.uint8), ["(255, 0, 0)", "255 ("]),
+    "a photo": (color_gradient(), ["other values"]),
+    "strokes on a photo": (np.where(box()[..., None], RED, PHOTO).astype(np.uint8), ["(255, 0, 0) (512"]),
+    "noise": (noise(40, 60, 1)[..., 0] % 4, ["3 ("]),
+    "a layer of two colours": (np.dstack([TWO_COLORS, 255 * box()]).astype(np.uint8), ["(0, 200, 0) ("]),
+}
+
+
+@pytest.mark.parametrize(("pixels", "words"), UNCLEAR.values(), ids=UNCLEAR)
+def test_a_mask_of_unclear_meaning_is_refused_with_its_values(
+    pixels: np.ndarray, words: list[str], tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=r"two values|one colour") as excinfo:
+        read_back(Image.fromarray(pixels), tmp_path)
+    message = str(excinfo.value)
+    assert message.startswith(str(tmp_path / "m.png"))
+    assert all(word in message for word in words), message
+    assert "\n" not in message
+
+
+def test_a_palette_of_five_classes_is_refused_with_their_colours(tmp_path: Path) -> None:
+    image = Image.fromarray(gray_levels(1, 2, 3, 4)).convert("P")
+    image.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0, 0, 0, 128])
+    with pytest.raises(DataError, match=r"\(0, 128, 0\) \(216 pixels\)"):
+        read_back(image, tmp_path)
+
+
+@pytest.mark.parametrize("value", [0, 1, 255])
+@pytest.mark.parametrize("invert", [False, True])
+def test_a_mask_of_one_value_is_refused(value: int, invert: bool, tmp_path: Path) -> None:
+    words = "marks nothing" if (value > 0) == invert else "covers the whole image"
+    with pytest.raises(DataError, match=rf"{words}.* only {value} \(2400 pixels\).*--invert|{words}.*white"):
+        read_back(Image.new("L", SIZE, value), tmp_path, invert=invert)
 
 
 @pytest.mark.parametrize("color", [(255, 255, 255), (255, 0, 0), (0, 0, 0), (70, 10, 90)])
@@ -100,8 +194,9 @@ def test_the_erased_parts_of_a_photo_are_hole(channels: int, tmp_path: Path) -> 
     assert np.array_equal(read_back(array_to_pil(photo), tmp_path), box())
 
 
-def test_an_empty_layer_has_no_hole(tmp_path: Path) -> None:
-    assert not read_back(Image.new("RGBA", SIZE, (255, 255, 255, 0)), tmp_path).any()
+def test_an_empty_layer_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"marks nothing.* 2400 transparent pixels"):
+        read_back(Image.new("RGBA", SIZE, (255, 255, 255, 0)), tmp_path)
 
 
 def test_a_fully_opaque_alpha_is_ignored(tmp_path: Path) -> None:
@@ -179,8 +274,10 @@ def test_a_one_pixel_scratch_in_a_larger_mask_is_kept(column: int, tmp_path: Pat
 
 
 def test_a_rounded_side_is_within_the_aspect_tolerance(tmp_path: Path) -> None:
-    image = Image.new("L", (128, 255), 255)
-    assert read_hole(save_image(image, tmp_path / "m.png"), (257, 511)).all()
+    image = Image.new("L", (128, 255))
+    image.paste(255, (20, 30, 60, 90))
+    hole = read_hole(save_image(image, tmp_path / "m.png"), (257, 511))
+    assert 0.07 < hole.mean() < 0.08
 
 
 @pytest.mark.parametrize("size", [(40, 60), (60, 41), (62, 40), (1, 1), (120, 40)])
@@ -193,6 +290,11 @@ def test_another_aspect_is_refused_naming_the_file_and_both_sizes(
     assert str(excinfo.value).startswith(
         f"{tmp_path / 'm.png'}: the mask is {width}x{height} and the image 60x40, "
     )
+
+
+def test_a_mask_drawn_on_the_stored_photo_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"40x60 .* 60x40, width and height swapped: turn the mask"):
+        read_back(Image.fromarray(255 * box().T.astype(np.uint8)), tmp_path)
 
 
 def test_an_unreadable_mask_is_named_in_the_error(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from translate.images import (
 )
 from translate.inference.batch.frame_by_frame import is_too_large_for_memory, predict_frames
 from translate.inference.batch.journal import DONE, FOREIGN, Journal, input_stamp
-from translate.inference.batch.masks import Masks
+from translate.inference.batch.masks import Masks, assign_masks
 from translate.inference.batch.outcome import Outcome, PipelineItem
 from translate.inference.batch.output_format import to_format
 from translate.inference.batch.plan import Job, plan
@@ -71,6 +71,7 @@ def translate_folder(
     """
     settings = from_mapping(FolderOptions, options, "options")
     jobs = plan(inputs, out, format=settings.format)
+    jobs = assign_masks(jobs, out, settings, needed=predictor.needs_mask)
     return translate_files(predictor, jobs, out, settings, progress=progress)
 
 
@@ -86,6 +87,7 @@ def translate_files(
     """Return an iterator that processes one job at each step, in order, and yields its outcome.
 
     Args:
+        jobs: for an inpainting model, with their masks (`assign_masks`).
         rank_and_size: rank and world size of the processes that divide the jobs among them.
     """
     return Pipeline(predictor, out, options, progress, rank_and_size).run(jobs)
@@ -104,8 +106,7 @@ class Pipeline:
     ) -> None:
         self.predictor, self.out, self.options, self.progress = predictor, out, options, progress
         self.rank, self.world_size = rank_and_size
-        self.masks = Masks(Path(options.mask) if options.mask else None, options.invert, options.dilate)
-        self.masks.check(needed=predictor.needs_mask)
+        self.masks = Masks.from_options(options)
         self.read_options = ReadOptions(
             limit=PixelLimit(options.max_pixels, "--max-megapixels"),
             keep_metadata=options.keep_metadata,
@@ -125,7 +126,6 @@ class Pipeline:
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
         """Run the jobs of this process; yield their outcomes in the order of the jobs."""
-        jobs = [replace(job, mask=self.masks.path_for(job, self.out)) for job in jobs]
         for folder in {job.target.parent for job in jobs}:
             with suppress(OSError):
                 remove_stale_parts(folder)

@@ -19,7 +19,7 @@ class Outcome:
         seconds: the time spent on reading, predicting and writing it.
         failure: why the image failed; empty if it did not.
         skipped: why the image was skipped; empty if it was not.
-        note: damage that was read around, such as missing frames, or that the mask is empty; else empty.
+        note: damage that was read around, such as missing frames, or that the mask is large; else empty.
     """
 
     source: Path

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from translate.errors import DataError, UsageError
@@ -22,6 +22,7 @@ from translate.images import (
     read,
     read_hole,
 )
+from translate.images.frame import from_array
 
 
 def to_image_file(image: Any, *, keep_profile_colors: bool) -> ImageFile:
@@ -95,7 +96,8 @@ def add_hole(frame: Frame, mask: Any) -> Frame:
 
     Raises:
         UsageError: there is no mask, and no pixel is transparent.
-        DataError: the mask is damaged, has another size, or covers the whole image.
+        DataError: the mask is damaged or has another size; it marks nothing or everything, or it is not clear
+            what it marks.
     """
     if isinstance(mask, (str, Path)):
         hole = read_hole(Path(mask), frame.size)
@@ -103,10 +105,10 @@ def add_hole(frame: Frame, mask: Any) -> Frame:
         hole = hole_from_mask(_mask_to_frame(mask), frame.size)
     elif frame.alpha is not None and not frame.alpha.all():
         hole = frame.alpha == 0
+        if hole.all():
+            raise DataError("the whole image is transparent: keep the part that is not to be filled")
     else:
         raise UsageError("an inpainting model needs a mask: give one, white where the image is to be filled")
-    if hole.all():
-        raise DataError("the mask covers the whole image: leave black what is to be kept")
     return replace(frame, hole=hole)
 
 
@@ -117,11 +119,22 @@ def _mask_to_frame(mask: Any) -> Frame:
         DataError: it has another shape.
     """
     if isinstance(mask, Image.Image):
-        return image_file_from_pil(mask).frames[0]
-    array = np.asarray(mask.detach().cpu() if isinstance(mask, Tensor) else mask)
+        if mask.mode not in ("I", "F"):
+            return image_file_from_pil(mask, keep_profile_colors=True).frames[0]
+        mask = ImageOps.exif_transpose(mask)
+    array = np.asarray(mask.detach().cpu().float() if isinstance(mask, Tensor) else mask)
     if array.ndim > 2 and array.shape[0] == 1:  # Tensors have the layout (1, H, W).
         array = array[0]
-    # Booleans, floats, and integers of 0 and 1: the hole is what is above one half.
-    if array.dtype not in (np.uint8, np.uint16) or array.max(initial=0) == 1:
-        array = (array > 0.5).astype(np.uint8) * 255
-    return frame_from_array(array)
+    planes = array[..., None] if array.ndim == 2 else array
+    if planes.ndim != 3 or planes.shape[2] not in (1, 2, 3, 4) or not planes.size:
+        raise DataError(f"a mask of {array.shape}: give (H, W) or (H, W, 1 to 4)")
+    return from_array(planes.astype(_smallest_type(planes)))
+
+
+def _smallest_type(array: Array) -> type[np.uint8] | type[np.uint16] | type[np.float32]:
+    """Return the data type of a frame's pixels that holds the whole numbers of an array, else float32."""
+    if array.dtype.kind == "f" and (array != np.rint(array)).any():
+        return np.float32
+    if array.dtype == np.uint16 or array.min() < 0 or array.max() > 255:
+        return np.uint16 if array.min() >= 0 and array.max() <= 65535 else np.float32
+    return np.uint8

@@ -238,13 +238,112 @@ def test_the_failure_of_an_unusable_mask_names_the_mask_and_the_photo(
     assert not out.exists()
 
 
-def test_an_empty_mask_is_noted_and_the_photo_stays_the_same(
+def test_an_empty_mask_fails_and_nothing_is_written(
+    inpainter: Predictor, root: Path, out: Path, masks: Path
+) -> None:
+    for name in ("a.png", "b.png"):
+        photo(root / name)
+    mask(masks / "a.png", box() & False)
+    mask(masks / "b.png", box())
+    outcomes = apply(inpainter, root, out, masks)
+    assert "only 0 (768 pixels)" in outcomes["a.png"].failure
+    assert outcomes["b.png"].failure == ""
+    assert [path.name for path in out.iterdir()] == ["b.png"]
+
+
+def test_a_mask_of_most_of_the_photo_is_noted(
+    inpainter: Predictor, root: Path, out: Path, tmp_path: Path
+) -> None:
+    """It may be black where the photo is to be filled."""
+    photo(root / "a.png")
+    (outcome,) = apply(inpainter, root, out, mask(tmp_path / "m.png", ~box())).values()
+    assert outcome.failure == ""
+    assert "85%" in outcome.note
+    assert "--invert" in outcome.note
+
+
+# Masks beside their photos
+
+
+@pytest.mark.parametrize("ending", ["_mask", "-mask", ".mask", "_MASK", "_mask001", " Mask"])
+@pytest.mark.parametrize("place", ["none", "same", "inside"])
+def test_a_mask_beside_its_photo_is_found_and_is_no_photo(
+    ending: str, place: str, inpainter: Predictor, root: Path, out: Path
+) -> None:
+    masks = root / "masks" if place == "inside" else root
+    for number, name in enumerate(("a", "b")):
+        photo(root / f"{name}.png", number)
+        mask(masks / f"{name}{ending}.png", box(top=number))
+    outcomes = apply(inpainter, root, out, {"none": None, "same": root, "inside": masks}[place])
+    assert sorted(outcomes) == ["a.png", "b.png"]
+    assert sorted(str(path.relative_to(out)) for path in out.rglob("*.png")) == ["a.png", "b.png"]
+    for number, name in enumerate(("a.png", "b.png")):
+        assert fills_only(root / name, out / name, box(top=number))
+
+
+def test_the_mask_of_a_photo_that_is_given_as_a_file_lies_beside_it(
+    inpainter: Predictor, root: Path, out: Path
+) -> None:
+    path = photo(root / "IMG_1.PNG")
+    mask(root / "img_1_mask.png", box())
+    (outcome,) = translate_folder(inpainter, [path], out)
+    assert fills_only(path, outcome.target, box())
+
+
+def test_a_photo_is_not_its_own_mask(inpainter: Predictor, root: Path, out: Path) -> None:
+    photo(root / "a.png")
+    photo(root / "b.png")
+    mask(root / "b_mask.png", box())
+    outcomes = apply(inpainter, root, out, root)
+    assert "no mask named 'a'" in outcomes["a.png"].failure
+    assert fills_only(root / "b.png", out / "b.png", box())
+    with pytest.raises(UsageError, match=r"only masks, a\.png"):
+        translate_folder(inpainter, [root / "a.png"], out, mask=str(root / "a.png"))
+
+
+def test_masks_without_a_photo_are_left_out_where_others_have_one(
     inpainter: Predictor, root: Path, out: Path, tmp_path: Path
 ) -> None:
     photo(root / "a.png")
-    (outcome,) = apply(inpainter, root, out, mask(tmp_path / "m.png", box() & False)).values()
-    assert (outcome.failure, outcome.note) == ("", "the mask is empty, so nothing was filled")
-    assert not changed_pixels(root / "a.png", out / "a.png").any()
+    photo(root / "plain" / "theatre_mask.png")  # There are no pairs here, so it is a photo.
+    for name in ("a_mask.png", "z_mask.png"):
+        mask(root / name, box())
+    outcomes = apply(inpainter, root, out, mask(tmp_path / "m.png", box(0, 3)))
+    assert sorted(outcomes) == ["a.png", "plain/theatre_mask.png"]
+    assert fills_only(root / "a.png", out / "a.png", box(0, 3))
+
+
+def test_a_photo_of_several_masks_is_refused(inpainter: Predictor, root: Path, out: Path) -> None:
+    photo(root / "a.png")
+    for name in ("a_mask001.png", "a_mask002.png"):
+        mask(root / name, box())
+    for path in (None, root):
+        with pytest.raises(UsageError, match=r"a\.png.*a_mask001\.png, a_mask002\.png"):
+            apply(inpainter, root, out, path)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+def test_the_mask_of_a_photo_with_an_orientation_belongs_to_the_upright_photo(
+    orientation: int, inpainter: Predictor, root: Path, out: Path, masks: Path
+) -> None:
+    root.mkdir()
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    for name in ("upright", "turned", "stored"):
+        pixels = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+        stored = np.rot90(pixels, {3: 2, 6: 1, 8: 3}[orientation])
+        Image.fromarray(np.ascontiguousarray(stored)).save(root / f"{name}.png", exif=exif)
+    hole = 255 * box().astype(np.uint8)
+    on_stored = Image.fromarray(np.ascontiguousarray(np.rot90(hole, {3: 2, 6: 1, 8: 3}[orientation])))
+    mask(masks / "upright.png", box())
+    on_stored.save(masks / "turned.png", exif=exif)  # a mask with an orientation of its own
+    on_stored.save(masks / "stored.png")
+    outcomes = apply(inpainter, root, out, masks)
+    for name in ("upright.png", "turned.png"):
+        assert fills_only(root / name, out / name, box())
+    if orientation != 3:  # Upside down, the sizes are equal, and nothing shows which way is up.
+        assert "width and height swapped" in outcomes["stored.png"].failure
 
 
 @pytest.mark.parametrize("invert", [False, True])

@@ -131,6 +131,20 @@ def test_a_mask_may_be_a_path_an_image_or_an_array(inpainter: Predictor, tmp_pat
         65535 * hole.astype(np.uint16),
         np.dstack([255 * hole.astype(np.uint8)] * 3),
         hole[..., None],
+        hole.astype(np.uint8),
+        hole.astype(np.uint16),
+        hole.astype(np.int64),
+        255 * hole.astype(np.int32),
+        hole.astype(np.float32),
+        255 * hole.astype(np.float64),
+        2 * torch.from_numpy(hole)[None].float() - 1,
+        torch.from_numpy(hole),
+        mask_image(hole).convert("P"),
+        mask_image(hole).convert("LA"),
+        mask_image(hole).convert("RGBA"),
+        Image.fromarray(hole.astype(np.int32)),
+        Image.fromarray(hole.astype(np.float32)),
+        Image.fromarray(np.dstack([hole * 0, hole]).astype(np.uint8) * 255),  # black strokes on a layer
     ):
         assert np.array_equal(inpainter(noise(), mask), expected)
 
@@ -202,6 +216,10 @@ def test_an_opaque_photo_without_a_mask_is_refused(photo: Any, inpainter: Predic
 def test_an_unusable_mask_is_refused(inpainter: Predictor, tmp_path: Path) -> None:
     for mask, reason in (
         (np.ones((20, 30), bool), "the mask covers the whole image"),
+        (np.zeros((20, 30), bool), "the mask marks nothing"),
+        (np.arange(600).reshape(20, 30) // 150, "0 .150 pixels.*3 .150 pixels"),
+        (np.full((20, 30), np.nan), "NaN"),
+        (np.ones((2, 20, 30, 1)), r"\(2, 20, 30, 1\)"),
         (np.zeros((21, 30), bool), "the mask is 30x21 and the image 30x20"),
         (np.zeros((20, 30, 7), np.uint8), r"\(20, 30, 7\)"),
         (tmp_path / "none.png", "none.png: No such file"),
