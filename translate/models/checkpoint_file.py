@@ -86,7 +86,7 @@ def _check_archive(path: Path) -> None:
     if "data.pkl" not in names:
         raise DataError(f"{path} is {ARCHIVE}")
     if "constants.pkl" in names:
-        load = f"torch.jit.load({path.name!r})"
+        load = f"torch.jit.load({path.name!r}, map_location='cpu')"
         raise DataError(f"cannot import {path}: it is a TorchScript archive: {_way_out(load)}")
     if any(member.compress_type != zipfile.ZIP_STORED for member in members):
         raise zipfile.BadZipFile("compressed")
@@ -97,7 +97,7 @@ def _describe_failure(path: Path, error: str) -> str:
     found = re.search(r"GLOBAL ([\w.]+)", error)
     if not found:
         return f"it is damaged, or no checkpoint of PyTorch; {REMEDY}"
-    load = f"torch.load({path.name!r}, weights_only=False)"
+    load = f"torch.load({path.name!r}, map_location='cpu', weights_only=False)"
     if _contains(path, b"torch.nn.modules"):
         return f"it is a whole model (class {found[1]}), which could run code: {_way_out(load)}"
     way_out = _way_out(load, state_dict="model['state_dict']")

@@ -201,8 +201,8 @@ def test_a_file_of_objects_or_of_another_kind_is_refused_with_the_way_out(tmp_pa
     (tmp_path / "page.pth").write_text("<!DOCTYPE html><html>sign in</html>")
     (tmp_path / "pointer.pth").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
     for path, words in {
-        options: ("class argparse.Namespace", "torch.load('options.pth', weights_only=False)"),
-        script: ("TorchScript", "torch.jit.load('script.pt')", "state_dict()"),
+        options: ("class argparse.Namespace", "torch.load('options.pth', ", "model['state_dict']"),
+        script: ("TorchScript", "torch.jit.load('script.pt', ", "state_dict()"),
         old: ("whole model (class tests.reference_generators.ReferenceGenerator)", "state_dict()"),
         tmp_path / "page.pth": ("a web page",),
         tmp_path / "pointer.pth": ("git lfs pull",),
