@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -160,13 +161,13 @@ def test_linked_folders_are_searched_once_under_their_own_path(within: Command, 
     inside, outside = tmp_path / "in", tmp_path / "elsewhere"
     noise(inside / "z" / "own.png")
     noise(outside / "sub" / "far.png")
-    (inside / "a").symlink_to(inside / "z")  # A link does not rename what is below the folder itself.
-    (inside / "b").symlink_to(outside)
-    (inside / "c").symlink_to(outside / "sub")
+    (inside / "first").symlink_to(inside / "z")  # A link does not rename what is below the folder itself.
+    (inside / "link").symlink_to(outside)
+    (inside / "sub").symlink_to(outside / "sub")
     (inside / "z" / "loop").symlink_to(inside)
     (outside / "back").symlink_to(tmp_path)
     within("apply", IDENTITY, "in", "-o", "in/out", *TORCH)
-    assert all_files(inside / "out") == ["b/sub/far.png", "z/own.png"]
+    assert all_files(inside / "out") == ["link/sub/far.png", "z/own.png"]
     again = within("apply", IDENTITY, "in", "-o", "in/out", *TORCH)
     assert "2 done before" in again.stdout
     shutil.rmtree(inside / "out")
@@ -217,3 +218,15 @@ def test_mixed_files_of_a_phone_and_a_camera(within: Command, tmp_path: Path) ->
     assert np.array_equal(read_rgb(cases / "f.pbm"), read_rgb(tmp_path / "out" / "f.pbm"))
     for told in ("1 .heic", "1 .avif", "1 .jxl", "1 .rw2", "1 .mp4 (a video", "1 .npy (an array"):
         assert told in result.stderr
+
+
+def test_images_in_tar_files_that_cannot_be_decoded_are_counted(within: Command, tmp_path: Path) -> None:
+    names = {"1.png": encoded("PNG"), "2.png": encoded("PNG"), "3.HEIC": b"\0\0\0\x18ftypheic", "3.txt": b"a"}
+    with tarfile.open(tmp_path / "photos.tar", "w") as tar:
+        for name, content in names.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    told = "photos.tar: left out: 1 .heic (cannot be decoded: convert it to JPEG, PNG or TIFF)"
+    assert told in within("data", "check", "photos.tar", code=3).stdout.splitlines()
+    assert told in within("train", "dcgan", "--data", "photos.tar", *NOISE).stdout.splitlines()

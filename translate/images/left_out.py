@@ -58,6 +58,11 @@ class LeftOut:
     reason: Reason
 
 
+def leave_out(path: Path) -> LeftOut:
+    """Return a file as left out, for the reason that its suffix gives."""
+    return LeftOut(path, REASONS.get(path.suffix.lower(), OTHER))
+
+
 def summarize_left_out(left_out: Sequence[LeftOut]) -> str:
     """Return what is left out, counted by suffix, with reasons and remedies; empty if nothing is.
 

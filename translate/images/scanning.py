@@ -11,13 +11,12 @@ from translate.images.codecs.formats import HEAD_BYTES, has_image_signature
 from translate.images.files import SUFFIXES, printable_path
 from translate.images.left_out import (
     CLOSED,
-    OTHER,
     RAW_SUFFIXES,
     REASONS,
     UNLISTABLE,
     UNREADABLE_SUFFIXES,
     LeftOut,
-    Reason,
+    leave_out,
     summarize_left_out,
 )
 
@@ -101,24 +100,23 @@ def _scan_entries(folder: Path, scan: FolderScan) -> tuple[list[Path], list[Path
                 folders.append(path)
             elif entry.is_symlink() and path.is_dir():
                 links.append(path)
-            elif reason := _reason_to_leave_out(path):
-                scan.left_out.append(LeftOut(path, reason))
-            else:
+            elif _is_image(path):
                 scan.images.append(path)
+            else:
+                scan.left_out.append(leave_out(path))
     return folders, links
 
 
-def _reason_to_leave_out(path: Path) -> Reason | None:
-    """Return why a file is left out; None for an image."""
+def _is_image(path: Path) -> bool:
+    """Return whether a file is an image, by its suffix or by its content."""
     suffix = path.suffix.lower()
     if suffix in SUFFIXES:
-        return None
-    reason = REASONS.get(suffix, OTHER)
+        return True
     # A file with the suffix of a text or a video is not opened, because there may be thousands of them.
     if suffix in REASONS and suffix not in UNREADABLE_SUFFIXES:
-        return reason
+        return False
     # Camera raw files are TIFF files in which the first image is a thumbnail.
-    return None if _has_image_content(path, tiff=suffix not in RAW_SUFFIXES) else reason
+    return _has_image_content(path, tiff=suffix not in RAW_SUFFIXES)
 
 
 def _has_image_content(path: Path, *, tiff: bool) -> bool:

@@ -11,14 +11,16 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby
+from pathlib import Path
 
 from translate.config import TrainConfig
 from translate.data.discovery.tar import Member, Shard
 from translate.data.discovery.tar_index import load_index
 from translate.data.discovery.urls import expand_urls, open_file_system
 from translate.errors import UsageError
-from translate.images import printable_path
+from translate.images import LeftOut, printable_path, summarize_left_out
 from translate.images.codecs.failures import describe_error
+from translate.images.left_out import leave_out
 from translate.progress import track
 
 THREADS = 8
@@ -74,15 +76,18 @@ def find_shards(data: str, cache_size: float = CACHE_SIZE) -> Shards | None:
     urls = expand_urls(data)
     if not urls:
         return None
-    dataset = Shards(data)
+    dataset, left_out = Shards(data), list[LeftOut]()
     with ThreadPoolExecutor(THREADS) as pool:
         shards = list(pool.map(lambda url: _find_shard(url, cache_size * GIGABYTE), urls))
         indexes = track(pool.map(load_index, shards), len(shards), "indexing tar files", "files")
         for shard, index in zip(shards, indexes, strict=True):
             dataset.members += [Member(shard, *image) for image in index["images"]]
+            left_out += [leave_out(Path(str(shard), name)) for name in index["left_out"]]
             dataset.classes |= {(shard, key): text for key, text in index["classes"].items()}
             if index["damage"]:
                 dataset.notes.append(f"{printable_path(str(shard))}: {index['damage']}")
+    if left_out:
+        dataset.notes.append(f"{printable_path(data)}: {summarize_left_out(left_out)}")
     if not dataset.members:
         reason = dataset.notes[0] if dataset.notes else f"{data} holds no images: check its content"
         raise UsageError(reason)
