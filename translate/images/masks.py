@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import NoReturn
 
@@ -38,6 +39,7 @@ MAX_STROKE_COLORS = 16
 MIN_COVERAGE = 1e-4
 # The aspect ratios of a mask and its photo may differ by this much, as the difference of their logarithms.
 ASPECT_TOLERANCE = 0.01
+MAX_SAMPLE = 2**20  # The pixels of a larger mask that decide whether its meaning is clear.
 MAX_LISTED = 6  # The number of values of a mask that an error lists.
 
 
@@ -129,7 +131,7 @@ def _find_marked(mask: Frame, threshold: float) -> Hole:
     color_range = float(np.ptp(strokes, axis=0).max())
     if color_range <= STROKE_COLOR_RANGE * mask.white:
         return opaque
-    if len(_count_values(_color_codes(strokes))[0]) <= MAX_STROKE_COLORS:
+    if len(_count_values(_color_codes(_sample(strokes[:, None])))[0]) <= MAX_STROKE_COLORS:
         raise DataError(
             f"the opaque part of the mask holds {_describe(Frame(pixels=strokes[:, None]))}, so it is neither"
             " strokes of one colour nor a photo: paint what is to be filled in one colour on a transparent"
@@ -146,8 +148,13 @@ def _find_bright(pixels: Array, threshold: float) -> Hole:
     """
     if pixels.shape[2] == 3 and (pixels == pixels[..., :1]).all():
         pixels = pixels[..., :1]
-    codes = _color_codes(pixels)
-    values, _ = _count_values(codes)
+    elif pixels.dtype == np.float32 and (pixels.min() < 0 or pixels.max() > 1):
+        pixels = (pixels - pixels.min()) / np.ptp(pixels)
+    sample = _sample(pixels)
+    values, _ = _count_values(_color_codes(sample))
+    if len(values) <= 2:
+        sample = pixels
+        values, _ = _count_values(_color_codes(sample))
     levels = pixels.max(axis=2)
     low, high = float(levels.min()), float(levels.max())
     if len(values) == 1:
@@ -159,15 +166,20 @@ def _find_bright(pixels: Array, threshold: float) -> Hole:
         return np.asarray(levels == levels.max())
     if pixels.dtype != np.float32 and high - low < MIN_CONTRAST:
         raise _unclear(pixels, "all alike")
-    _check_two_parts(pixels, codes, len(values) <= MAX_CLASSES)
+    _check_two_parts(sample, len(values) <= MAX_CLASSES)
     return np.asarray(levels >= low + threshold * (high - low))
 
 
-def _check_two_parts(pixels: Array, codes: Array, few_colors: bool) -> None:
+def _sample(pixels: Array) -> Array:
+    """Return the pixels of an image, (H, W, C), or so many of them, on a grid, that counting them is fast."""
+    step = math.ceil(math.sqrt(pixels.shape[0] * pixels.shape[1] / MAX_SAMPLE))
+    return pixels[::step, ::step]
+
+
+def _check_two_parts(pixels: Array, few_colors: bool) -> None:
     """Check that the pixels of an image have two colours, dark and bright, up to noise and soft edges.
 
     Args:
-        codes: the colour of each pixel as one number.
         few_colors: whether the image has so few colours that they may be classes.
 
     Raises:
@@ -191,6 +203,7 @@ def _check_two_parts(pixels: Array, codes: Array, few_colors: bool) -> None:
             if (difference(pixels[part]) > COLOR_TOLERANCE).mean() > MAX_OTHER_COLORS:
                 raise _unclear(pixels, "of more than two colours")
     square = np.ones((3, 3), np.uint8)
+    codes = _color_codes(pixels)
     numbers = codes.astype(np.float64)
     even = cv2.erode(numbers, square) == cv2.dilate(numbers, square)
     values, counts = _count_values(codes[even])

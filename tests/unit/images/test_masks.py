@@ -105,6 +105,23 @@ def test_a_mask_of_16_bits_or_floats_may_have_soft_edges_in_any_range(value: int
         assert np.array_equal(hole, pixels >= pixels.max() / 2)
 
 
+def test_a_large_mask_is_read_as_a_small_one() -> None:
+    """Whether it is clear is decided by a part of its pixels, the hole by all."""
+    hole = np.zeros((1500, 2000), bool)
+    hole[300:900, 500:1600] = True
+    hole[1201, 3] = True
+    for low, high in ((0, 1), (0, 100)):
+        pixels = np.where(hole, high, low).astype(np.uint8)[..., None]
+        assert np.array_equal(hole_from_mask(Frame(pixels=pixels), (2000, 1500)), hole)
+    soft = cv2.GaussianBlur(np.where(hole, 255, 0).astype(np.uint8), (0, 0), 1)[..., None]
+    different = hole_from_mask(Frame(pixels=soft), (2000, 1500)) != hole
+    assert different.sum() <= 5  # the corners, and the single pixel
+    classes = np.where(hole, 2, 0).astype(np.uint8)[..., None]
+    classes[1000:1400, 200:900] = 1
+    with pytest.raises(DataError, match=r"1 \(280000 pixels\)"):
+        hole_from_mask(Frame(pixels=classes), (2000, 1500))
+
+
 @pytest.mark.parametrize("color", [(90, 60, 100), (64, 0, 0), (0, 0, 128)])
 def test_strokes_of_a_dark_colour_on_black_are_hole(color: tuple[int, int, int], tmp_path: Path) -> None:
     """As in the images of classes, of which one is painted."""
