@@ -8,7 +8,7 @@ from shlex import quote
 import click
 
 from translate.cli.options import complete_folder, setting_options
-from translate.config import TrainConfig
+from translate.config import TrainConfig, TranslationConfig
 from translate.config.value_range import AUTO
 
 
@@ -40,17 +40,19 @@ def demo(folder: Path, size: int) -> None:
 
 
 @data.command()
-@click.argument("folder", metavar="DIR", shell_complete=complete_folder)
+@click.argument("folder", metavar="[DIR]", required=False, shell_complete=complete_folder)
+@setting_options(TranslationConfig, "domain_a", "domain_b")
 @setting_options(TrainConfig, "range")
-def check(folder: str, range: str | None) -> None:
-    """Check what the dataset in DIR can train.
+def check(folder: str | None, domain_a: str | None, domain_b: str | None, range: str | None) -> None:
+    """Check what the dataset in DIR, or in two folders of images, can train.
 
-    Every image is decoded, and files that cannot be used are listed; the exit code is then 3.
+    It says which folders are domain A, domain B and the validation set. Every image is decoded, and files
+    that cannot be used are listed; the exit code is then 3.
     """
     from translate.data.discovery.check import check_dataset
     from translate.errors import SomeFilesFailedError
 
-    report = check_dataset(folder, range or AUTO)
+    report = check_dataset(folder, range or AUTO, domain_a=domain_a, domain_b=domain_b)
     for line in report.lines:
         click.echo(line)
     if report.problems:

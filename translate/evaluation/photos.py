@@ -12,8 +12,7 @@ import numpy as np
 
 from translate.config.value_range import BY_TYPE, ValueRange
 from translate.data.discovery.find import find_photos
-from translate.data.discovery.location import ImageSource, locate_data
-from translate.data.discovery.split import VALIDATION_NAMES
+from translate.data.discovery.location import ImageSource
 from translate.errors import DataError
 from translate.evaluation.scoring import (
     TRUE_COLORFULNESS,
@@ -68,9 +67,7 @@ def find_photos_to_score(data: str) -> tuple[list[ImageSource], str]:
         UsageError: the folder is missing or empty.
     """
     dataset = find_photos(data)
-    root = locate_data(data)
-    parts = ("train", *VALIDATION_NAMES)
-    if dataset.validation and isinstance(root, Path) and any((root / part).is_dir() for part in parts):
+    if dataset.validation and dataset.layout:
         return dataset.validation, f"validation photos of {data}"
     return sorted(dataset.files(), key=str), f"all photos of {data}"
 

@@ -8,6 +8,7 @@ from translate.images.codecs.reading import (
     image_file_from_pil,
     open_frames,
     read,
+    read_size,
 )
 from translate.images.codecs.writing import image_file_to_pil, write, write_frames, write_rgb
 from translate.images.dataset_files import (
@@ -69,6 +70,7 @@ __all__ = [
     "read",
     "read_hole",
     "read_rgb",
+    "read_size",
     "read_stored_values",
     "resize",
     "resize_and_center_crop",

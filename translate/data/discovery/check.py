@@ -25,6 +25,7 @@ from translate.errors import DataError, UsageError
 from translate.images import read_rgb, summarize_left_out, undecodable_images, unreadable_folders
 
 THREADS = 4
+PHOTOS = "colorize and inpaint"
 FROM_NOISE = "dcgan and other recipes from noise"  # These have no validation set.
 
 
@@ -104,47 +105,77 @@ class DatasetCheck:
     problems: list[str]
 
 
-def check_dataset(folder: str, value_range: str = AUTO) -> DatasetCheck:
+def check_dataset(
+    folder: str | None,
+    value_range: str = AUTO,
+    *,
+    domain_a: str | None = None,
+    domain_b: str | None = None,
+) -> DatasetCheck:
     """Report what each recipe would use of a folder or of tar files, after decoding every image.
 
     Args:
+        domain_a, domain_b: the folders of two domains, in place of one folder.
         value_range: the stored values of black and white, as `--range` takes them.
 
     Raises:
         UsageError: there are no images.
     """
-    collections: dict[str, ImageCollection] = {}
-    refusals = []
-    finders: dict[str, Callable[..., ImageCollection]] = {"pix2pix": find_paired, "cyclegan": find_unpaired}
-    for recipe, find in finders.items():
-        try:
-            collections[recipe] = find(folder, None, None)
-        except UsageError as error:
-            refusals.append(f"{recipe} cannot use it: {error}")
-    # A folder of two domains is meant for translation, so the other recipes are of no interest then.
-    is_flat = "cyclegan" not in collections
-    if is_flat:
-        collections["colorize and inpaint"] = find_photos(folder)
+    collections, refusals = _find_collections(folder, domain_a, domain_b)
     values = [find_value_ranges(value_range, *_domains(images)) for images in collections.values()]
     ranges = {file: found for each in values for file, found in each.by_file.items()}
     bad = find_unreadable((file for images in collections.values() for file in images.files()), ranges)
     summaries = {recipe: images.exclude(bad, []).summary for recipe, images in collections.items()}
-    if is_flat:
+    if PHOTOS in collections:
         try:
             summaries[FROM_NOISE] = find_labeled(folder, with_classes=False).exclude(bad, []).summary
         except (UsageError, DataError) as error:
             refusals.append(f"{FROM_NOISE} cannot use it: {error}")
     lines = [f"{recipe} would use {summary}" for recipe, summary in summaries.items()]
+    pairs = collections.get("pix2pix")
+    if isinstance(pairs, PairedImages) and pairs.warning:
+        # The files may be photos for other recipes, so this is no problem of the dataset.
+        lines[0] += f", but {pairs.warning}"
+    lines += _list_layouts(collections.values())
     lines += dict.fromkeys(note for each in values for note in each.notes)
     notes = _merge_notes(collections)
     problems = [*notes, *bad.values(), *_describe_blank(collections.values(), ranges, bad)]
     lines += problems[len(notes) + len(bad) :]
-    left_out = find_left_out([folder])
+    left_out = find_left_out([folder, domain_a, domain_b])
     if summary := summarize_left_out(left_out):
         lines.append(summary)
         if undecodable_images(left_out) or unreadable_folders(left_out):
             problems.append(summary)  # Videos and texts are no problem.
     return DatasetCheck([*lines, *refusals, *notes, *bad.values()], problems)
+
+
+def _find_collections(
+    folder: str | None, domain_a: str | None, domain_b: str | None
+) -> tuple[dict[str, ImageCollection], list[str]]:
+    """Return what each recipe would use, and for the others why they cannot use the dataset."""
+    has_domains = domain_a is not None or domain_b is not None
+    if folder is None and not has_domains:
+        raise UsageError("no data: give DIR, or --domainA DIR and --domainB DIR")
+    collections: dict[str, ImageCollection] = {}
+    refusals = []
+    finders: dict[str, Callable[..., ImageCollection]] = {"pix2pix": find_paired, "cyclegan": find_unpaired}
+    for recipe, find in finders.items():
+        try:
+            collections[recipe] = find(folder, domain_a, domain_b)
+        except UsageError as error:
+            if has_domains and recipe == "cyclegan":  # It takes any two folders of images.
+                raise
+            refusals.append(f"{recipe} cannot use it: {error}")
+    # A folder of two domains is meant for translation, so the other recipes are of no interest then.
+    if "cyclegan" not in collections:
+        collections[PHOTOS] = find_photos(folder)
+    return collections, refusals
+
+
+def _list_layouts(collections: Iterable[ImageCollection]) -> list[str]:
+    """Return each layout once, and none that another one only adds to."""
+    layouts = list(dict.fromkeys(images.layout for images in collections if images.layout))
+    return [text for text in layouts if not any(other.startswith(f"{text};") for other in layouts)]
 
 
 def _domains(images: ImageCollection) -> list[list[ImageSource]]:

@@ -3,36 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from translate.data.discovery.location import (
-    DataLocation,
-    ImageSource,
-    list_images,
-    locate_data,
-    relative_name,
-    shard_notes,
-)
-from translate.data.discovery.pair import Pair, Pairing, pair_by_key, pair_by_stem, pair_joined
+from translate.data.discovery.layout import find_train_folder, suggest_domains, unwrap_folder
+from translate.data.discovery.location import DataLocation, ImageSource, locate_data, relative_name
+from translate.data.discovery.pair import Pair, check_joined, pair_by_key, pair_by_stem, pair_joined
 from translate.data.discovery.shards import CACHE_SIZE, Shards
-from translate.data.discovery.split import VALIDATION_MAX, VALIDATION_NAMES, split_images, split_validation
+from translate.data.discovery.split import (
+    VALIDATION_MAX,
+    Domains,
+    Messages,
+    divide_domains,
+    find_domains,
+    find_subsets,
+    split_validation,
+)
 from translate.errors import UsageError
+from translate.images import find_images
 
 DATA_FLAGS = "--data DIR, or --domainA DIR and --domainB DIR"  # The flags that give two domains.
 
 
 @dataclass
-class PairedImages:
+class PairedImages(Messages):
     """The training and validation pairs of a dataset.
 
     Attributes:
         notes: messages about files that are left out.
+        layout: which folders are A, B, and for validation; empty if there is nothing to say.
+        warning: why the files may be no joined A|B files; empty if there is no doubt.
     """
 
     train: list[Pair]
     validation: list[Pair]
     notes: list[str] = field(default_factory=list)
+    layout: str = ""
+    warning: str = ""
 
     def files(self) -> list[ImageSource]:
         """Return all files, those for training first."""
@@ -48,27 +55,33 @@ class PairedImages:
             [pair for pair in pairs if not any(file in bad for file in pair.files)]
             for pairs in (self.train, self.validation)
         )
-        return PairedImages(train, validation, self.notes + notes)
+        return replace(self, train=train, validation=validation, notes=self.notes + notes)
+
+    @property
+    def is_joined(self) -> bool:
+        """Return whether the pairs are halves of joined A|B files."""
+        return any(pair.b is None for pair in self.train)
 
     @property
     def summary(self) -> str:
         """Return the number of training and validation pairs in words."""
-        joined = any(pair.b is None for pair in self.train)
-        layout = " (A is the left half of an image, B the right half)" if joined else ""
+        layout = " (A is the left half of an image, B the right half)" if self.is_joined else ""
         return f"{len(self.train)} training pairs, {len(self.validation)} validation pairs{layout}"
 
 
 @dataclass
-class UnpairedImages:
+class UnpairedImages(Messages):
     """The training and validation images of two domains, each as (A, B).
 
     Attributes:
         notes: messages about files that are left out.
+        layout: which folders are A, B, and for validation; empty if there is nothing to say.
     """
 
     train: tuple[list[ImageSource], list[ImageSource]]
     validation: tuple[list[ImageSource], list[ImageSource]]
     notes: list[str] = field(default_factory=list)
+    layout: str = ""
 
     def files(self) -> list[ImageSource]:
         """Return all files, those for training first."""
@@ -83,7 +96,12 @@ class UnpairedImages:
         train_a, train_b, validation_a, validation_b = (
             [file for file in domain if file not in bad] for domain in self.train + self.validation
         )
-        return UnpairedImages((train_a, train_b), (validation_a, validation_b), self.notes + notes)
+        return replace(
+            self,
+            train=(train_a, train_b),
+            validation=(validation_a, validation_b),
+            notes=self.notes + notes,
+        )
 
     @property
     def summary(self) -> str:
@@ -93,16 +111,18 @@ class UnpairedImages:
 
 
 @dataclass
-class Photos:
+class Photos(Messages):
     """The training and validation photos of a dataset.
 
     Attributes:
         notes: messages about files that are left out.
+        layout: which folders are A, B, and for validation; empty if there is nothing to say.
     """
 
     train: list[ImageSource]
     validation: list[ImageSource]
     notes: list[str] = field(default_factory=list)
+    layout: str = ""
 
     def files(self) -> list[ImageSource]:
         """Return all files, those for training first."""
@@ -117,7 +137,7 @@ class Photos:
         train, validation = (
             [file for file in files if file not in bad] for files in (self.train, self.validation)
         )
-        return Photos(train, validation, self.notes + notes)
+        return replace(self, train=train, validation=validation, notes=self.notes + notes)
 
     @property
     def summary(self) -> str:
@@ -131,7 +151,9 @@ ImageCollection = PairedImages | UnpairedImages | Photos
 def find_paired(
     data: str | None, domain_a: str | None, domain_b: str | None, *, cache_size: float = CACHE_SIZE
 ) -> PairedImages:
-    """Find pairs: joined A|B files in a folder, files of two folders by stem, or images in tar files by name.
+    """Find pairs: files of two folders by stem, joined A|B files in a folder, or images in tar files by name.
+
+    The images of a folder for validation or testing are never among those for training.
 
     Args:
         cache_size: maximum gigabytes of local copies of remote tar files.
@@ -140,15 +162,17 @@ def find_paired(
         UsageError: a folder is missing, empty or given twice, or there are no pairs.
     """
     if domains := _locate_domains(data, domain_a, domain_b, cache_size):
-        return _split_pairs(pair_by_stem(*domains), domains[0])
+        return _pair_domains(divide_domains(*domains), domains[0])
     root = locate_data(data, DATA_FLAGS, cache_size=cache_size)
     if isinstance(root, Shards):
-        return _split_pairs(pair_by_key(root), root)
-    training = _pair_subset(root, "train") or _pair_subset(root, "") or pair_joined(root)
-    validation = next((pairing for name in VALIDATION_NAMES if (pairing := _pair_subset(root, name))), None)
-    if validation is None:
-        return _split_pairs(training, root)
-    return PairedImages(training[0], validation[0][:VALIDATION_MAX], training[1] + validation[1])
+        pairing = pair_by_key(root)
+        return _check_joined(PairedImages(*_split_pairs(pairing.pairs, root), pairing.notes))
+    inner = unwrap_folder(root)
+    train_folder = find_train_folder(inner)
+    is_for_joined = train_folder is not None and bool(find_images(train_folder))
+    if found := find_domains(inner, only_in_train=is_for_joined):
+        return _pair_domains(found, root)
+    return _find_joined(root)
 
 
 def find_unpaired(
@@ -163,24 +187,15 @@ def find_unpaired(
         UsageError: a folder is missing, empty or given twice.
     """
     if domains := _locate_domains(data, domain_a, domain_b, cache_size):
-        return _split_domains(*domains)
+        return _split_domains(divide_domains(*domains))
     root = locate_data(data, DATA_FLAGS, cache_size=cache_size)
     if isinstance(root, Shards):
         raise UsageError(f"{data} is one set of tar files: give two, with --domainA and --domainB")
-    train = _domain_folders(root, "train") or _domain_folders(root, "")
-    if train is None:
-        raise UsageError(
-            f"{root} has neither trainA/ and trainB/ nor A/ and B/:"
-            " give two folders with --domainA and --domainB"
-        )
-    validation = next(
-        (folders for name in VALIDATION_NAMES if (folders := _domain_folders(root, name))), None
-    )
-    if validation is None:
-        return _split_domains(*train)
-    a, b = (list_images(folder) for folder in train)
-    validation_a, validation_b = (list_images(folder)[:VALIDATION_MAX] for folder in validation)
-    return UnpairedImages((a, b), (validation_a, validation_b))
+    inner = unwrap_folder(root)
+    if found := find_domains(inner):
+        return _split_domains(found)
+    remedy = f"give two folders with {suggest_domains(inner)}"
+    raise UsageError(f"{root} has neither trainA/ and trainB/ nor A/ and B/: {remedy}")
 
 
 def find_photos(data: str | None, *, cache_size: float = CACHE_SIZE) -> Photos:
@@ -194,14 +209,13 @@ def find_photos(data: str | None, *, cache_size: float = CACHE_SIZE) -> Photos:
     """
     root = locate_data(data, cache_size=cache_size)
     if isinstance(root, Shards):
-        return Photos(*split_images(root), root.notes)
-    folder = root / "train" if (root / "train").is_dir() else root
-    validation = next((list_images(root / name) for name in VALIDATION_NAMES if (root / name).is_dir()), None)
-    if validation is None:
-        return Photos(*split_images(folder))
-    # If there is no train/, the validation folder lies inside the training folder.
-    excluded = set(validation)
-    return Photos([path for path in list_images(folder) if path not in excluded], validation[:VALIDATION_MAX])
+        return Photos(*find_subsets(root).train.split(), root.notes)
+    subsets = find_subsets(root)
+    if subsets.validation is None:
+        return Photos(*subsets.train.split(), layout=subsets.describe_layout())
+    return Photos(
+        subsets.train.images, subsets.validation.images[:VALIDATION_MAX], layout=subsets.describe_layout()
+    )
 
 
 def _locate_domains(
@@ -222,30 +236,46 @@ def _locate_domains(
     return locations
 
 
-def _domain_folders(root: Path, subset: str) -> tuple[Path, Path] | None:
-    """Return the folders of both domains if they exist: trainA/ and trainB/ for `train`, A/ and B/ for ``."""
-    a, b = root / f"{subset}A", root / f"{subset}B"
-    if a.is_dir() != b.is_dir():
-        present, missing = (a, b) if a.is_dir() else (b, a)
-        raise UsageError(
-            f"{root} has {present.name}/ but no {missing.name}/: add it, or give --domainA and --domainB"
+def _pair_domains(domains: Domains, root: DataLocation) -> PairedImages:
+    """Pair the images of two domains; without a validation set, split one off."""
+    training = pair_by_stem(*domains.train)
+    layout = "; ".join(filter(None, (domains.layout, training.rule)))
+    notes = domains.notes + training.notes
+    if domains.validation is None:
+        return PairedImages(*_split_pairs(training.pairs, root), notes, layout)
+    validation = pair_by_stem(*domains.validation)
+    return PairedImages(training.pairs, validation.pairs[:VALIDATION_MAX], notes + validation.notes, layout)
+
+
+def _find_joined(root: Path) -> PairedImages:
+    subsets = find_subsets(root)
+    subsets.require_training_images()
+    train = pair_joined(subsets.train)
+    if subsets.validation is None:
+        images = PairedImages(*_split_pairs(train, root), layout=subsets.describe_layout())
+    else:
+        validation = pair_joined(subsets.validation)
+        images = PairedImages(train, validation[:VALIDATION_MAX], layout=subsets.describe_layout())
+    return _check_joined(images)
+
+
+def _check_joined(images: PairedImages) -> PairedImages:
+    """Return pairs with a note or a warning if they are joined files and not as wide as such files are."""
+    joined = [pair.a for pair in images.train + images.validation if pair.b is None]
+    notes, warning = check_joined(joined)
+    return replace(images, notes=images.notes + notes, warning=warning)
+
+
+def _split_pairs(pairs: list[Pair], root: DataLocation) -> tuple[list[Pair], list[Pair]]:
+    return split_validation(pairs, lambda pair: relative_name(root, pair.a))
+
+
+def _split_domains(domains: Domains) -> UnpairedImages:
+    a, b = domains.train
+    if domains.validation:
+        validation = [images.images[:VALIDATION_MAX] for images in domains.validation]
+        return UnpairedImages(
+            (a.images, b.images), (validation[0], validation[1]), domains.notes, domains.layout
         )
-    return (a, b) if a.is_dir() else None
-
-
-def _pair_subset(root: Path, subset: str) -> Pairing | None:
-    """Pair the images of a subset (`train`, `val`, `test`, or `` for all) if the folder has it."""
-    if folders := _domain_folders(root, subset):
-        return pair_by_stem(*folders)
-    return pair_joined(root / subset) if subset and (root / subset).is_dir() else None
-
-
-def _split_pairs(pairing: Pairing, root: DataLocation) -> PairedImages:
-    pairs, notes = pairing
-    train, validation = split_validation(pairs, lambda pair: relative_name(root, pair.a))
-    return PairedImages(train, validation, notes)
-
-
-def _split_domains(location_a: DataLocation, location_b: DataLocation) -> UnpairedImages:
-    (a, validation_a), (b, validation_b) = (split_images(location) for location in (location_a, location_b))
-    return UnpairedImages((a, b), (validation_a, validation_b), shard_notes(location_a, location_b))
+    (train_a, validation_a), (train_b, validation_b) = a.split(), b.split()
+    return UnpairedImages((train_a, train_b), (validation_a, validation_b), domains.notes, domains.layout)

@@ -5,22 +5,23 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from translate.config.value_range import ValueRange
 from translate.data.discovery.idx import Bytes, find_idx, read_idx
-from translate.data.discovery.location import ImageSource, describe_left_out, locate_data
+from translate.data.discovery.layout import find_train_folder
+from translate.data.discovery.location import ImageSource, describe_left_out, locate_data, relative_name
 from translate.data.discovery.shards import CACHE_SIZE, Shards
-from translate.data.discovery.split import VALIDATION_NAMES
+from translate.data.discovery.split import ImageSet, Messages, find_subsets
 from translate.errors import DataError, UsageError
-from translate.images import Pixels, list_names, printable_path, read_rgb, scan_folder
+from translate.images import Pixels, list_names, printable_path, read_rgb
 
 
 @dataclass
-class LabeledImages:
+class LabeledImages(Messages):
     """Images, each with a class label if the dataset has classes.
 
     Attributes:
@@ -29,6 +30,7 @@ class LabeledImages:
         classes: the names of the classes.
         notes: messages about files that are left out.
         idx_files: the IDX files that the images and labels come from.
+        layout: which folders are used, and which are not; empty if there is nothing to say.
     """
 
     images: Sequence[ImageSource] | Bytes
@@ -36,6 +38,7 @@ class LabeledImages:
     classes: list[str]
     notes: list[str] = field(default_factory=list)
     idx_files: list[Path] = field(default_factory=list)
+    layout: str = ""
 
     def files(self) -> Sequence[ImageSource]:
         """Return the image files, or the IDX files."""
@@ -47,7 +50,8 @@ class LabeledImages:
             return self
         good = [index for index, path in enumerate(self.images) if path not in bad]
         labels = [self.labels[index] for index in good] if self.labels else []
-        return LabeledImages([self.images[index] for index in good], labels, self.classes, self.notes + notes)
+        images = [self.images[index] for index in good]
+        return replace(self, images=images, labels=labels, notes=self.notes + notes)
 
     def read_image(self, index: int, min_size: int, value_range: ValueRange | None = None) -> Pixels:
         """Read an image as (H, W, 3) uint8.
@@ -90,33 +94,31 @@ def find_labeled(
     root = locate_data(data, cache_size=cache_size)
     if isinstance(root, Shards):
         return _from_shards(root, labels, with_classes=with_classes)
-    if (root / "train").is_dir():
-        root = root / "train"
-    if idx := find_idx(root):
+    if idx := find_idx(find_train_folder(root) or root):
         return _from_idx(idx, with_classes=with_classes)
-    scan = scan_folder(root)
-    scan.require_images(root)
+    subsets = find_subsets(root)
     if labels is not None:
-        return _from_csv(root, scan.images, Path(labels))
-    return _from_folders(root, scan.images, with_classes=with_classes)
+        images = _from_csv(subsets.train, Path(labels))
+    else:
+        images = _from_folders(subsets.train, with_classes=with_classes)
+    return replace(images, layout=subsets.describe_layout(validates=False))
 
 
-def _from_folders(root: Path, files: list[Path], *, with_classes: bool) -> LabeledImages:
+def _from_folders(images: ImageSet, *, with_classes: bool) -> LabeledImages:
     """Label images with the top-level sub-folder that they are in."""
-    folders = {path: path.relative_to(root).parts[:-1][:1] for path in files}
-    files = [path for path in files if folders[path] not in {(name,) for name in VALIDATION_NAMES}]
     if not with_classes:
-        return LabeledImages(files, [], [])
-    classes = sorted({name for path in files for name in folders[path]})
+        return LabeledImages(images.images, [], [])
+    folders = {image: images.name(image).split("/")[:-1][:1] for image in images.images}
+    classes = sorted({name for names in folders.values() for name in names})
     if not classes:
         raise UsageError(
-            f"{root} has no classes: put the images of each class into a sub-folder,"
+            f"{images} has no classes: put the images of each class into a sub-folder,"
             " or give a CSV file with --labels"
         )
-    unlabeled = [path for path in files if not folders[path]]
+    unlabeled = [image for image in images.images if not folders[image]]
     notes = [describe_left_out("outside the sub-folders of the classes", unlabeled)] if unlabeled else []
-    files = [path for path in files if folders[path]]
-    return LabeledImages(files, [classes.index(folders[path][0]) for path in files], classes, notes)
+    files = [image for image in images.images if folders[image]]
+    return LabeledImages(files, [classes.index(folders[image][0]) for image in files], classes, notes)
 
 
 def _from_shards(shards: Shards, labels: str | None, *, with_classes: bool) -> LabeledImages:
@@ -136,17 +138,19 @@ def _from_shards(shards: Shards, labels: str | None, *, with_classes: bool) -> L
     return LabeledImages(members, class_indices, classes, shards.notes + notes)
 
 
-def _from_csv(root: Path, files: list[Path], table: Path) -> LabeledImages:
+def _from_csv(images: ImageSet, table: Path) -> LabeledImages:
     """Label images with the class that a CSV file has for their name."""
     rows = _read_csv(table)
     class_by_name = dict(rows)
     if repeated := [name for name, count in Counter(name for name, _ in rows).items() if count > 1]:
         raise DataError(f"{table} has more than one row for {repeated[0]!r}: keep one of them")
-    paths = {path.relative_to(root).as_posix(): path for path in files}
+    # A name may have the folder of the training images, `train/1.png`, or not.
+    relative = {image: relative_name(images.location, image) for image in images.images}
+    paths = {name if name in class_by_name else images.name(image): image for image, name in relative.items()}
     labeled = {name: path for name, path in paths.items() if name in class_by_name}
     if not labeled:
         raise UsageError(
-            f"{table} names no image of {root}:"
+            f"{table} names no image of {images}:"
             f" its first column must have names such as {next(iter(paths))!r}"
         )
     notes = []
@@ -154,7 +158,7 @@ def _from_csv(root: Path, files: list[Path], table: Path) -> LabeledImages:
         notes.append(describe_left_out(f"not in {table.name}", unlabeled))
     # The first row may be a header, so it is no error if it does not name an image.
     if missing := [name for name in class_by_name if name not in paths and name != rows[0][0]]:
-        notes.append(f"names in {table.name} without an image in {root}: {list_names(missing)}")
+        notes.append(f"names in {table.name} without an image in {images}: {list_names(missing)}")
     classes = sorted({class_by_name[name] for name in labeled})
     class_indices = [classes.index(class_by_name[name]) for name in labeled]
     return LabeledImages(list(labeled.values()), class_indices, classes, notes)

@@ -41,7 +41,7 @@ from translate.images.codecs.high_bit_depth_tiff import (
     open_high_bit_depth_tiff,
 )
 from translate.images.codecs.limit import MAX_PIXELS, PixelLimit, check_size
-from translate.images.codecs.metadata import collect_metadata
+from translate.images.codecs.metadata import collect_metadata, orientation
 from translate.images.codecs.pillow_guard import pillow_guard
 from translate.images.files import printable_path
 from translate.images.frame import Frame
@@ -152,15 +152,23 @@ def data_errors(path: Path, name: str) -> Iterator[None]:
         raise DataError(f"{printable_path(name or path)}: {explain_unreadable(path, error)}") from None
 
 
-def count_pixels(path: Path) -> int:
-    """Return the number of pixels in a file's first frame, from its header; 0 if it cannot be read."""
+def read_size(path: Path) -> tuple[int, int] | None:
+    """Return width and height of a file's first frame upright, from its header; None if it cannot be read."""
     try:
         if not path.is_file():
-            return 0
+            return None
         with pillow_guard(), Image.open(path, formats=formats_to_try(path)) as image:
-            return image.size[0] * image.size[1]
+            # Pillow would decode a PNG to find its EXIF data.
+            is_sideways = image.format != "PNG" and orientation(image) >= 5
+            return (image.height, image.width) if is_sideways else (image.width, image.height)
     except Exception:  # The caller's `read` will fail as well, and give the reason.
-        return 0
+        return None
+
+
+def count_pixels(path: Path) -> int:
+    """Return the number of pixels in a file's first frame, from its header; 0 if it cannot be read."""
+    width, height = read_size(path) or (0, 0)
+    return width * height
 
 
 def image_file_from_pil(image: Image.Image, *, keep_profile_colors: bool = False) -> ImageFile:

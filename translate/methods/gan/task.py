@@ -77,7 +77,7 @@ def _dataset(images: LabeledImages, c: NoiseTrainConfig) -> TaskData:
         train=dataset,
         validation=dataset,
         summary=dataset.labeled_images.summary,
-        notes=[*dataset.labeled_images.notes, *left_out_notes(c.data), *values.notes],
+        notes=[*dataset.labeled_images.messages, *left_out_notes(c.data), *values.notes],
         fingerprint=fingerprint(dataset.labeled_images),
         settings={"channels": dataset.channels, "range": values.text, **classes},
         facts={"classes": images.classes} if images.classes else {},
