@@ -60,6 +60,20 @@ class Frame:
             return self.pixels
         return round_to((self.pixels.astype(np.float32) @ LUMINANCE)[..., None], self.pixels.dtype)
 
+    def half(self, side: str) -> Frame:
+        """Return the `left` or the `right` half of the image; an odd width leaves the last column out.
+
+        An image of a single column is its own half.
+        """
+        width = max(1, self.size[0] // 2)
+        start = 0 if side == "left" else min(width, self.size[0] - width)
+        pixels, alpha, hole = (
+            None if array is None else np.ascontiguousarray(array[:, start : start + width])
+            for array in (self.pixels, self.alpha, self.hole)
+        )
+        assert pixels is not None
+        return Frame(pixels=pixels, alpha=alpha, hole=hole)
+
     def to_bit_depth(self, dtype: type[np.uint8] | type[np.uint16]) -> Frame:
         """Convert the image to a bit depth of 8 or 16; a converted image has no hole."""
         if self.pixels.dtype == dtype:

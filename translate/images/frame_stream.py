@@ -47,6 +47,18 @@ class FrameStream:
         """Return the number of pixels of all frames."""
         return sum(width * height for width, height in self.sizes)
 
+    def halve(self, side: str) -> FrameStream:
+        """Return the `left` or the `right` half of each frame."""
+
+        def frames() -> Generator[Frame, None, str]:
+            for frame in self:
+                yield frame.half(side)
+            return self.damage
+
+        return replace(
+            self, frames=frames(), sizes=[(max(1, width // 2), height) for width, height in self.sizes]
+        )
+
     def read(self) -> ImageFile:
         """Decode all frames, and return the complete file."""
         frames = list(self)

@@ -28,7 +28,7 @@ def translation_model(paired: bool) -> Any:
             name: Route(source=name.partition("to")[0], target=name.partition("to")[2], generator=name)
             for name in generators
         }
-        return ModelConfig(
+        config = ModelConfig(
             kind="translation",
             routes=routes,
             in_channels=c.channels[0],
@@ -36,6 +36,9 @@ def translation_model(paired: bool) -> Any:
             paired=paired,
             **common_model_fields(c, generators, ["A", "B"]),
         )
+        if facts.get("joined"):  # Applying the model then notices files of this shape.
+            config.trained_on["joined"] = True
+        return config
 
     return build
 

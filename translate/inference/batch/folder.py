@@ -27,6 +27,7 @@ from translate.images import (
     write_frames,
 )
 from translate.inference.batch.frame_by_frame import is_too_large_for_memory, predict_frames
+from translate.inference.batch.joined import describe_joined
 from translate.inference.batch.journal import DONE, FOREIGN, Journal, input_stamp
 from translate.inference.batch.masks import Masks, assign_masks
 from translate.inference.batch.outcome import Outcome, PipelineItem
@@ -121,6 +122,9 @@ class Pipeline:
             "invert": options.invert,
             "dilate": options.dilate,
         }
+        # An option that is not given is left out, so that what an earlier version wrote counts as done.
+        if options.half:
+            settings["half"] = options.half
         self.journal = Journal(out, settings)
         self.writes: deque[Future[Outcome]] = deque()
 
@@ -132,6 +136,8 @@ class Pipeline:
         self.journal.start(jobs)
         if self.predictor.size_note and not self.rank:
             message(self.predictor.size_note)
+        if not self.options.half and not self.rank and (note := describe_joined(self.predictor, jobs)):
+            message(note)
         jobs = jobs[self.rank :: self.world_size]
         workers = self.options.workers
         # Also after an interrupt: finish the writes.
@@ -164,7 +170,7 @@ class Pipeline:
                 # The hole of a mask is checked for all frames together.
                 if is_too_large_for_memory(stream) and not self.predictor.needs_mask:
                     return PipelineItem(job, stamp=stamp, seconds=time.perf_counter() - started)
-                file = stream.read()
+                file = (stream.halve(self.options.half) if self.options.half else stream).read()
             if not (self.predictor.value_ranges[0] or file.damage):
                 file = replace(file, damage=describe_unused_bits(file.frames))
             file = to_format(file, len(file.frames), self.options.format, job.source)
@@ -227,6 +233,8 @@ class Pipeline:
         try:
             with open_frames(job.source, self.read_options) as stream:
                 stream.file = to_format(stream.file, len(stream.sizes), self.options.format, job.source)
+                if self.options.half:
+                    stream = stream.halve(self.options.half)
                 outputs = predict_frames(self.predictor, stream, self.progress)
                 write_frames(
                     outputs, job.target, before_rename=lambda part: self.journal.add(job, item.stamp, part)
