@@ -16,7 +16,7 @@ from tests.integration.conftest import Command
 from translate.data.demo import write_demo
 from translate.training.runs import checkpoint
 
-V1 = Path(__file__).parents[1] / "fixtures" / "v1"
+V1, V2 = (Path(__file__).parents[1] / "fixtures" / version for version in ("v1", "v2"))
 TRANSLATIONS = ("pix2pix", "cyclegan", "colorize", "inpaint")
 FROM_NOISE = ("gan", "dcgan", "cgan", "wgan", "wgan-gp", "infogan")
 EXACT = {"device": "cpu", "precision": "fp32"}
@@ -51,6 +51,16 @@ def test_translation_models_give_the_same_output(recipe: str) -> None:
             assert_same_pixels(
                 translate_image(recipe, V1 / recipe, direction), expected[name.replace("output", "pixels")]
             )
+
+
+def test_a_model_of_format_2_gives_the_same_output() -> None:
+    expected = load_file(V2 / "pix2pix" / "expected.safetensors")
+    translator = translate.load(V2 / "pix2pix", engine="torch", size="native", **EXACT)
+    with torch.no_grad():
+        output = translator.generator(expected["input"])
+    torch.testing.assert_close(output, expected["output.AtoB"], rtol=1e-5, atol=1e-5)
+    image = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    assert_same_pixels(torch.from_numpy(np.ascontiguousarray(translator(image))), expected["pixels.AtoB"])
 
 
 @pytest.mark.parametrize("recipe", FROM_NOISE)

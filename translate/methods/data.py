@@ -11,7 +11,7 @@ from translate.data.datasets.reader import (
     file_errors,
     find_gray,
     open_training_cache,
-    spread,
+    read_some,
 )
 from translate.data.datasets.samples import PairedDataset, SampleDataset, UnpairedDataset
 from translate.data.discovery.check import exclude_unreadable
@@ -35,7 +35,7 @@ def paired_data(c: TranslationConfig) -> TaskData:
     images = exclude_unreadable(images, file_errors(cache), values.by_file)
     reader: ImageReader[Pair] = ImageReader(c, training=True, ranges=values.by_file, cache=cache)
     if is_new:
-        refuse_blank(map(reader, spread(images.train, BLANK_CHECKS)))
+        refuse_blank(read_some(images.train, reader, BLANK_CHECKS))
     swap = c.direction == "BtoA"
     gray = find_gray(images.train, reader) if needs_channels(c) else (False, False)
     c, channel_notes = choose_channels(c, *(reversed(gray) if swap else gray))
@@ -46,14 +46,13 @@ def paired_data(c: TranslationConfig) -> TaskData:
         ),
         summary=images.summary,
         notes=[
-            *images.messages,
+            *images.notes,
             *left_out_notes(c.data, c.domain_a, c.domain_b),
             *values.notes,
             *channel_notes,
         ],
         fingerprint=fingerprint(images),
         settings={"in_channels": c.in_channels, "out_channels": c.out_channels, "range": c.range},
-        facts={"joined": images.is_joined},
     )
 
 
@@ -68,7 +67,7 @@ def unpaired_data(c: TranslationConfig) -> TaskData:
     (a, b), (validation_a, validation_b) = images.train, images.validation
     reader: ImageReader[ImageSource] = ImageReader(c, training=True, ranges=values.by_file, cache=cache)
     for domain in (a, b) if is_new else ():
-        refuse_blank(map(reader, spread(domain, BLANK_CHECKS)))
+        refuse_blank(read_some(domain, reader, BLANK_CHECKS))
     # Both generators have one architecture, and see the images of both domains (the identity loss).
     gray = needs_channels(c) and all(all(find_gray(domain, reader)) for domain in (a, b))
     c, channel_notes = choose_channels(c, gray, gray)
@@ -79,7 +78,7 @@ def unpaired_data(c: TranslationConfig) -> TaskData:
         ),
         summary=images.summary,
         notes=[
-            *images.messages,
+            *images.notes,
             *left_out_notes(c.data, c.domain_a, c.domain_b),
             *values.notes,
             *channel_notes,
@@ -127,12 +126,12 @@ def photo_data(c: PhotoTrainConfig, dataset: Callable[..., SampleDataset]) -> Ta
     images = exclude_unreadable(images, file_errors(cache), values.by_file)
     if is_new:
         reader: ImageReader[ImageSource] = ImageReader(c, training=True, ranges=values.by_file, cache=cache)
-        refuse_blank(map(reader, spread(images.train, BLANK_CHECKS)))
+        refuse_blank(read_some(images.train, reader, BLANK_CHECKS))
     return TaskData(
         train=dataset(images.train, c, training=True, ranges=values.by_file, cache=cache),
         validation=dataset(images.validation or images.train, c, training=False, ranges=values.by_file),
         summary=images.summary,
-        notes=[*images.messages, *left_out_notes(c.data), *values.notes],
+        notes=[*images.notes, *left_out_notes(c.data), *values.notes],
         fingerprint=fingerprint(images),
         settings={"range": c.range},
     )

@@ -91,4 +91,4 @@ def test_one_image_is_too_few_to_train_on(tmp_path: Path) -> None:
 
 
 def test_the_number_of_channels_follows_from_the_dataset(tmp_path: Path) -> None:
-    assert dataset(tmp_path, count=3).settings == {"channels": 3}
+    assert dataset(tmp_path, count=3).settings["channels"] == 3

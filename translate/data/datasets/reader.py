@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import repeat
 from typing import Generic, TypeVar
@@ -122,12 +123,9 @@ def find_gray(items: Sequence[Item], reader: ImageReader[Item]) -> tuple[bool, .
     image (of each side) in colour. If not all images are in the cache, some of them decide for all.
     """
     answers: tuple[bool, ...] = ()
-    for item in items if reader.cache and reader.cache.is_complete else spread(items, GRAY_CHECKS):
-        try:
-            pixels = reader(item)
-        except DataError:  # Only images in tar files were not checked before.
-            continue
-        images = pixels if isinstance(item, Pair) else pixels[None]
+    are_cached = reader.cache is not None and reader.cache.is_complete
+    for pixels in read_some(items, reader, len(items) if are_cached else GRAY_CHECKS):
+        images = pixels if pixels.ndim == 4 else pixels[None]
         answers = tuple(
             before and is_gray(image) for before, image in zip(answers or repeat(True), images, strict=False)
         )
@@ -136,11 +134,13 @@ def find_gray(items: Sequence[Item], reader: ImageReader[Item]) -> tuple[bool, .
     return answers
 
 
-def spread(items: Sequence[Item], count: int) -> Sequence[Item]:
-    """Return up to `count` items, spread evenly over a set; of tar files the first, to open few of them."""
-    if shard_sizes([file for item in items[:1] for file in _files(item)]):
-        return items[:count]
-    return items[:: -(-len(items) // count) or 1]
+def read_some(items: Sequence[Item], reader: ImageReader[Item], count: int) -> Iterator[Pixels]:
+    """Yield up to `count` images or pairs, spread evenly over a set; of tar files the first, to open few."""
+    in_shards = bool(shard_sizes([file for item in items[:1] for file in _files(item)]))
+    for item in items[:count] if in_shards else items[:: -(-len(items) // count) or 1]:
+        # Only images in tar files were not checked before.
+        with suppress(DataError):
+            yield reader(item)
 
 
 def _files(item: Pair | ImageSource) -> tuple[ImageSource, ...]:
