@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ STILL = [
     *("--data", "data", "--ndf", "4", "--d-layers", "2", "--workers", "0", "--device", "cpu"),
     *("--steps", "1", "--lr", "0", "--ema", "0"),
 ]
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "v1"
 Train = Callable[..., Model]
 
 
@@ -171,11 +173,13 @@ def test_models_that_do_not_fit_the_run_are_refused(train: Train, within: Comman
     for name, args in {"both": {}, "half": {}, "wide": {"width": 8}}.items():
         directions = ("AtoB", "BtoA") if name == "both" else ("AtoB",)
         write_model(tmp_path / name, *directions, **args)
+    shutil.copytree(FIXTURES / "dcgan", tmp_path / "noise")
     for flags, words in (
         (["--init", "both", "--init-back", "half"], "leave --init-back out"),
         (["--init", "half", "--init-back", "wide"], "--init-back wide has ngf 8, and --init half 4"),
         (["--init-back", "half"], "there is no --init"),
         (["--init", "colorize"], "generator colorizer, which this recipe does not train"),
+        (["--init", "noise"], "generator dcgan, which this recipe does not train"),
     ):
         error = within("train", "cyclegan", *STILL, "--image-size", "32", *flags, code=2).stderr
         assert words in error

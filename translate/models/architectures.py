@@ -24,6 +24,7 @@ NETWORKS: list[tuple[str, tuple[str, ...]]] = [
     ("StyleGAN's generator", (r"\bsynthesis\.|\bmodulation\.",)),
     ("DeOldify's generator", (r"\blayers\.0\.0\.weight$", r"\blayers\.\d+\.shuf\.")),
     ("a network of fast style transfer", (r"\bconv1\.conv2d\.weight$",)),
+    ("PyTorch-GAN's ResNet", (r"\bblock\.1\.weight$", r"\bmodel\.2[58]\.weight$")),
     ("PyTorch-GAN's U-Net", (r"\bdown1\.model\.0\.weight$", r"\bup1\.model\.0\.weight$")),
     ("CUT's feature network", (r"\bmlp_\d+\.0\.weight$",)),
     ("a discriminator", (r"(?<!model\.)\b(model|net)\.0\.weight$",)),

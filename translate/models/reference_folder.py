@@ -10,7 +10,7 @@ from pathlib import Path
 from translate.config.model import TrainingScale
 from translate.errors import UsageError
 
-CHECKPOINTS = (".pth", ".pt", ".ckpt", ".safetensors", ".pkl", ".bin")
+CHECKPOINTS = (".pth", ".pt", ".ckpt", ".safetensors", ".pkl", ".bin", ".tar")
 OPTIONS = ("train_opt.txt", "opt.txt", "test_opt.txt")  # The first that is there is read.
 GENERATOR = re.compile(r"(?:^|[_\W\d])(?:net_?)?(?:G|gen|generator)(?=[AB_\W\d]|$)")
 DIRECTIONS = {

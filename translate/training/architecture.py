@@ -50,20 +50,20 @@ def adopt_architecture(
     model = _architecture(read_model_config(init))
     if back := settings.get("init_back"):
         _check_same(str(init), model, str(back), _architecture(read_model_config(back)))
+    fields = [field for field in setting_fields(config_class) if field.name in model]
+    for field in fields:
+        choices = field.metadata["choices"]
+        if choices and model[field.name] not in choices:
+            raise UsageError(
+                f"--init {init} has the {field.name} {model[field.name]}, which this recipe does not train"
+                f" ({', '.join(choices)}): give another model"
+            )
     hints = typing.get_type_hints(config_class)
     taken: dict[str, Any] = {}
-    for field in setting_fields(config_class):
+    for field in fields:
         name = field.name
-        if name not in model:
-            continue
         given = convert(field, hints[name], settings[name]) if name in settings else None
         if given is None:
-            choices = field.metadata["choices"]
-            if choices and model[name] not in choices:
-                raise UsageError(
-                    f"--init {init} has the {name} {model[name]}, which this recipe does not train"
-                    f" ({', '.join(choices)}): give another model"
-                )
             taken[name] = model[name]
         elif given != model[name] and name != "dropout":  # Dropout has no weights.
             raise UsageError(

@@ -164,6 +164,9 @@ OTHERS: dict[str, Callable[[], Any]] = {
     "local enhancer": lambda: (
         prefix(resnet(downsamplings=3), "") | zeros("model1_1.1.weight", "model1_2.0.conv_block.1.weight")
     ),
+    "PyTorch-GAN": lambda: (
+        {"model.1.weight": torch.zeros(4, 3, 7, 7)} | zeros("model.10.block.1.weight", "model.25.weight")
+    ),
     "SPADE": lambda: zeros("fc.weight", "head_0.conv_0.weight", "head_0.norm_0.mlp_shared.0.weight"),
     "StarGAN's generator": lambda: zeros("main.0.weight", "main.9.main.0.weight"),
     "StarGAN's discriminator": lambda: zeros("main.0.weight", "main.2.weight", "conv1.weight"),
