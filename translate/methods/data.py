@@ -46,13 +46,14 @@ def paired_data(c: TranslationConfig) -> TaskData:
         ),
         summary=images.summary,
         notes=[
-            *images.notes,
+            *images.messages,
             *left_out_notes(c.data, c.domain_a, c.domain_b),
             *values.notes,
             *channel_notes,
         ],
         fingerprint=fingerprint(images),
         settings={"in_channels": c.in_channels, "out_channels": c.out_channels, "range": c.range},
+        facts={"joined": images.is_joined},
     )
 
 
@@ -78,7 +79,7 @@ def unpaired_data(c: TranslationConfig) -> TaskData:
         ),
         summary=images.summary,
         notes=[
-            *images.notes,
+            *images.messages,
             *left_out_notes(c.data, c.domain_a, c.domain_b),
             *values.notes,
             *channel_notes,
@@ -131,7 +132,7 @@ def photo_data(c: PhotoTrainConfig, dataset: Callable[..., SampleDataset]) -> Ta
         train=dataset(images.train, c, training=True, ranges=values.by_file, cache=cache),
         validation=dataset(images.validation or images.train, c, training=False, ranges=values.by_file),
         summary=images.summary,
-        notes=[*images.notes, *left_out_notes(c.data), *values.notes],
+        notes=[*images.messages, *left_out_notes(c.data), *values.notes],
         fingerprint=fingerprint(images),
         settings={"range": c.range},
     )
