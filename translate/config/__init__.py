@@ -19,6 +19,7 @@ from translate.config.resolve import collect_settings, dump_yaml, load_yaml, mer
 from translate.config.schema import (
     Config,
     accepts,
+    check_values,
     flag_name,
     from_mapping,
     setting,
@@ -42,6 +43,7 @@ __all__ = [
     "TrainingScale",
     "TranslationConfig",
     "accepts",
+    "check_values",
     "collect_settings",
     "dump_yaml",
     "flag_name",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from translate.config.schema import Config, reject_unknown, setting_fields
+from translate.config.schema import Config, check_values, reject_unknown, setting_fields
 from translate.errors import UsageError
 
 ENVIRONMENT_PREFIX = "TRANSLATE_"
@@ -15,6 +15,7 @@ TEST_PREFIX = (
 )
 CACHE_FOLDER = "TRANSLATE_CACHE"  # The variable for the cache folder, which is no setting either.
 RUN_LENGTHS = ("epochs", "steps", "minutes")  # The settings of which one sets the length of a run.
+DOMAINS = ("domain_a", "domain_b")  # The settings that give the dataset instead of `data`.
 
 
 def collect_settings(
@@ -37,7 +38,7 @@ def collect_settings(
     values: dict[str, Any] = {}
     for file in files:
         from_file = {name: value for name, value in load_yaml(file).items() if name != "recipe"}
-        reject_unknown(config_class, from_file, str(file))
+        check_values(config_class, from_file, str(file))
         values = merge_settings(values, from_file)
     values = merge_settings(values, _from_environment(config_class, environ or {}))
     reject_unknown(config_class, flags, "")
@@ -48,8 +49,13 @@ def merge_settings(values: Mapping[str, Any], stronger: Mapping[str, Any]) -> di
     """Return the settings, overruled by stronger ones.
 
     A stronger length of the run replaces any other length: `steps` overrules `epochs` of a weaker source.
+    Likewise `data` overrules both domains of a weaker source, and a domain overrules `data`.
     """
-    replaced = RUN_LENGTHS if any(name in stronger for name in RUN_LENGTHS) else ()
+    replaced = set(RUN_LENGTHS if any(name in stronger for name in RUN_LENGTHS) else ())
+    if stronger.get("data") is not None:
+        replaced |= set(DOMAINS)
+    if any(stronger.get(name) is not None for name in DOMAINS):
+        replaced.add("data")
     return {name: value for name, value in values.items() if name not in replaced} | dict(stronger)
 
 
@@ -60,7 +66,7 @@ def _from_environment(config_class: type[Config], environ: Mapping[str, str]) ->
         is_reserved = variable.startswith(TEST_PREFIX) or variable == CACHE_FOLDER
         if variable.startswith(ENVIRONMENT_PREFIX) and not is_reserved:
             name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
-            reject_unknown(config_class, {name: text}, f"environment variable {variable}")
+            check_values(config_class, {name: text}, f"environment variable {variable}")
             values[name] = text
     return values
 

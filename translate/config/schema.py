@@ -157,6 +157,22 @@ def reject_unknown(config_class: type[Config], values: Mapping[str, Any], source
             raise UsageError(f"{prefix}unknown setting {name!r}{nearest(str(name), known)}")
 
 
+def check_values(config_class: type[Config], values: Mapping[str, Any], source: str) -> None:
+    """Refuse unknown settings, and values that are not allowed one by one; the message names their source.
+
+    Args:
+        source: the source of the values: `runs/facades/config.yaml`.
+    """
+    reject_unknown(config_class, values, source)
+    hints = typing.get_type_hints(config_class)
+    for field in setting_fields(config_class):
+        if field.name in values:
+            try:
+                convert(field, hints[field.name], values[field.name])
+            except UsageError as error:
+                raise UsageError(f"{source}: {error}") from None
+
+
 def _to_int(value: Any) -> int:
     if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
         raise ValueError(value)

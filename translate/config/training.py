@@ -145,6 +145,7 @@ class TrainConfig(Config):
         "learning-rate schedule",
         choices=("constant", "linear", "cosine", "step"),
         group="optimization",
+        resumable=True,
     )
     lr_decay: float = setting(
         0.5,
@@ -152,6 +153,7 @@ class TrainConfig(Config):
         low=0,
         high=1,
         group="optimization",
+        resumable=True,
     )
     clip_grad: float | None = setting(
         None, "gradient clipping: largest norm of an optimizer's gradient", low=0, group="optimization"

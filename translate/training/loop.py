@@ -47,7 +47,7 @@ class Loop:
         signal: number of the signal that stopped training early; 0 if there was none.
 
     Raises:
-        TranslateError: the dataset differs from the checkpoint's, or does not fit the settings.
+        TranslateError: the dataset or the checkpoint does not fit the settings.
     """
 
     def __init__(
@@ -280,6 +280,7 @@ class Loop:
             "best": self.best,
             "history": self.history,
             "data": self.data.fingerprint,
+            "settings": {name: value for name, value in self.c.to_dict().items() if name != "out"},
             "stage": {"settings": self.stage, "start": self.stage_start},
             **self.stepper.state(),
         }
@@ -288,11 +289,6 @@ class Loop:
         """Restore the state of a checkpoint."""
         state, notes = migrate_checkpoint(state, list(self.stepper.trainer.generators), self.run.folder)
         self.notes += notes
-        if state["data"] != self.data.fingerprint:
-            raise TranslateError(
-                f"the dataset ({self.data.fingerprint}) is not the one of {self.run.folder} ({state['data']})"
-                f": restore the images, or start a new run with --init {self.run.folder} and another --out"
-            )
         self.progress = TrainingProgress(state["step"], state["seconds"])
         self.best, self.history = state["best"], state["history"]
         self.stage, self.stage_start = state["stage"]["settings"], state["stage"]["start"]

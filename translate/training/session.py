@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -14,12 +15,21 @@ from translate.config import dump_yaml
 from translate.data.datasets.samples import SampleKey
 from translate.errors import UsageError
 from translate.methods.registry import find_method
+from translate.methods.task import TaskData
 from translate.models import pick_device, pick_precision
 from translate.training.architecture import adopt_architecture
 from translate.training.loop import Loop
 from translate.training.memory import estimate_memory, free_memory, memory_remedies
 from translate.training.runs import checkpoint
-from translate.training.runs.folder import Run, resume_config
+from translate.training.runs.folder import Run
+from translate.training.runs.lock import lock_run, refuse_running
+from translate.training.runs.resume import (
+    ResumePoint,
+    check_fingerprint,
+    describe_missing_data,
+    find_resume_point,
+    resume_config,
+)
 from translate.training.start import create_sampler
 from translate.training.step.distributed import ProcessGroup
 
@@ -49,35 +59,76 @@ class Session:
         self.method, self.group, self.signal = method, ProcessGroup(), 0
         config_class = find_method(method).config_class()
         self.run = Run(Path(settings.get("out") or f"runs/{method}"))
-        self.is_resumed = resume and self.run.exists()
+        if self.group.is_first:
+            refuse_running(self.run.folder)
+        self.overwrite, self.is_resumed = overwrite, resume and self.run.exists()
+        self.checkpoints = self.run.checkpoints() if self.is_resumed else {}
+        self.start = find_resume_point(self.run) if self.is_resumed else ResumePoint()
         self.messages: list[str] = []
         if self.is_resumed:
-            self.config = resume_config(config_class, self.run, method, dict(settings))
+            self.config, self.messages = resume_config(
+                config_class, self.run, method, settings, self.start.settings
+            )
         else:
             settings, self.messages = adopt_architecture(config_class, settings)
             self.config = config_class(**settings)
             self.run.refuse(overwrite=overwrite)
-        if self.is_resumed and self.run.model.exists() and not self._newest_checkpoint():
+        if self.is_resumed and self.run.model.exists() and not self.start.path:
             raise UsageError(
                 f"{self.run.folder} has a model but no checkpoint to resume from:"
                 " start a new run with another --out, or with --overwrite instead of --resume"
             )
         self.task = find_method(method).load_task()
-        self.data = self.task.data(self.config)
+        self.data = self._find_data(settings)
         self.config = self.config.replace(**self.data.settings)
-        if resume and not self._newest_checkpoint():
+        if resume and not self.start.path:
             self.messages.append(
                 f"{self.run.folder} has no checkpoint to resume from: starting a new run there"
             )
 
-    def _newest_checkpoint(self) -> Path | None:
-        paths = list(self.run.checkpoints().values()) if self.is_resumed else []
-        return paths[-1] if paths else None
+    def _find_data(self, given: Mapping[str, Any]) -> TaskData:
+        """Find the dataset; that of a resumed run must be the one that it was trained on."""
+        try:
+            data = self.task.data(self.config)
+        except UsageError:
+            if self.is_resumed and (reason := describe_missing_data(self.config, self.run, given)):
+                raise UsageError(reason) from None
+            raise
+        if self.start.path:
+            check_fingerprint(self.config, self.run, data.fingerprint, self.start.fingerprint)
+        return data
 
     def train(self) -> bool:
-        """Train to the end; return False if Ctrl-C or another signal stopped it early."""
+        """Train to the end; return False if Ctrl-C or another signal stopped it early.
+
+        Raises:
+            TranslateError: another process trains in the folder of the run, or training fails.
+        """
+        with self._lock():
+            return self._train()
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        """Hold the lock of the run, which the first process has for all processes of distributed training."""
+        if not self.group.is_first:
+            yield
+            return
+        with lock_run(self.run.folder) as warning:
+            # Another process may have trained here while this one was reading its dataset.
+            if not self.is_resumed:
+                self.run.refuse(overwrite=self.overwrite)
+            elif self.run.checkpoints() != self.checkpoints:
+                raise UsageError(
+                    f"another process has trained {self.run.folder} in the meantime: give the command again"
+                )
+            self.messages += [warning] if warning else []
+            yield
+
+    def _train(self) -> bool:
         # The processes of distributed training meet here, after all of them have looked at the run folder.
         with self.group.connect(self._device()):
+            if self.group.is_first:
+                self.messages += self.start.set_aside_damaged()
             warnings = self._memory_warnings() if self.group.is_first else []
             loop = self._create_loop()
             if self.group.is_first:
@@ -92,8 +143,7 @@ class Session:
         return pick_device(self.config.device)
 
     def _create_loop(self) -> Loop:
-        path = self._newest_checkpoint()
-        state = checkpoint.load(path) if path else None
+        state = checkpoint.load(self.start.path) if self.start.path else None
         return Loop(self.method, self.task, self.config, self.data, self.run, state, self.group)
 
     def _write_config(self) -> None:

@@ -11,7 +11,8 @@ import pytest
 from translate.config import dump_yaml
 from translate.errors import UsageError
 from translate.methods.pix2pix.config import Pix2PixConfig
-from translate.training.runs.folder import Run, resume_config
+from translate.training.runs.folder import Run
+from translate.training.runs.resume import resume_config
 
 
 @pytest.fixture
@@ -123,9 +124,11 @@ def test_overwriting_removes_everything_of_the_earlier_run(run: Run) -> None:
 def test_a_resumed_run_may_change_its_length_learning_rates_and_hardware(
     settings: dict[str, Any], changes: dict[str, Any], run: Run
 ) -> None:
-    before = resume_config(Pix2PixConfig, run, "pix2pix", {})
+    before, _ = resume_config(Pix2PixConfig, run, "pix2pix", {}, {})
     assert before.batch_size == 2
-    assert resume_config(Pix2PixConfig, run, "pix2pix", settings) == before.replace(**changes)
+    after, lines = resume_config(Pix2PixConfig, run, "pix2pix", settings, {})
+    assert after == before.replace(**changes)
+    assert bool(lines) == bool(changes)
 
 
 @pytest.mark.parametrize(
@@ -139,21 +142,22 @@ def test_a_resumed_run_may_change_its_length_learning_rates_and_hardware(
 )
 def test_a_resumed_run_keeps_all_other_settings(name: str, value: Any, message: str, run: Run) -> None:
     with pytest.raises(UsageError, match=message):
-        resume_config(Pix2PixConfig, run, "pix2pix", {name: value})
+        resume_config(Pix2PixConfig, run, "pix2pix", {name: value}, {})
 
 
 def test_a_run_of_another_recipe_is_refused(run: Run) -> None:
     with pytest.raises(UsageError, match=r"run of pix2pix, not of cyclegan.* translate train pix2pix"):
-        resume_config(Pix2PixConfig, run, "cyclegan", {})
+        resume_config(Pix2PixConfig, run, "cyclegan", {}, {})
 
 
 def test_a_run_may_be_moved(run: Run, tmp_path: Path) -> None:
     new_place = Run(run.folder.rename(tmp_path / "elsewhere"))
-    config = resume_config(Pix2PixConfig, new_place, "pix2pix", {"out": str(new_place.folder)})
+    config, _ = resume_config(Pix2PixConfig, new_place, "pix2pix", {"out": str(new_place.folder)}, {})
     assert config.batch_size == 2
+    assert config.out == str(new_place.folder)
 
 
 def test_an_unknown_setting_in_the_config_of_a_run_is_an_error(run: Run) -> None:
     run.config.write_text(run.config.read_text() + "lr_warmup: 3\n")
     with pytest.raises(UsageError, match="lr_warmup"):
-        resume_config(Pix2PixConfig, run, "pix2pix", {})
+        resume_config(Pix2PixConfig, run, "pix2pix", {}, {})

@@ -1,17 +1,19 @@
 """The checkpoint format: the whole state of a run in one safetensors file, written atomically.
 
 The keys are `format_version`, `step`, `seconds`, `best`, `history` (validation scores), `data` (the dataset's
-fingerprint) and `stage`, from the loop; and `trainer` (all weights), `generators` (their names in it),
-`optimizers`, `ema`, `scaler`, `random` (states of the random generators) and `others` (states of the other
-processes), from the stepper. `migrate.py` brings older formats up to date.
+fingerprint), `settings` (those of the training) and `stage`, from the loop; and `trainer` (all weights),
+`generators` (their names in it), `optimizers`, `ema`, `scaler`, `random` (states of the random generators)
+and `others` (states of the other processes), from the stepper. `migrate.py` brings older formats up to date.
 
-Tensors are stored under the names 0, 1, 2, ..., and the structure as JSON in the file's metadata. No pickle
-is involved, so loading a file from a stranger runs no code.
+Tensors are stored under the names 0, 1, 2, ..., and the structure as JSON in the file's metadata, beside a
+checksum of both. No pickle is involved, so loading a file from a stranger runs no code.
 """
 
 from __future__ import annotations
 
 import json
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,18 @@ from translate.models.tensors import write_tensors
 State = dict[str, Any]
 
 
+class DamagedCheckpointError(DataError):
+    """A checkpoint whose file is not as it was written.
+
+    Attributes:
+        reason: what is wrong with it.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"the checkpoint {path} is damaged ({reason}): --resume takes the one before it")
+        self.reason = reason
+
+
 def save(state: State, path: Path) -> None:
     """Save a checkpoint; after a crash at any moment, the file is complete or absent.
 
@@ -33,9 +47,9 @@ def save(state: State, path: Path) -> None:
         TranslateError: the disk is full, or the folder cannot be written.
     """
     tensors: dict[str, Tensor] = {}
-    skeleton = _flatten(state, tensors)
+    skeleton = json.dumps(_flatten(state, tensors))
     try:
-        write_tensors(path, tensors, {"state": json.dumps(skeleton)})
+        write_tensors(path, tensors, {"state": skeleton, "crc32": _checksum(skeleton, tensors)})
     except OSError as error:
         size = sum(tensor.nbytes for tensor in tensors.values())
         raise TranslateError(
@@ -48,17 +62,31 @@ def load(path: Path) -> State:
     """Load a checkpoint.
 
     Raises:
-        DataError: the file is damaged.
+        DamagedCheckpointError: the file is damaged.
+        TranslateError: the file may not be read.
     """
     try:
         with safetensors.safe_open(path, "pt") as file:
-            skeleton = json.loads(file.metadata()["state"])
-            state: State = _unflatten(skeleton, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+            metadata = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        state: State = _unflatten(json.loads(metadata["state"]), tensors)
+    except PermissionError as error:
+        raise TranslateError(f"cannot read the checkpoint {path}: {error.strerror}: allow it") from None
     except (safetensors.SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"the checkpoint {path} is damaged ({error}): delete it, and --resume from the one before"
-        ) from None
+        raise DamagedCheckpointError(path, " ".join(str(error).split())) from None
+    # Checkpoints from before there was a checksum have none.
+    if metadata.get("crc32", "") not in ("", _checksum(metadata["state"], tensors)):
+        raise DamagedCheckpointError(path, "its checksum differs")
     return state
+
+
+def _checksum(skeleton: str, tensors: Mapping[str, Tensor]) -> str:
+    """Return a checksum of the structure and of the tensors, which must be contiguous."""
+    checksum = zlib.crc32(skeleton.encode())
+    for name, tensor in sorted(tensors.items()):
+        checksum = zlib.crc32(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode(), checksum)
+        checksum = zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy().data, checksum)
+    return f"{checksum:08x}"
 
 
 def _flatten(value: Any, tensors: dict[str, Tensor]) -> Any:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from translate.config import TrainConfig, flag_name, from_mapping, load_yaml, merge_settings, setting_fields
+from translate.config import load_yaml
 from translate.errors import TranslateError, UsageError
 from translate.models import RUN_MODEL_FOLDER
 from translate.storage import atomic_write, remove_stale_parts
@@ -74,7 +72,9 @@ class Run:
             )
         if self.folder.exists() and not self.folder.is_dir():
             raise UsageError(f"{self.folder} is a file: give a folder with --out")
-        if not self.exists() and self.folder.is_dir() and any(self.folder.iterdir()):
+        # A run that was killed before it had written anything leaves hidden files.
+        files = [path for path in self.folder.glob("*") if not path.name.startswith(".")]
+        if not self.exists() and files:
             raise UsageError(f"{self.folder} holds files, but no run: give another folder with --out")
 
     def create(self, config: str) -> None:
@@ -132,34 +132,3 @@ class Run:
         for step in list(paths)[:-keep]:
             if step != best:
                 paths[step].unlink()
-
-
-def resume_config(
-    config_class: type[TrainConfig], run: Run, recipe: str, settings: dict[str, Any]
-) -> TrainConfig:
-    """Return the config of a run, with the new settings that a resumed run may change.
-
-    Args:
-        settings: the settings that the user gave this time.
-
-    Raises:
-        UsageError: the run has another recipe, or a setting that must not change differs.
-    """
-    stored = load_yaml(run.config)
-    if (run_recipe := stored.pop("recipe", None)) != recipe:
-        raise UsageError(
-            f"{run.folder} is a run of {run_recipe}, not of {recipe}:"
-            f" resume it with translate train {run_recipe}, or give another --out"
-        )
-    recorded = {field.name for field in setting_fields(config_class)}
-    stored = {name: value for name, value in UNRECORDED.items() if name in recorded} | stored
-    before = from_mapping(config_class, stored, str(run.config))
-    after = config_class(**{**merge_settings(stored, settings), "out": before.out})
-    for field in setting_fields(config_class):
-        old, new = getattr(before, field.name), getattr(after, field.name)
-        if old != new and not field.metadata["resumable"]:
-            raise UsageError(
-                f"{field.name} is {json.dumps(new)}, but {json.dumps(old)} in {run.folder}, and --resume"
-                f" cannot change it: leave {flag_name(field)} out, or start a new run with another --out"
-            )
-    return after

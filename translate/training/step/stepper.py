@@ -238,7 +238,16 @@ class Stepper:
         """
         processes = [{"random": state["random"]}, *state["others"]]
         own = processes[self.group.rank] if self.group.rank < len(processes) else {}
-        self._load({**state, "trainer": {**state["trainer"], **own.get("buffers", {})}})
+        try:
+            self._load({**state, "trainer": {**state["trainer"], **own.get("buffers", {})}})
+        except (RuntimeError, ValueError, KeyError) as error:  # Of networks with other layers.
+            if is_out_of_memory(error):
+                raise
+            reason = shorten(str(error).partition("\n")[2] or str(error), 100)
+            raise TranslateError(
+                f"the checkpoint does not fit the settings of the run ({reason}): put back what config.yaml"
+                " held when it was trained"
+            ) from None
         if own:
             self._set_random_state(own["random"])
 
