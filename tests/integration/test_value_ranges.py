@@ -157,6 +157,37 @@ def test_a_set_that_is_almost_black_or_white_is_refused_with_the_remedy(
     assert b == [0, BITS_12]
 
 
+@pytest.mark.parametrize(
+    ("recipe", "flags", "domains"),
+    [
+        ("dcgan", (), ["image"]),
+        ("colorize", ("--generator=unet", "--levels=2"), ["gray", "color"]),
+    ],
+)
+def test_sets_of_one_domain_have_one_range(
+    recipe: str, flags: tuple[str, ...], domains: list[str], within: Command, tmp_path: Path
+) -> None:
+    write_set(tmp_path / "data", bits(BITS_12))
+    shared = [flag for flag in FLAGS if "levels" not in flag and "d-layers" not in flag]
+    log = within("train", recipe, "--data=data", *shared, *flags).stderr
+    assert f"from 0 to {BITS_12}" in log
+    assert model_ranges(tmp_path) == {domain: [0, BITS_12] for domain in domains}
+
+
+@pytest.mark.parametrize("command", ["colorize", "inpaint"])
+def test_installed_models_take_a_range(command: str, within: Command, tmp_path: Path) -> None:
+    source = write_set(tmp_path / "in", heights()[1:2])
+    mask = np.zeros((32, 32), np.uint8)
+    mask[8:12, 8:12] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    where = ("in", "-o", "out", *(("--mask", "mask.png") if command == "inpaint" else ()))
+    assert "--range" in within(command, *where, code=3).stderr
+    within(command, *where, "--range=0,200")
+    before, after = (tifffile.imread(folder / "0.tif") for folder in (source, tmp_path / "out"))
+    gray = after if after.ndim == 2 else after @ np.array([0.299, 0.587, 0.114], np.float32)
+    assert np.abs(gray - before)[mask == 0].max() < (4 if command == "colorize" else 1e-3)
+
+
 def test_missing_data_in_floats_is_refused(within: Command, tmp_path: Path) -> None:
     hole = ramp(0, 900, np.float32)
     hole[:4] = -3.4e38

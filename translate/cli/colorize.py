@@ -21,7 +21,7 @@ from translate.config.apply import FolderOptions, PredictorOptions
     shell_complete=complete_model,
     help="a run or a model folder of colorize, or an installed model",
 )
-@setting_options(PredictorOptions, "saturation", "alpha", "device", "precision")
+@setting_options(PredictorOptions, "saturation", "alpha", "range", "device", "precision")
 @setting_options(FolderOptions, "format", "keep_metadata", "overwrite", "max_megapixels", "workers")
 @REPORT
 def colorize(model: str, inputs: tuple[Path, ...], out: Path, **flags: Any) -> None:

@@ -22,7 +22,7 @@ from translate.config.apply import FolderOptions, PredictorOptions
     shell_complete=complete_model,
     help="a run or a model folder of inpaint, or an installed model",
 )
-@setting_options(PredictorOptions, "device", "precision")
+@setting_options(PredictorOptions, "range", "device", "precision")
 @setting_options(FolderOptions, "format", "keep_metadata", "overwrite", "max_megapixels", "workers")
 @REPORT
 def inpaint(model: str, inputs: tuple[Path, ...], out: Path, **flags: Any) -> None:
