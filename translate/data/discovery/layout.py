@@ -6,6 +6,7 @@ Upper and lower case and separators do not count: `trainA`, `Train_A` and `A-tra
 
 from __future__ import annotations
 
+import os
 import re
 from collections import defaultdict
 from functools import cache
@@ -81,13 +82,20 @@ def find_train_folder(root: Path) -> Path | None:
 def unwrap_folder(root: Path) -> Path:
     """Return the folder inside a folder that holds nothing else, as unpacking an archive may leave it."""
     folders = sub_folders(root)
-    is_wrapper = len(folders) == 1 and parse_folder_name(folders[0].name) == ("", "")
-    return unwrap_folder(folders[0]) if is_wrapper and len(list(root.iterdir())) == 1 else root
+    if len(folders) != 1 or parse_folder_name(folders[0].name) != ("", ""):
+        return root
+    names = [path.name for path in root.iterdir() if not path.name.startswith(".")]
+    return unwrap_folder(folders[0]) if len(names) == 1 else root
 
 
 def sub_folders(root: Path) -> list[Path]:
-    """Return the sub-folders of a folder, except for hidden ones."""
-    return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    """Return the sub-folders of a folder, except for hidden ones; none if the folder cannot be listed."""
+    try:
+        with os.scandir(root) as entries:
+            names = [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
+    except OSError:  # The search for images reports it.
+        return []
+    return [root / name for name in sorted(names)]
 
 
 def find_domain_folders(root: Path) -> dict[str, dict[str, list[Path]]]:
