@@ -54,17 +54,17 @@ def _images_in(folder: Path) -> Iterator[Path]:
 
 
 def masks_by_photo(pairs: Mapping[Path, Path | None]) -> dict[Path, Path]:
-    """Return the mask of each photo.
+    """Return the mask of each photo, by the photo's path without the suffix.
 
     Raises:
         UsageError: a photo has several.
     """
     masks: dict[Path, Path] = {}
     for mask, photo in pairs.items():
-        if photo and photo in masks:
-            raise _several_masks(photo, (masks[photo], mask))
+        if photo and (name := photo.with_suffix("")) in masks:
+            raise _several_masks(photo, (masks[name], mask))
         if photo:
-            masks[photo] = mask
+            masks[name] = mask
     return masks
 
 

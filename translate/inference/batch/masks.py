@@ -84,7 +84,8 @@ class Masks:
         photos = [job for job in jobs if job.source not in pairs]
         if self.path is None:
             masks = masks_by_photo(pairs)
-            return [replace(job, mask=masks.get(job.source)) for job in photos], summarize_pairs(pairs)
+            with_masks = [replace(job, mask=masks.get(job.source.with_suffix(""))) for job in photos]
+            return with_masks, summarize_pairs(pairs)
         root = resolve_links(self.path)
         if not self.path.is_dir():
             photos = [job for job in photos if resolve_links(job.source) != root]

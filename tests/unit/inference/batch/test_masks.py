@@ -290,6 +290,17 @@ def test_the_mask_of_a_photo_that_is_given_as_a_file_lies_beside_it(
     assert fills_only(path, outcome.target, box())
 
 
+def test_two_photos_of_one_stem_share_the_mask_beside_them(
+    inpainter: Predictor, root: Path, out: Path
+) -> None:
+    for name in ("a.bmp", "a.png"):
+        photo(root / name)
+    mask(root / "a_mask.png", box())
+    outcomes = apply(inpainter, root, out)
+    assert sorted(outcomes) == ["a.bmp", "a.png"]
+    assert all(fills_only(root / name, outcome.target, box()) for name, outcome in outcomes.items())
+
+
 def test_a_photo_is_not_its_own_mask(inpainter: Predictor, root: Path, out: Path) -> None:
     photo(root / "a.png")
     photo(root / "b.png")
