@@ -58,3 +58,15 @@ def test_no_file_is_written_into_the_folder_of_a_run(out: str, within: Command, 
     result = within("import", "latest_net_G.pth", "-o", out, "--overwrite", code=2)
     assert f"error: {out} " in result.stderr
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["checkpoints", "config.yaml"]
+
+
+def test_a_folder_is_imported_with_the_size_that_it_was_trained_at(within: Command, tmp_path: Path) -> None:
+    (tmp_path / "horse2zebra").mkdir()
+    for name in ("latest_net_G_A", "latest_net_G_B", "5_net_G_A", "5_net_G_B"):
+        torch.save(resnet().state_dict(), tmp_path / "horse2zebra" / f"{name}.pth")
+    result = within("import", "horse2zebra", "-o", "model", "--load-size", "286")
+    assert "AtoB and BtoA, trained on images resized to 286 px: model/" in result.stdout
+    assert "the epoch latest of 2" in result.stderr
+    config = Model.from_pretrained(tmp_path / "model").config
+    assert list(config.routes) == ["AtoB", "BtoA"]
+    assert config.working_size == 286
