@@ -206,8 +206,8 @@ def test_a_camera_raw_file_is_not_taken_for_its_thumbnail(within: Command, tmp_p
     assert "left out: 1 .dng (camera raw: develop it to JPEG or TIFF)" in result.stderr
 
 
-def test_mixed_files_of_a_phone_and_a_camera(within: Command, tmp_path: Path) -> None:
-    cases = Path(__file__).parents[3] / "shared" / "cases" / "mixed_suffixes"
+def test_mixed_files_of_a_phone_and_a_camera(within: Command, real_data: Path, tmp_path: Path) -> None:
+    cases = real_data.parent / "cases" / "mixed_suffixes"
     if not cases.is_dir():
         pytest.skip(f"needs {cases}")
     result = within("apply", IDENTITY, cases, "-o", "out", *TORCH, code=3)
