@@ -133,7 +133,7 @@ class Pipeline:
         for folder in {job.target.parent for job in jobs}:
             with suppress(OSError):
                 remove_stale_parts(folder)
-        self.journal.start(jobs)
+        self.journal.start(jobs, overwrite=self.options.overwrite)
         if self.predictor.size_note and not self.rank:
             message(self.predictor.size_note)
         if not self.options.half and not self.rank and (note := describe_joined(self.predictor, jobs)):

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from translate.images import resolve_links
+from translate.errors import DataError
+from translate.images import printable_path, resolve_links
 from translate.inference.batch.plan import Job
-from translate.storage import atomic_write, cache_folder
+from translate.storage import atomic_write, cache_folder, file_lock
 
 DONE, CHANGED, FOREIGN, ABSENT = "done", "changed", "foreign", "absent"
 MAX_LINES = 2  # The number of lines that are kept for each file; older ones are dropped.
@@ -35,15 +36,24 @@ class Journal:
 
     def __init__(self, out: Path, settings: dict[str, Any]) -> None:
         self.sources: frozenset[str] = frozenset()
+        self.overwrite = False
         folder_hash = hashlib.sha256(os.fsencode(resolve_links(out))).hexdigest()[:24]
         self.path = cache_folder() / "applied" / f"{folder_hash}.jsonl"
         self.settings_hash = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:24]
         self.out = resolve_links(out)
         self._lock = threading.Lock()
-        self._lines = self._load()
+        self._lines: dict[str, list[Line]] = {}  # The newest lines of each file.
+        self._inode, self._offset = -1, 0  # How far the journal has been read.
+        self._read_new_lines()
+        self._compact()
 
-    def start(self, jobs: Sequence[Job]) -> None:
-        """Set the sources of this run; files that earlier runs made from them may be replaced."""
+    def start(self, jobs: Sequence[Job], *, overwrite: bool = False) -> None:
+        """Set the sources of this run; files that earlier runs made from them may be replaced.
+
+        Args:
+            overwrite: any file may be replaced.
+        """
+        self.overwrite = overwrite
         self.sources = frozenset(os.fspath(resolve_links(job.source)) for job in jobs)
 
     def state(self, job: Job) -> str:
@@ -58,7 +68,10 @@ class Journal:
         if target is None:
             return ABSENT
         # After a crash, the newest line may be of a file that never got its name; then the one before holds.
-        line = next((line for line in self._lines.get(self._name(job), ()) if line["target"] == target), None)
+        line = self._find_line(job, target)
+        if line is None:  # Another process may have written the file since.
+            self._read_new_lines()
+            line = self._find_line(job, target)
         source = os.fspath(resolve_links(job.source))
         if line is None or (line["source"] != source and line["source"] not in self.sources):
             return FOREIGN
@@ -70,7 +83,15 @@ class Journal:
 
         Args:
             source_stamp: the stamp of source and mask before they were read; they may have changed since.
+
+        Raises:
+            DataError: another process has made the target from another image in the meantime.
         """
+        if not self.overwrite and self.state(job) == FOREIGN:
+            raise DataError(
+                f"{printable_path(job.source)}: another process has written {printable_path(job.target)}"
+                " in the meantime: give another -o, or --overwrite to replace it"
+            )
         line = {
             "name": self._name(job),
             "source": os.fspath(resolve_links(job.source)),
@@ -81,30 +102,44 @@ class Journal:
         # Without its line, the file counts as foreign in a second run, which is safe.
         with self._lock, contextlib.suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("ab") as file:
+            with self._lock_file(), self.path.open("ab") as file:
                 file.write(json.dumps(line).encode() + b"\n")
 
     def _name(self, job: Job) -> str:
         return os.path.relpath(resolve_links(job.target.parent) / job.target.name, self.out)
 
-    def _load(self) -> dict[str, list[Line]]:
-        """Read the newest lines of each file; skip lines that a crash cut off, and compact a long journal."""
-        by_name: dict[str, list[Line]] = {}
-        try:
+    def _find_line(self, job: Job, target: FileStamp) -> Line | None:
+        lines = self._lines.get(self._name(job), ())
+        return next((line for line in lines if line["target"] == target), None)
+
+    def _lock_file(self) -> contextlib.AbstractContextManager[None]:
+        """Return a lock against other processes, which may write into the same output folder."""
+        return file_lock(self.path.with_suffix(".lock"))
+
+    def _read_new_lines(self) -> None:
+        """Read the lines that have been added since the last time; skip lines that a crash cut off."""
+        with self._lock, contextlib.suppress(OSError), self.path.open("rb") as file:
+            if self._inode != (inode := os.fstat(file.fileno()).st_ino):
+                self._lines, self._inode, self._offset = {}, inode, 0
+            file.seek(self._offset)
+            complete, newline, _ = file.read().rpartition(b"\n")
+            self._offset += len(complete + newline)
+            for text in complete.splitlines():
+                with contextlib.suppress(ValueError, KeyError, TypeError):
+                    entry = json.loads(text)
+                    line = {key: entry[key] for key in ("name", "source", "input", "target", "work")}
+                    self._lines[line["name"]] = [*self._lines.get(line["name"], ()), line][-MAX_LINES:]
+
+    def _compact(self) -> None:
+        """Rewrite a journal that holds many older lines, or ends in a line that a crash cut off."""
+        with contextlib.suppress(OSError):
             content = self.path.read_bytes()
-        except OSError:
-            return by_name
-        lines = content.splitlines()
-        for text in lines:
-            with contextlib.suppress(ValueError, KeyError, TypeError):
-                entry = json.loads(text)
-                line = {key: entry[key] for key in ("name", "source", "input", "target", "work")}
-                by_name[line["name"]] = [*by_name.get(line["name"], ()), line][-MAX_LINES:]
-        if len(lines) > 2 * MAX_LINES * len(by_name) or not content.endswith(b"\n"):
-            newest = [json.dumps(line) for lines_of_file in by_name.values() for line in lines_of_file]
-            with contextlib.suppress(OSError):
+            if content.count(b"\n") <= 2 * MAX_LINES * len(self._lines) and content.endswith(b"\n"):
+                return
+            with self._lock_file():
+                self._read_new_lines()
+                newest = [json.dumps(line) for lines in self._lines.values() for line in lines]
                 atomic_write(self.path, "".join(line + "\n" for line in newest).encode())
-        return by_name
 
 
 def input_stamp(job: Job) -> FileStamp | None:

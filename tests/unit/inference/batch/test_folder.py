@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -486,3 +487,31 @@ def test_the_output_of_another_input_is_skipped(root: Path, out: Path, negative:
     (outcome,) = apply(negative, root / "two", out).values()
     assert outcome.skipped
     assert (out / "a.png").read_bytes() == before
+
+
+def test_two_runs_at_once_into_one_folder_know_each_others_images(
+    root: Path, out: Path, negative: Predictor
+) -> None:
+    for name in ("a.png", "b.png", "c.png"):
+        noise(root / name)
+    first, second = (translate_folder(negative, [root], out) for _ in range(2))
+    assert not any(outcome.skipped for outcome in first)
+    assert {outcome.skipped for outcome in second} == {"done before"}
+
+
+def test_a_run_does_not_replace_what_another_one_makes_of_another_image_in_the_meantime(
+    root: Path, out: Path, negative: Predictor, tmp_path: Path
+) -> None:
+    names = [f"{number}.png" for number in range(8)]
+    for seed, folder in enumerate((root, tmp_path / "other")):
+        for name in names:
+            noise(folder / name, seed=seed)
+    first = translate_folder(negative, [root], out, workers=1)
+    outcomes = [next(first)]
+    time.sleep(0.3)  # The first run has read several images by now, and written some of them.
+    outcomes += apply(negative, tmp_path / "other", out).values()
+    outcomes += first
+    written = [outcome.source for outcome in outcomes if not (outcome.failure or outcome.skipped)]
+    assert sorted(source.name for source in written) == names, "each is of one run, and the other says so"
+    for source in written:
+        assert np.array_equal(read_rgb(out / source.name), 255 - read_rgb(source))

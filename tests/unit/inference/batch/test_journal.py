@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from translate.errors import DataError
 from translate.inference.batch.journal import ABSENT, CHANGED, DONE, FOREIGN, Journal, file_stamp
 from translate.inference.batch.plan import Job
 
@@ -70,8 +71,12 @@ def test_a_changed_source_or_another_model_is_a_change(out: Path, job: Job) -> N
 
 def test_a_file_of_other_origin_is_foreign(out: Path, job: Job, tmp_path: Path) -> None:
     job.target.write_bytes(b"a file of the user")
-    assert Journal(out, SETTINGS).state(job) == FOREIGN
-    finish(Journal(out, SETTINGS), job)
+    journal = Journal(out, SETTINGS)
+    assert journal.state(job) == FOREIGN
+    with pytest.raises(DataError, match="--overwrite"):
+        finish(journal, job)
+    journal.start([job], overwrite=True)
+    finish(journal, job)
     other = Job(tmp_path / "in" / "b.png", job.target)
     assert Journal(out, SETTINGS).state(other) == FOREIGN
     modify(job.target, b"edited by hand")
