@@ -157,6 +157,21 @@ def test_a_set_that_is_almost_black_or_white_is_refused_with_the_remedy(
     assert b == [0, BITS_12]
 
 
+def test_a_file_of_many_pages_is_scaled_page_by_page(
+    within: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("translate.inference.batch.frame_by_frame.MAX_PIXELS_IN_MEMORY", 0)
+    stack = np.stack(heights())
+    tifffile.imwrite(tmp_path / "x.tif", stack, photometric="minisblack")
+    identity = Path(__file__).parents[1] / "models" / "identity"
+    refused = within("apply", identity, "x.tif", "-o", "out", "--engine=torch", code=3).stderr
+    assert "x.tif: float pixels" in refused
+    within("apply", identity, "x.tif", "-o", "out", "--engine=torch", "--range=0,900")
+    with tifffile.TiffFile(tmp_path / "out" / "x.tif") as file:
+        pages = np.stack([page.asarray()[..., 0] for page in file.pages])
+    assert np.allclose(pages, stack, atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("recipe", "flags", "domains"),
     [
@@ -225,6 +240,10 @@ def test_a_band_is_alpha_only_if_the_file_says_so(
 def test_pages_that_training_does_not_read_are_told_once(within: Command, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     for number in range(3):
-        tifffile.imwrite(tmp_path / "data" / f"{number}.tif", np.stack([ramp(0, 255, np.uint8)] * 5))
+        tifffile.imwrite(
+            tmp_path / "data" / f"{number}.tif",
+            np.stack([ramp(0, 255, np.uint8)] * 5),
+            photometric="minisblack",
+        )
     output = within("data", "check", "data").stdout
     assert output.count("12 pages") == 1

@@ -99,7 +99,7 @@ class FileType:
 def inspect_file(path: Path) -> FileType:
     """Return what the head of a file says; of a file that cannot be read, nothing."""
     try:
-        with path.open("rb") as file:
+        with path.open("rb", buffering=0) as file:
             head = file.read(HEAD)
         if head[:4] in TIFF_SIGNATURES:
             return _inspect_tiff(path)

@@ -14,7 +14,7 @@ from translate.config.value_range import AUTO, ValueRange, format_ranges, parse_
 from translate.data.discovery.location import ImageSource
 from translate.data.discovery.tar import Member
 from translate.errors import DataError
-from translate.images import FileType, Pixels, inspect_file, read_stored_values, saved_as_file
+from translate.images import FORMATS, FileType, Pixels, inspect_file, read_stored_values, saved_as_file
 
 THREADS = 4
 FULL_BITS = 2**14  # Integers of 16 bits that reach this value use all of their range.
@@ -86,6 +86,8 @@ def _some(files: Sequence[ImageSource]) -> Sequence[ImageSource]:
 
 
 def _inspect(source: ImageSource) -> FileType:
+    if FORMATS.get(source.suffix.lower(), "TIFF") not in ("PNG", "TIFF"):
+        return FileType()  # Files of other formats are not opened: there may be many of them.
     with saved_as_file(source) as path:
         return inspect_file(path)
 

@@ -219,7 +219,7 @@ class Pipeline:
             if len(batch) > 1:
                 return [output for item in batch for output in self._predict_batch([item])]
             job = batch[0].job
-            reason = f"{printable_path(job.source)}: {error}" if is_data_error else self._too_large(job)
+            reason = _name_file(error, job) if is_data_error else self._too_large(job)
             return [batch[0].fail(reason)]
         seconds = (time.perf_counter() - started) / len(batch)
         return [
@@ -240,7 +240,7 @@ class Pipeline:
                     outputs, job.target, before_rename=lambda part: self.journal.add(job, item.stamp, part)
                 )
         except DataError as error:
-            return item.fail(str(error))
+            return item.fail(_name_file(error, job))
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -266,6 +266,12 @@ class Pipeline:
             return Outcome(job.source, job.target, seconds=item.seconds, failure=self._too_large(job))
         seconds = item.seconds + time.perf_counter() - started
         return Outcome(job.source, job.target, size=file.frames[0].size, seconds=seconds, note=file.damage)
+
+
+def _name_file(error: Exception, job: Job) -> str:
+    """Return the message of an error, with the name of the input file before it unless it names a file."""
+    reason, source = str(error), printable_path(job.source)
+    return reason if reason.startswith((source, printable_path(job.target))) else f"{source}: {reason}"
 
 
 def _have_same_size(a: PipelineItem, b: PipelineItem) -> bool:
