@@ -110,6 +110,17 @@ def test_the_test_set_of_two_domains_is_not_trained_on_by_recipes_of_one(
     assert "data/testA, data/testB" in output
 
 
+def test_a_test_set_that_cannot_serve_for_validation_is_not_used_and_named(
+    within: Command, tmp_path: Path
+) -> None:
+    write(tmp_path / "data", "train/input", "train/target", "test/input")
+    assert "not used: data/test/input\n" in check(within, "data")
+    write(tmp_path / "data", "val/input", "val/target")
+    assert "validation: data/val/input and data/val/target; not used: data/test/input\n" in check(
+        within, "data"
+    )
+
+
 def test_sub_folders_are_classes_in_every_layout_of_training_and_test(
     within: Command, tmp_path: Path
 ) -> None:
@@ -169,12 +180,15 @@ def test_names_that_differ_in_case_or_in_an_ending_are_paired_and_it_is_said(
         noise(tmp_path / "ending" / "target" / f"{number:03}_mask.png")
         noise(tmp_path / "both" / "A" / f"x{number}_A.png")
         noise(tmp_path / "both" / "B" / f"x{number}_B.png")
+        noise(tmp_path / "start" / "images" / f"img{number}.png")
+        noise(tmp_path / "start" / "masks" / f"mask_{number}.png")
         noise(tmp_path / "none" / "A" / f"horse{number}.png")
         noise(tmp_path / "none" / "B" / f"zebra{number}.png")
     for data, said in (
         ("case", "IMG_0.JPG and img_0.jpg"),
         ("ending", "'_mask' of B"),
         ("both", "'_a' of A"),
+        ("start", "'mask_' of B"),
     ):
         output = check(within, data)
         assert "pix2pix would use 2 training pairs, 1 validation pairs\n" in output

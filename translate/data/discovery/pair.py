@@ -235,7 +235,8 @@ def _undecorated(stems: Mapping[str, str]) -> dict[str, dict[str, str]]:
     heads = [
         beginning[: end + 1]
         for end in range(len(beginning))
-        if beginning[end] in SEPARATORS and normalize_name(beginning[: end + 1]) in words
+        if normalize_name(beginning[: end + 1]) in words
+        and (beginning[end] in SEPARATORS or all(key[end + 1 :][:1].isdecimal() for key in keys))
     ]
     return {
         "": dict(stems),

@@ -144,19 +144,23 @@ class Domains:
     """The images of domains A and B.
 
     Attributes:
+        unused: the folders for validation or testing that are not used.
         notes: messages about folders that cannot be used.
     """
 
     train: tuple[ImageSet, ImageSet]
     validation: tuple[ImageSet, ImageSet] | None
+    unused: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
     def layout(self) -> str:
-        """Return which folder is A and which is B."""
+        """Return which folder is A, which is B, and what the others are for."""
         a, b = self.train
-        validation = " and ".join(map(str, self.validation or ()))
-        return f"layout: A is {a}, B is {b}" + (f"; validation: {validation}" if validation else "")
+        text = f"layout: A is {a}, B is {b}"
+        if self.validation:
+            text += "; validation: {} and {}".format(*self.validation)
+        return text + (f"; not used: {list_names(self.unused)}" if self.unused else "")
 
 
 def divide_domains(a: DataLocation, b: DataLocation) -> Domains:
@@ -170,7 +174,8 @@ def divide_domains(a: DataLocation, b: DataLocation) -> Domains:
         domain.require_training_images()
     pairs = [tuple(domain.held_out.get(name) for domain in subsets) for name in VALIDATION_NAMES]
     validation = next(((x, y) for x, y in pairs if x and y), None)
-    return Domains((subsets[0].train, subsets[1].train), validation, shard_notes(a, b))
+    unused = [str(images) for pair in pairs for images in pair if images and images not in (validation or ())]
+    return Domains((subsets[0].train, subsets[1].train), validation, unused, shard_notes(a, b))
 
 
 def find_domains(root: Path, *, only_in_train: bool = False) -> Domains | None:
@@ -188,18 +193,22 @@ def find_domains(root: Path, *, only_in_train: bool = False) -> Domains | None:
     if chosen is None:
         return None
     domains = divide_domains(*chosen)
-    if domains.validation:
-        return domains
-    for name in VALIDATION_NAMES:
+    held_out = {
+        name: [path for paths in folders[name].values() for path in paths] for name in VALIDATION_NAMES
+    }
+    validation, notes = domains.validation, list(domains.notes)
+    for name in VALIDATION_NAMES if validation is None else ():
         try:
             pair = choose_domains(folders[name])
         except UsageError as error:
-            domains.notes.append(f"there is no validation set in {name}: {error}")
+            notes.append(f"there is no validation set in {name}: {error}")
             continue
         if pair:
-            a, b = (ImageSet(folder, list_images(folder)) for folder in pair)
-            return Domains(domains.train, (a, b), domains.notes)
-    return domains
+            validation = ImageSet(pair[0], list_images(pair[0])), ImageSet(pair[1], list_images(pair[1]))
+            break
+    used = [images.location for images in validation or ()]
+    unused = [str(path) for paths in held_out.values() for path in paths if path not in used]
+    return Domains(domains.train, validation, domains.unused + unused, notes)
 
 
 def split_validation(items: list[Item], name: Callable[[Item], str]) -> tuple[list[Item], list[Item]]:
