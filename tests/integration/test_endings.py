@@ -1,12 +1,16 @@
-"""How a command ends whose terminal is closed (SIGHUP), and how it goes on where that is to be ignored."""
+"""How training ends if its terminal is closed (SIGHUP), or if its worker processes run the script again."""
 
 from __future__ import annotations
 
 import os
 import pty
 import signal
+import subprocess
+import sys
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+
+import pytest
 
 from tests.integration import warm
 from tests.integration.conftest import TINY_TRANSLATION, Command, environment
@@ -57,3 +61,23 @@ def test_a_hangup_that_is_ignored_from_the_start_stops_nothing(within: Command, 
         within(*arguments)
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
         within(*arguments, "--overwrite", code=129)
+
+
+# Processes do not fork on macOS, on Windows and with Python 3.14.
+UNGUARDED = """
+import multiprocessing
+import translate
+multiprocessing.set_start_method("spawn", force=True)
+small = {"image_size": 32, "ngf": 4, "batch_size": 2, "device": "cpu"}
+translate.train("inpaint", data="data/trainA", steps=1, workers=1, **small)
+"""
+
+
+@pytest.mark.slow
+def test_a_script_without_a_guard_is_told_so(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(UNGUARDED)
+    options = {"cwd": tmp_path, "env": environment(), "capture_output": True, "text": True}
+    result = subprocess.run([sys.executable, "script.py"], check=False, **options)
+    assert result.returncode == 1
+    assert 'if __name__ == "__main__":' in result.stderr.splitlines()[-1]
+    assert result.stderr.count("Traceback") == 1, "the worker processes print nothing"

@@ -9,8 +9,9 @@ from typing import Any
 
 from translate import allocator
 from translate.config import TrainConfig
-from translate.data.datasets.loader import is_lost_worker, iterate_batches
+from translate.data.datasets.loader import iterate_batches
 from translate.data.datasets.samples import Sample
+from translate.data.datasets.worker_processes import is_lost_worker
 from translate.errors import TranslateError
 from translate.images import write_rgb
 from translate.methods.task import Task, TaskData

@@ -13,6 +13,7 @@ import torch
 from translate import distributed
 from translate.config import dump_yaml
 from translate.data.datasets.samples import SampleKey
+from translate.data.datasets.worker_processes import leave_unguarded_script
 from translate.errors import UsageError
 from translate.methods.registry import find_method
 from translate.methods.task import TaskData
@@ -52,6 +53,7 @@ class Session:
     def __init__(
         self, method: str, settings: Mapping[str, Any], *, resume: bool = False, overwrite: bool = False
     ) -> None:
+        leave_unguarded_script()
         if resume and overwrite:
             raise UsageError("--resume continues a run and --overwrite replaces it: give only one of them")
         if distributed.restart_count():  # Torchrun repeats the same command; a user would add --resume.

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import signal
 import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler, get_worker_info
 
-from translate import distributed, signals
 from translate.data.datasets.samples import Sample, SampleDataset, SampleKey
+from translate.data.datasets.worker_processes import set_up_worker, unguarded_script_errors
 from translate.errors import DataError, UsageError
 
 SHARDS_PER_SHUFFLE = 8  # The number of tar files whose images are shuffled at a time.
@@ -158,25 +156,22 @@ def _iterate_in_workers(
             num_workers=workers,
             prefetch_factor=WORKER_PREFETCH,
             collate_fn=_collate if shared is None else shared.store,
-            worker_init_fn=_set_up_worker,
+            worker_init_fn=set_up_worker,
             pin_memory=pin_memory,
             # Without a generator, the loader would draw a seed from torch's global one, which training uses.
             generator=torch.Generator(),
         )
-        loaded = iter(loader)
+        with unguarded_script_errors():
+            loaded = iter(loader)
     try:
-        for batch in loaded:
-            yield batch if shared is None else shared.get(batch)
+        with unguarded_script_errors(getattr(loaded, "_workers", ())):
+            for batch in loaded:
+                yield batch if shared is None else shared.get(batch)
     except DataError as error:
         # The message of a worker's error contains its traceback; the last line is the original message.
         raise DataError(
             str(error).rstrip().splitlines()[-1].removeprefix(f"{DataError.__module__}.DataError: ")
         ) from None
-
-
-def is_lost_worker(error: RuntimeError) -> bool:
-    """Return whether torch raised an error, which any line may get, because a worker process was killed."""
-    return str(error).startswith("DataLoader worker")
 
 
 class _SharedBatches:
@@ -244,13 +239,3 @@ def _stack(tensors: list[Tensor]) -> Tensor:
     # Stack images with NumPy, because torch would start threads for it.
     stacked = np.stack([tensor.permute(1, 2, 0).numpy() for tensor in tensors])
     return torch.from_numpy(stacked).permute(0, 3, 1, 2)
-
-
-def _set_up_worker(_: int) -> None:
-    """Leave signals to the main process, and use one thread, because the networks need the other cores."""
-    signals.ignore_signals()
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # The main process ends workers with SIGTERM.
-    if distributed.world_size() > 1:
-        # Torchrun sends SIGTERM to all processes, but the main process still needs batches for its last step.
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    cv2.setNumThreads(0)
