@@ -326,7 +326,8 @@ def test_an_interrupted_command_prints_one_line_and_writes_the_report(
     run = ManyImages(tmp_path, 600)
     result = run.interrupt(100, number)
     assert (result.returncode, result.stdout) == (code, "")
-    (line,) = result.stderr.splitlines()
+    about_size, line = result.stderr.splitlines()
+    assert "own size" in about_size
     report = json.loads((tmp_path / "report.json").read_text())
     assert f"stopped after {len(report)} of 600 images" in line
     assert 90 < len(report) < 600

@@ -26,7 +26,9 @@ def to_tensor(pixels: Array | Tensor) -> Tensor:
     white = 255.0
     if not isinstance(pixels, Tensor):
         white = WHITE[str(pixels.dtype)]
-        pixels = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1).unsqueeze(0)
+        # Torch needs a writable array, and that of a caller may be read-only.
+        array = np.require(pixels, requirements=["C", "W"])
+        pixels = torch.from_numpy(array).permute(2, 0, 1).unsqueeze(0)
     if pixels.dtype == torch.float32:
         pixels = pixels.clone()
     return pixels.to(torch.float32).div_(white / 2).sub_(1)
