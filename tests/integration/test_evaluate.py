@@ -127,6 +127,20 @@ def test_the_table_and_the_json_report_agree(translate: Command, inpainter: Path
         assert line.split()[-4:] == numbers
 
 
+def test_only_an_earlier_report_is_replaced(within: Command, inpainter: Path, tmp_path: Path) -> None:
+    write_photos(tmp_path / "photos")
+    evaluate_to = ("evaluate", inpainter, "--data", "photos", "--metrics", "psnr", "--json")
+    for name, content in {"notes.txt": "mine", "settings.json": '{"mine": 1}', "list.json": "[1]"}.items():
+        (tmp_path / name).write_text(content)
+        error = within(*evaluate_to, name, code=2).stderr.splitlines()[-1]
+        assert name in error
+        assert "--overwrite" in error
+        assert (tmp_path / name).read_text() == content
+    for flags in (["notes.txt", "--overwrite"], ["notes.txt"], ["new.json"]):
+        within(*evaluate_to, *flags)
+        assert json.loads((tmp_path / flags[0]).read_text())["rows"]
+
+
 def test_colorization_is_scored_by_colorfulness(within: Command, colorizer: Path, tmp_path: Path) -> None:
     write_photos(tmp_path / "photos")
     result = within("evaluate", colorizer, "--data", "photos", "--metrics", "colorfulness, psnr")

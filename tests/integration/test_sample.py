@@ -12,6 +12,7 @@ from tests.images import demo
 from tests.integration import warm
 from tests.integration.conftest import TINY, Command, environment
 from translate.images import read_rgb
+from translate.progress import Advanced, Event, Started, listening
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,25 @@ def test_truncation_and_the_weights_without_ema_change_the_images(
     assert images["plain"].shape == images["truncated"].shape == images["raw"].shape
     assert not np.array_equal(images["plain"], images["truncated"])
     assert not np.array_equal(images["plain"], images["raw"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "count"),
+    [
+        (["-o", "many", "-n", "9"], 9),
+        (["-o", "many.png", "-n", "9"], 9),
+        (["-o", "many.gif", "--interpolate", "2"], 32),
+    ],
+)
+def test_progress_is_shown_while_many_samples_are_made(
+    arguments: list[str], count: int, within: Command, run: Path
+) -> None:
+    events: list[Event] = []
+    with listening(events.append):
+        within("sample", run, *arguments)
+    done = [event.done for event in events if isinstance(event, Advanced)]
+    assert done == list(range(1, count + 1))
+    assert [event.total for event in events if isinstance(event, Started)] == [count]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import click
 
 from translate.cli.options import CONTEXT_SETTINGS, DEVICE, MODEL, PATH, complete_folder
 from translate.config.apply import PRECISIONS
-from translate.errors import SomeFilesFailedError, TranslateError
+from translate.errors import SomeFilesFailedError, TranslateError, UsageError
 from translate.evaluation.protocols import SCORES, refuse_unknown_scores
 
 
@@ -33,6 +33,7 @@ from translate.evaluation.protocols import SCORES, refuse_unknown_scores
     help=f"scores to compute, separated by commas: {', '.join(SCORES)} [default: all that fit the model]",
 )
 @click.option("--json", "report", metavar="FILE", type=PATH, help="also write the table to FILE")
+@click.option("--overwrite", is_flag=True, help="replace a FILE that is no earlier report")
 @DEVICE
 @click.option(
     "--precision",
@@ -40,7 +41,9 @@ from translate.evaluation.protocols import SCORES, refuse_unknown_scores
     default="auto",
     help="mixed precision; auto is bf16 where the hardware is fast at it",
 )
-def evaluate(model: str, data: str, metrics: str | None, report: Path | None, **options: Any) -> None:
+def evaluate(
+    model: str, data: str, metrics: str | None, report: Path | None, overwrite: bool, **options: Any
+) -> None:
     """Score a model on a dataset, each score with its protocol.
 
     A model of colorize or inpaint is scored on photos, one of pix2pix on pairs, and one of cyclegan on two
@@ -52,7 +55,7 @@ def evaluate(model: str, data: str, metrics: str | None, report: Path | None, **
     names = None if metrics is None else [name.strip() for name in metrics.split(",")]
     refuse_unknown_scores(names)
     if report:
-        _refuse_unwritable(report)
+        _refuse_unwritable(report, overwrite=overwrite)
     from translate.evaluation import evaluate as score
     from translate.evaluation.report import report_lines, to_json
 
@@ -71,18 +74,34 @@ def evaluate(model: str, data: str, metrics: str | None, report: Path | None, **
         raise SomeFilesFailedError(f"{count} of {total} images could not be scored")
 
 
-def _refuse_unwritable(path: Path) -> None:
-    """Refuse a path that cannot be written before anything is scored.
+def _refuse_unwritable(path: Path, *, overwrite: bool) -> None:
+    """Refuse a path that cannot or must not be written before anything is scored.
 
     Raises:
+        UsageError: it is a file that is no report of this command, without `overwrite`.
         TranslateError: it is a folder, or its folder cannot be created.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             raise IsADirectoryError(EISDIR, strerror(EISDIR))
+        is_free = overwrite or not path.exists() or _is_report(path)
     except OSError as error:
         raise TranslateError(f"cannot write {path}: {error.strerror}: give another path") from None
+    if not is_free:
+        raise UsageError(
+            f"{path} exists and is no report of an evaluation: give another --json, or --overwrite"
+        )
+
+
+def _is_report(path: Path) -> bool:
+    """Return whether a file is empty or a report that this command wrote."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text or "{}")
+    except (OSError, ValueError, RecursionError):
+        return False
+    return not text or (isinstance(content, dict) and {"fingerprint", "protocol", "rows"} <= content.keys())
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import ceil, sqrt
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from translate.images import Frame, ImageFile, Pixels, image_grid, write, write_
 from translate.images.codecs.video import write_mp4
 from translate.images.sheet import GAP
 from translate.inference.predictors.generation import Sampler, interpolate_latents
+from translate.progress import track
 
 GRID_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 MAX_GRID_SIDE = {".png": 30_000, ".jpg": 30_000, ".jpeg": 30_000, ".webp": 16_383}  # In pixels.
@@ -46,7 +47,7 @@ def save_samples(sampler: Sampler, inputs: Tensor, out: Path, *, overwrite: bool
             f"{out} would be {side} pixels a side, and {out.suffix} allows {max_side}:"
             " give a folder with -o, or a smaller -n"
         )
-    _write(sampler, image_grid(sampler(inputs), columns), out)
+    _write(sampler, image_grid(list(_generate(sampler, inputs)), columns), out)
     return f"{_describe_count(inputs)} in {out}"
 
 
@@ -60,13 +61,18 @@ def _describe_count(inputs: Tensor) -> str:
     return "1 image" if len(inputs) == 1 else f"{len(inputs)} images"
 
 
+def _generate(sampler: Sampler, inputs: Tensor) -> Iterator[Pixels]:
+    """Generate images one by one, (H, W, 3) uint8, with progress."""
+    return track((sampler(x[None])[0] for x in inputs), len(inputs), "sampling")
+
+
 def _save_each(sampler: Sampler, inputs: Tensor, out: Path, *, overwrite: bool) -> str:
     digits = max(4, len(str(len(inputs) - 1)))
     paths = [out / f"{index:0{digits}d}.png" for index in range(len(inputs))]
     for path in paths:
         check_output(path, (".png",), overwrite=overwrite)
-    for path, x in zip(paths, inputs, strict=True):
-        _write(sampler, sampler(x[None])[0], path)
+    for path, image in zip(paths, _generate(sampler, inputs), strict=True):
+        _write(sampler, image, path)
     return f"{_describe_count(inputs)} in {out}"
 
 
@@ -83,7 +89,7 @@ def save_interpolation(sampler: Sampler, keyframes: Tensor, out: Path, *, overwr
         UsageError: the suffix is not that of an animation, or the file exists.
     """
     check_output(out, ANIMATION_SUFFIXES, overwrite=overwrite)
-    images = sampler(interpolate_latents(keyframes, sampler.config.latent, STEPS))
+    images = list(_generate(sampler, interpolate_latents(keyframes, sampler.config.latent, STEPS)))
     if out.suffix.lower() == ".mp4":
         write_mp4(images, out, per_second=1000 / FRAME_MILLISECONDS)
     else:
@@ -111,7 +117,8 @@ def save_traversals(sampler: Sampler, grids: Mapping[str, Tensor], out: Path, *,
     for path in paths.values():
         check_output(path, GRID_SUFFIXES, overwrite=overwrite)
     for name, inputs in grids.items():
-        _write(sampler, image_grid(sampler(inputs.flatten(0, 1)), inputs.shape[1]), paths[name])
+        images = list(_generate(sampler, inputs.flatten(0, 1)))
+        _write(sampler, image_grid(images, inputs.shape[1]), paths[name])
     return f"traversals of {', '.join(grids)} in {out}"
 
 
