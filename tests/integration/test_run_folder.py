@@ -226,6 +226,14 @@ def test_a_run_without_a_checkpoint_that_can_be_read_is_one_error(within: Comman
     assert len(list((run / "checkpoints").iterdir())) == 2
 
 
+def test_a_run_that_cannot_be_locked_trains_with_a_warning(within: Command, run: Path) -> None:
+    (run / ".lock").unlink(missing_ok=True)
+    (run / ".lock").mkdir()  # As on a network disk without locks, the lock cannot be taken.
+    result = within(*RESUME, "--steps", "5")
+    assert "run cannot be locked" in result.stderr
+    assert newest_step(run) == 5
+
+
 def test_python_refuses_a_setting_that_a_resumed_run_cannot_change(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

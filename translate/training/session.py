@@ -106,12 +106,20 @@ class Session:
         Raises:
             TranslateError: another process trains in the folder of the run, or training fails.
         """
-        with self._lock():
-            return self._train()
+        # The processes of distributed training meet here, after all of them have looked at the run folder.
+        with self.group.connect(self._device()):
+            warnings = self._memory_warnings() if self.group.is_first else []
+            loop = self._create_loop()
+            with self._open_run():
+                if loop.progress.step:
+                    self.messages.append(f"resuming {self.run.folder} from step {loop.progress.step}")
+                has_ended = loop.train(self.messages + self.data.notes + warnings)
+            self.signal = loop.signal
+            return has_ended
 
     @contextmanager
-    def _lock(self) -> Iterator[None]:
-        """Hold the lock of the run, which the first process has for all processes of distributed training."""
+    def _open_run(self) -> Iterator[None]:
+        """Lock the run and write its settings; the first process does this for all of them."""
         if not self.group.is_first:
             yield
             return
@@ -124,22 +132,9 @@ class Session:
                     f"another process has trained {self.run.folder} in the meantime: give the command again"
                 )
             self.messages += [warning] if warning else []
+            self.messages += self.start.set_aside_damaged()
+            self._write_config()
             yield
-
-    def _train(self) -> bool:
-        # The processes of distributed training meet here, after all of them have looked at the run folder.
-        with self.group.connect(self._device()):
-            if self.group.is_first:
-                self.messages += self.start.set_aside_damaged()
-            warnings = self._memory_warnings() if self.group.is_first else []
-            loop = self._create_loop()
-            if self.group.is_first:
-                self._write_config()
-            if loop.progress.step:
-                self.messages.append(f"resuming {self.run.folder} from step {loop.progress.step}")
-            has_ended = loop.train(self.messages + self.data.notes + warnings)
-            self.signal = loop.signal
-            return has_ended
 
     def _device(self) -> torch.device:
         return pick_device(self.config.device)

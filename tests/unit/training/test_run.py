@@ -93,6 +93,8 @@ def test_a_folder_with_other_files_is_always_refused(overwrite: bool, tmp_path: 
 def test_an_empty_or_missing_folder_is_accepted(tmp_path: Path) -> None:
     Run(tmp_path).refuse(overwrite=False)
     Run(tmp_path / "new").refuse(overwrite=False)
+    (tmp_path / ".lock").touch()  # Of a run that was killed before it had written anything else.
+    Run(tmp_path).refuse(overwrite=False)
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
