@@ -96,7 +96,8 @@ def test_the_package_works_beside_folders_named_datasets_and_tools(tmp_path: Pat
 
 def test_the_built_in_dataset_is_written_and_checked(translate: Command, tmp_path: Path) -> None:
     assert "next: translate train cyclegan" in translate("data", "demo", "demo", "--size", "16").stdout
-    paired, unpaired = translate("data", "check", "demo").stdout.splitlines()
+    paired, unpaired, layout = translate("data", "check", "demo").stdout.splitlines()
+    assert "A is demo/trainA, B is demo/trainB; validation: demo/testA and demo/testB" in layout
     assert "pix2pix " in paired
     assert "200 training pairs, 40 validation pairs" in paired
     assert "cyclegan " in unpaired
