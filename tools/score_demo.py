@@ -3,8 +3,8 @@
 translate data demo datasets/demo
 python tools/score_demo.py runs/cyclegan --data datasets/demo
 
-Larger scenes (`translate data demo datasets/demo512 --size 512`) are scored at 64 px, where stripes of any size
-can be counted alike, and their background at its own size.
+Larger scenes (`translate data demo datasets/demo512 --size 512`) are scored at 64 px, where stripes of any
+size can be counted alike, and their background at its own size.
 """
 
 from __future__ import annotations
