@@ -7,14 +7,17 @@ import pty
 import signal
 import subprocess
 import sys
+import warnings
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.integration import warm
 from tests.integration.conftest import TINY_TRANSLATION, Command, environment
 from tests.integration.test_resume import newest_step, train
+from translate.methods.pix2pix.trainer import Pix2Pix
 from translate.progress import Advanced, Event, listening
 
 
@@ -61,6 +64,29 @@ def test_a_hangup_that_is_ignored_from_the_start_stops_nothing(within: Command, 
         within(*arguments)
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
         within(*arguments, "--overwrite", code=129)
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_an_operation_that_is_not_deterministic_is_named_in_one_line(
+    ends: bool, within: Command, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = Pix2Pix.step
+    text = "reflection_pad2d_backward_cuda does not have a deterministic implementation, but you set ..."
+
+    def complain(self: Pix2Pix, *arguments: Any) -> Any:
+        """Raise or warn as torch does on a GPU."""
+        if ends:
+            raise RuntimeError(text)
+        warnings.warn(text, stacklevel=1)
+        return step(self, *arguments)
+
+    monkeypatch.setattr(Pix2Pix, "step", complain)
+    flags = ["--data", "data", *TINY_TRANSLATION, "--steps", "3", "--deterministic"]
+    result = within("train", "pix2pix", *flags, code=int(ends))
+    (line,) = [line for line in result.stderr.splitlines() if "reflection_pad2d_backward_cuda" in line]
+    assert "--deterministic: " in line
+    assert "--device cpu" in line
+    assert line.startswith("error: ") == ends
 
 
 # Processes do not fork on macOS, on Windows and with Python 3.14.

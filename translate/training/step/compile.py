@@ -29,7 +29,7 @@ def set_determinism(c: TrainConfig, device: torch.device) -> None:
     """Seed all random draws of torch, and, with `--deterministic`, use deterministic operations only.
 
     A GPU lacks deterministic versions of a few operations (the gradient of reflection padding); torch then
-    warns.
+    warns, and `NonDeterminism` logs which.
     """
     torch.manual_seed(c.seed)
     if c.deterministic:

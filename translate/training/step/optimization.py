@@ -177,3 +177,11 @@ def _step_in_backward(optimizer: torch.optim.Optimizer) -> Iterator[None]:
         for hook in hooks:
             hook.remove()
     step()
+
+
+def match_memory_format(optimizer: torch.optim.Optimizer) -> None:
+    """Give restored moments the memory format of their weights, as fused kernels require."""
+    for weight, moments in optimizer.state.items():
+        for name, value in moments.items():
+            if isinstance(value, Tensor) and value.shape == weight.shape:
+                moments[name] = torch.empty_like(weight).copy_(value)

@@ -22,9 +22,10 @@ from translate.methods.trainer import StepProgress, Trainer
 from translate.models import pick_device, pick_precision
 from translate.training.memory import is_out_of_memory, out_of_memory_message
 from translate.training.step.compile import compile_networks, memory_format, should_compile
+from translate.training.step.determinism import NonDeterminism
 from translate.training.step.distributed import ProcessGroup, synchronize_norms
 from translate.training.step.ema import EMA
-from translate.training.step.optimization import MicrobatchUpdate, OptimizerUpdate
+from translate.training.step.optimization import MicrobatchUpdate, OptimizerUpdate, match_memory_format
 from translate.training.step.recompute import recompute_generators
 
 State = dict[str, Any]
@@ -76,6 +77,7 @@ class Stepper:
         self.is_compiled = should_compile(c, self.device)
         self.compilation_failed = False
         self.description = compile_networks(trainer, c, self.device)
+        self.name_nondeterminism = NonDeterminism(c, log)
         self.successes: dict[Hashable, int] = {}  # Successful compiled steps, by variant and shapes.
         # All processes draw the same initial weights, and then each its own noise; `<< 32` makes its seed far
         # from the seeds that a user would choose.
@@ -107,7 +109,8 @@ class Stepper:
         )
         try:
             images = {name: self._prepare_images(tensor) for name, tensor in batch.items()}
-            return self._run_compiled(images) if self.is_compiled else self.run(images)
+            with self.name_nondeterminism():
+                return self._run_compiled(images) if self.is_compiled else self.run(images)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -267,7 +270,7 @@ class Stepper:
             optimizer.load_state_dict(states[name])
             for group, own in zip(optimizer.param_groups, settings, strict=True):
                 group.update(own)
-            _match_memory_format(optimizer)
+            match_memory_format(optimizer)
 
     def _random_state(self) -> State:
         device = None if self.device.type == "cpu" else torch.get_device_module(self.device).get_rng_state()
@@ -290,11 +293,3 @@ class Stepper:
         self._load(state)
         self._set_random_state(state["random"])
         self.trainer.zero_grad()
-
-
-def _match_memory_format(optimizer: torch.optim.Optimizer) -> None:
-    """Give restored moments the memory format of their weights, as fused kernels require."""
-    for weight, moments in optimizer.state.items():
-        for name, value in moments.items():
-            if isinstance(value, Tensor) and value.shape == weight.shape:
-                moments[name] = torch.empty_like(weight).copy_(value)
