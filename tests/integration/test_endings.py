@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.integration import warm
-from tests.integration.conftest import TINY_TRANSLATION, Command, environment
+from tests.integration.conftest import TINY, TINY_TRANSLATION, Command, environment
 from tests.integration.test_resume import newest_step, train
 from translate.methods.pix2pix.trainer import Pix2Pix
 from translate.progress import Advanced, Event, listening
@@ -87,6 +87,18 @@ def test_an_operation_that_is_not_deterministic_is_named_in_one_line(
     assert "--deterministic: " in line
     assert "--device cpu" in line
     assert line.startswith("error: ") == ends
+
+
+@pytest.mark.parametrize("recipe", ["pix2pix", "wgan"])
+def test_a_learning_rate_that_diverges_draws_a_remark(
+    recipe: str, within: Command, data: Path, tmp_path: Path
+) -> None:
+    sizes = TINY_TRANSLATION if recipe == "pix2pix" else TINY
+    flags = ["train", recipe, "--data", "data", *sizes, "--steps", "3", "--out", "run", "--overwrite"]
+    assert "diverges" not in within(*flags).stderr
+    (line,) = [line for line in within(*flags, "--lr", "50").stderr.splitlines() if "diverges" in line]
+    assert "lower --lr (it is 50)" in line
+    assert line in (tmp_path / "run" / "log.txt").read_text().splitlines()
 
 
 # Processes do not fork on macOS, on Windows and with Python 3.14.

@@ -17,6 +17,7 @@ from translate.images import write_rgb
 from translate.methods.task import Task, TaskData
 from translate.methods.trainer import StepProgress
 from translate.models import Model, pick_device
+from translate.training.divergence import divergence_warnings
 from translate.training.interrupt import Interrupt
 from translate.training.log import Log, NullLog
 from translate.training.runs import checkpoint
@@ -235,7 +236,8 @@ class Loop:
         self.log.record_validation(self.progress, result.scores)
         self._keep_best(result.scores)
         scores = "  ".join(f"{name} {value:.4f}" for name, value in result.scores.items())
-        return [f"checkpoint at step {step}  {scores}  {sheet_path}", *self.task.warnings(self.history)]
+        lines = [f"checkpoint at step {step}  {scores}  {sheet_path}", *self.task.warnings(self.history)]
+        return lines + divergence_warnings(self.stepper.trainer.networks, self.c)
 
     def _keep_best(self, scores: dict[str, float]) -> None:
         """Save the model as the best one if its score is at least as good as the best so far."""

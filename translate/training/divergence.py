@@ -1,0 +1,36 @@
+"""A warning if training diverges although its losses are finite, by the scale of the weights.
+
+Losses do not show it for all methods: that of a WGAN is large and negative by nature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from translate.config import TrainConfig
+
+# The root mean square of the weights was 0.01 to 0.4 in each recipe after 8 steps, and 0.17 and 0.03 in the
+# installed models.
+MAX_RMS = 5.0
+
+
+@torch.no_grad()
+def divergence_warnings(networks: Mapping[str, nn.Module], c: TrainConfig) -> list[str]:
+    """Return a warning if the weights of a network have grown far beyond those of a healthy run."""
+    sizes = {name: _root_mean_square(network) for name, network in networks.items()}
+    name = max(sizes, key=lambda name: sizes[name])
+    if not sizes[name] > MAX_RMS:
+        return []
+    return [
+        f"training diverges: the weights of {name} have grown to {sizes[name]:.3g} (root mean square; at most"
+        f" {MAX_RMS:g} in a healthy run): start again with a lower --lr (it is {c.lr:g})"
+    ]
+
+
+def _root_mean_square(network: nn.Module) -> float:
+    weights = list(network.parameters())
+    total = torch.stack([weight.double().square().sum() for weight in weights]).sum()
+    return float((total / sum(weight.numel() for weight in weights)).sqrt())
