@@ -47,7 +47,7 @@ def test_translated_horses_have_stripes_in_the_right_places(
 
 
 def check_large_scenes(score_demo: ModuleType, folder: Path, small: list[Any]) -> None:  # noqa: F811
-    """Check that scenes of 512 px are translated as well as those of 64 px, which the model was trained on."""
+    """Check that scenes of 512 px are translated as well as those of 64, the size of the training."""
     write_demo(folder / "demo512", size=512, train=0)
     large = score_demo.score_model(str(folder / "run"), folder / "demo512")
     means = {
