@@ -13,7 +13,8 @@ def test_a_model_is_exported_to_onnx(translate: Command, model: Path, tmp_path: 
     for package in ("onnxruntime", "onnxscript"):
         pytest.importorskip(package)
     result = translate("export", model, "-o", "model.onnx", "--direction", "BtoA")
-    (line,) = result.stdout.splitlines()
+    line, about_size = result.stdout.splitlines()
+    assert "36 px" in about_size  # The working size, which the file does not apply.
     assert line.startswith("model.onnx: differs from torch by at most ")
     assert line.endswith("(0.001 allowed)")
     assert result.stderr == ""

@@ -27,8 +27,6 @@ def test_a_run_is_applied_at_the_size_that_it_was_trained_at(within: Command, tm
     assert "1 image written" in second.stdout
     assert "own size" in second.stderr
     assert not (read_rgb(tmp_path / "out" / "a.png") == at_36).all()
-    exported = within("export", "run", "-o", "run.pt2")
-    assert "36 px" in exported.stdout
     report = within("evaluate", "run", "--data", "demo", "--metrics", "psnr", "--json", "scores.json")
     assert "36 px" in report.stdout + (tmp_path / "scores.json").read_text()
 
