@@ -1,4 +1,4 @@
-"""How training ends if its terminal is closed (SIGHUP), or if its worker processes run the script again."""
+"""Training ends well if its terminal is closed (SIGHUP), or if its worker processes run the script again."""
 
 from __future__ import annotations
 

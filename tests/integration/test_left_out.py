@@ -1,4 +1,4 @@
-"""Which files of a folder count as images, and how those that do not are told, by every command alike."""
+"""Every command takes the same files of a folder as images, and reports the others in the same way."""
 
 from __future__ import annotations
 

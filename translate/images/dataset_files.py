@@ -83,7 +83,7 @@ def saved_as_file(source: Path | str | ReadableFile) -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class FileType:
-    """What the head of an image file says about its pixels.
+    """The facts about the pixels of an image file that its head tells.
 
     Attributes:
         is_deep: whether it stores 16-bit integers or floats, whose range its type does not fix.

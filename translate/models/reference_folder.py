@@ -107,11 +107,9 @@ class ReferenceOptions:
         """
         preprocess = self.values.get("preprocess") or self.values.get("resize_or_crop", "resize_and_crop")
         crop = self._size("crop_size", "fineSize")
-        told = self._size("load_size", "loadSize")
-        if preprocess in ("crop", "none"):
-            told = None
-        resize_to = load_size or told
-        if not resize_to and not (crop and preprocess in ("crop", "none")):
+        is_resized = preprocess not in ("crop", "none")
+        resize_to = load_size or (self._size("load_size", "loadSize") if is_resized else None)
+        if not resize_to and (is_resized or not crop):
             return None
         return TrainingScale(preprocess=preprocess, resize_to=resize_to, crop=crop or resize_to or 256)
 

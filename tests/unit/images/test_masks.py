@@ -106,7 +106,7 @@ def test_a_mask_of_16_bits_or_floats_may_have_soft_edges_in_any_range(value: int
 
 
 def test_a_large_mask_is_read_as_a_small_one() -> None:
-    """Whether it is clear is decided by a part of its pixels, the hole by all."""
+    """Read a mask whose meaning is decided by a part of its pixels, and its hole by all."""
     hole = np.zeros((1500, 2000), bool)
     hole[300:900, 500:1600] = True
     hole[1201, 3] = True

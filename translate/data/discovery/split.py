@@ -229,7 +229,7 @@ def split_validation(items: list[Item], name: Callable[[Item], str]) -> tuple[li
 
 
 class Messages:
-    """What there is to say about a dataset."""
+    """A dataset that describes itself: its layout, a warning, and notes on what is left out."""
 
     layout: str
     notes: list[str]
