@@ -55,7 +55,7 @@ def test_a_mask_depends_on_its_random_generator_alone() -> None:
 
 @pytest.mark.parametrize("size", [*HOLE_SIZES, LARGEST_SIZE], ids=str)
 def test_a_hole_is_never_larger_and_rarely_smaller_than_its_size_class(size: tuple[float, float]) -> None:
-    """Check 2100 masks: of 64 px all were in their class; at 128 px one was too small, by 1 % of the image."""
+    """Draw 2100 masks: of 64 px, all were in their class; at 128 px one was too small, by 1 %."""
     for kinds in KINDS:
         fractions = hole_fractions(draw_masks(12, kinds=kinds, size=size))
         assert fractions.max() <= size[1]
