@@ -147,9 +147,13 @@ def test_a_set_that_is_almost_black_or_white_is_refused_with_the_remedy(
 ) -> None:
     write_set(tmp_path / "data" / "A", values)
     write_set(tmp_path / "data" / "B", bits(BITS_12))
-    assert f"almost {word}" in train(within, code=1).stderr
+    # The range of a set is no remedy where it would clip the other set.
+    told = f"A are almost {word}"
+    error = train(within, code=1).stderr
+    assert told in error
+    assert "--range LOW,HIGH:LOW,HIGH" in error
     assert not (tmp_path / "run").exists()
-    assert f"almost {word}" in within("data", "check", "data", code=3).stdout
+    assert told in within("data", "check", "data", code=3).stdout
     within("data", "check", "data", remedy + f":0,{BITS_12}")
     train(within, remedy + f":0,{BITS_12}")
     a, b = model_ranges(tmp_path).values()
@@ -235,6 +239,33 @@ def test_a_band_is_alpha_only_if_the_file_says_so(
     identity = Path(__file__).parents[1] / "models" / "identity"
     told = within("apply", identity, "data", "-o", "out", "--engine=torch").stderr
     assert ("ExtraSamples" in told) != is_alpha
+
+
+def test_several_bands_beyond_the_colours_are_told(within: Command, tmp_path: Path) -> None:
+    pixels = np.dstack([ramp(0, 255, np.uint8, 3), np.full((32, 32, 2), 9, np.uint8)])
+    path = tmp_path / "data" / "x.tif"
+    path.parent.mkdir()
+    tifffile.imwrite(path, pixels, photometric="rgb", extrasamples=["unspecified"] * 2, planarconfig="contig")
+    assert "ExtraSamples" in within("data", "check", "data").stdout
+    identity = Path(__file__).parents[1] / "models" / "identity"
+    assert "ExtraSamples" in within("apply", identity, "data", "-o", "out", "--engine=torch").stderr
+    assert np.array_equal(tifffile.imread(tmp_path / "out" / "x.tif"), pixels[..., :3])
+    # A fax has one band, and need not say so.
+    Image.new("1", (32, 32)).save(tmp_path / "fax.tif", compression="group4")
+    assert "ExtraSamples" not in within("apply", identity, "fax.tif", "-o", "out", "--engine=torch").stderr
+
+
+def test_signed_integers_are_refused_with_a_remedy_that_works(within: Command, tmp_path: Path) -> None:
+    values = ramp(-1024, 3071, np.int16)
+    for domain in "AB":
+        (tmp_path / "data" / domain).mkdir(parents=True)
+        for number in range(3):
+            tifffile.imwrite(tmp_path / "data" / domain / f"{number}.tif", values)
+    assert "to float32" in within("data", "check", "data", code=3).stdout
+    for path in tmp_path.glob("data/*/*.tif"):
+        tifffile.imwrite(path, values.astype(np.float32))
+    train(within)
+    assert model_ranges(tmp_path)["A"] == [-1024, 3071]
 
 
 def test_pages_that_training_does_not_read_are_told_once(within: Command, tmp_path: Path) -> None:

@@ -35,7 +35,8 @@ def paired_data(c: TranslationConfig) -> TaskData:
     images = exclude_unreadable(images, file_errors(cache), values.by_file)
     reader: ImageReader[Pair] = ImageReader(c, training=True, ranges=values.by_file, cache=cache)
     if is_new:
-        refuse_blank(read_some(images.train, reader, BLANK_CHECKS))
+        is_joined = any(pair.b is None for pair in pairs)
+        refuse_blank(read_some(images.train, reader, BLANK_CHECKS), "" if is_joined else "AB")
     swap = c.direction == "BtoA"
     gray = find_gray(images.train, reader) if needs_channels(c) else (False, False)
     c, channel_notes = choose_channels(c, *(reversed(gray) if swap else gray))
@@ -67,8 +68,8 @@ def unpaired_data(c: TranslationConfig) -> TaskData:
     images = exclude_unreadable(images, file_errors(cache), values.by_file)
     (a, b), (validation_a, validation_b) = images.train, images.validation
     reader: ImageReader[ImageSource] = ImageReader(c, training=True, ranges=values.by_file, cache=cache)
-    for domain in (a, b) if is_new else ():
-        refuse_blank(read_some(domain, reader, BLANK_CHECKS))
+    for name, domain in (("A", a), ("B", b)) if is_new else ():
+        refuse_blank(read_some(domain, reader, BLANK_CHECKS), name)
     # Both generators have one architecture, and see the images of both domains (the identity loss).
     gray = needs_channels(c) and all(all(find_gray(domain, reader)) for domain in (a, b))
     c, channel_notes = choose_channels(c, gray, gray)

@@ -189,18 +189,24 @@ def _domains(images: ImageCollection) -> list[list[ImageSource]]:
     return [images.files()]
 
 
+def _named_domains(images: ImageCollection) -> list[tuple[str, list[ImageSource]]]:
+    """Return A and B with their files; without a name if the files are joined pairs or photos."""
+    domains = list(filter(None, _domains(images)))
+    return list(zip("AB" if len(domains) > 1 else [""], domains, strict=True))
+
+
 def _describe_blank(
     collections: Iterable[ImageCollection],
     ranges: Mapping[ImageSource, ValueRange],
     bad: Collection[ImageSource],
 ) -> list[str]:
     """Return a problem for each domain whose images are almost black or almost white."""
-    domains = [domain for images in collections for domain in _domains(images)]
     problems = []
-    for domain in domains:
+    for name, domain in (named for each in collections for named in _named_domains(each)):
         files = [file for file in domain if file not in bad]
         some = files[:: -(-len(files) // BLANK_CHECKS) or 1]
-        problems.append(describe_blank(read_rgb(file, value_range=ranges.get(file)) for file in some))
+        images = (read_rgb(file, value_range=ranges.get(file)) for file in some)
+        problems.append(describe_blank(images, name))
     return list(dict.fromkeys(filter(None, problems)))
 
 

@@ -126,42 +126,53 @@ def _extremes(source: ImageSource) -> tuple[float, float, bool] | None:
     return (low, high, pixels.dtype == np.float32) if math.isfinite(low + high) else None
 
 
-def refuse_blank(images: Iterable[Pixels]) -> None:
+def refuse_blank(images: Iterable[Pixels], domains: str = "") -> None:
     """Refuse a set of images that is almost black or almost white after scaling.
 
     Args:
         images: some of its images, or pairs of images, (..., H, W, C) uint8.
+        domains: "A" or "B" if the images are those of one domain of two, "AB" if they are pairs of both.
 
     Raises:
         DataError: it is.
     """
-    if problem := describe_blank(images):
+    if problem := describe_blank(images, domains):
         raise DataError(problem)
 
 
-def describe_blank(images: Iterable[Pixels]) -> str:
-    """Return the problem of a set of images that is almost black or white, with the remedy; else empty."""
+def describe_blank(images: Iterable[Pixels], domains: str = "") -> str:
+    """Return the problem of a set of images that is almost black or white, with the remedy; else empty.
+
+    The arguments are those of `refuse_blank`.
+    """
     counts: npt.NDArray[np.int64] = np.zeros((2, 256), np.int64)
     for image in images:
         sides = image if image.ndim == 4 else image[None]
         for row, side in zip(counts, sides, strict=False):
             row += np.bincount(side.ravel(), minlength=256)
-    problems = [_describe_blank(row) for row in counts if row.any()]
+    problems = [
+        _describe_blank(row, domains[side : side + 1]) for side, row in enumerate(counts) if row.any()
+    ]
     return next(filter(None, problems), "")
 
 
-def _describe_blank(counts: npt.NDArray[np.int64]) -> str:
+def _describe_blank(counts: npt.NDArray[np.int64], domain: str) -> str:
+    name = f"the images of {domain}" if domain else "the images"
+    other = {
+        "A": " (--range LOW,HIGH:LOW,HIGH if those of B differ)",
+        "B": " (--range LOW,HIGH:LOW,HIGH if those of A differ)",
+    }.get(domain, "")
     share = counts.cumsum() / counts.sum()
     low, high = int(np.searchsorted(share, 0.001)), int(np.searchsorted(share, 0.999))
     if high <= BLANK:
         return (
-            f"the images are almost black (99.9% of the values are at most {high} of 255): give the stored"
-            f" values of black and white, such as --range 0,{max(high, 1)}"
+            f"{name} are almost black (99.9% of the values are at most {high} of 255): give the stored"
+            f" values of black and white, such as --range 0,{max(high, 1)}{other}"
         )
     if low >= 255 - BLANK:
         return (
-            f"the images are almost white (99.9% of the values are at least {low} of 255): give the stored"
-            " values of black and white with --range LOW,HIGH"
+            f"{name} are almost white (99.9% of the values are at least {low} of 255): give the stored"
+            f" values of black and white with --range LOW,HIGH{other}"
         )
     return ""
 
@@ -178,5 +189,7 @@ def _left_out(domains: Iterable[Mapping[ImageSource, FileType]]) -> list[str]:
             f" {sum(stacks) - len(stacks)} pages are left out (save them as files of their own)"
         )
     if bands:
-        notes.append(f"{bands} files have a band that they do not call alpha (ExtraSamples): it is left out")
+        notes.append(
+            f"{bands} files have bands that they do not call alpha (ExtraSamples): they are left out"
+        )
     return notes

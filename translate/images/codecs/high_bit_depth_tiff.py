@@ -33,7 +33,9 @@ ICC_TAG = 34675
 SEPARATE = 2  # The planar configuration in which each channel is stored by itself.
 ASSOCIATED_ALPHA = 1  # The type of extra sample that is premultiplied alpha.
 ALPHA_SAMPLES = ((1,), (2,))  # Extra samples of the types associated and unassociated alpha.
-UNSPECIFIED_BAND_NOTE = "a band that the file does not call alpha (ExtraSamples) is left out"
+UNSPECIFIED_BAND_NOTE = (
+    "a band beyond the colours that the file does not call alpha (ExtraSamples) is left out"
+)
 
 
 @contextlib.contextmanager
@@ -178,7 +180,7 @@ def _decode_with_opencv(page: Any) -> Array:
 def has_unspecified_band(page: Any) -> bool:
     """Return whether a page has a band beyond its colours that the file does not call alpha."""
     is_color = page.photometric.name in ("MINISBLACK", "MINISWHITE", "RGB")
-    return is_color and page.samplesperpixel in (2, 4) and not _has_alpha(page)
+    return is_color and page.samplesperpixel not in (1, 3) and not _has_alpha(page)
 
 
 def _has_alpha(page: Any) -> bool:
@@ -224,7 +226,7 @@ def _read_page(page: Any, float_white: float | None) -> Frame:
         if pixels.min() < 0 or pixels.max() > 65535:
             raise DataError(
                 f"pixels reach from {pixels.min()} to {pixels.max()}, outside 0..65535:"
-                " convert the file to 16 bits"
+                " convert the file to unsigned 16 bits, or to float32 for values of any range"
             )
         pixels = pixels.astype(np.uint16)
     frame = from_array(pixels if _has_alpha(page) else pixels[..., : 1 if pixels.shape[2] < 3 else 3])

@@ -276,13 +276,13 @@ def _decode(
 
 
 def _has_unspecified_band(image: TiffImageFile) -> bool:
-    """Return whether a TIFF of gray or RGB has one more band, which the file does not call alpha."""
+    """Return whether a TIFF of gray or RGB has more bands, of which the first is not called alpha."""
     tags = image.tag_v2
     photometric, extra = tags.get(PHOTOMETRIC_INTERPRETATION), tags.get(EXTRASAMPLES)
     if photometric == 2 and extra is None:  # OpenCV writes RGB with alpha so.
         return False
-    is_color = photometric in (0, 1, 2) and tags.get(SAMPLESPERPIXEL) in (2, 4)
-    return is_color and tuple(extra or ())[-1:] not in ALPHA_SAMPLES
+    is_color = photometric in (0, 1, 2) and tags.get(SAMPLESPERPIXEL, 1) not in (1, 3)
+    return is_color and tuple(extra or ())[:1] not in ALPHA_SAMPLES
 
 
 def _without_alpha(frames: Iterable[Frame], note: str) -> Generator[Frame, None, str]:
