@@ -53,7 +53,8 @@ class JobState:
         total = "" if self.total is None else f"/{self.total:.0f}"
         parts = [f"{self.done:.{0 if self.done == int(self.done) else 1}f}{total} {self.unit}"]
         if rate := self.rate():
-            parts.append(f"{rate:.2g} {self.unit}/s")
+            pace = f"{rate:.2g}" if rate < 99.5 else f"{rate:.0f}"  # Not 5.9e+02.
+            parts.append(f"{pace} {self.unit}/s")
             if self.total is not None:
                 parts.append(f"{format_duration((self.total - self.done) / rate)} left")
         return "  ".join(parts)

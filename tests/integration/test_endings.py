@@ -101,6 +101,11 @@ def test_a_learning_rate_that_diverges_draws_a_remark(
     assert line in (tmp_path / "run" / "log.txt").read_text().splitlines()
 
 
+def test_the_remark_names_the_rate_of_the_network_that_diverges(within: Command, data: Path) -> None:
+    flags = ["train", "wgan", "--data", "data", *TINY, "--steps", "3", "--out", "run"]
+    assert "lower --lr-g (it is 50)" in within(*flags, "--lr-g", "50").stderr
+
+
 # Processes do not fork on macOS, on Windows and with Python 3.14.
 UNGUARDED = """
 import multiprocessing

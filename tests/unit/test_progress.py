@@ -171,6 +171,14 @@ def test_the_rate_is_that_of_the_last_minute(clock: Clock, capsys: pytest.Captur
     assert "  10 images/s  " in capsys.readouterr().err.splitlines()[-1]
 
 
+def test_a_high_rate_has_no_exponent(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    with show_progress():
+        emit(Started("images", 100_000))
+        clock.now += 20
+        emit(Advanced("images", 12_000))
+    assert "  600 images/s  " in capsys.readouterr().err
+
+
 def test_a_summary_takes_the_place_of_the_count_and_comes_before_messages(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -107,10 +107,10 @@ def _read_sources(path: Path, direction: str | None, options: ReferenceOptions) 
             earlier = sources.get(own)
             if earlier and ("ema" in name) == ("ema" in earlier.name):
                 names = f"{earlier.name or 'one'} and {name or 'one'}"
-                raise DataError(
-                    f"cannot import {file}: it holds two generators for {own} ({names}):"
-                    " save the state_dict of one of them alone"
+                error = DataError(
+                    f"it holds two generators for {own} ({names}): save the state_dict of one of them alone"
                 )
+                raise DataError(f"cannot import {file}: {_explain(error, network)}")
             if not earlier or "ema" in name:  # Averaged weights are those for inference.
                 sources[own] = _Source(file, name, own, state, network)
     if options.is_reversed and not direction:

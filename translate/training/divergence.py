@@ -24,9 +24,12 @@ def divergence_warnings(networks: Mapping[str, nn.Module], c: TrainConfig) -> li
     name = max(sizes, key=lambda name: sizes[name])
     if not sizes[name] > MAX_RMS:
         return []
+    role = "d" if name.startswith("d") else "g"
+    flag = "--lr" if getattr(c, f"lr_{role}") is None else f"--lr-{role}"
+    lr, _ = c.learning_rate_and_betas(role)
     return [
         f"training diverges: the weights of {name} have grown to {sizes[name]:.3g} (root mean square; at most"
-        f" {MAX_RMS:g} in a healthy run): start again with a lower --lr (it is {c.lr:g})"
+        f" {MAX_RMS:g} in a healthy run): start again with a lower {flag} (it is {lr:g})"
     ]
 
 

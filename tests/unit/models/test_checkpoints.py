@@ -162,7 +162,7 @@ def zeros(*keys: str) -> StateDict:
 OTHERS: dict[str, Callable[[], Any]] = {
     "pix2pixHD": lambda: resnet(downsamplings=4).state_dict(),
     "local enhancer": lambda: (
-        prefix(resnet(downsamplings=3), "") | zeros("model1_1.1.weight", "model1_2.0.conv_block.1.weight")
+        prefix(resnet(downsamplings=3), "") | {"model1_1.1.weight": torch.zeros(4, 3, 7, 7)}
     ),
     "PyTorch-GAN": lambda: (
         {"model.1.weight": torch.zeros(4, 3, 7, 7)} | zeros("model.10.block.1.weight", "model.25.weight")
