@@ -170,6 +170,18 @@ def test_any_other_setting_in_an_edited_config_is_refused_by_name(
     assert newest_step(run) == 4
 
 
+def test_a_run_whose_config_is_lost_or_emptied_resumes_as_the_message_says(
+    within: Command, run: Path
+) -> None:
+    (run / "config.yaml").unlink()
+    assert "'recipe: NAME'" in within(*RESUME, "--steps", "6", code=2).stderr
+    (run / "config.yaml").write_text("")
+    assert "'recipe: NAME'" in within(*RESUME, "--steps", "6", code=2).stderr
+    (run / "config.yaml").write_text("recipe: pix2pix\n")
+    assert "resuming run from step 4" in within(*RESUME, "--steps", "6").stderr
+    assert "ngf: 4" in (run / "config.yaml").read_text()
+
+
 def test_a_wrong_value_names_its_file_and_a_removed_line_keeps_its_value(within: Command, run: Path) -> None:
     edit(run, "ngf: 4.*\n", "")
     assert "resuming run from step 4" in within(*RESUME, "--steps", "5").stderr

@@ -99,6 +99,12 @@ def _describe_failure(path: Path, error: str) -> str:
         return f"it is damaged, or no checkpoint of PyTorch; {REMEDY}"
     load = f"torch.load({path.name!r}, map_location='cpu', weights_only=False)"
     if _contains(path, b"torch.nn.modules"):
+        if _holds_dict(path):
+            way_out = _way_out(load, state_dict="model['model'].state_dict()")
+            return (
+                f"it is a dict with a whole model (class {found[1]}), which could run code: {way_out},"
+                " with the model's key in place of 'model'"
+            )
         return f"it is a whole model (class {found[1]}), which could run code: {_way_out(load)}"
     way_out = _way_out(load, state_dict="model['state_dict']")
     return (
@@ -113,6 +119,16 @@ def _way_out(load: str, state_dict: str = "model.state_dict()") -> str:
         "where the code is that it comes from, run"
         f" `model = {load}; torch.save({state_dict}, 'generator.pth')` and import generator.pth"
     )
+
+
+def _holds_dict(path: Path) -> bool:
+    """Return whether the object in a file of torch.save is a dict, without loading it."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        name = next(name for name in archive.namelist() if name.endswith("data.pkl"))
+        with archive.open(name) as pickled:
+            return pickled.read(3)[2:] == b"}"  # EMPTY_DICT, behind the version of the protocol.
 
 
 def _contains(path: Path, text: bytes) -> bool:

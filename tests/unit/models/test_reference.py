@@ -259,6 +259,8 @@ def test_a_pickle_does_not_run_code(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert_refused(
         tmp_path / "whole.pth", "a whole model (class tests.reference_generators.ReferenceGenerator)"
     )
+    nested = save({"model": resnet(), "epoch": 3}, tmp_path / "nested.pth")
+    assert_refused(nested, "torch.save(model['model'].state_dict(), 'generator.pth')")
     assert not (tmp_path / "ran").exists()
 
 

@@ -74,6 +74,12 @@ class Run:
             raise UsageError(f"{self.folder} is a file: give a folder with --out")
         # A run that was killed before it had written anything leaves hidden files.
         files = [path for path in self.folder.glob("*") if not path.name.startswith(".")]
+        if not self.exists() and self.checkpoints():
+            raise UsageError(
+                f"{self.folder} holds checkpoints, but no {self.config.name} with a recipe: write the line"
+                " 'recipe: NAME' into it and give --resume (the checkpoints hold the other settings), or give"
+                " another --out"
+            )
         if not self.exists() and files:
             raise UsageError(f"{self.folder} holds files, but no run: give another folder with --out")
 
