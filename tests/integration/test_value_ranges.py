@@ -135,6 +135,16 @@ def test_values_of_an_unknown_range_are_refused_or_told(within: Command, tmp_pat
     assert result.stderr.count("--range 0,4095") == 3
 
 
+def test_values_outside_the_range_are_told(within: Command, tmp_path: Path) -> None:
+    write_set(tmp_path / "full", [ramp(0, BITS_16, np.uint16)])
+    write_set(tmp_path / "few", [ramp(0, 1030, np.uint16)])
+    write_set(tmp_path / "heights", [ramp(-900, 900, np.float32)])
+    identity = Path(__file__).parents[1] / "models" / "identity"
+    for name, is_told in (("full", True), ("few", False), ("heights", True)):
+        told = within("apply", identity, name, "-o", "out", "--engine=torch", "--range=0,1023", "--overwrite")
+        assert ("outside the range 0..1023" in told.stderr) == is_told
+
+
 @pytest.mark.parametrize(
     ("values", "word", "remedy"),
     [

@@ -33,7 +33,12 @@ from translate.images.masks import Hole, hole_from_mask, read_hole
 from translate.images.resizing import resize, resize_and_center_crop, shorter_side_size
 from translate.images.scanning import FolderScan, find_images, scan_folder
 from translate.images.sheet import contact_sheet, image_grid
-from translate.images.stored_values import describe_unused_bits, from_stored_values, to_stored_values
+from translate.images.stored_values import (
+    describe_clipping,
+    describe_unused_bits,
+    from_stored_values,
+    to_stored_values,
+)
 from translate.images.tensors import denormalize, to_pixels, to_tensor
 
 __all__ = [
@@ -55,6 +60,7 @@ __all__ = [
     "contact_sheet",
     "count_pixels",
     "denormalize",
+    "describe_clipping",
     "describe_unused_bits",
     "find_images",
     "from_pil",

@@ -11,6 +11,7 @@ from translate.errors import DataError
 from translate.images.frame import Array, Frame, round_to
 
 DIM = 2**12  # An image of 16 bits whose values stay below this is almost black.
+MUCH_CLIPPED = 0.1  # If so many of the values are clipped, the range may be that of other files.
 
 
 def from_stored_values(frame: Frame, value_range: ValueRange | None) -> Frame:
@@ -56,6 +57,21 @@ def describe_unused_bits(frames: Iterable[Frame]) -> str:
     return (
         f"its values reach {max(highest)} of 65535, so it is almost black: if it has {bits} bits, give"
         f" --range 0,{2**bits - 1}"
+    )
+
+
+def describe_clipping(frames: Iterable[Frame], value_range: ValueRange) -> str:
+    """Return a note on frames of which many values lie outside the range; else empty."""
+    outside = [
+        float(((frame.pixels < value_range.low) | (frame.pixels > value_range.high)).mean())
+        for frame in frames
+        if applies(value_range, frame)
+    ]
+    if not outside or max(outside) < MUCH_CLIPPED:
+        return ""
+    return (
+        f"{max(outside):.0%} of its values lie outside the range {value_range.low:g}..{value_range.high:g},"
+        " and are clipped: if it has another one, give --range LOW,HIGH"
     )
 
 

@@ -17,9 +17,11 @@ from typing import Any
 from translate.config import FolderOptions, accepts, from_mapping
 from translate.errors import DataError
 from translate.images import (
+    ImageFile,
     PixelLimit,
     ReadOptions,
     count_pixels,
+    describe_clipping,
     describe_unused_bits,
     open_frames,
     printable_path,
@@ -171,8 +173,8 @@ class Pipeline:
                 if is_too_large_for_memory(stream) and not self.predictor.needs_mask:
                     return PipelineItem(job, stamp=stamp, seconds=time.perf_counter() - started)
                 file = (stream.halve(self.options.half) if self.options.half else stream).read()
-            if not (self.predictor.value_ranges[0] or file.damage):
-                file = replace(file, damage=describe_unused_bits(file.frames))
+            if not file.damage:
+                file = replace(file, damage=self._describe_values(file))
             file = to_format(file, len(file.frames), self.options.format, job.source)
             if self.predictor.needs_mask:
                 file = self.masks.add_holes(file, job)
@@ -184,6 +186,11 @@ class Pipeline:
         # `journal.state` looks up the target, whose name may be too long for the output's file system.
         except OSError as error:
             return PipelineItem(job).fail(f"{printable_path(job.source)}: {error.strerror}")
+
+    def _describe_values(self, file: ImageFile) -> str:
+        """Return a note on values that do not fit the range by which they are read; else empty."""
+        source, _ = self.predictor.value_ranges
+        return describe_clipping(file.frames, source) if source else describe_unused_bits(file.frames)
 
     def _reason_to_skip(self, job: Job) -> str:
         if self.options.overwrite:
