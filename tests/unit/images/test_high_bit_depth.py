@@ -242,7 +242,7 @@ def test_floats_outside_a_known_range_are_refused(values: list[float], reason: s
 @pytest.mark.parametrize(("dtype", "value"), [(np.int16, -1), (np.uint32, 65536), (np.int32, -7)])
 def test_integers_outside_16_bits_are_refused(dtype: type, value: int, tmp_path: Path) -> None:
     path = write_tiff(tmp_path / "a.tif", np.array([[[5], [value]]], dtype))
-    with pytest.raises(DataError, match=r"convert the file to 16 bits$"):
+    with pytest.raises(DataError, match="convert the file to unsigned 16 bits"):
         read(path)
 
 
