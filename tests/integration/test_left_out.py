@@ -197,6 +197,13 @@ def test_a_folder_that_cannot_be_searched_is_named(
     (tmp_path / "in" / "closed").chmod(0o755)
 
 
+def test_a_pipe_is_reported_and_not_waited_for(within: Command, tmp_path: Path) -> None:
+    for number in range(2):
+        noise(tmp_path / "photos" / f"{number}.png", 32, 32, seed=number)
+    os.mkfifo(tmp_path / "photos" / "pipe.png")
+    assert "pipe.png: not a regular file" in within("data", "check", "photos", code=3).stdout
+
+
 def test_a_camera_raw_file_is_not_taken_for_its_thumbnail(within: Command, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     Image.new("RGB", (16, 12)).save(tmp_path / "in" / "a.dng", format="TIFF")

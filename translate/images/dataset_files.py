@@ -99,6 +99,8 @@ class FileType:
 def inspect_file(path: Path) -> FileType:
     """Return what the head of a file says; of a file that cannot be read, nothing."""
     try:
+        if not path.is_file():  # Reading a pipe would block.
+            return FileType()
         with path.open("rb", buffering=0) as file:
             head = file.read(HEAD)
         if head[:4] in TIFF_SIGNATURES:

@@ -199,6 +199,8 @@ def _check_two_parts(pixels: Array, few_colors: bool) -> None:
         return np.asarray(np.minimum(*distances) / max(contrast, 1e-9))
 
     if pixels.shape[2] == 3:
+        if ends[0].max() >= THRESHOLD * _white(pixels):
+            raise _unclear(pixels, "and it is not clear which of them is the hole")
         for part in (dark, bright):
             if (difference(pixels[part]) > COLOR_TOLERANCE).mean() > MAX_OTHER_COLORS:
                 raise _unclear(pixels, "of more than two colours")

@@ -158,6 +158,15 @@ UNCLEAR = {
 }
 
 
+@pytest.mark.parametrize("color", [RED, (0, 160, 0), (0, 0, 255), (255, 255, 0)], ids=str)
+def test_strokes_of_a_colour_on_white_are_refused_as_a_jpeg_as_well(
+    color: tuple[int, int, int], tmp_path: Path
+) -> None:
+    pixels = np.where(box()[..., None], color, (255,) * 3).astype(np.uint8)
+    with pytest.raises(DataError, match="two values"):
+        read_back(Image.fromarray(pixels), tmp_path, "mask.jpg")
+
+
 @pytest.mark.parametrize(("pixels", "words"), UNCLEAR.values(), ids=UNCLEAR)
 def test_a_mask_of_unclear_meaning_is_refused_with_its_values(
     pixels: np.ndarray, words: list[str], tmp_path: Path
