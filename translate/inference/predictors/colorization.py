@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import cv2
 import numpy as np
@@ -40,26 +41,8 @@ class ColorizationPredictor(Predictor):
     channels = ((1, 2),)
     channels_rule = "only 1 (lightness) to 2 (a and b of Lab) can be applied"
 
-    def __init__(
-        self,
-        model: Model,
-        runner: Runner,
-        *,
-        tile: str | int = "auto",
-        saturation: float = 1.0,
-        alpha: str = "keep",
-        size: str | int = "auto",
-        value_range: str | None = None,
-    ) -> None:
-        super().__init__(
-            model,
-            runner,
-            tile=tile,
-            saturation=saturation,
-            alpha=alpha,
-            size=size,
-            value_range=value_range,
-        )
+    def __init__(self, model: Model, runner: Runner, **options: Any) -> None:
+        super().__init__(model, runner, **options)
         assert isinstance(model.config, ColorizationModelConfig)
         self.chroma_factor = self.saturation * model.config.saturation
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import fx
@@ -31,26 +32,8 @@ class TranslationPredictor(Predictor):
     channels_rule = "only 1 (gray) and 3 (RGB) can be applied"
     can_tile = True
 
-    def __init__(
-        self,
-        model: Model,
-        runner: Runner,
-        *,
-        tile: str | int = "auto",
-        saturation: float = 1.0,
-        alpha: str = "keep",
-        size: str | int = "auto",
-        value_range: str | None = None,
-    ) -> None:
-        super().__init__(
-            model,
-            runner,
-            tile=tile,
-            saturation=saturation,
-            alpha=alpha,
-            size=size,
-            value_range=value_range,
-        )
+    def __init__(self, model: Model, runner: Runner, **options: Any) -> None:
+        super().__init__(model, runner, **options)
         self._memory_limits = memory_limits(self.runner.device)
         self._batch_is_exact: dict[torch.Size, bool] = {}
 
