@@ -188,8 +188,7 @@ class Loop:
     def _iterate_batches(self) -> Iterator[Sample]:
         """Return the batches from the next step on."""
         self.sampler.start = self.progress.step - self.stage_start
-        pin_memory = self.stepper.device.type == "cuda"
-        return iterate_batches(self.data.train, self.sampler, self.c.workers, pin_memory=pin_memory)
+        return iterate_batches(self.data.train, self.sampler, self.c.workers, device=self.stepper.device)
 
     def _images_per_step(self) -> int:
         return self.sampler.global_batch_size * self.c.batches_per_step

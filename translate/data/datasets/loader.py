@@ -20,6 +20,7 @@ from translate.errors import DataError, UsageError
 SHARDS_PER_SHUFFLE = 8  # The number of tar files whose images are shuffled at a time.
 THREAD_PREFETCH = 3  # The number of batches that a loading thread prepares ahead.
 WORKER_PREFETCH = 2  # The number of batches that each worker process prepares ahead.
+CPU = torch.device("cpu")
 
 
 class InfiniteBatchSampler(Sampler[list[SampleKey]]):
@@ -106,28 +107,36 @@ class InfiniteBatchSampler(Sampler[list[SampleKey]]):
 
 
 def iterate_batches(
-    dataset: SampleDataset, batches: InfiniteBatchSampler, workers: int, *, pin_memory: bool = False
+    dataset: SampleDataset, batches: InfiniteBatchSampler, workers: int, *, device: torch.device = CPU
 ) -> Iterator[Sample]:
     """Yield batches of uint8 samples without end; the next ones are prepared in the background.
+
+    On a GPU, the batches lie in its memory; for other devices, in that of the host.
 
     Use a batch before requesting the next one, because its memory is reused.
 
     Args:
         workers: the number of worker processes. If it is 0, or if the dataset is `faster_without_workers`, a
             thread of this process prepares the batches.
-        pin_memory: whether to put batches into page-locked memory, for faster transfer to a GPU.
+        device: the device of training.
 
     Raises:
         DataError: an image cannot be read, or the images of a batch differ in size.
     """
+    on_gpu = device.type == "cuda"
     if workers == 0 or dataset.faster_without_workers:
-        yield from _iterate_in_thread(dataset, batches, pin_memory)
+        loaded = _iterate_in_thread(dataset, batches, pin_memory=on_gpu)
     else:
-        yield from _iterate_in_workers(dataset, batches, workers, pin_memory)
+        loaded = _iterate_in_workers(dataset, batches, workers, pin_memory=on_gpu)
+    if not on_gpu:
+        yield from loaded
+        return
+    for batch in loaded:
+        yield {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
 
 
 def _iterate_in_thread(
-    dataset: SampleDataset, batches: InfiniteBatchSampler, pin_memory: bool
+    dataset: SampleDataset, batches: InfiniteBatchSampler, *, pin_memory: bool
 ) -> Iterator[Sample]:
     def make_batch(keys: list[SampleKey]) -> Sample:
         batch = _collate([dataset[key] for key in keys])
@@ -144,7 +153,7 @@ def _iterate_in_thread(
 
 
 def _iterate_in_workers(
-    dataset: SampleDataset, batches: InfiniteBatchSampler, workers: int, pin_memory: bool
+    dataset: SampleDataset, batches: InfiniteBatchSampler, workers: int, *, pin_memory: bool
 ) -> Iterator[Sample]:
     shared = None if pin_memory else _SharedBatches(dataset, next(iter(batches)), workers)
     with warnings.catch_warnings():
