@@ -35,11 +35,13 @@ def test_the_memory_format_on_a_cpu(
     recipe = find_method(method)
     c = recipe.config_class()(**{"compile": "off", "batch_size": batch_size, "ngf": 4, "ndf": 4, **settings})
     trainer = recipe.load_task().trainer(c)
-    assert memory_format(trainer, c, Precision(torch.device("cpu"), dtype)) is expected
+    precision = Precision(torch.device("cpu"), dtype)
+    assert memory_format(trainer, c, precision, compiled=c.compile == "on") is expected
 
 
 def test_the_memory_format_on_a_gpu_is_always_channels_last() -> None:
     recipe = find_method("cyclegan")
     c = recipe.config_class()(compile="off", ngf=4, ndf=4)
     trainer = recipe.load_task().trainer(c)
-    assert memory_format(trainer, c, Precision(torch.device("cuda"), torch.float32)) is torch.channels_last
+    precision = Precision(torch.device("cuda"), torch.float32)
+    assert memory_format(trainer, c, precision, compiled=False) is torch.channels_last

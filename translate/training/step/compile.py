@@ -37,13 +37,18 @@ def set_determinism(c: TrainConfig, device: torch.device) -> None:
     torch.use_deterministic_algorithms(c.deterministic, warn_only=device.type != "cpu")
 
 
-def memory_format(trainer: nn.Module, c: TrainConfig, precision: Precision) -> torch.memory_format:
+def memory_format(
+    trainer: nn.Module, c: TrainConfig, precision: Precision, *, compiled: bool
+) -> torch.memory_format:
     """Return channels_last, or contiguous if channels_last is slower.
 
     It is slower in eager mode on a CPU, for the backward pass of instance norms, and in float32 for small
     batches.
+
+    Args:
+        compiled: the networks are compiled.
     """
-    if precision.device.type != "cpu" or should_compile(c, precision.device):
+    if precision.device.type != "cpu" or compiled:
         return torch.channels_last
     is_small = precision.dtype == torch.float32 and c.batch_size < LARGE_BATCH
     is_slow = is_small or any(isinstance(module, InstanceNorm) for module in trainer.modules())
@@ -51,8 +56,32 @@ def memory_format(trainer: nn.Module, c: TrainConfig, precision: Precision) -> t
 
 
 def should_compile(c: TrainConfig, device: torch.device) -> bool:
-    """Return whether to compile: with `--compile on`, or `auto` if nothing is against it."""
-    return c.compile == "on" or (c.compile == "auto" and not reason_against_compiling(c, device))
+    """Return whether to compile before the first step: with `--compile on`, or `auto` on a CPU if it pays.
+
+    On a GPU, `auto` decides by `pays_off` once the speed of a step is known.
+    """
+    if c.compile == "auto":
+        return device.type == "cpu" and not reason_against_compiling(c, device)
+    return c.compile == "on"
+
+
+def describe_compilation(c: TrainConfig, device: torch.device) -> str:
+    """Return what is decided before the first step, for the log."""
+    if should_compile(c, device):
+        return "compiled (the first steps take a minute or more)"
+    if c.compile == "off":
+        return "not compiled"
+    reason = reason_against_compiling(c, device) or "until the speed of a step shows whether that pays off"
+    return f"not compiled ({reason})"
+
+
+def pays_off(trainer: Trainer, seconds_left: float) -> tuple[bool, str]:
+    """Return whether compiling now saves more of the rest of a run on a GPU than it takes, and a line of why.
+
+    Args:
+        seconds_left: what the rest of the run takes at the present speed.
+    """
+    return False, ""
 
 
 def reason_against_compiling(c: TrainConfig, device: torch.device) -> str:
@@ -75,11 +104,7 @@ def _has_compiler() -> bool:
     return headers.is_file() and any(shutil.which(name) for name in ("c++", "g++", "clang++", "cl"))
 
 
-def compile_networks(trainer: Trainer, c: TrainConfig, device: torch.device) -> str:
-    """Compile the networks if `should_compile`; return the device and the decision, for the log."""
-    if not should_compile(c, device):
-        reason = "" if c.compile == "off" else f" ({reason_against_compiling(c, device)})"
-        return f"{device}, not compiled{reason}"
+def compile_networks(trainer: Trainer) -> None:
+    """Compile a trainer's networks in place; the first steps of each variant then take a minute or more."""
     for network in trainer.networks.values():
         compile_network(network)
-    return f"{device}, compiled (the first steps take a minute or more)"
