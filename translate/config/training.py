@@ -73,6 +73,13 @@ class TrainConfig(Config):
         choices=("auto", "on", "off"),
         group="performance",
     )
+    graph: str = setting(
+        "auto",
+        "capture the whole step as one CUDA graph, on a GPU; off: launch each operation by itself",
+        choices=("auto", "off"),
+        group="performance",
+        resumable=True,
+    )
     workers: int = setting(
         2,
         "processes that load images; 0: a thread of the main process",

@@ -62,11 +62,17 @@ class ImagePool(nn.Module):
         return torch.where(return_new, image, stored)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        """Make room for the stored images, whose number and shape only the state dict tells."""
+        """Make room for the stored images, whose number and shape only the state dict tells.
+
+        A pool that has room for such images keeps it, because a captured step expects them there.
+        """
         stored = state_dict.get(f"{prefix}images")
         if stored is not None and len(stored):
             room = stored.new_zeros(self.size, *stored.shape[1:])
             room[: len(stored)] = stored
             state_dict[f"{prefix}images"] = room
-            self.images = torch.empty_like(room, device=self.count.device)
+            if self.images.shape != room.shape:
+                self.images = torch.empty_like(room, device=self.count.device)
+        elif stored is not None:  # A pool before its first step; its count is 0, so that it fills up again.
+            state_dict[f"{prefix}images"] = self.images
         super()._load_from_state_dict(state_dict, prefix, *args)

@@ -284,7 +284,7 @@ class Loop:
             "data": self.data.fingerprint,
             "settings": {name: value for name, value in self.c.to_dict().items() if name != "out"},
             "stage": {"settings": self.stage, "start": self.stage_start},
-            **self.stepper.state(),
+            **self.stepper.state.to_dict(),
         }
 
     def _restore(self, state: checkpoint.State) -> None:
@@ -296,4 +296,4 @@ class Loop:
         self.stage, self.stage_start = state["stage"]["settings"], state["stage"]["start"]
         if self.stage:
             self._find_stage_data()
-        self.stepper.restore(state)
+        self.stepper.state.restore(state)

@@ -108,3 +108,15 @@ def test_a_checkpoint_may_hold_fewer_images_than_the_pool_has_room_for() -> None
     pool.load_state_dict({"images": numbered(7, 8), "count": torch.tensor(2)})
     assert exchange(pool, 2, first=9) == [9, 10]
     assert sorted(int(image) for image in pool.images) == [7, 8, 9, 10]
+
+
+def test_a_pool_that_is_set_back_keeps_its_memory() -> None:
+    pool = ImagePool(5)
+    empty = {name: value.clone() for name, value in pool.state_dict().items()}
+    exchange(pool, 60)
+    memory = pool.images
+    pool.load_state_dict(empty)
+    assert pool.images is memory
+    assert exchange(pool, 5) == list(range(5))
+    pool.load_state_dict({name: value.clone() for name, value in pool.state_dict().items()})
+    assert pool.images is memory

@@ -92,6 +92,15 @@ class OptimizerUpdate:
             self.scaler.update()
             self.stepped.clear()
 
+    def abandon(self) -> None:
+        """Forget a step that failed: its gradients, and which optimizers have stepped."""
+        for optimizer in self.optimizers.values():
+            optimizer.zero_grad()
+        self.stepped.clear()
+        if self.scaler.is_enabled():
+            self.scaler.scale(torch.zeros((), device=self.device))  # Creates the scale, if there is none.
+            self.scaler.update(self.scaler.get_scale())  # Keeps the scale, and forgets all else.
+
 
 class MicrobatchUpdate:
     """The `update` of a step on a microbatch (gradient accumulation): optimizers step after the last one.
@@ -177,11 +186,3 @@ def _step_in_backward(optimizer: torch.optim.Optimizer) -> Iterator[None]:
         for hook in hooks:
             hook.remove()
     step()
-
-
-def match_memory_format(optimizer: torch.optim.Optimizer) -> None:
-    """Give restored moments the memory format of their weights, as fused kernels require."""
-    for weight, moments in optimizer.state.items():
-        for name, value in moments.items():
-            if isinstance(value, Tensor) and value.shape == weight.shape:
-                moments[name] = torch.empty_like(weight).copy_(value)

@@ -17,16 +17,23 @@ from translate.methods.trainer import Trainer
 def recompute_generators(trainer: Trainer) -> None:
     """Turn on gradient checkpointing for each segment of the generators, in place."""
     for generator in trainer.generators.values():
-        generator.segment = partial(_checkpoint_segment, generator)  # type: ignore[method-assign]
+        # Dropout must draw the same again. The random state is read on the host, which no graph can capture.
+        keep = partial(checkpoint, use_reentrant=False, preserve_rng_state=has_dropout(generator))
+        generator.segment = partial(_checkpoint_segment, generator, keep)  # type: ignore[method-assign]
 
 
-def _checkpoint_segment(network: nn.Module, segment: Callable[..., Tensor], *inputs: Any) -> Tensor:
+def has_dropout(network: nn.Module) -> bool:
+    """Return whether a network draws random numbers in a forward pass."""
+    return any(isinstance(module, nn.Dropout) and module.p > 0 for module in network.modules())
+
+
+def _checkpoint_segment(
+    network: nn.Module, keep: Callable[..., Tensor], segment: Callable[..., Tensor], *inputs: Any
+) -> Tensor:
     # Compiled code updates running statistics in the first forward pass only, so it needs no context.
     if torch.compiler.is_compiling():
-        output: Tensor = checkpoint(segment, *inputs, use_reentrant=False)
-    else:
-        output = checkpoint(segment, *inputs, use_reentrant=False, context_fn=partial(_contexts, network))
-    return output
+        return keep(segment, *inputs)
+    return keep(segment, *inputs, context_fn=partial(_contexts, network))
 
 
 def _contexts(network: nn.Module) -> tuple[nullcontext[None], AbstractContextManager[None]]:

@@ -1,4 +1,4 @@
-"""The stepper: runs training steps, in mixed precision, compiled, or in several processes.
+"""The stepper: runs training steps, in mixed precision, compiled, as a CUDA graph, or in several processes.
 
 For mixed precision, `Stepper.run` enters autocast; `models/device.py` chooses its data type, and
 `optimization.py` scales the loss by the `GradScaler` that is created here.
@@ -6,7 +6,6 @@ For mixed precision, `Stepper.run` enters autocast; `models/device.py` chooses i
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Hashable, Iterator
 from textwrap import shorten
 from typing import Any
@@ -21,14 +20,21 @@ from translate.images import to_tensor
 from translate.methods.trainer import StepProgress, Trainer
 from translate.models import pick_device, pick_precision
 from translate.training.memory import is_out_of_memory, out_of_memory_message
-from translate.training.step.compile import compile_networks, memory_format, should_compile
+from translate.training.step.compile import (
+    compile_networks,
+    describe_compilation,
+    memory_format,
+    should_compile,
+)
 from translate.training.step.determinism import NonDeterminism
 from translate.training.step.distributed import ProcessGroup, synchronize_norms
 from translate.training.step.ema import EMA
-from translate.training.step.optimization import MicrobatchUpdate, OptimizerUpdate, match_memory_format
+from translate.training.step.graph import Capturer, CUDACapturer, GraphedStep, reason_against_graph
+from translate.training.step.optimization import MicrobatchUpdate, OptimizerUpdate
+from translate.training.step.pace import Pace
 from translate.training.step.recompute import recompute_generators
+from translate.training.step.state import StepState
 
-State = dict[str, Any]
 PROVEN_STEPS = 2  # After so many successful compiled steps of a variant, no snapshot is taken before it.
 
 
@@ -37,14 +43,17 @@ class Stepper:
 
     Numbers that change from step to step and enter arithmetic (learning rates, EMA decay, progress) are
     tensors on the device, which `prepare` sets, so that a captured step sees them change. The rest of a step,
-    `run`, reads no tensor on the host (except the loss scaling of float16).
+    `run`, reads no tensor on the host.
 
     Args:
         trainer: with initial weights, the same in all processes.
         log: logs a line.
+        capturer: what captures steps; by default, a CUDA graph does on a GPU, unless something is against it.
 
     Attributes:
-        description: the device, and whether the networks are compiled, for the log.
+        description: the device, and how steps run there, for the log.
+        state: all that the steps change.
+        pace: keeps the host at most one step ahead of the device.
     """
 
     def __init__(
@@ -53,11 +62,14 @@ class Stepper:
         c: TrainConfig,
         group: ProcessGroup | None = None,
         log: Callable[[str], None] = lambda line: None,
+        *,
+        capturer: Capturer | None = None,
     ) -> None:
         self.c, self.group, self.log = c, group or ProcessGroup(), log
         self.device = pick_device(c.device)
         self.precision = pick_precision(c.precision, self.device)
-        self.memory_format = memory_format(trainer, c, self.precision)
+        self.is_compiled = should_compile(c, self.device)
+        self.memory_format = memory_format(trainer, c, self.precision, compiled=self.is_compiled)
         if c.sync_norm and self.group.size > 1:
             synchronize_norms(trainer)
         self.trainer = trainer.to(self.device).to(memory_format=self.memory_format)
@@ -72,11 +84,15 @@ class Stepper:
         # Mixed precision in float16 needs loss scaling; bfloat16 has the range of float32.
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision.dtype == torch.float16)
         self.update = OptimizerUpdate(trainer.optimizers, c, self.device, self.group, self.scaler)
+        self.state = StepState(trainer, self.ema, self.scaler, self.device, self.group)
         if c.recompute:
             recompute_generators(trainer)
-        self.is_compiled = should_compile(c, self.device)
         self.compilation_failed = False
-        self.description = compile_networks(trainer, c, self.device)
+        if self.is_compiled:
+            compile_networks(trainer)
+        self.description = f"{self.device}, {describe_compilation(c, self.device)}"
+        self.graph = self._graph(capturer)
+        self.pace = Pace(self.device)
         self.name_nondeterminism = NonDeterminism(c, log)
         self.successes: dict[Hashable, int] = {}  # Successful compiled steps, by variant and shapes.
         # All processes draw the same initial weights, and then each its own noise; `<< 32` makes its seed far
@@ -108,13 +124,14 @@ class Stepper:
             steps_done=steps_done, epoch=epoch, fraction=fraction, learning_rate_factor=learning_rate_factor
         )
         try:
-            images = {name: self._prepare_images(tensor) for name, tensor in batch.items()}
             with self.name_nondeterminism():
-                return self._run_compiled(images) if self.is_compiled else self.run(images)
+                losses = self._run_captured(batch) if self.graph else self._run_batch(batch)
+            self.pace.after_step()
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             raise TranslateError(out_of_memory_message(self.c, self.device)) from None
+        return losses
 
     def prepare(
         self, *, steps_done: int, epoch: int = 0, fraction: float = 0.0, learning_rate_factor: float = 1.0
@@ -142,6 +159,27 @@ class Stepper:
         self.ema.update()
         return losses
 
+    def _run_captured(self, batch: Sample) -> dict[str, Tensor]:
+        """Take a step by a graph; if it cannot be captured, take it eagerly, and do so from then on."""
+        assert self.graph
+        graph = self.graph
+        try:
+            losses = graph(self.trainer.variant(self.progress), batch)
+        except Exception:
+            if not graph.failure:
+                raise
+            self._abandon_step()
+            losses = None
+        if graph.failure:
+            self.graph = None
+            self.log(f"no CUDA graph ({graph.failure}): training continues in eager mode")
+        return self._run_batch(batch) if losses is None else losses
+
+    def _run_batch(self, batch: Sample) -> dict[str, Tensor]:
+        """Take a step on a batch as it was loaded."""
+        images = {name: self._prepare_images(tensor) for name, tensor in batch.items()}
+        return self._run_compiled(images) if self.is_compiled else self.run(images)
+
     def _run_compiled(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Take a compiled step; if that fails, take it again in eager mode, and stay in eager mode.
 
@@ -154,19 +192,35 @@ class Stepper:
         variant = self.trainer.variant(self.progress), shapes
         if self.successes.get(variant, 0) >= PROVEN_STEPS:
             return self.run(batch)
-        snapshot = self._snapshot()
+        snapshot = self.state.snapshot()
         try:
             losses = self.run(batch)
         except Exception as error:  # A compiler may raise anything.
             if isinstance(error, (TranslateError, MemoryError)) or is_out_of_memory(error):
                 raise
-            self._restore_snapshot(snapshot)
+            self._abandon_step()
+            self.state.restore_snapshot(snapshot)
             self.compilation_failed = True
             reason = shorten(str(error) or type(error).__name__, 200)
             self.log(f"torch.compile failed ({reason}): training continues in eager mode")
             return self._run_compiled(batch)
         self.successes[variant] = self.successes.get(variant, 0) + 1
         return losses
+
+    def _abandon_step(self) -> None:
+        """Forget a step that failed; its gradients may be incomplete."""
+        self.update.abandon()
+        self.trainer.zero_grad()
+
+    def _graph(self, capturer: Capturer | None) -> GraphedStep | None:
+        """Return what captures the steps, or None if they run eagerly; complete the description."""
+        if capturer is None and self.device.type == "cuda":
+            if reason := reason_against_graph(self.c, self.trainer, self.precision, self.group):
+                self.description += f", no CUDA graph ({reason})"
+            else:
+                self.description += ", each step one CUDA graph"
+                capturer = CUDACapturer(self.device, list(self.trainer.optimizers.values()))
+        return GraphedStep(self._run_batch, capturer, self.device) if capturer else None
 
     def _prepare_images(self, tensor: Tensor) -> Tensor:
         """Move a tensor to the device, and normalize images to [-1, 1]; labels keep their values."""
@@ -202,94 +256,3 @@ class Stepper:
         learning_rate = torch.tensor(parameter_group["initial_lr"], dtype=dtype, device=self.device)
         parameter_group["lr"] = learning_rate
         return learning_rate
-
-    def state(self) -> State:
-        """Return the state for a checkpoint; all processes must call this at the same step."""
-        first, *others = self.group.all_gather(self._process_state())
-        networks = {id(network): name for name, network in self.trainer.networks.items()}
-        return {
-            # Which network of the trainer each generator is: `load_without_ema` finds their weights by it.
-            "generators": {name: networks[id(g)] for name, g in self.trainer.generators.items()},
-            "trainer": self.trainer.state_dict(),
-            "optimizers": {name: o.state_dict() for name, o in self.trainer.optimizers.items()},
-            "ema": self.ema.state_dict(),
-            "scaler": self.scaler.state_dict(),
-            "random": first["random"],
-            "others": others,  # The states of ranks 1, 2, ...
-        }
-
-    def _process_state(self) -> State:
-        """Return the state that differs between processes.
-
-        It is the random state, and the buffers outside the networks, such as image pools.
-        """
-        if self.group.size == 1:
-            return {"random": self._random_state()}
-        networks = self.trainer.networks
-        buffers = {
-            name: value
-            for name, value in self.trainer.state_dict().items()
-            if name.partition(".")[0] not in networks
-        }
-        return {"random": self._random_state(), "buffers": buffers}
-
-    def restore(self, state: State) -> None:
-        """Restore the state of a checkpoint.
-
-        If training resumes in more processes than before, the further ones keep the random state of their
-        seed, and get the image pools of the first process.
-        """
-        processes = [{"random": state["random"]}, *state["others"]]
-        own = processes[self.group.rank] if self.group.rank < len(processes) else {}
-        try:
-            self._load({**state, "trainer": {**state["trainer"], **own.get("buffers", {})}})
-        except (RuntimeError, ValueError, KeyError) as error:  # Of networks with other layers.
-            if is_out_of_memory(error):
-                raise
-            reason = shorten(str(error).partition("\n")[2] or str(error), 100)
-            raise TranslateError(
-                f"the checkpoint does not fit the settings of the run ({reason}): put back what config.yaml"
-                " held when it was trained"
-            ) from None
-        if own:
-            self._set_random_state(own["random"])
-
-    def _load(self, state: State) -> None:
-        self.trainer.load_state_dict(state["trainer"])
-        self.ema.load_state_dict(state["ema"])
-        self.scaler.load_state_dict(state["scaler"])
-        self._load_optimizers(state["optimizers"])
-
-    def _load_optimizers(self, states: State) -> None:
-        """Load the optimizers' state, but keep their learning rates, betas and so on, which are settings."""
-        for name, optimizer in self.trainer.optimizers.items():
-            settings = [
-                {key: value for key, value in group.items() if key != "params"}
-                for group in optimizer.param_groups
-            ]
-            optimizer.load_state_dict(states[name])
-            for group, own in zip(optimizer.param_groups, settings, strict=True):
-                group.update(own)
-            match_memory_format(optimizer)
-
-    def _random_state(self) -> State:
-        device = None if self.device.type == "cpu" else torch.get_device_module(self.device).get_rng_state()
-        return {"cpu": torch.get_rng_state(), "device": device}
-
-    def _set_random_state(self, random_state: State) -> None:
-        torch.set_rng_state(random_state["cpu"])
-        if self.device.type != "cpu" and random_state["device"] is not None:
-            torch.get_device_module(self.device).set_rng_state(random_state["device"])
-
-    def _snapshot(self) -> State:
-        """Return a copy of all state that a step changes."""
-        optimizers = {name: o.state_dict() for name, o in self.trainer.optimizers.items()}
-        state = {"trainer": self.trainer.state_dict(), "optimizers": optimizers}
-        state |= {"ema": self.ema.state_dict(), "scaler": self.scaler.state_dict()}
-        return {**copy.deepcopy(state), "random": self._random_state()}
-
-    def _restore_snapshot(self, state: State) -> None:
-        self.update.update_loss_scale()  # Forget the optimizers that have stepped; the scale is loaded next.
-        self._load(state)
-        self._set_random_state(state["random"])
-        self.trainer.zero_grad()

@@ -1,0 +1,117 @@
+"""A captured step, replayed, reaches the same bits as eager steps, for every method and every option."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.images import demo
+from tests.recorder import RecordingCapturer
+from translate.data.datasets.samples import SampleKey
+from translate.methods.registry import METHODS, find_method
+from translate.training.step.graph import WARM_UP_STEPS
+from translate.training.step.stepper import Stepper
+
+SMALL: dict[str, Any] = {
+    "image_size": 32,
+    "batch_size": 2,
+    "workers": 0,
+    "cache_size": 0,
+    "device": "cpu",
+    "precision": "fp32",
+    "ngf": 16,
+    "ndf": 4,
+    "blocks": 2,
+    "d_layers": 2,
+    "pool_size": 3,
+}
+STEPS = 20
+OPTIONS: list[tuple[str, dict[str, Any]]] = [
+    *((name, {}) for name in METHODS),
+    *((name, {"batch_size": 4, "accumulate": 2}) for name in ("cyclegan", "pix2pix", "colorize", "inpaint")),
+    *((name, {"clip_grad": 0.1, "ema": 0}) for name in ("cyclegan", "dcgan", "wgan")),
+    *((name, {"recompute": True}) for name in ("cyclegan", "colorize", "dcgan")),
+    ("pix2pix", {"gan_loss": "wgan-gp", "norm": "instance"}),
+    ("cyclegan", {"gan_loss": "wgan-gp", "batch_size": 4, "accumulate": 2, "clip_grad": 0.1}),
+    ("cyclegan", {"precision": "bf16", "lambda_identity": 0}),
+    ("pix2pix", {"precision": "bf16", "norm": "instance"}),
+    ("colorize", {"lambda_gan": 1}),
+    ("dcgan", {"diffaugment": True, "spectral": True, "d_steps": 2}),
+    ("wgan-gp", {"diffaugment": True, "d_norm": "instance"}),
+    ("infogan", {"diffaugment": True, "precision": "bf16"}),
+]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return demo(tmp_path_factory.mktemp("graph") / "data")
+
+
+def new_stepper(
+    name: str, data: Path, settings: dict[str, Any], capturer: RecordingCapturer | None = None
+) -> tuple[Stepper, Callable[[int], dict[str, Tensor]]]:
+    """Return a stepper, and a function that returns its batch of a number."""
+    method = find_method(name)
+    config_class = method.config_class()
+    own = {key: value for key, value in SMALL.items() if key in config_class.__dataclass_fields__}
+    c = config_class(data=str(data), **{**own, **settings})
+    task = method.load_task()
+    task_data = task.data(c)
+    c = c.replace(**task_data.settings)
+    torch.manual_seed(0)
+    stepper = Stepper(task.trainer(c), c, capturer=capturer)
+    if capturer:
+        capturer.state = stepper.state
+    stepper.update.step_in_backward = False  # As on a GPU.
+    torch.manual_seed(1)
+
+    def batch(number: int) -> dict[str, Tensor]:
+        count = c.batch_size * c.batches_per_step
+        keys = [SampleKey(number, index % len(task_data.train)) for index in range(count)]
+        samples = [task_data.train[key] for key in keys]
+        return {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
+
+    return stepper, batch
+
+
+def take_steps(stepper: Stepper, batch: Callable[[int], dict[str, Tensor]], steps: range) -> list[float]:
+    """Take steps with a falling learning rate; return their losses."""
+    losses: list[float] = []
+    for step in steps:
+        factor = 1 - step / (STEPS + 5)
+        progress = {"steps_done": step, "fraction": step / STEPS, "learning_rate_factor": factor}
+        losses += [loss.item() for loss in stepper.step(batch(step), **progress).values()]
+    return losses
+
+
+def tensors(stepper: Stepper) -> dict[str, Tensor]:
+    """Return all tensors that a step changes, by name."""
+    state = {**stepper.trainer.state_dict(), **stepper.ema.state_dict()}
+    for name, optimizer in stepper.trainer.optimizers.items():
+        for number, values in optimizer.state_dict()["state"].items():
+            state |= {f"{name}.{number}.{key}": v for key, v in values.items() if isinstance(v, Tensor)}
+    return state
+
+
+def differences(first: dict[str, Tensor], second: dict[str, Tensor]) -> list[str]:
+    assert first.keys() == second.keys()
+    return [name for name, value in first.items() if not value.equal(second[name])]
+
+
+@pytest.mark.parametrize(("name", "settings"), OPTIONS)
+def test_a_replayed_step_equals_an_eager_step_bitwise(
+    name: str, settings: dict[str, Any], data: Path
+) -> None:
+    eager, batch = new_stepper(name, data, settings)
+    losses = take_steps(eager, batch, range(STEPS))
+    capturer = RecordingCapturer()
+    captured, batch = new_stepper(name, data, settings, capturer)
+    assert take_steps(captured, batch, range(STEPS)) == losses
+    assert capturer.captured == 1
+    assert capturer.replays == STEPS - WARM_UP_STEPS
+    assert differences(tensors(eager), tensors(captured)) == []
