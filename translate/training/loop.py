@@ -17,6 +17,7 @@ from translate.images import write_rgb
 from translate.methods.task import Task, TaskData
 from translate.methods.trainer import StepProgress
 from translate.models import Model, pick_device
+from translate.training.break_even import BreakEven
 from translate.training.divergence import divergence_warnings
 from translate.training.interrupt import Interrupt
 from translate.training.log import Log, NullLog
@@ -119,20 +120,15 @@ class Loop:
 
     def _run_steps(self, interrupt: Interrupt) -> None:
         """Take steps until the end of the run or a signal."""
-        processes = f" in each of {self.group.size} processes" if self.group.size > 1 else ""
-        self.log.message(
-            f"{self.stepper.description}, {self.stepper.precision}{processes}, {self.data.summary}"
-        )
+        self.log.message(f"{self.stepper.description}, {self.data.summary}")
         run_start = time.monotonic() - self.progress.seconds  # As if the run had not been interrupted.
         last_checkpoint = time.monotonic()
+        break_even = BreakEven(self.stepper, self.budget, self.progress)
         batches = self._iterate_batches()
         while True:
             if self._enter_stage():
                 batches = self._iterate_batches()
-            before = time.monotonic()
-            batch = self._next_batch(batches)
-            waited = time.monotonic() - before
-
+            batch, waited = self._next_batch(batches)
             progress = {"steps_done": self.progress.step, **self._progress_arguments()}
             factor = self.budget.learning_rate_factor(self.progress)
             losses = self.stepper.step(batch, learning_rate_factor=factor, **progress)
@@ -140,6 +136,7 @@ class Loop:
             seconds, since_checkpoint, self.signal = self._synchronize(run_start, last_checkpoint, interrupt)
             self.progress = TrainingProgress(self.progress.step + 1, seconds)
             self.log.step(self.progress, losses, waited)
+            break_even.after_step(self.progress)
 
             is_last = self.budget.is_reached(self.progress)
             if is_last or self._is_checkpoint_due(since_checkpoint):
@@ -151,16 +148,19 @@ class Loop:
             if is_last or self.signal:
                 return
 
-    def _next_batch(self, batches: Iterator[Sample]) -> Sample:
-        """Return the next batch; if loading fails, save a checkpoint of the steps so far."""
+    def _next_batch(self, batches: Iterator[Sample]) -> tuple[Sample, float]:
+        """Return the next batch, and how long the device waited; if loading fails, save the steps so far."""
+        before = time.monotonic()
         try:
-            return next(batches)
+            batch = next(batches)
         except Exception:
             # Saving is collective; the other processes have not failed and would not join in.
             if self.progress.step and self.group.size == 1:
                 self._save()
                 self.log.message(f"saved at step {self.progress.step}")
             raise
+        # A device that still computes the last step has not waited.
+        return batch, time.monotonic() - before if self.stepper.pace.is_idle() else 0.0
 
     def _progress_arguments(self) -> dict[str, Any]:
         """Return the finished epochs and the finished fraction of the run, as arguments of a step."""

@@ -26,7 +26,8 @@ Batch = dict[str, Tensor]
 
 # Steps of a variant that run eagerly first: they create the optimizers' state, and choose cuDNN's algorithms.
 WARM_UP_STEPS = 3
-MAX_SIZES = 4  # A dataset with images of more sizes than this is not worth a graph for each of them.
+# Images of more sizes than this, within so many steps, are not worth a graph for each of them.
+MAX_SIZES, SIZE_STEPS = 4, 100
 
 
 class Capturer(Protocol):
@@ -58,8 +59,9 @@ class GraphedStep:
 
     def __init__(self, run: Callable[[Batch], Losses], capturer: Capturer, device: torch.device) -> None:
         self.run, self.capturer, self.device = run, capturer, device
-        self.steps: dict[Hashable, _CapturedStep] = {}
-        self.sizes: set[Hashable] = set()
+        self.steps: dict[tuple[Hashable, Hashable], _CapturedStep] = {}  # By variant and size.
+        self.count = 0  # Of all steps.
+        self.last_use: dict[Hashable, int] = {}  # The step at which images of each size were last seen.
         self.failure = ""
 
     def __call__(self, variant: Hashable, batch: Batch) -> Losses:
@@ -68,8 +70,11 @@ class GraphedStep:
         If capturing fails, the step is not taken, `failure` is set, and the error is raised.
         """
         size = tuple((name, tensor.shape, tensor.dtype) for name, tensor in batch.items())
-        self.sizes.add(size)
-        if len(self.sizes) > MAX_SIZES:
+        self.count += 1
+        self.last_use[size] = self.count
+        if len(self.last_use) > MAX_SIZES:
+            self._forget_old_sizes()
+        if len(self.last_use) > MAX_SIZES:
             self.failure = f"the images have more than {MAX_SIZES} sizes"
             return self.run(batch)
         if (variant, size) not in self.steps:
@@ -88,6 +93,11 @@ class GraphedStep:
         replay, result = step.graph
         replay()
         return step.losses(result.clone())
+
+    def _forget_old_sizes(self) -> None:
+        """Release the graphs of sizes that are out of use, as after a stage of progressive growing."""
+        self.last_use = {size: step for size, step in self.last_use.items() if step > self.count - SIZE_STEPS}
+        self.steps = {key: step for key, step in self.steps.items() if key[1] in self.last_use}
 
     def clear(self) -> None:
         """Release the graphs, so that each variant is captured anew."""

@@ -77,6 +77,17 @@ class StepState:
         self._load(state)
         self._set_random_state(state["random"])
 
+    def match_memory_format(self) -> None:
+        """Give averages and moments the memory format that the weights have now, as fused kernels require."""
+        for source, average in zip(self.ema.sources, self.ema.copies.values(), strict=True):
+            for trained, averaged in zip(source.parameters(), average.parameters(), strict=True):
+                averaged.data = _into(None, averaged.data, trained.data)
+        for optimizer in self.trainer.optimizers.values():
+            for weight, values in optimizer.state.items():
+                for name, value in values.items():
+                    if isinstance(value, Tensor):
+                        values[name] = _into(None, value, weight)
+
     def _values(self) -> State:
         return {
             "trainer": self.trainer.state_dict(),

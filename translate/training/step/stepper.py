@@ -24,6 +24,7 @@ from translate.training.step.compile import (
     compile_networks,
     describe_compilation,
     memory_format,
+    reason_against_compiling,
     should_compile,
 )
 from translate.training.step.determinism import NonDeterminism
@@ -51,9 +52,10 @@ class Stepper:
         capturer: what captures steps; by default, a CUDA graph does on a GPU, unless something is against it.
 
     Attributes:
-        description: the device, and how steps run there, for the log.
+        description: the device, how steps run there, and the precision, for the log.
         state: all that the steps change.
         pace: keeps the host at most one step ahead of the device.
+        compiles_later: it is not decided yet whether to compile; `start_compiling` does so.
     """
 
     def __init__(
@@ -69,6 +71,11 @@ class Stepper:
         self.device = pick_device(c.device)
         self.precision = pick_precision(c.precision, self.device)
         self.is_compiled = should_compile(c, self.device)
+        self.compiles_later = (
+            c.compile == "auto"
+            and self.device.type == "cuda"
+            and not reason_against_compiling(c, self.device)
+        )
         self.memory_format = memory_format(trainer, c, self.precision, compiled=self.is_compiled)
         if c.sync_norm and self.group.size > 1:
             synchronize_norms(trainer)
@@ -90,8 +97,11 @@ class Stepper:
         self.compilation_failed = False
         if self.is_compiled:
             compile_networks(trainer)
-        self.description = f"{self.device}, {describe_compilation(c, self.device)}"
-        self.graph = self._graph(capturer)
+        self.graph, how = self._graph(capturer)
+        processes = f" in each of {self.group.size} processes" if self.group.size > 1 else ""
+        self.description = (
+            f"{self.device}{how}, {describe_compilation(c, self.device)}, {self.precision}{processes}"
+        )
         self.pace = Pace(self.device)
         self.name_nondeterminism = NonDeterminism(c, log)
         self.successes: dict[Hashable, int] = {}  # Successful compiled steps, by variant and shapes.
@@ -159,6 +169,21 @@ class Stepper:
         self.ema.update()
         return losses
 
+    def start_compiling(self) -> None:
+        """Compile the networks from the next step on."""
+        self.is_compiled = True
+        compile_networks(self.trainer)
+        self._set_memory_format()
+
+    def _set_memory_format(self) -> None:
+        """Change to the memory format that is fastest now; what was captured is captured anew."""
+        compiled = self.is_compiled and not self.compilation_failed
+        self.memory_format = memory_format(self.trainer, self.c, self.precision, compiled=compiled)
+        self.trainer.to(memory_format=self.memory_format)
+        self.state.match_memory_format()
+        if self.graph:
+            self.graph.clear()
+
     def _run_captured(self, batch: Sample) -> dict[str, Tensor]:
         """Take a step by a graph; if it cannot be captured, take it eagerly, and do so from then on."""
         assert self.graph
@@ -176,31 +201,34 @@ class Stepper:
         return self._run_batch(batch) if losses is None else losses
 
     def _run_batch(self, batch: Sample) -> dict[str, Tensor]:
-        """Take a step on a batch as it was loaded."""
-        images = {name: self._prepare_images(tensor) for name, tensor in batch.items()}
-        return self._run_compiled(images) if self.is_compiled else self.run(images)
+        """Take a step on a batch as it was loaded, compiled or not."""
+        return self._run_compiled(batch) if self.is_compiled else self._run_loaded(batch)
 
-    def _run_compiled(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    def _run_loaded(self, batch: Sample) -> dict[str, Tensor]:
+        return self.run({name: self._prepare_images(tensor) for name, tensor in batch.items()})
+
+    def _run_compiled(self, batch: Sample) -> dict[str, Tensor]:
         """Take a compiled step; if that fails, take it again in eager mode, and stay in eager mode.
 
         Only the first steps of each variant can fail to compile, so only they need a snapshot to return to.
         """
         if self.compilation_failed:
             with torch.compiler.set_stance("force_eager"):
-                return self.run(batch)
+                return self._run_loaded(batch)
         shapes = tuple((name, tuple(tensor.shape)) for name, tensor in batch.items())
         variant = self.trainer.variant(self.progress), shapes
         if self.successes.get(variant, 0) >= PROVEN_STEPS:
-            return self.run(batch)
+            return self._run_loaded(batch)
         snapshot = self.state.snapshot()
         try:
-            losses = self.run(batch)
+            losses = self._run_loaded(batch)
         except Exception as error:  # A compiler may raise anything.
             if isinstance(error, (TranslateError, MemoryError)) or is_out_of_memory(error):
                 raise
             self._abandon_step()
             self.state.restore_snapshot(snapshot)
             self.compilation_failed = True
+            self._set_memory_format()
             reason = shorten(str(error) or type(error).__name__, 200)
             self.log(f"torch.compile failed ({reason}): training continues in eager mode")
             return self._run_compiled(batch)
@@ -212,15 +240,16 @@ class Stepper:
         self.update.abandon()
         self.trainer.zero_grad()
 
-    def _graph(self, capturer: Capturer | None) -> GraphedStep | None:
-        """Return what captures the steps, or None if they run eagerly; complete the description."""
-        if capturer is None and self.device.type == "cuda":
-            if reason := reason_against_graph(self.c, self.trainer, self.precision, self.group):
-                self.description += f", no CUDA graph ({reason})"
-            else:
-                self.description += ", each step one CUDA graph"
-                capturer = CUDACapturer(self.device, list(self.trainer.optimizers.values()))
-        return GraphedStep(self._run_batch, capturer, self.device) if capturer else None
+    def _graph(self, capturer: Capturer | None) -> tuple[GraphedStep | None, str]:
+        """Return what captures the steps, or None if they run eagerly, and that in words for the log."""
+        if capturer:
+            return GraphedStep(self._run_batch, capturer, self.device), ""
+        if self.device.type != "cuda":
+            return None, ""
+        if reason := reason_against_graph(self.c, self.trainer, self.precision, self.group):
+            return None, f", no CUDA graph ({reason})"
+        capturer = CUDACapturer(self.device, list(self.trainer.optimizers.values()))
+        return GraphedStep(self._run_batch, capturer, self.device), ", each step one CUDA graph"
 
     def _prepare_images(self, tensor: Tensor) -> Tensor:
         """Move a tensor to the device, and normalize images to [-1, 1]; labels keep their values."""
