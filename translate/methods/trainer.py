@@ -62,9 +62,9 @@ class Trainer(nn.Module):
     """A base class of methods: networks, their optimizers, and one step of training.
 
     A step reads no tensor on the host, does not branch on a tensor's value, and draws random numbers from
-    torch's generators or gets them in the batch. No CUDA graph is captured today; the contract keeps it
-    possible (docs/decisions/0006-contracts.md). Constants are buffers or are created on the batch's device,
-    which is torch's meta device while memory is estimated.
+    torch's generators or gets them in the batch. So on a GPU it is captured as one CUDA graph, for each of its
+    variants (docs/decisions/0007-gpu.md). Constants are buffers or are created on the batch's device, which is
+    torch's meta device while memory is estimated.
 
     Attributes:
         optimizers: by the name that `step` passes to `update`.
@@ -86,7 +86,7 @@ class Trainer(nn.Module):
     def variant(self, progress: StepProgress) -> Hashable:
         """Return the variant of the next step, if steps differ (a new level, a lazy regularization).
 
-        The stepper expects torch.compile to compile once for each variant.
+        Each variant is captured, and compiled, once.
         """
         return 0
 

@@ -26,7 +26,7 @@ from translate.training.runs.folder import Run
 from translate.training.runs.migrate import FORMAT_VERSION, migrate_checkpoint
 from translate.training.schedule import TrainingBudget, TrainingProgress
 from translate.training.start import create_sampler, load_initial_weights
-from translate.training.step.compile import set_determinism
+from translate.training.step.determinism import set_determinism
 from translate.training.step.distributed import ProcessGroup
 from translate.training.step.stepper import Stepper
 

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from tests.images import demo
 from translate.config import TrainConfig
@@ -20,7 +22,7 @@ from translate.data.datasets.samples import SampleKey
 from translate.images import to_tensor
 from translate.methods.registry import METHODS, find_method
 from translate.methods.task import Task, TaskData
-from translate.methods.trainer import StepProgress
+from translate.methods.trainer import StepProgress, Trainer
 from translate.training.memory import estimate_memory
 from translate.training.step.stepper import Stepper
 
@@ -144,3 +146,56 @@ def test_no_variant_of_a_step_reads_a_tensor_on_the_host(name: str, data: Path) 
         images = batch(step)
         with NoHostReads():
             stepper.run(images)
+
+
+class NoHostTensors(TorchDispatchMode):
+    """A dispatch mode that refuses tensors on the CPU: a CUDA graph would not see them change."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        for leaf in tree_leaves((args, kwargs)):
+            assert not isinstance(leaf, Tensor) or leaf.device.type == "meta", f"{func} reads a host tensor"
+        return func(*args, **(kwargs or {}))
+
+
+class NoHostData(TorchFunctionMode):
+    """A mode that refuses tensors made of Python values, which a CUDA graph cannot copy to the device."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        from_values = (torch.tensor, torch.as_tensor, torch.from_numpy, torch.asarray, Tensor.new_tensor)
+        assert func not in from_values, f"{func} copies from the host"
+        return func(*args, **(kwargs or {}))
+
+
+class Gradients:
+    """An `update` that computes gradients only."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer = trainer
+
+    def __call__(self, name: str, loss: Tensor, *, when: Tensor | None = None) -> None:
+        self.accumulate(name, loss)
+
+    def accumulate(self, name: str, loss: Tensor) -> None:
+        groups = self.trainer.optimizers[name].param_groups
+        weights = [weight for group in groups for weight in group["params"] if weight.requires_grad]
+        torch.autograd.backward(loss, inputs=weights)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_step_uses_tensors_of_its_device_only(name: str, data: Path) -> None:
+    task, c, task_data = load_task(name, data)
+    trainer = task.trainer(c).to("meta")
+    meta = {"device": "meta"}
+    batch = {
+        part: torch.empty(
+            c.batch_size * c.batches_per_step,
+            *tensor.shape,
+            dtype=torch.float32 if tensor.dtype == torch.uint8 else tensor.dtype,
+            **meta,
+        )
+        for part, tensor in task_data.train[SampleKey(0, 0)].items()
+    }
+    progress = StepProgress(step_tensor=torch.zeros((), **meta), fraction_tensor=torch.zeros((), **meta))
+    trainer.step(batch, Gradients(trainer), progress)  # Constants may be copied, and kept, before a capture.
+    with NoHostTensors(), NoHostData():
+        trainer.step(batch, Gradients(trainer), progress)

@@ -1,10 +1,9 @@
-"""torch.compile for a trainer's networks, their memory format, and determinism."""
+"""torch.compile for a trainer's networks, and their memory format."""
 
 from __future__ import annotations
 
 import importlib.util
 import math
-import os
 import shutil
 import sysconfig
 from pathlib import Path
@@ -23,18 +22,6 @@ MIN_COMPILED_STEPS, MIN_COMPILED_MINUTES = 2000, 30
 # In float32, channels_last made pix2pix slower with 1 and 8 images, and dcgan faster with 64; with 16 there
 # was no difference.
 LARGE_BATCH = 32
-
-
-def set_determinism(c: TrainConfig, device: torch.device) -> None:
-    """Seed all random draws of torch, and, with `--deterministic`, use deterministic operations only.
-
-    A GPU lacks deterministic versions of a few operations (the gradient of reflection padding); torch then
-    warns, and `NonDeterminism` logs which.
-    """
-    torch.manual_seed(c.seed)
-    if c.deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # Torch requires this for cuBLAS.
-    torch.use_deterministic_algorithms(c.deterministic, warn_only=device.type != "cpu")
 
 
 def memory_format(

@@ -1,14 +1,29 @@
-"""`--deterministic`: name the operations of a step that are not deterministic."""
+"""Seeds, and `--deterministic`: name the operations of a step that are not deterministic."""
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import torch
+
 from translate.config import TrainConfig
 from translate.errors import TranslateError
+
+
+def set_determinism(c: TrainConfig, device: torch.device) -> None:
+    """Seed all random draws of torch, and, with `--deterministic`, use deterministic operations only.
+
+    A GPU lacks deterministic versions of a few operations (the gradient of reflection padding); torch then
+    warns, and `NonDeterminism` logs which.
+    """
+    torch.manual_seed(c.seed)
+    if c.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # Torch requires this for cuBLAS.
+    torch.use_deterministic_algorithms(c.deterministic, warn_only=device.type != "cpu")
 
 
 class NonDeterminism:
