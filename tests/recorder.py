@@ -1,4 +1,4 @@
-"""A recorder that stands in for a CUDA graph on a CPU: it records a step's operations, and replays them."""
+"""A recorder that stands in for a CUDA graph on a CPU, and a check that a graph could hold the operations."""
 
 from __future__ import annotations
 
@@ -11,6 +11,29 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from translate.training.step.state import StepState
+
+aten = torch.ops.aten
+HOST_READS = {
+    aten._local_scalar_dense.default,
+    aten.item.default,
+    aten.is_nonzero.default,
+    aten.equal.default,
+    aten.nonzero.default,
+    aten.masked_select.default,
+}
+
+
+class NoHostReads(TorchDispatchMode):
+    """A dispatch mode that refuses operations whose result the host must wait for."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        assert func not in HOST_READS, f"{func} reads a tensor on the host"
+        if func in (aten.index.Tensor, aten.index_put_.default, aten.index_put.default):
+            indices = [index for index in args[1] if index is not None]
+            assert all(index.dtype != torch.bool for index in indices), (
+                "the size of a boolean index is read on the host"
+            )
+        return func(*args, **(kwargs or {}))
 
 
 class Recorder(TorchDispatchMode):

@@ -17,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from tests.images import demo
+from tests.recorder import NoHostReads
 from translate.config import TrainConfig
 from translate.data.datasets.samples import SampleKey
 from translate.images import to_tensor
@@ -35,15 +36,6 @@ SMALL: dict[str, Any] = {
 }
 NETWORKS = {"ngf": 16, "ndf": 4, "blocks": 2, "d_layers": 2}
 STEPS = 20
-aten = torch.ops.aten
-HOST_READS = {
-    aten._local_scalar_dense.default,
-    aten.item.default,
-    aten.is_nonzero.default,
-    aten.equal.default,
-    aten.nonzero.default,
-    aten.masked_select.default,
-}
 
 
 @pytest.fixture(scope="module")
@@ -119,19 +111,6 @@ def test_a_step_calls_every_network_so_that_it_can_be_compiled(name: str, data: 
         module.compile(backend=backend(network), dynamic=False)
     stepper.step(batch(0))
     assert compiled == set(stepper.trainer.networks)
-
-
-class NoHostReads(TorchDispatchMode):
-    """A dispatch mode that refuses operations whose result the host must wait for."""
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        assert func not in HOST_READS, f"{func} reads a tensor on the host"
-        if func in (aten.index.Tensor, aten.index_put_.default, aten.index_put.default):
-            indices = [index for index in args[1] if index is not None]
-            assert all(index.dtype != torch.bool for index in indices), (
-                "the size of a boolean index is read on the host"
-            )
-        return func(*args, **(kwargs or {}))
 
 
 @pytest.mark.parametrize("name", METHODS)

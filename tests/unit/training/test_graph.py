@@ -9,12 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.recorder import RecordingCapturer
+from tests.recorder import NoHostReads, RecordingCapturer
 from translate.methods.cyclegan.config import CycleGANConfig
 from translate.methods.cyclegan.trainer import CycleGAN
 from translate.methods.gan.config import DCGANConfig
 from translate.methods.gan.trainer import GAN
 from translate.methods.trainer import StepProgress, Trainer, Update
+from translate.models import Precision
 from translate.training import break_even
 from translate.training.break_even import FIRST_STEPS, MEASURED_SECONDS, BreakEven
 from translate.training.schedule import TrainingBudget, TrainingProgress
@@ -225,3 +226,24 @@ def test_compiling_is_decided_once_by_the_measured_speed(
     assert lines == ["the line"]
     assert stepper.is_compiled == pays
     assert bool(compiled_networks) == pays
+
+
+@pytest.mark.parametrize("settings", [{}, {"clip_grad": 0.1}])
+def test_loss_scaling_of_float16_is_captured(
+    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = Precision(torch.device("cpu"), torch.float16)
+    monkeypatch.setattr("translate.training.step.stepper.pick_precision", lambda name, device: half)
+    c = DCGAN.replace(networks="mlp", d_norm="none", **settings)
+    torch.manual_seed(0)
+    eager = Stepper(GAN(c), c)
+    torch.manual_seed(1)
+    take_steps(eager, range(12))
+    captured, lines = new_stepper(GAN, c)
+    with NoHostReads():
+        take_steps(captured, range(WARM_UP_STEPS))
+    take_steps(captured, range(WARM_UP_STEPS, 12))
+    assert captured.graph.capturer.captured == 1
+    assert equal(weights(captured), weights(eager))
+    assert captured.scaler.state_dict() == eager.scaler.state_dict()
+    assert lines == []
