@@ -87,3 +87,6 @@ class RecordingCapturer:
             recorder.replay()
 
         return replay, result
+
+    def synchronize(self) -> None:
+        """Do nothing: the CPU computes at once."""

@@ -43,6 +43,9 @@ class Capturer(Protocol):
             A function that replays it, and its result, which each replay overwrites.
         """
 
+    def synchronize(self) -> None:
+        """Wait until all that was replayed has run, so that graphs can be released."""
+
 
 class GraphedStep:
     """A step that is captured once for each variant and each size of images, and then replayed.
@@ -88,7 +91,8 @@ class GraphedStep:
             try:
                 step.graph = self.capturer.capture(lambda: step.run(self.run))
             except Exception as error:
-                self.failure = shorten(str(error) or type(error).__name__, 200)
+                cause = error.__context__ or error  # The end of a failed capture fails in its turn.
+                self.failure = shorten(str(cause) or type(cause).__name__, 200)
                 raise
         replay, result = step.graph
         replay()
@@ -97,10 +101,12 @@ class GraphedStep:
     def _forget_old_sizes(self) -> None:
         """Release the graphs of sizes that are out of use, as after a stage of progressive growing."""
         self.last_use = {size: step for size, step in self.last_use.items() if step > self.count - SIZE_STEPS}
+        self.capturer.synchronize()
         self.steps = {key: step for key, step in self.steps.items() if key[1] in self.last_use}
 
     def clear(self) -> None:
         """Release the graphs, so that each variant is captured anew."""
+        self.capturer.synchronize()
         self.steps.clear()
 
 
@@ -173,6 +179,9 @@ class CUDACapturer:
         ):
             result = run()
         return graph.replay, result
+
+    def synchronize(self) -> None:
+        torch.cuda.synchronize(self.device)
 
     @contextmanager
     def _random_state_kept(self) -> Iterator[None]:
