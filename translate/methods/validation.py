@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from translate.data.datasets.samples import Sample, SampleDataset, SampleKey
+from translate.data.datasets.crops import SampleKey
+from translate.data.datasets.samples import Sample, SampleDataset
 from translate.images import Pixels, contact_sheet, to_pixels, to_tensor
 from translate.methods.task import ValidationResult
 from translate.models import Model, Precision

@@ -12,7 +12,7 @@ import torch
 
 from translate import distributed
 from translate.config import dump_yaml
-from translate.data.datasets.samples import SampleKey
+from translate.data.datasets.crops import SampleKey
 from translate.data.datasets.worker_processes import leave_unguarded_script
 from translate.errors import UsageError
 from translate.methods.registry import find_method

@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from tests.images import noise
+from translate.data.datasets.inpainting import InpaintingDataset
 from translate.data.datasets.masks import HOLE_SIZES, LARGEST_SIZE, SHAPES, Mask, draw_mask
-from translate.data.datasets.samples import InpaintingDataset, PhotoDataset, SampleKey
+from translate.data.datasets.samples import PhotoDataset, SampleKey
 from translate.methods.inpaint.config import HOLES, InpaintConfig
 
 KINDS = [(), *((kind,) for kind in SHAPES)]  # all kinds in one mask, and each kind alone

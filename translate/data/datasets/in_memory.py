@@ -6,14 +6,27 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from translate.config.value_range import ValueRange
+from translate.data.datasets.batched_rng import IntArray
 from translate.data.datasets.cache import DecodedCache, open_cache
+from translate.data.datasets.crops import (
+    CroppedImages,
+    Crops,
+    Draw,
+    Generator,
+    SampleKey,
+    SampleKeys,
+    StoredImages,
+    sample_rng,
+)
 from translate.data.datasets.reader import GRAY_CHECKS
-from translate.data.datasets.samples import Sample, SampleDataset, SampleKey, sample_rng
+from translate.data.datasets.samples import Sample, SampleDataset, to_image_tensor
 from translate.data.datasets.transforms import convert_channels, is_gray
 from translate.data.discovery.check import find_unreadable, no_images_error
 from translate.data.discovery.labels import LabeledImages
@@ -27,7 +40,7 @@ MAX_BYTES = 2**31  # The maximum size of images held in memory.
 THREADS = 4
 
 
-class InMemoryDataset(SampleDataset):
+class InMemoryDataset(SampleDataset, CroppedImages):
     """A dataset of `image`, (C, S, S) uint8, and with classes `label`, () int64.
 
     An image is resized until its shorter side is S = `image_size`, and its center is cropped. The images come
@@ -112,13 +125,27 @@ class InMemoryDataset(SampleDataset):
 
     def sample(self, key: SampleKey) -> Sample:
         image = self.image(key.index)
-        if self.flip and sample_rng(self.seed, key).random() < 0.5:
+        # Without flips nothing is drawn, which spares making a generator.
+        if self.flip and self.draw(sample_rng(self.seed, key), key)["image"].augmentation:
             image = image[:, ::-1]
-        writable = np.require(image, requirements=["C", "W"])
-        sample = {"image": torch.from_numpy(writable).permute(2, 0, 1)}
+        sample = {"image": to_image_tensor(image)}
         if self.labeled_images.labels:
             sample["label"] = torch.tensor(self.labeled_images.labels[key.index])
         return sample
+
+    def draw(self, rng: Generator, key: SampleKey | SampleKeys) -> dict[str, Draw]:
+        return {"image": Draw(key.index, rng.random() < 0.5)}
+
+    def stored_images(self) -> dict[str, StoredImages]:
+        return {"image": StoredImages(len(self), self.image)}
+
+    def crop(self, augmentation: NDArray[Any], height: int, width: int) -> Crops:
+        zeros = np.zeros(len(augmentation), np.int64)
+        return Crops(zeros, zeros, augmentation & self.flip)
+
+    def labels(self) -> dict[str, IntArray]:
+        labels = self.labeled_images.labels
+        return {"label": np.array(labels)} if labels else {}
 
     def image(self, index: int) -> Pixels:
         """Return an image, (S, S, C) uint8."""

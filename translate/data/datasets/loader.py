@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import warnings
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler, get_worker_info
 
-from translate.data.datasets.samples import Sample, SampleDataset, SampleKey
+from translate.data.datasets.crops import SampleKey
+from translate.data.datasets.device_dataset import MEMORY_SHARE, load_to_device
+from translate.data.datasets.samples import Sample, SampleDataset
+from translate.data.datasets.upload import CUDAUploader, Uploader, upload_ahead
 from translate.data.datasets.worker_processes import set_up_worker, unguarded_script_errors
 from translate.errors import DataError, UsageError
+from translate.progress import message
 
 SHARDS_PER_SHUFFLE = 8  # The number of tar files whose images are shuffled at a time.
 THREAD_PREFETCH = 3  # The number of batches that a loading thread prepares ahead.
@@ -111,51 +116,63 @@ def iterate_batches(
 ) -> Iterator[Sample]:
     """Yield batches of uint8 samples without end; the next ones are prepared in the background.
 
-    On a GPU, the batches lie in its memory; for other devices, in that of the host.
+    For a CUDA device, the batches are on the device: cropped and mirrored there if the dataset fits into its
+    memory, or else uploaded one ahead. For other devices, they are in the memory of the host.
 
     Use a batch before requesting the next one, because its memory is reused.
 
     Args:
-        workers: the number of worker processes. If it is 0, or if the dataset is `faster_without_workers`, a
-            thread of this process prepares the batches.
+        workers: the number of worker processes. If it is 0, a thread of this process prepares the batches;
+            likewise on a CPU if the dataset is `faster_without_workers`.
         device: the device of training.
 
     Raises:
         DataError: an image cannot be read, or the images of a batch differ in size.
     """
-    on_gpu = device.type == "cuda"
-    if workers == 0 or dataset.faster_without_workers:
-        loaded = _iterate_in_thread(dataset, batches, pin_memory=on_gpu)
+    if device.type == "cuda":
+        yield from iterate_on_device(dataset, batches, workers, CUDAUploader(device))
+    elif workers and not dataset.faster_without_workers:
+        yield from _start_workers(dataset, batches, workers)
     else:
-        loaded = _iterate_in_workers(dataset, batches, workers, pin_memory=on_gpu)
-    if not on_gpu:
-        yield from loaded
-        return
-    for batch in loaded:
-        yield {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
+        yield from _iterate_in_thread(dataset, batches)
 
 
-def _iterate_in_thread(
-    dataset: SampleDataset, batches: InfiniteBatchSampler, *, pin_memory: bool
+def iterate_on_device(
+    dataset: SampleDataset, batches: InfiniteBatchSampler, workers: int, uploader: Uploader
 ) -> Iterator[Sample]:
-    def make_batch(keys: list[SampleKey]) -> Sample:
-        batch = _collate([dataset[key] for key in keys])
-        return {name: tensor.pin_memory() for name, tensor in batch.items()} if pin_memory else batch
+    """Yield the batches of `iterate_batches` on the device of an uploader."""
+    on_device = load_to_device(dataset, uploader.device, MEMORY_SHARE * uploader.total_memory)
+    if on_device is not None:
+        message(f"the training images are in the memory of the GPU: {on_device.size / 1e9:.2f} GB")
+        yield from on_device.iterate(batches, uploader)
+    # A thread that makes samples would keep the thread that launches steps from running, so use workers even
+    # if the dataset is `faster_without_workers`.
+    elif workers:
+        yield from upload_ahead(_start_workers(dataset, batches, workers), uploader)
+    else:
+        yield from upload_ahead((_load(dataset, keys) for keys in batches), uploader)
 
+
+def _load(dataset: SampleDataset, keys: list[SampleKey]) -> Sample:
+    return _collate([dataset[key] for key in keys])
+
+
+def _iterate_in_thread(dataset: SampleDataset, batches: InfiniteBatchSampler) -> Iterator[Sample]:
     pool, remaining = ThreadPoolExecutor(1), iter(batches)
     try:
-        pending = deque(pool.submit(make_batch, keys) for keys in islice(remaining, THREAD_PREFETCH))
+        pending = deque(pool.submit(_load, dataset, keys) for keys in islice(remaining, THREAD_PREFETCH))
         for keys in remaining:
             yield pending.popleft().result()
-            pending.append(pool.submit(make_batch, keys))
+            pending.append(pool.submit(_load, dataset, keys))
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _iterate_in_workers(
-    dataset: SampleDataset, batches: InfiniteBatchSampler, workers: int, *, pin_memory: bool
-) -> Iterator[Sample]:
-    shared = None if pin_memory else _SharedBatches(dataset, next(iter(batches)), workers)
+def _start_workers(
+    dataset: SampleDataset, batches: InfiniteBatchSampler, workers: int
+) -> Generator[Sample, None, None]:
+    """Start the worker processes, in the thread that calls this, and return their batches."""
+    shared = _SharedBatches(dataset, next(iter(batches)), workers)
     with warnings.catch_warnings():
         # Torch warns if there are more workers than cores, but a worker that waits for a file needs no core.
         warnings.simplefilter("ignore")
@@ -164,18 +181,21 @@ def _iterate_in_workers(
             batch_sampler=batches,
             num_workers=workers,
             prefetch_factor=WORKER_PREFETCH,
-            collate_fn=_collate if shared is None else shared.store,
+            collate_fn=shared.store,
             worker_init_fn=set_up_worker,
-            pin_memory=pin_memory,
             # Without a generator, the loader would draw a seed from torch's global one, which training uses.
             generator=torch.Generator(),
         )
         with unguarded_script_errors():
             loaded = iter(loader)
+    return _iterate_in_workers(loaded, shared)
+
+
+def _iterate_in_workers(loaded: Iterator[Any], shared: _SharedBatches) -> Generator[Sample, None, None]:
     try:
         with unguarded_script_errors(getattr(loaded, "_workers", ())):
             for batch in loaded:
-                yield batch if shared is None else shared.get(batch)
+                yield shared.get(batch)
     except DataError as error:
         # The message of a worker's error contains its traceback; the last line is the original message.
         raise DataError(

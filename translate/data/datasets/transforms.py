@@ -7,6 +7,7 @@ the pipeline in one call, so that they get the same crop, flip, rotation and col
 from __future__ import annotations
 
 import os
+import random
 
 # Albumentations checks online for newer versions when it is imported, unless this is set before.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
@@ -17,6 +18,8 @@ import numpy as np
 
 from translate.config import ImageTrainConfig
 from translate.config.images import RESIZING_PREPROCESSES
+from translate.data.datasets.batched_rng import IntArray
+from translate.data.datasets.crops import Crops
 from translate.images import Pixels, shorter_side_size
 from translate.images.working_size import working_shape
 
@@ -65,6 +68,22 @@ def evaluation_transform(c: ImageTrainConfig) -> A.Compose:
     """
     crops = c.preprocess in ("crop", "random_resized_crop")
     return A.Compose(_crop(c, A.CenterCrop) if crops else _pad(c), additional_targets=PAIR)
+
+
+def draw_crops(c: ImageTrainConfig, height: int, width: int, seeds: IntArray) -> Crops:
+    """Return the crops and flips that `training_transform`, with each seed, makes of images of one size.
+
+    The pipeline itself takes 70 us for each image, even if its image is small. Each of its transforms has a
+    generator of its own, and all start from the same seed.
+    """
+    rng, draws = random.Random(), np.empty((len(seeds), 2))
+    for row, seed in enumerate(seeds.tolist()):
+        rng.seed(seed)
+        draws[row] = rng.random(), rng.random()
+    is_cropped = c.preprocess.endswith("crop")
+    margins = (height - c.image_size, width - c.image_size) if is_cropped else (0, 0)
+    top, left = ((draws * (np.array(margins) + 1)).astype(np.int64)).T
+    return Crops(top, left, np.asarray((draws[:, 0] < 0.5) & c.flip))
 
 
 def _crop(c: ImageTrainConfig, crop: type[A.BasicTransform]) -> list[A.BasicTransform]:

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import accumulate, cycle, groupby, pairwise, takewhile
 from pathlib import Path
 
 from translate.config import TrainConfig
@@ -104,3 +104,13 @@ def _find_shard(url: str, max_cache_bytes: float) -> Shard:
     except Exception as error:  # Each kind of storage raises errors of its own, so catch them all.
         raise UsageError(f"{url}: {describe_error(error)}") from None
     return Shard(url, size, key, max_cache_bytes)
+
+
+def repeat_sizes(sizes: Sequence[int], length: int) -> list[int]:
+    """Repeat the sizes of shards until their sum is `length`; the last one is reduced to fit.
+
+    For example, sizes of 3 and 2 become 3, 2, 3, 1 for a length of 9.
+    """
+    ends = (min(end, length) for end in accumulate(cycle(sizes)))
+    bounds = [0, *takewhile(lambda end: end < length, ends), length] if sizes else []
+    return [end - start for start, end in pairwise(bounds)]

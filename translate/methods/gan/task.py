@@ -11,8 +11,9 @@ import torch
 
 from translate.config import GenerationModelConfig, Route
 from translate.config.value_range import AUTO, parse_ranges
+from translate.data.datasets.crops import SampleKey
 from translate.data.datasets.in_memory import InMemoryDataset
-from translate.data.datasets.samples import SampleDataset, SampleKey
+from translate.data.datasets.samples import SampleDataset
 from translate.data.discovery.labels import LabeledImages, find_labeled
 from translate.data.discovery.location import left_out_notes
 from translate.data.discovery.split import fingerprint

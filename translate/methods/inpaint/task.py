@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from translate.config import ModelConfig, Route
-from translate.data.datasets.samples import InpaintingDataset, Sample
+from translate.data.datasets.inpainting import InpaintingDataset
+from translate.data.datasets.samples import Sample
 from translate.methods.data import photo_data
 from translate.methods.inpaint.config import InpaintConfig
 from translate.methods.inpaint.trainer import Inpainting

@@ -1,0 +1,48 @@
+"""Samples for inpainting: photos, and masks of random holes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+
+from translate.config import ImageTrainConfig
+from translate.config.value_range import ValueRange
+from translate.data.datasets.cache import DecodedCache
+from translate.data.datasets.crops import SampleKey
+from translate.data.datasets.masks import draw_mask
+from translate.data.datasets.reader import NO_RANGES
+from translate.data.datasets.samples import PhotoDataset, Sample
+from translate.data.discovery.location import ImageSource
+
+MASK_STREAM = 1  # Separates the random numbers of masks from those of augmentation.
+
+
+class InpaintingDataset(PhotoDataset):
+    """A dataset of photos, `photo`, (3, H, W) uint8, and masks, `mask`, (1, H, W) uint8, 255 in the hole.
+
+    Args:
+        holes: the shape of the holes: `strokes`, `boxes`, `blobs`, `outlines`, or `all` for a mixture.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[ImageSource],
+        c: ImageTrainConfig,
+        *,
+        training: bool,
+        holes: str = "all",
+        ranges: Mapping[ImageSource, ValueRange] = NO_RANGES,
+        cache: DecodedCache[ImageSource] | None = None,
+    ) -> None:
+        super().__init__(files, c, training=training, ranges=ranges, cache=cache)
+        self.faster_without_workers = False  # Drawing a mask takes 2 ms.
+        self.kinds = () if holes == "all" else (holes,)
+
+    def sample(self, key: SampleKey) -> Sample:
+        sample = super().sample(key)
+        height, width = sample["photo"].shape[1:]
+        rng = np.random.default_rng([self.seed, key.epoch if self.training else 0, key.index, MASK_STREAM])
+        mask = draw_mask(rng, height, width, self.kinds)
+        return {**sample, "mask": torch.from_numpy(mask)[None]}
