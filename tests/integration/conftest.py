@@ -1,4 +1,7 @@
-"""Fixtures that run the command line as a user does: in a process of its own, or quicker in this process."""
+"""Fixtures that run the command line as a user does: in a process of its own, or quicker in this process.
+
+The commands that apply a model do so on the CPU. Those that train get it from `TINY`, or name it themselves.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ TINY = [
     *("--batch-size", "2", "--workers", "0", "--device", "cpu"),
 ]
 TINY_TRANSLATION = [*TINY, "--blocks", "1", "--d-layers", "2"]
+APPLYING = ("apply", "colorize", "inpaint", "evaluate", "sample")
 Result = subprocess.CompletedProcess[str]
 Command = Callable[..., Result]
 SHARED: dict[str, str] = {}  # Environment variables of all commands of the test session.
@@ -39,9 +43,15 @@ def environment() -> dict[str, str]:
     return {**inherited, **SHARED, "OMP_NUM_THREADS": "1"}
 
 
+def on_cpu(*arguments: str | Path) -> list[str]:
+    """Return the arguments of `translate` as words, with `--device cpu` if they apply a model."""
+    words = [str(argument) for argument in arguments]
+    return [words[0], "--device", "cpu", *words[1:]] if words and words[0] in APPLYING else words
+
+
 def command(*arguments: str | Path) -> list[str]:
     """Return the words of `translate ARGUMENTS` for `subprocess`."""
-    return [sys.executable, "-m", "translate", *map(str, arguments)]
+    return [sys.executable, "-m", "translate", *on_cpu(*arguments)]
 
 
 @pytest.fixture(autouse=True)
@@ -59,8 +69,7 @@ def translate(tmp_path: Path) -> Command:
     """Run `translate ARGUMENTS` in tmp_path, in a process of its own. The exit code must be `code`."""
 
     def run(*arguments: str | Path, code: int = 0, **variables: str) -> Result:
-        words = [str(argument) for argument in arguments]
-        result = warm.run(words, tmp_path, {**environment(), **variables})
+        result = warm.run(on_cpu(*arguments), tmp_path, {**environment(), **variables})
         assert result.returncode == code, result.stdout + result.stderr
         assert "Traceback" not in result.stderr, result.stderr
         return result
@@ -75,7 +84,7 @@ def within(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     def run(*arguments: str | Path, code: int = 0) -> Result:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("TRANSLATE_CACHE", SHARED["TRANSLATE_CACHE"])
-        monkeypatch.setattr(sys, "argv", ["translate", *map(str, arguments)])
+        monkeypatch.setattr(sys, "argv", ["translate", *on_cpu(*arguments)])
         with pytest.raises(SystemExit) as end:
             main()
         output = capsys.readouterr()

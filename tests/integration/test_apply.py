@@ -17,7 +17,7 @@ from PIL import Image
 
 from tests.images import noise
 from tests.integration import warm
-from tests.integration.conftest import Command, Result, environment
+from tests.integration.conftest import Command, Result, environment, on_cpu
 from tests.unit.images.image_samples import (
     STORED_BY_ORIENTATION,
     gamma_curve,
@@ -277,7 +277,7 @@ class ManyImages:
     def interrupt(self, done: int, number: signal.Signals) -> Result:
         """Run the command, and send it a signal as soon as a number of images is done."""
         output = self.folder / "stdout", self.folder / "stderr"
-        process = warm.start(list(map(str, self.arguments)), self.folder, environment(), output)
+        process = warm.start(on_cpu(*self.arguments), self.folder, environment(), output)
         while len(self.finished()) < done and process.is_alive():
             time.sleep(0.001)
         assert process.pid is not None

@@ -224,7 +224,7 @@ def test_python_and_the_command_line_compute_the_same_scores(
         within("evaluate", folder, "--data", data, "--json", "a.json")
         report = json.loads((tmp_path / "a.json").read_text())
         for model in (folder, str(folder), Model.from_pretrained(folder)):
-            evaluation = evaluate(model, tmp_path / data)
+            evaluation = evaluate(model, tmp_path / data, device="cpu")
             for row, expected in zip(evaluation.rows, report["rows"], strict=True):
                 group = {evaluation.group: row.group} if row.group else {}
                 assert {**group, "name": row.name, "images": row.images, **row.values} == expected
@@ -236,17 +236,17 @@ def test_python_and_the_command_line_compute_the_same_scores(
 
 def test_python_callers_choose_scores(colorizer: Path, tmp_path: Path) -> None:
     folder = write_photos(tmp_path / "photos")
-    evaluation = evaluate(colorizer, folder, metrics=["psnr"])
+    evaluation = evaluate(colorizer, folder, device="cpu", metrics=["psnr"])
     assert [list(row.values) for row in evaluation.rows] == [["psnr"]] * 2
     for metrics, reason in (([], "metrics is empty"), (["pnsr"], "did you mean 'psnr'")):
         with pytest.raises(TranslateError, match=reason):
-            evaluate(colorizer, folder, metrics=metrics)
+            evaluate(colorizer, folder, device="cpu", metrics=metrics)
 
 
 def test_progress_events_are_emitted(colorizer: Path, tmp_path: Path) -> None:
     events: list[Event] = []
     with listening(events.append):
-        evaluate(colorizer, write_photos(tmp_path / "photos"), metrics=["psnr"])
+        evaluate(colorizer, write_photos(tmp_path / "photos"), device="cpu", metrics=["psnr"])
     started, *advanced, finished = events
     assert isinstance(started, Started)
     assert (started.total, started.unit) == (2, "images")
@@ -257,7 +257,7 @@ def test_progress_events_are_emitted(colorizer: Path, tmp_path: Path) -> None:
 def test_each_direction_uses_its_own_generator(tmp_path: Path, features: None) -> None:
     model = create_identity_model("AtoB", "BtoA", paired=False)
     model.generators["BtoA"] = Negative()
-    evaluation = evaluate(model, write_pairs(tmp_path / "data"))
+    evaluation = evaluate(model, write_pairs(tmp_path / "data"), device="cpu")
     distances = {(row.group, row.name): row.values["frechet"] for row in evaluation.rows}
     assert distances.pop(("B to A", "model")) > 100
     assert list(distances.values()) == pytest.approx([0, 0, 0], abs=1e-9)

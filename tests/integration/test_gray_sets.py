@@ -32,7 +32,7 @@ def train(
 
 
 def channels_of(run: Path) -> tuple[int, int]:
-    config = translate.load(run, engine="torch").config
+    config = translate.load(run, device="cpu", engine="torch").config
     return config.in_channels, config.out_channels
 
 
@@ -73,7 +73,7 @@ def test_pairs_train_as_many_channels_as_they_have(
     train(within, "pix2pix", *flags)
     assert channels_of(tmp_path / "run") == channels
     colour = np.random.default_rng(0).integers(0, 256, (20, 24, 3), dtype=np.uint8)
-    output = translate.load(tmp_path / "run", engine="torch")(colour)
+    output = translate.load(tmp_path / "run", device="cpu", engine="torch")(colour)
     assert output.shape == (20, 24, channels[1])
     log = (tmp_path / "run" / "log.txt").read_text()
     assert ("are gray: training" in log) == (1 in channels and "--in-channels=1" not in flags)
@@ -106,7 +106,7 @@ def test_cyclegan_trains_one_channel_if_both_domains_are_gray(
     write_pairs(tmp_path, "gray RGB", b)
     train(within, "cyclegan")
     for direction in ("AtoB", "BtoA"):
-        model = translate.load(tmp_path / "run", direction=direction, engine="torch")
+        model = translate.load(tmp_path / "run", direction=direction, device="cpu", engine="torch")
         assert (model.config.in_channels, model.config.out_channels) == (channels, channels)
         assert model(np.zeros((32, 32, 1), np.uint8)).shape == (32, 32, channels)
 

@@ -20,7 +20,7 @@ def test_apply_names_joined_files_and_translates_the_half_that_is_asked_for(
     write(tmp_path / "data", "train", "test", width=64)
     noise(tmp_path / "data" / "test" / "single.png", 32, 32)
     within(*PIX2PIX, "--data=data", "--out=joined", "--direction=BtoA")
-    assert translate.load("joined", engine="torch").config.trained_on["joined"] is True
+    assert translate.load("joined", device="cpu", engine="torch").config.trained_on["joined"] is True
     assert "layout: training: data/train" in Path("joined/log.txt").read_text()
     log = within("apply", "joined", "data/test", "-o", "whole", *TORCH).stderr
     assert "3 of 4 images are about twice as wide as high" in log

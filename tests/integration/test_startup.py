@@ -80,7 +80,7 @@ def test_the_package_works_beside_folders_named_datasets_and_tools(tmp_path: Pat
         (tmp_path / name / "__init__.py").write_text("raise ImportError('this is not the package you want')")
     (tmp_path / "script.py").write_text(
         "import sys, numpy, translate\n"
-        "zebra = translate.load(sys.argv[1])(numpy.zeros((8, 9, 3), 'uint8'))\n"
+        "zebra = translate.load(sys.argv[1], device='cpu')(numpy.zeros((8, 9, 3), 'uint8'))\n"
         "print(zebra.shape)\n"
     )
     result = subprocess.run(

@@ -50,7 +50,7 @@ def test_apply_sees_what_training_sees(kind: str, model: Path, within: Command, 
     write(drawing(kind, hidden=0), source)
     flat = [frame.flatten_on_white() for frame in read(source).frames]
     assert np.array_equal(flat[0].to_bit_depth(np.uint8).rgb(), read_rgb(source))  # What training reads.
-    expected = [translate.load(model, engine="torch")(frame.pixels) for frame in flat]
+    expected = [translate.load(model, device="cpu", engine="torch")(frame.pixels) for frame in flat]
 
     for alpha in ("keep", "drop"):
         within("apply", model, source, "-o", alpha, "--alpha", alpha, "--engine", "torch", "--format", "keep")
@@ -71,7 +71,7 @@ def test_colours_that_do_not_show_change_nothing(kind: str, model: Path, tmp_pat
     images = []
     for hidden in (0, 90, 255):
         write(drawing(kind, hidden), tmp_path / "x.png")
-        translate.load(model, engine="torch").folder(tmp_path / "x.png", tmp_path / f"{hidden}")
+        translate.load(model, device="cpu", engine="torch").folder(tmp_path / "x.png", tmp_path / f"{hidden}")
         images.append(read(tmp_path / f"{hidden}" / "x.png").frames[0])
     visible = [image.pixels[np.asarray(image.alpha) > 0] for image in images]
     assert all(np.array_equal(visible[0], pixels) for pixels in visible)
@@ -79,7 +79,8 @@ def test_colours_that_do_not_show_change_nothing(kind: str, model: Path, tmp_pat
 
 def test_a_soft_edge_keeps_the_look_of_the_output(model: Path) -> None:
     rgba = np.dstack([scene(*SIZE), np.full(SIZE, 200, np.uint8)])
-    kept, dropped = (translate.load(model, alpha=alpha, engine="torch")(rgba) for alpha in ("keep", "drop"))
+    on_cpu = {"device": "cpu", "engine": "torch"}
+    kept, dropped = (translate.load(model, alpha=alpha, **on_cpu)(rgba) for alpha in ("keep", "drop"))
     on_white = Frame(pixels=kept[..., :3], alpha=kept[..., 3]).flatten_on_white().pixels
     # The darkest that a colour can look on white is limited by the alpha.
     assert np.abs(on_white.astype(int) - np.maximum(dropped, 55)).max() <= 1
@@ -98,6 +99,6 @@ def test_inpainting_keeps_the_colours_under_the_alpha(tmp_path: Path) -> None:
     rgba = np.dstack([scene(*SIZE), STROKES // 2 + 60])
     mask = np.zeros(SIZE, np.uint8)
     mask[4:8, 4:8] = 255
-    out = translate.load("inpaint")(rgba, mask)
+    out = translate.load("inpaint", device="cpu")(rgba, mask)
     assert np.array_equal(out[mask == 0], rgba[mask == 0])
-    assert translate.load("inpaint", alpha="drop")(rgba, mask).shape == (*SIZE, 3)
+    assert translate.load("inpaint", alpha="drop", device="cpu")(rgba, mask).shape == (*SIZE, 3)

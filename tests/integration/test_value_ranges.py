@@ -92,7 +92,7 @@ def test_a_model_reads_and_writes_the_values_of_its_domains(within: Command, tmp
     write_set(tmp_path / "data" / "B", heights())
     train(within)
     within("apply", "run", "data/A", "-o", "out", "--engine=torch", "--size=native")
-    network = translate.load(tmp_path / "run", engine="torch", size="native", range="type")
+    network = translate.load(tmp_path / "run", device="cpu", engine="torch", size="native", range="type")
     for number, image in enumerate(bits(BITS_12)):
         scaled = np.rint(image.astype(float) * BITS_16 / BITS_12).astype(np.uint16)
         expected = network(scaled[..., None])[..., 0] / BITS_16 * 900

@@ -16,7 +16,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest import mock
 
+from tests.devices import refuse_auto
 from translate.cli import main
+from translate.models import device
 
 for name in (  # the modules that commands import
     *("translate.training.session", "translate.inference.runtime.runner", "torch._dynamo", "PIL.ImageCms"),
@@ -70,6 +72,7 @@ def _command(
     for descriptor, path in enumerate(output, start=1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), descriptor)
     sys.argv = ["translate", *arguments]
+    device.fastest_device = refuse_auto
     multiprocessing.set_start_method(
         None, force=True
     )  # A process that was not forked has no start method set.

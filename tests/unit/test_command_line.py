@@ -172,7 +172,7 @@ def test_the_shell_completes_models_and_runs(typed: str, complete: Complete, tmp
 def test_an_unknown_option_in_python_is_refused_with_the_nearest_one(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"'devise'.*'device'"):
         translate.load(IDENTITY, devise="cpu")
-    translator = translate.load(IDENTITY, engine="torch")
+    translator = translate.load(IDENTITY, device="cpu", engine="torch")
     with pytest.raises(UsageError, match=r"'max_pixels'.*'max_megapixels'"):
         translator.folder(tmp_path, tmp_path / "out", max_pixels=1)
     assert not (tmp_path / "out").exists()
@@ -180,6 +180,8 @@ def test_an_unknown_option_in_python_is_refused_with_the_nearest_one(tmp_path: P
 
 def test_an_option_in_python_is_checked_as_its_flag_is(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"precision .*'fp8'"):
-        translate.load(IDENTITY, precision="fp8")
+        translate.load(IDENTITY, device="cpu", precision="fp8")
     with pytest.raises(UsageError, match=r"format .*'bmp'"):
-        translate.load(IDENTITY, engine="torch").folder(tmp_path, tmp_path / "out", format="bmp")
+        translate.load(IDENTITY, device="cpu", engine="torch").folder(
+            tmp_path, tmp_path / "out", format="bmp"
+        )

@@ -180,7 +180,7 @@ def test_the_untrained_model_is_reproducible_and_spares_the_global_random_genera
     config = create_config()
     model = Model(config, {"sample": create_generator(config.generator)})
     state = torch.get_rng_state()
-    first, second = (Sampler(create_untrained(model), precision="fp32") for _ in range(2))
+    first, second = (Sampler(create_untrained(model), device="cpu", precision="fp32") for _ in range(2))
     assert torch.equal(torch.get_rng_state(), state)
     inputs = first.draw(2, 1)
     assert all(np.array_equal(a, b) for a, b in zip(first(inputs), second(inputs), strict=True))

@@ -164,9 +164,9 @@ def test_existing_files_and_unknown_suffixes_are_refused(tmp_path: Path) -> None
 
 def test_translation_and_generation_models_are_not_confused() -> None:
     with pytest.raises(UsageError, match="translate sample"):
-        load_predictor(model())
+        load_predictor(model(), device="cpu")
     with pytest.raises(UsageError, match="translate apply"):
-        Sampler(Model.from_pretrained("colorize"))
+        Sampler(Model.from_pretrained("colorize"), device="cpu")
 
 
 @pytest.mark.parametrize("name", ["dcgan", "mlp"])

@@ -449,9 +449,9 @@ def test_photos_of_a_folder_are_colorized_as_alone(colorizer: Predictor, tmp_pat
 @pytest.mark.parametrize("saturation", [-1, 11, float("nan"), float("inf"), "much", None])
 def test_a_saturation_out_of_range_is_refused(saturation: Any) -> None:
     with pytest.raises(UsageError, match="saturation"):
-        load_predictor(Model.from_pretrained("colorize"), saturation=saturation)
+        load_predictor(Model.from_pretrained("colorize"), device="cpu", saturation=saturation)
 
 
 def test_other_models_than_colorization_take_no_saturation() -> None:
     with pytest.raises(UsageError, match="leave --saturation out"):
-        load_predictor(Model.from_pretrained("inpaint"), saturation=0.5)
+        load_predictor(Model.from_pretrained("inpaint"), device="cpu", saturation=0.5)
