@@ -118,7 +118,7 @@ def sampler(model: Path | str, *, device: str = "auto", precision: str = "auto")
 def train(
     recipe: str, *, resume: bool = False, overwrite: bool = False, **settings: Any
 ) -> Translator | Sampler:
-    """Train a model, and load it when it is finished.
+    """Train a model, and load it on the same device when it is finished.
 
     Worker processes load the images: in a script, call this function below `if __name__ == "__main__":`.
 
@@ -142,5 +142,7 @@ def train(
         session = Session(recipe, given, resume=resume, overwrite=overwrite)
         if not session.train():
             raise KeyboardInterrupt
-    model = Model.from_pretrained(session.run.folder)
-    return Sampler(model) if model.config.kind == "generation" else Translator(load_predictor(model))
+    model, device = Model.from_pretrained(session.run.folder), session.config.device
+    if model.config.kind == "generation":
+        return Sampler(model, device=device)
+    return Translator(load_predictor(model, device=device))
