@@ -15,6 +15,7 @@ from translate.data.datasets.batched_rng import BatchedGenerator, IntArray
 from translate.data.datasets.crops import CroppedImages, Crops, SampleKey, SampleKeys, StoredImages
 from translate.data.datasets.samples import Sample, SampleDataset
 from translate.data.datasets.upload import Uploader, upload_ahead
+from translate.progress import track
 
 # A dataset may take this share of a GPU's memory: a step needs most of the rest. It is a share of all memory
 # and not of what is free, so that a run is fed in the same way whatever else uses the GPU.
@@ -133,8 +134,9 @@ def load_to_device(dataset: SampleDataset, device: torch.device, max_bytes: floa
 def _load(images: StoredImages, shape: tuple[int, ...], device: torch.device) -> Tensor | None:
     """Copy images to a device, (N, H, W, C); return None if they differ in size."""
     tensor = torch.empty((images.count, *shape), dtype=torch.uint8, device=device)
+    pixels = track(map(images.read, range(images.count)), images.count, "copying images to the GPU")
     for start in range(0, images.count, CHUNK):
-        chunk = [images.read(number) for number in range(start, min(start + CHUNK, images.count))]
+        chunk = list(islice(pixels, CHUNK))
         if any(image.shape != shape for image in chunk):
             return None
         tensor[start : start + len(chunk)] = torch.from_numpy(np.stack(chunk))
