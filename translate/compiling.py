@@ -1,16 +1,25 @@
-"""torch.compile: compile networks, and run them eagerly if compilation does not work."""
+"""torch.compile: compile networks, cache the programs, and run eagerly what cannot be compiled."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
+from translate import storage
+
 if TYPE_CHECKING:
     from torch import nn
+
+# Torch compiles a function 8 times, and then runs it eagerly. The parts of a generator are one function to
+# it, of which each part, image size and batch size needs a program.
+MAX_PROGRAMS = 64
+CACHE_VARIABLE = "TORCHINDUCTOR_CACHE_DIR"  # Triton's programs are in a folder inside.
 
 log = logging.getLogger("translate")
 _compiled: WeakSet[nn.Module] = WeakSet()
@@ -18,9 +27,29 @@ _compiled: WeakSet[nn.Module] = WeakSet()
 
 def compile_network(network: nn.Module) -> None:
     """Compile a network in place by torch.compile; its weights stay the same tensors."""
+    import torch  # Imported here because modules that must not import torch import this one.
+
+    cache_programs()
+    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, MAX_PROGRAMS)
     # A run has few image sizes, so a faster program for each of them pays off.
     network.compile(dynamic=False)
     _compiled.add(network)
+
+
+def cache_programs() -> None:
+    """Have torch.compile keep its programs in the cache folder, so that later runs do not compile them again.
+
+    Call it before the first compilation. The environment variable TORCHINDUCTOR_CACHE_DIR overrides it.
+    """
+    from torch._inductor.runtime.cache_dir_utils import default_cache_dir
+
+    # Importing an optimizer has set the variable to torch's default, a folder for temporary files.
+    if os.environ.get(CACHE_VARIABLE, default_cache_dir()) != default_cache_dir():
+        return
+    folder = storage.cache_folder() / "compiled"
+    with contextlib.suppress(OSError):  # Without a folder that can be written, torch's default stays.
+        folder.mkdir(parents=True, exist_ok=True)
+        os.environ[CACHE_VARIABLE] = str(folder)
 
 
 @contextmanager
@@ -29,7 +58,7 @@ def run_eagerly(message: str) -> Iterator[None]:
     if not _compiled:
         yield
         return
-    import torch  # Imported here because modules that must not import torch import this one.
+    import torch
 
     _log_once(message)
     with torch.compiler.set_stance("force_eager"):

@@ -1,4 +1,4 @@
-"""The memory format that is fastest on the machine is chosen."""
+"""When to compile, and the memory format that is fastest then."""
 
 from __future__ import annotations
 
@@ -8,8 +8,21 @@ import pytest
 import torch
 
 from translate.methods.registry import find_method
+from translate.methods.trainer import Trainer
 from translate.models import Precision
-from translate.training.step.compile import memory_format
+from translate.training.step.compile import (
+    memory_format,
+    pays_off,
+    reason_against_compiling,
+    should_compile,
+)
+
+
+def create_trainer(method: str, **settings: Any) -> tuple[Trainer, Any]:
+    """Return a tiny trainer and its settings."""
+    recipe = find_method(method)
+    c = recipe.config_class()(**{"compile": "off", "ngf": 4, "ndf": 4, **settings})
+    return recipe.load_task().trainer(c), c
 
 
 @pytest.mark.parametrize(
@@ -32,16 +45,47 @@ def test_the_memory_format_on_a_cpu(
     dtype: torch.dtype,
     expected: torch.memory_format,
 ) -> None:
-    recipe = find_method(method)
-    c = recipe.config_class()(**{"compile": "off", "batch_size": batch_size, "ngf": 4, "ndf": 4, **settings})
-    trainer = recipe.load_task().trainer(c)
+    trainer, c = create_trainer(method, batch_size=batch_size, **settings)
     precision = Precision(torch.device("cpu"), dtype)
     assert memory_format(trainer, c, precision, compiled=c.compile == "on") is expected
 
 
-def test_the_memory_format_on_a_gpu_is_always_channels_last() -> None:
-    recipe = find_method("cyclegan")
-    c = recipe.config_class()(compile="off", ngf=4, ndf=4)
-    trainer = recipe.load_task().trainer(c)
-    precision = Precision(torch.device("cuda"), torch.float32)
-    assert memory_format(trainer, c, precision, compiled=False) is torch.channels_last
+@pytest.mark.parametrize(
+    ("method", "device", "compiled", "expected"),
+    [
+        ("cyclegan", "cuda", False, torch.contiguous_format),  # Of instance norms.
+        ("cyclegan", "cuda", True, torch.channels_last),
+        ("pix2pix", "cuda", False, torch.channels_last),  # Of batch norms.
+        ("pix2pix", "cuda", True, torch.channels_last),
+        ("pix2pix", "mps", False, torch.contiguous_format),
+        ("pix2pix", "mps", True, torch.contiguous_format),
+    ],
+)
+def test_the_memory_format_on_a_gpu(
+    method: str, device: str, compiled: bool, expected: torch.memory_format
+) -> None:
+    trainer, c = create_trainer(method)
+    precision = Precision(torch.device(device), torch.float32)
+    assert memory_format(trainer, c, precision, compiled=compiled) is expected
+
+
+def test_compiling_pays_off_if_the_rest_of_the_run_is_long() -> None:
+    trainer, _ = create_trainer("cyclegan")
+    pays, line = pays_off(trainer, seconds_left=2400)
+    assert pays
+    assert "saves about 6 minutes of the remaining 40 minutes" in line
+    pays, line = pays_off(trainer, seconds_left=100)
+    assert not pays
+    assert "not compiled" in line
+    assert "15 seconds of the remaining 100 seconds" in line
+
+
+def test_repeated_blocks_and_equal_networks_cost_nothing_to_compile() -> None:
+    few, many = (pays_off(create_trainer("cyclegan", blocks=blocks)[0], 2400) for blocks in (1, 9))
+    assert few == many
+
+
+def test_the_length_of_a_run_is_no_reason_against_compiling_on_a_gpu() -> None:
+    _, c = create_trainer("cyclegan", steps=10, compile="auto")
+    assert "short" not in reason_against_compiling(c, torch.device("cuda"))
+    assert not should_compile(c, torch.device("cuda"))  # It is decided by the speed of a step.

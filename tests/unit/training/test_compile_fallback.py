@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from translate import compiling
 from translate.methods.registry import find_method
@@ -23,7 +23,7 @@ SMALL: dict[str, Any] = {
     "device": "cpu",
     "precision": "fp32",
 }
-COMPILE = nn.Module.compile
+COMPILE = torch.compile
 pytestmark = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
 
 
@@ -43,7 +43,7 @@ def compile_by(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
     def use(backend: Any) -> None:
         torch._dynamo.reset()
         monkeypatch.setattr(
-            nn.Module, "compile", lambda self, **settings: COMPILE(self, backend=backend, **settings)
+            torch, "compile", lambda function, **settings: COMPILE(function, backend=backend, **settings)
         )
 
     return use

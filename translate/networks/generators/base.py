@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from translate.config.model import GeneratorSpec
@@ -33,6 +34,7 @@ class Generator(nn.Module):
     gradient checkpointing. A part must not change its inputs in place.
 
     Attributes:
+        compiled_by_segment: `compile` compiles each segment on its own instead of all of `forward`.
         spec: the generator's name and the arguments of its constructor, set by `create_generator`.
         size_multiple: each side of an input image must be a multiple of this, in pixels.
         width: channels of the outermost layer.
@@ -41,6 +43,7 @@ class Generator(nn.Module):
         stored_maps: the same between two layers; calculated, not measured.
     """
 
+    compiled_by_segment = False
     spec: GeneratorSpec
     size_multiple: int = 1
     width: int = 64
@@ -52,6 +55,17 @@ class Generator(nn.Module):
     def segment(self, part: Callable[..., Tensor], *inputs: Any) -> Tensor:
         """Call a part of the network; training replaces this by a call with gradient checkpointing."""
         return part(*inputs)
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Compile the network in place by torch.compile, as `nn.Module.compile` does, or its segments.
+
+        Segments that are equal but for their weights share one program, also those of two networks. What
+        `forward` computes outside of segments runs eagerly.
+        """
+        if self.compiled_by_segment:
+            self.segment = torch.compile(self.segment, *args, **kwargs)  # type: ignore[method-assign]
+        else:
+            super().compile(*args, **kwargs)
 
     def memory_per_pixel(self, itemsize: int) -> MemoryCost:
         """Return the memory that inference takes for each pixel of an image.

@@ -26,6 +26,8 @@ class DCGANGenerator(Generator):
         upsample: `deconv` or `resize`.
     """
 
+    compiled_by_segment = True  # Of the layers, the first must not be compiled.
+
     def __init__(
         self,
         in_channels: int = 100,
@@ -52,8 +54,11 @@ class DCGANGenerator(Generator):
 
     def forward(self, noise: Tensor) -> Tensor:
         """Generate (N, out_channels, H, H) images in [-1, 1] from (N, in_channels) noise."""
-        x = noise[:, :, None, None]
-        for start in range(0, len(self.body), MODULES_PER_LAYER):
+        # The first layer is not a segment, so that it is not compiled. Its input of 1 x 1 pixels fits every
+        # memory format. cuDNN's gradient of the weight has that of the input, where Inductor expects that of
+        # the weight, so that a compiled backward pass fails (torch 2.11).
+        x = self._layer(0, noise[:, :, None, None])
+        for start in range(MODULES_PER_LAYER, len(self.body), MODULES_PER_LAYER):
             x = self.segment(self._layer, start, x)
         return x
 

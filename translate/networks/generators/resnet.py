@@ -48,6 +48,7 @@ class ResNet(Generator):
         upsample: `deconv`, `resize`, or `blur`, antialiased as in CUT.
     """
 
+    compiled_by_segment = True  # The residual blocks are equal.
     size_multiple = 4
 
     def __init__(

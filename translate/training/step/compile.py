@@ -17,7 +17,11 @@ from translate.methods.trainer import Trainer
 from translate.models import Precision
 from translate.networks.blocks import InstanceNorm
 
-# Compilation takes a minute or more, which shorter runs do not gain back.
+# Measured on an H200 with prototypes, not with this code: compiling took 1.3 seconds a layer for pix2pix and
+# 2.4 for CycleGAN, whose layers are compiled for two batch sizes, and saved 15 to 29 % of a step that is a
+# CUDA graph. Both numbers are on the cautious side, so that compiling does not make a run longer.
+SECONDS_PER_LAYER, MIN_SAVING = 2.5, 0.15
+# On a CPU, compilation takes a minute or more, which shorter runs do not gain back.
 MIN_COMPILED_STEPS, MIN_COMPILED_MINUTES = 2000, 30
 # In float32, channels_last made pix2pix slower with 1 and 8 images, and dcgan faster with 64; with 16 there
 # was no difference.
@@ -27,17 +31,18 @@ LARGE_BATCH = 32
 def memory_format(
     trainer: nn.Module, c: TrainConfig, precision: Precision, *, compiled: bool
 ) -> torch.memory_format:
-    """Return channels_last, or contiguous if channels_last is slower.
-
-    It is slower in eager mode on a CPU, for the backward pass of instance norms, and in float32 for small
-    batches.
+    """Return the memory format in which steps are fastest (docs/decisions/0007-gpu.md has the times).
 
     Args:
         compiled: the networks are compiled.
     """
-    if precision.device.type != "cpu" or compiled:
+    device = precision.device.type
+    # On Apple's mps, the backward pass of batch norm was wrong in channels_last (pytorch#175189).
+    if device == "mps":
+        return torch.contiguous_format
+    if compiled:
         return torch.channels_last
-    is_small = precision.dtype == torch.float32 and c.batch_size < LARGE_BATCH
+    is_small = device == "cpu" and precision.dtype == torch.float32 and c.batch_size < LARGE_BATCH
     is_slow = is_small or any(isinstance(module, InstanceNorm) for module in trainer.modules())
     return torch.contiguous_format if is_slow else torch.channels_last
 
@@ -63,12 +68,40 @@ def describe_compilation(c: TrainConfig, device: torch.device) -> str:
 
 
 def pays_off(trainer: Trainer, seconds_left: float) -> tuple[bool, str]:
-    """Return whether compiling now saves more of the rest of a run on a GPU than it takes, and a line of why.
+    """Return whether compiling now shortens the rest of a run on a GPU, and a line that says so.
 
     Args:
         seconds_left: what the rest of the run takes at the present speed.
     """
-    return False, ""
+    cost, saving = SECONDS_PER_LAYER * _count_layers(trainer), MIN_SAVING * seconds_left
+    times = f"about {_in_words(cost)} and saves about {_in_words(saving)} of the remaining"
+    if saving > cost:
+        return True, f"compiling: it takes {times} {_in_words(seconds_left)}"
+    return False, f"not compiled: it would take {times.replace('saves', 'save')} {_in_words(seconds_left)}"
+
+
+def _count_layers(trainer: Trainer) -> int:
+    """Return the number of layers with weights to compile: those of equal networks and blocks count once."""
+    counted = set()
+
+    def count(module: nn.Module) -> int:
+        children = list(module.children())
+        if not children:
+            return int(any(weight.dim() > 1 for weight in module.parameters()))
+        structure = repr(module)
+        if structure in counted:
+            return 0
+        counted.add(structure)
+        return sum(count(child) for child in children)
+
+    return sum(count(network) for network in trainer.networks.values())
+
+
+def _in_words(seconds: float) -> str:
+    """Return a duration in seconds, or in minutes or hours if there are at least two of them."""
+    if seconds < 2 * 60:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 2 * 3600 else f"{seconds / 3600:.1f} hours"
 
 
 def reason_against_compiling(c: TrainConfig, device: torch.device) -> str:
@@ -77,7 +110,7 @@ def reason_against_compiling(c: TrainConfig, device: torch.device) -> str:
     reasons = {
         "eager mode is as fast on this CPU": device.type == "cpu" and not torch.cpu._is_amx_tile_supported(),
         "not tested on this device": device.type not in ("cpu", "cuda"),
-        "the run is too short to gain": is_short,
+        "the run is too short to gain": device.type == "cpu" and is_short,
         "--deterministic": c.deterministic,
         "--recompute": c.recompute,
         "no C++ compiler, or no Python headers, on this machine": not _has_compiler(),
