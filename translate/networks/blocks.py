@@ -16,7 +16,7 @@ class InstanceNorm(nn.Module):
 
     It is computed as a group norm with one channel per group, which is the same function and keeps the
     tensor's memory format. `F.instance_norm` returns wrong gradients for a channels_last image on the CPU
-    (torch 2.13 and 2.15).
+    (torch 2.13 and 2.15), but is faster on CUDA (`normalize_per_image`).
 
     Args:
         channels: C, for an affine norm with a weight and a bias per channel; None is without.
@@ -59,6 +59,11 @@ class BatchNorm(nn.BatchNorm2d):
 
 def normalize_per_image(norm: InstanceNorm | BatchNorm, x: Tensor) -> Tensor:
     """Normalise (N, C, H, W) features by each image's own mean and variance."""
+    # Autocast computes a group norm in float32, but an instance norm in half precision. Of a single pixel,
+    # `F.instance_norm` refuses the variance. A compiler fuses the group norm, in any memory format.
+    is_contiguous_on_cuda = not torch.compiler.is_compiling() and x.is_cuda and x.is_contiguous()
+    if is_contiguous_on_cuda and x.shape[2] * x.shape[3] > 1:
+        return F.instance_norm(x, weight=norm.weight, bias=norm.bias, eps=norm.eps)
     return F.group_norm(x, x.shape[1], norm.weight, norm.bias, norm.eps)
 
 

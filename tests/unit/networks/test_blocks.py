@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from translate.networks import PatchGAN, ResNet, UNet
 from translate.networks.blocks import BatchNorm, BlurPool, InstanceNorm, upsampling
 
+aten = torch.ops.aten
 FORMATS = [torch.contiguous_format, torch.channels_last]
 EPS = 1e-5
 
@@ -39,6 +46,42 @@ def test_instance_norm_before_a_convolution_has_the_right_value_and_gradient(
     expected = output_gradient - mean - y * (output_gradient * y).mean((2, 3), keepdim=True)
     torch.testing.assert_close(out, conv(y))
     torch.testing.assert_close(gradient, expected / deviation)
+
+
+@pytest.mark.parametrize(
+    ("size", "layout", "normalization"),
+    [
+        ((2, 3, 4, 4), torch.contiguous_format, aten.native_batch_norm),
+        ((1, 3, 1, 2), torch.contiguous_format, aten.native_batch_norm),
+        ((2, 3, 4, 4), torch.channels_last, aten.native_group_norm),
+        ((2, 3, 1, 1), torch.contiguous_format, aten.native_group_norm),  # `F.instance_norm` refuses this.
+    ],
+)
+@pytest.mark.parametrize("norm", [InstanceNorm, partial(InstanceNorm, 3)], ids=["plain", "affine"])
+def test_norms_of_contiguous_images_are_computed_as_instance_norms_on_a_gpu(
+    norm: Callable[[], InstanceNorm],
+    size: tuple[int, ...],
+    layout: torch.memory_format,
+    normalization: torch._ops.OpOverloadPacket,
+) -> None:
+    with FakeTensorMode(), torch.device("cuda"), Recorder() as recorder:  # Of shapes only, so without a GPU.
+        x = torch.empty(size, dtype=torch.bfloat16).to(memory_format=layout)
+        y = norm()(x)
+    assert normalization.default in recorder.functions
+    assert y.dtype == x.dtype
+    assert y.shape == x.shape
+
+
+class Recorder(TorchDispatchMode):
+    """Records the operations that torch runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.functions: list[Any] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.functions.append(func)
+        return func(*args, **(kwargs or {}))
 
 
 @pytest.mark.parametrize(
