@@ -9,7 +9,7 @@ from translate.config.schema import Config, setting
 from translate.errors import UsageError
 
 DEVICE_HELP = "device to compute on: auto, cpu, cuda, cuda:1 or mps"
-PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+PRECISIONS = ("auto", "fp32", "tf32", "bf16", "fp16")
 ENGINES = ("auto", "torch", "openvino", "onnxruntime")
 OUTPUT_FORMATS = ("keep", "png", "jpg", "webp")
 ALPHA = ("keep", "drop")
