@@ -21,6 +21,7 @@ from translate.training.break_even import BreakEven
 from translate.training.divergence import divergence_warnings
 from translate.training.interrupt import Interrupt
 from translate.training.log import Log, NullLog
+from translate.training.memory import is_out_of_memory, out_of_memory_message
 from translate.training.runs import checkpoint
 from translate.training.runs.folder import Run
 from translate.training.runs.migrate import FORMAT_VERSION, migrate_checkpoint
@@ -153,11 +154,13 @@ class Loop:
         before = time.monotonic()
         try:
             batch = next(batches)
-        except Exception:
+        except Exception as error:
             # Saving is collective; the other processes have not failed and would not join in.
             if self.progress.step and self.group.size == 1:
                 self._save()
                 self.log.message(f"saved at step {self.progress.step}")
+            if is_out_of_memory(error):  # A GPU makes batches in its memory.
+                raise TranslateError(out_of_memory_message(self.c, self.stepper.device)) from None
             raise
         # A device that still computes the last step has not waited.
         return batch, time.monotonic() - before if self.stepper.pace.is_idle() else 0.0

@@ -193,7 +193,7 @@ def test_a_dataset_is_on_the_gpu_if_it_takes_a_small_share_of_its_memory(files: 
             uploader = LateUploader(total_memory)
             stream = iterate_on_device(dataset, InfiniteBatchSampler(7, 2, 0), 0, uploader)
             batches.append(torch.stack([batch["photo"] for batch in islice(stream, 10)]))
-    assert lines == ["the training images are in the memory of the GPU: 0.00 GB"]
+    assert lines == ["the training images are in the memory of the GPU: 0.0 MB"]
     assert torch.equal(*batches)
 
 

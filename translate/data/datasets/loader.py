@@ -143,7 +143,7 @@ def iterate_on_device(
     """Yield the batches of `iterate_batches` on the device of an uploader."""
     on_device = load_to_device(dataset, uploader.device, MEMORY_SHARE * uploader.total_memory)
     if on_device is not None:
-        message(f"the training images are in the memory of the GPU: {on_device.size / 1e9:.2f} GB")
+        message(f"the training images are in the memory of the GPU: {on_device.size / 1e6:.1f} MB")
         yield from on_device.iterate(batches, uploader)
     # A thread that makes samples would keep the thread that launches steps from running, so use workers even
     # if the dataset is `faster_without_workers`.
