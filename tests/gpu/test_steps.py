@@ -1,0 +1,113 @@
+"""Steps on a GPU are those on the CPU, and those of a CUDA graph are those without one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.gpu.steps import HostRandom, distance, take_steps, weights
+from tests.recorder import NoHostReads, RecordingCapturer
+from tests.unit.methods.test_graph import OPTIONS, new_stepper
+from tests.unit.training.test_graph import DCGAN, images
+from translate.methods.gan.trainer import GAN
+from translate.methods.registry import METHODS
+from translate.training.step.graph import WARM_UP_STEPS
+from translate.training.step.stepper import Stepper
+
+pytestmark = pytest.mark.gpu
+STEPS = 20
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_losses_of_three_steps_are_those_on_the_cpu(name: str, gpu: str, data: Path) -> None:
+    with HostRandom():
+        on_cpu, on_gpu = (
+            take_steps(*new_stepper(name, data, {"device": device, "graph": "off"}), range(3))
+            for device in ("cpu", gpu)
+        )
+    for number, (expected, losses) in enumerate(zip(on_cpu, on_gpu, strict=True)):
+        assert losses.keys() == expected.keys()
+        # Adam divides by the size of a gradient, so rounding errors of small gradients grow from step to step.
+        tolerance = 1e-4 * 10**number
+        for loss, value in expected.items():
+            assert losses[loss] == pytest.approx(value, rel=tolerance, abs=tolerance), (number, loss)
+
+
+def stand_in(gpu: str) -> RecordingCapturer | None:
+    """Return what captures steps on a CPU; None on a GPU, where CUDA does."""
+    return RecordingCapturer() if gpu == "cpu" else None
+
+
+@pytest.mark.parametrize(("name", "settings"), OPTIONS)
+def test_steps_in_a_cuda_graph_are_those_without(
+    name: str, settings: dict[str, Any], gpu: str, data: Path
+) -> None:
+    settings = {**settings, "device": gpu}
+    eager, batch = new_stepper(name, data, {**settings, "graph": "off"})
+    start = weights(eager)
+    expected = take_steps(eager, batch, range(STEPS))
+    graphed, batch = new_stepper(name, data, settings, stand_in(gpu))
+    history = take_steps(graphed, batch, range(STEPS))
+    assert graphed.graph is not None, graphed.description
+    assert [step.graph is not None for step in graphed.graph.steps.values()] == [True]
+    assert history[0].keys() == expected[0].keys()
+    assert distance(weights(graphed), weights(eager), start) < 0.05
+
+
+class HostReadingGAN(GAN):
+    """A GAN whose step reads a loss on the host, which cannot be captured."""
+
+    def step(self, *arguments: Any) -> dict[str, Tensor]:
+        losses = super().step(*arguments)
+        assert losses["g"].item() < 1e6
+        return losses
+
+
+class StrictCapturer(RecordingCapturer):
+    """A capturer for the CPU that fails where a CUDA graph fails."""
+
+    def capture(self, run: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
+        before = self.state.snapshot()
+        try:
+            with NoHostReads():
+                return super().capture(run)
+        finally:
+            self.state.restore_snapshot(before)
+
+
+def test_a_step_that_cannot_be_captured_continues_in_eager_mode(gpu: str) -> None:
+    reached = []
+    for trainer in (GAN, HostReadingGAN):
+        c = DCGAN.replace(device=gpu, graph="off" if trainer is GAN else "auto")
+        capturer = StrictCapturer() if gpu == "cpu" and trainer is HostReadingGAN else None
+        torch.manual_seed(0)
+        lines: list[str] = []
+        stepper = Stepper(trainer(c), c, log=lines.append, capturer=capturer)
+        if capturer:
+            capturer.state = stepper.state
+        start = weights(stepper)
+        torch.manual_seed(1)
+        take_steps(stepper, lambda step: {"image": images(step)}, range(WARM_UP_STEPS + 5))
+        reached.append(weights(stepper))
+    (line,) = lines
+    assert line.startswith("no CUDA graph (")
+    assert line.endswith("training continues in eager mode")
+    assert distance(reached[1], reached[0], start) < 0.05
+
+
+def test_a_graph_goes_on_from_a_restored_checkpoint(gpu: str, data: Path) -> None:
+    stepper, batch = new_stepper("cyclegan", data, {"device": gpu}, stand_in(gpu))
+    take_steps(stepper, batch, range(8))
+    checkpoint, start = {**stepper.state.snapshot(), "others": []}, weights(stepper)
+    expected = take_steps(stepper, batch, range(8, 14))
+    reached = weights(stepper)
+    stepper.state.restore(checkpoint)
+    assert distance(weights(stepper), start, reached) == 0
+    history = take_steps(stepper, batch, range(8, 14))
+    assert distance(weights(stepper), reached, start) < 0.05
+    assert history[0] == pytest.approx(expected[0], rel=1e-3, abs=1e-3)
