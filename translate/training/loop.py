@@ -11,7 +11,7 @@ from translate import allocator
 from translate.config import TrainConfig
 from translate.data.datasets.loader import iterate_batches
 from translate.data.datasets.samples import Sample
-from translate.data.datasets.worker_processes import is_lost_worker
+from translate.data.datasets.worker_processes import is_lost_worker, lost_worker_error
 from translate.errors import TranslateError
 from translate.images import write_rgb
 from translate.methods.task import Task, TaskData
@@ -111,10 +111,7 @@ class Loop:
             except RuntimeError as error:
                 if not is_lost_worker(error):
                     raise
-                raise TranslateError(
-                    "a process that loads images was killed, perhaps for lack of memory:"
-                    f" continue with --resume and --workers {max(0, self.c.workers - 1)}"
-                ) from None
+                raise lost_worker_error(self.c.workers) from None
             finally:
                 self.log.close()
         return self.budget.is_reached(self.progress)

@@ -12,7 +12,7 @@ from multiprocessing.process import BaseProcess
 import cv2
 
 from translate import distributed, signals
-from translate.errors import UsageError
+from translate.errors import TranslateError, UsageError
 
 UNGUARDED_EXIT = 79  # The exit code of a worker process that ran the user's script again.
 
@@ -64,3 +64,11 @@ def unguarded_script_errors(workers: Sequence[BaseProcess] = ()) -> Iterator[Non
 def is_lost_worker(error: RuntimeError) -> bool:
     """Return whether torch raised an error, which any line may get, because a worker process was killed."""
     return str(error).startswith("DataLoader worker")
+
+
+def lost_worker_error(workers: int) -> TranslateError:
+    """Return the error of a run that lost one of its worker processes."""
+    return TranslateError(
+        "a process that loads images was killed, perhaps for lack of memory:"
+        f" continue with --resume and --workers {max(0, workers - 1)}"
+    )
