@@ -6,25 +6,30 @@ import psutil
 import torch
 
 GIB = 2**30
-MAX_UNTILED = 4 * GIB  # In bytes: the limit for an image that runs untiled, however much memory is free.
+MAX_UNTILED = 4 * GIB  # In bytes: the limit for an image that runs untiled, however large the memory is.
 MAX_TILED = 1.25 * GIB  # In bytes: the limit for tiles, so that memory stays flat as images grow.
 
 
-def free_memory(device: torch.device) -> float:
-    """Return the free memory of a device in bytes, rounded down to a power of two.
+def total_memory(device: torch.device) -> float:
+    """Return the memory that a device has, in use or not, in bytes, rounded down to a power of two.
 
-    The rounding keeps small changes of the free memory from changing the tiling.
+    An image in tiles differs a little from one in a single piece. By the free memory, the output would depend
+    on what else runs.
     """
     if device.type == "cuda":
-        free = float(torch.cuda.mem_get_info(device)[0])
+        total = torch.cuda.get_device_properties(device).total_memory
     else:
-        free = float(psutil.virtual_memory().available)
-    return 2.0 ** int(torch.tensor(max(free, 1)).log2().floor())
+        total = psutil.virtual_memory().total
+    return 2.0 ** (max(total, 1).bit_length() - 1)
 
 
 def memory_limits(device: torch.device) -> tuple[float, float]:
-    """Return the memory in bytes that an untiled image, and that tiles, may take on a device."""
-    half = free_memory(device) / 2
+    """Return the memory in bytes that an untiled image, and that tiles, may take on a device.
+
+    Half of the rounded total is a quarter of a machine that is sold as 16 GB: the rest is for the system and
+    other programs.
+    """
+    half = total_memory(device) / 2
     return min(half, MAX_UNTILED), min(half, MAX_TILED)
 
 

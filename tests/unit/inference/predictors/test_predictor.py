@@ -360,7 +360,7 @@ def test_a_model_whose_channels_do_not_fit_its_kind_is_refused(config: ModelConf
 def test_an_image_too_large_for_the_memory_is_tiled_and_a_smaller_one_is_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    little = SimpleNamespace(available=40 * 2**20)
+    little = SimpleNamespace(total=40 * 2**20, available=20 * 2**20)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: little)
     network = RecordingIdentity()
     predictor = predictor_of(network)
