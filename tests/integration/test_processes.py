@@ -25,6 +25,7 @@ import torch
 from safetensors.torch import save_file
 from translate.methods.cyclegan.config import CycleGANConfig
 from translate.methods.pix2pix.config import Pix2PixConfig
+from translate.training.step import reducer
 from translate.training.step.distributed import ProcessGroup
 from translate.training.step.stepper import Stepper
 from translate.methods.cyclegan.trainer import CycleGAN
@@ -32,21 +33,33 @@ from translate.methods.pix2pix.trainer import Pix2Pix
 
 method, steps, batch, out = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 small = dict(ngf=4, ndf=4, image_size=64, device="cpu", precision="fp32", batch_size=batch)
-torch.manual_seed(0)
-if method == "cyclegan":
-    c = CycleGANConfig(**small, blocks=1, pool_size=0)
-    trainer = CycleGAN(c)
-else:
-    c = Pix2PixConfig(**small, dropout=False, sync_norm=True)
-    trainer = Pix2Pix(c)
+reducer.BUCKET_SIZE = 1000
 group = ProcessGroup()
-with group.connect(torch.device("cpu")):
+
+def train(steps, overlaps=None):
+    torch.manual_seed(0)
+    if method == "cyclegan":
+        c = CycleGANConfig(**small, blocks=1, pool_size=0)
+        trainer = CycleGAN(c)
+    else:
+        c = Pix2PixConfig(**small, dropout=False, sync_norm=True)
+        trainer = Pix2Pix(c)
     stepper = Stepper(trainer.double(), c, group)
+    if overlaps is not None:
+        stepper.update.overlaps = overlaps
     random = torch.Generator().manual_seed(1)
     for number in range(steps):
         images = torch.rand(2, batch * group.size, 3, 64, 64, dtype=torch.float64, generator=random)
         a, b = images.chunk(group.size, dim=1)[group.rank]
         stepper.step({"a": a, "b": b}, steps_done=number)
+    return trainer
+
+with group.connect(torch.device("cpu")):
+    trainer = train(steps)
+    if group.size > 1 and method == "cyclegan":
+        overlapped, separate = train(3, overlaps=True), train(3, overlaps=False)
+        for weight, other in zip(overlapped.parameters(), separate.parameters(), strict=True):
+            assert weight.equal(other)
     if group.is_first:
         save_file({name: weight.contiguous() for name, weight in trainer.named_parameters()}, out)
         running = {name: value.contiguous() for name, value in trainer.named_buffers() if value.numel()}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from textwrap import shorten
 from typing import Any
 
@@ -14,10 +14,8 @@ from torch import Tensor, nn
 from torch.distributed.rendezvous import rendezvous
 
 from translate import distributed
-from translate.errors import TranslateError
+from translate.errors import TranslateError, UsageError
 from translate.networks.blocks import BatchNorm
-
-BUCKET_SIZE = 2**23  # Numbers in one all-reduce.
 
 
 class ProcessGroup:
@@ -40,16 +38,35 @@ class ProcessGroup:
 
     @contextmanager
     def connect(self, device: torch.device) -> Iterator[None]:
-        """Connect the processes inside the context, which all of them must enter."""
-        if self.size == 1:
-            yield
-            return
-        backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
-        dist.init_process_group(backend, store=self._store(), rank=self.rank, world_size=self.size)
-        try:
-            yield
-        finally:
-            dist.destroy_process_group()
+        """Connect the processes inside the context, which all of them must enter.
+
+        A GPU is the current device inside, so that nothing of this process is on the GPU of another one.
+
+        Raises:
+            UsageError: several processes would use one GPU.
+        """
+        on_gpu = device.type == "cuda"
+        with torch.cuda.device(device) if on_gpu else nullcontext():
+            if self.size == 1:
+                yield
+                return
+            if on_gpu:
+                _refuse_shared_gpu(device)
+            # Python objects and numbers of the host go by gloo.
+            backend, bound_device = ("cpu:gloo,cuda:nccl", device) if on_gpu else ("gloo", None)
+            dist.init_process_group(
+                backend, store=self._store(), rank=self.rank, world_size=self.size, device_id=bound_device
+            )
+            world = dist.group.WORLD
+            assert world is not None
+            try:
+                yield
+            except BaseException:
+                # Destroying waits until all collectives have ended, which those of a lost process never do.
+                world.abort()
+                raise
+            finally:
+                dist.destroy_process_group()
 
     def _store(self) -> c10d.Store:
         """Return the store by which the processes find each other.
@@ -61,19 +78,23 @@ class ProcessGroup:
         one_machine = distributed.local_world_size() == self.size
         return c10d.PrefixStore(f"attempt {distributed.restart_count()}", store) if one_machine else store
 
-    def all_reduce_mean(self, tensors: Sequence[Tensor]) -> None:
-        """Replace each tensor by its mean over all processes, in place."""
-        if self.size == 1:
-            return
+    def start_all_reduce(self, tensor: Tensor) -> Callable[[], None]:
+        """Start to replace a tensor by its sum over all processes, in place.
+
+        All processes must start the same sums in the same order.
+
+        Returns:
+            A function that waits for the sum; on a GPU, its current stream waits, and the host goes on.
+        """
         with _lost_process_errors():
-            for bucket in _buckets(tensors):
-                flat = torch.cat([tensor.flatten() for tensor in bucket])
-                dist.all_reduce(flat)
-                flat /= self.size
-                start = 0
-                for tensor in bucket:
-                    tensor.copy_(flat[start : start + tensor.numel()].view_as(tensor))
-                    start += tensor.numel()
+            work = dist.all_reduce(tensor, async_op=True)
+        assert work is not None
+
+        def wait() -> None:
+            with _lost_process_errors():
+                work.wait()
+
+        return wait
 
     def all_reduce_max(self, *values: float) -> list[float]:
         """Return the maximum of each value over all processes."""
@@ -100,16 +121,12 @@ def synchronize_norms(network: nn.Module) -> None:
             module.synchronized = True
 
 
-def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
-    """Yield the tensors in buckets: few messages, without a copy of all tensors at once."""
-    bucket: list[Tensor] = []
-    for tensor in tensors:
-        bucket.append(tensor)
-        if sum(each.numel() for each in bucket) >= BUCKET_SIZE:
-            yield bucket
-            bucket = []
-    if bucket:
-        yield bucket
+def _refuse_shared_gpu(device: torch.device) -> None:
+    processes = distributed.local_world_size()
+    if processes > 1 and device.index != distributed.local_rank():
+        raise UsageError(
+            f"--device {device} is one GPU for {processes} processes: use --device cuda, a GPU for each"
+        )
 
 
 @contextmanager

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
 
 from translate.config import TrainConfig
 from translate.training.step.distributed import ProcessGroup
+from translate.training.step.reducer import GradientReducer, when_gradient_is_complete
 
 # Gradient values that may be pending in memory before the optimizer steps during backward.
 MAX_PENDING_GRADIENTS = 2**23
@@ -31,13 +32,22 @@ class OptimizerUpdate:
         group: ProcessGroup,
         scaler: torch.amp.GradScaler,
     ) -> None:
-        self.optimizers, self.group, self.scaler = optimizers, group, scaler
+        self.optimizers, self.scaler = optimizers, scaler
         self.device, self.clip, self.accumulation_steps = device, c.clip_grad, c.accumulation_steps
         self.stepped: set[str] = set()  # The optimizers that have stepped since the last `scaler.update`.
+        is_distributed = group.size > 1
+        self.reducers = {
+            name: GradientReducer(_weights(optimizer), group)
+            for name, optimizer in optimizers.items()
+            if is_distributed
+        }
+        # Synchronized batch norm all-reduces during backward as well, and all processes must start their
+        # all-reduces in one order.
+        self.overlaps = is_distributed and not c.sync_norm
         # All-reduce, the norm of clipping, and the check for Inf need all gradients, and an accumulated
         # gradient is complete only after the last microbatch. On a GPU, optimizer steps on a few weights each
         # would only launch more kernels.
-        needs_all_gradients = group.size > 1 or c.clip_grad is not None or scaler.is_enabled()
+        needs_all_gradients = is_distributed or c.clip_grad is not None or scaler.is_enabled()
         self.step_in_backward = (
             device.type == "cpu" and self.accumulation_steps == 1 and not needs_all_gradients
         )
@@ -52,23 +62,31 @@ class OptimizerUpdate:
                 self.accumulate(name, loss)
             torch.clear_autocast_cache()
             return
-        self.accumulate(name, loss)
+        self.accumulate_last(name, loss)
         self.apply(name, when)
 
     def accumulate(self, name: str, loss: Tensor) -> None:
         """Run backward now, and add the gradient of a loss to those of this optimizer's weights."""
         if name in self.stepped and not any(map(_gradients, self.optimizers.values())):
             self.update_loss_scale()  # A second step of this optimizer, which the scaler takes for a new one.
+        if name in self.reducers:
+            self.reducers[name].wait()  # Gradients that are on their way must not change.
         weights = [weight for weight in _weights(self.optimizers[name]) if weight.requires_grad]
         # Autocast is for the forward pass: backward computes in the data types that the forward pass chose.
         # The mean over a batch is the mean of the means over its microbatches, hence the division.
         with torch.autocast(self.device.type, enabled=False):
             torch.autograd.backward(self.scaler.scale(loss / self.accumulation_steps), inputs=weights)
 
+    def accumulate_last(self, name: str, loss: Tensor) -> None:
+        """Accumulate for the last time before the optimizer steps, and meanwhile send complete gradients."""
+        with self.reducers[name].overlap() if self.overlaps else nullcontext():
+            self.accumulate(name, loss)
+
     def apply(self, name: str, when: Tensor | None = None) -> None:
         """Take one optimizer step along the mean gradient of all processes, and clear the gradients."""
         optimizer = self.optimizers[name]
-        self.group.all_reduce_mean(_gradients(optimizer))
+        if name in self.reducers:
+            self.reducers[name].reduce()
         # Gradient clipping. The norm is that of the unscaled gradient.
         if self.clip is not None:
             self.scaler.unscale_(optimizer)
@@ -96,6 +114,8 @@ class OptimizerUpdate:
         """Forget a step that failed: its gradients, and which optimizers have stepped."""
         for optimizer in self.optimizers.values():
             optimizer.zero_grad()
+        for reducer in self.reducers.values():
+            reducer.in_flight.clear()
         self.stepped.clear()
         if self.scaler.is_enabled():
             self.scaler.scale(torch.zeros((), device=self.device))  # Creates the scale, if there is none.
@@ -103,18 +123,29 @@ class OptimizerUpdate:
 
 
 class MicrobatchUpdate:
-    """The `update` of a step on a microbatch (gradient accumulation): optimizers step after the last one.
+    """The `update` of a step on microbatches (gradient accumulation): optimizers step after the last one.
 
     With `when`, an optimizer steps only if the flags of all microbatches are true.
     """
 
     def __init__(self, update: OptimizerUpdate) -> None:
-        self.update = update
+        self.update, self.is_last = update, False  # Whether the step is on the last microbatch.
         self.pending: dict[str, Tensor | None] = {}  # The optimizers to step at the end, with their `when`.
+
+    def split(self, batch: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+        """Yield the microbatches of a batch; take a step on each before requesting the next one."""
+        count = self.update.accumulation_steps
+        parts = list(zip(*(tensor.chunk(count) for tensor in batch.values()), strict=True))
+        for number, tensors in enumerate(parts, start=1):
+            self.is_last = number == len(parts)
+            yield dict(zip(batch, tensors, strict=True))
 
     def __call__(self, name: str, loss: Tensor, *, when: Tensor | None = None) -> None:
         """Accumulate the gradient of a loss, and note that the optimizer is to step."""
-        self.accumulate(name, loss)
+        if self.is_last:
+            self.update.accumulate_last(name, loss)
+        else:
+            self.accumulate(name, loss)
         flags = [flag for flag in (self.pending.get(name), when) if flag is not None]
         self.pending[name] = torch.stack(flags).all() if flags else None
 
@@ -179,10 +210,6 @@ def _step_in_backward(optimizer: torch.optim.Optimizer) -> Iterator[None]:
         if pending >= MAX_PENDING_GRADIENTS:
             step()
 
-    hooks = [w.register_post_accumulate_grad_hook(add_pending) for w in _weights(optimizer)]  # type: ignore[no-untyped-call]
-    try:
+    with when_gradient_is_complete(_weights(optimizer), add_pending):
         yield
-    finally:
-        for hook in hooks:
-            hook.remove()
     step()

@@ -264,14 +264,9 @@ class Stepper:
         All optimizers step at the end, along the mean of the microbatches' gradients.
         """
         update = MicrobatchUpdate(self.update)
-        losses = [self.trainer.step(part, update, self.progress) for part in self._microbatches(batch)]
+        losses = [self.trainer.step(part, update, self.progress) for part in update.split(batch)]
         update.apply()
         return {name: torch.stack([part[name].detach() for part in losses]).mean() for name in losses[0]}
-
-    def _microbatches(self, batch: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
-        count = self.c.accumulation_steps
-        for tensors in zip(*(tensor.chunk(count) for tensor in batch.values()), strict=True):
-            yield dict(zip(batch, tensors, strict=True))
 
     def _parameter_groups(self) -> Iterator[dict[str, Any]]:
         for optimizer in self.trainer.optimizers.values():
