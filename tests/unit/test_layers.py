@@ -11,8 +11,8 @@ import translate
 
 PACKAGE = Path(translate.__file__).parent
 LAYERS = [  # subpackages and modules of `translate`, from the lowest layer up
-    {"errors", "storage", "distributed", "signals", "allocator", "compiling", "version", "progress"},
-    {"config", "display"},
+    {"errors", "storage", "distributed", "signals", "allocator", "version", "progress"},
+    {"config", "display", "compiling"},
     {"networks", "losses", "images", "metrics"},
     {"models", "data"},
     {"inference"},

@@ -34,6 +34,11 @@ class StepProgress:
     step_tensor: Tensor = field(default_factory=lambda: torch.zeros(()))
     fraction_tensor: Tensor = field(default_factory=lambda: torch.zeros(()))
 
+    @classmethod
+    def on(cls, device: torch.device) -> StepProgress:
+        """Return the progress at the start of a run, with its tensors on a device."""
+        return cls(step_tensor=torch.zeros((), device=device), fraction_tensor=torch.zeros((), device=device))
+
 
 class Update(Protocol):
     """The function by which a step updates its weights.
@@ -62,9 +67,9 @@ class Trainer(nn.Module):
     """A base class of methods: networks, their optimizers, and one step of training.
 
     A step reads no tensor on the host, does not branch on a tensor's value, and draws random numbers from
-    torch's generators or gets them in the batch. So on a GPU it is captured as one CUDA graph, for each of its
-    variants (docs/decisions/0007-gpu.md). Constants are buffers or are created on the batch's device, which is
-    torch's meta device while memory is estimated.
+    torch's generators or gets them in the batch. So on a GPU it is captured as one CUDA graph, for each of
+    its variants (docs/decisions/0007-gpu.md). Constants are buffers or are created on the batch's device,
+    which is torch's meta device while memory is estimated.
 
     Attributes:
         optimizers: by the name that `step` passes to `update`.

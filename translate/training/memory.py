@@ -35,11 +35,8 @@ def estimate_memory(trainer: Trainer, c: TrainConfig, sample: Sample, half: bool
         recompute_generators(trainer)
     batch_size = c.batch_size * c.batches_per_step // c.accumulation_steps
     batch = {name: _meta_batch(tensor, batch_size) for name, tensor in sample.items()}
-    progress = StepProgress(
-        step_tensor=torch.zeros((), device="meta"), fraction_tensor=torch.zeros((), device="meta")
-    )
     with _LiveMemory() as memory:
-        trainer.step(batch, _MetaUpdates(trainer), progress)
+        trainer.step(batch, _MetaUpdates(trainer), StepProgress.on(torch.device("meta")))
     return int(3 * weights + ema + memory.peak // (2 if half else 1))
 
 

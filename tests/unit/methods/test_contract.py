@@ -174,7 +174,7 @@ def test_a_step_uses_tensors_of_its_device_only(name: str, data: Path) -> None:
         )
         for part, tensor in task_data.train[SampleKey(0, 0)].items()
     }
-    progress = StepProgress(step_tensor=torch.zeros((), **meta), fraction_tensor=torch.zeros((), **meta))
+    progress = StepProgress.on(torch.device("meta"))
     trainer.step(batch, Gradients(trainer), progress)  # Constants may be copied, and kept, before a capture.
     with NoHostTensors(), NoHostData():
         trainer.step(batch, Gradients(trainer), progress)

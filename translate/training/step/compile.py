@@ -57,6 +57,11 @@ def should_compile(c: TrainConfig, device: torch.device) -> bool:
     return c.compile == "on"
 
 
+def decides_later(c: TrainConfig, device: torch.device) -> bool:
+    """Return whether `pays_off` is to decide later: with `auto` on a GPU, if nothing is against compiling."""
+    return c.compile == "auto" and device.type == "cuda" and not reason_against_compiling(c, device)
+
+
 def describe_compilation(c: TrainConfig, device: torch.device) -> str:
     """Return what is decided before the first step, for the log."""
     if should_compile(c, device):

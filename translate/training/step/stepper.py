@@ -22,9 +22,9 @@ from translate.models import pick_device, pick_precision
 from translate.training.memory import is_out_of_memory, out_of_memory_message
 from translate.training.step.compile import (
     compile_networks,
+    decides_later,
     describe_compilation,
     memory_format,
-    reason_against_compiling,
     should_compile,
 )
 from translate.training.step.determinism import NonDeterminism
@@ -71,22 +71,13 @@ class Stepper:
         self.device = pick_device(c.device)
         self.precision = pick_precision(c.precision, self.device)
         self.is_compiled = should_compile(c, self.device)
-        self.compiles_later = (
-            c.compile == "auto"
-            and self.device.type == "cuda"
-            and not reason_against_compiling(c, self.device)
-        )
+        self.compiles_later = decides_later(c, self.device)
         self.memory_format = memory_format(trainer, c, self.precision, compiled=self.is_compiled)
         if c.sync_norm and self.group.size > 1:
             synchronize_norms(trainer)
         self.trainer = trainer.to(self.device).to(memory_format=self.memory_format)
-        self.learning_rates = [
-            self._convert_learning_rate(parameters) for parameters in self._parameter_groups()
-        ]
-        self.progress = StepProgress(
-            step_tensor=torch.zeros((), device=self.device),
-            fraction_tensor=torch.zeros((), device=self.device),
-        )
+        self.learning_rates = list(map(self._convert_learning_rate, self._parameter_groups()))
+        self.progress = StepProgress.on(self.device)
         self.ema = EMA(trainer.generators, c.ema)
         # Mixed precision in float16 needs loss scaling; bfloat16 has the range of float32.
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision.dtype == torch.float16)
@@ -97,11 +88,7 @@ class Stepper:
         self.compilation_failed = False
         if self.is_compiled:
             compile_networks(trainer)
-        self.graph, how = self._graph(capturer)
-        processes = f" in each of {self.group.size} processes" if self.group.size > 1 else ""
-        self.description = (
-            f"{self.device}{how}, {describe_compilation(c, self.device)}, {self.precision}{processes}"
-        )
+        self.graph, self.description = self._graph(capturer)
         self.pace = Pace(self.device)
         self.name_nondeterminism = NonDeterminism(c, log)
         self.successes: dict[Hashable, int] = {}  # Successful compiled steps, by variant and shapes.
@@ -196,6 +183,7 @@ class Stepper:
             self._abandon_step()
             losses = None
         if graph.failure:
+            graph.clear()
             self.graph = None
             self.log(f"no CUDA graph ({graph.failure}): training continues in eager mode")
         return self._run_batch(batch) if losses is None else losses
@@ -241,15 +229,18 @@ class Stepper:
         self.trainer.zero_grad()
 
     def _graph(self, capturer: Capturer | None) -> tuple[GraphedStep | None, str]:
-        """Return what captures the steps, or None if they run eagerly, and that in words for the log."""
-        if capturer:
-            return GraphedStep(self._run_batch, capturer, self.device), ""
-        if self.device.type != "cuda":
-            return None, ""
-        if reason := reason_against_graph(self.c, self.trainer, self.precision, self.group):
-            return None, f", no CUDA graph ({reason})"
-        capturer = CUDACapturer(self.device, list(self.trainer.optimizers.values()))
-        return GraphedStep(self._run_batch, capturer, self.device), ", each step one CUDA graph"
+        """Return what captures the steps, or None if they run eagerly, and the description."""
+        how = ""
+        if not capturer and self.device.type == "cuda":
+            if reason := reason_against_graph(self.c, self.trainer, self.precision, self.group):
+                how = f", no CUDA graph ({reason})"
+            else:
+                how = ", each step one CUDA graph"
+                capturer = CUDACapturer(self.device, list(self.trainer.optimizers.values()))
+        processes = f" in each of {self.group.size} processes" if self.group.size > 1 else ""
+        compiled = describe_compilation(self.c, self.device)
+        graph = GraphedStep(self._run_batch, capturer, self.device) if capturer else None
+        return graph, f"{self.device}{how}, {compiled}, {self.precision}{processes}"
 
     def _prepare_images(self, tensor: Tensor) -> Tensor:
         """Move a tensor to the device, and normalize images to [-1, 1]; labels keep their values."""
