@@ -7,14 +7,17 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 from filelock import FileLock, Timeout
 
 PART_PREFIX, PART_SUFFIX = ".translate-", ".part"
 LOCK_NAME = "lock"
+MAX_UNUSED_FOLDERS = 4  # The staging folders that are kept open for further files.
 MIN_STALE_SECONDS = 10.0  # Younger temporary folders may not be locked yet by the process that created them.
 
 
@@ -62,6 +65,80 @@ def atomic_path(path: Path, *, sync: bool = True) -> Iterator[Path]:
         shutil.rmtree(temporary_folder, ignore_errors=True)
 
 
+class StagingFolders:
+    """Folders in which many files are written before each gets its name: one hidden folder beside the files.
+
+    A file that is written this way is complete or absent, as with `atomic_path`, but does not cost a folder
+    and a lock of its own. The names of the files must differ. Any number of threads may write. On leaving the
+    `with` block, the folders are removed.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._folders: dict[Path, _StagingFolder] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self._folders:
+            self._folders.popitem()[1].remove()
+
+    @contextlib.contextmanager
+    def atomic_path(self, path: Path) -> Iterator[Path]:
+        """Yield a temporary path to write to, and rename it to `path` when the block ends.
+
+        If the block raises, nothing changes. The file need not survive a power cut.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        staging = self._enter(path.parent)
+        temporary_file = staging.path / path.name
+        try:
+            yield temporary_file
+            temporary_file.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary_file.unlink()
+            raise
+        finally:
+            self._leave(staging)
+
+    def _enter(self, folder: Path) -> _StagingFolder:
+        with self._lock:
+            # Somebody may have removed the folder of the outputs since.
+            if folder not in self._folders or not self._folders[folder].path.exists():
+                self._folders[folder] = _StagingFolder(folder)
+            self._folders[folder].users += 1
+            return self._folders[folder]
+
+    def _leave(self, staging: _StagingFolder) -> None:
+        """Keep the folder for the next files, but no more than a few folders that are not in use."""
+        with self._lock:
+            staging.users -= 1
+            unused = [folder for folder, other in self._folders.items() if not other.users]
+            for folder in unused[:-MAX_UNUSED_FOLDERS]:
+                self._folders.pop(folder).remove()
+
+
+class _StagingFolder:
+    """A hidden folder for temporary files beside their targets, locked while this process uses it."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = Path(tempfile.mkdtemp(dir=folder, prefix=PART_PREFIX, suffix=PART_SUFFIX))
+        self.users = 0
+        # The lock tells `remove_stale_parts` that files are being written.
+        self._lock = contextlib.ExitStack()
+        self._lock.enter_context(file_lock(self.path / LOCK_NAME))
+
+    def remove(self) -> None:
+        """Release the lock, and remove the folder with all that is in it."""
+        self._lock.close()
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
 def remove_stale_parts(folder: Path) -> None:
     """Remove the temporary folders that killed processes left behind; those of running processes stay."""
     for temporary_folder in folder.glob(f"{PART_PREFIX}*{PART_SUFFIX}"):
@@ -90,7 +167,7 @@ def file_lock(path: Path) -> Iterator[None]:
     The block waits until the lock is free. The operating system releases it when a process ends, however it
     ends. If the folder cannot be written, or its file system has no locks, the block runs without one.
     """
-    lock = FileLock(path)
+    lock = FileLock(path, thread_local=False)  # Another thread may release it.
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 
-from translate.storage import LRUFolder, atomic_path, atomic_write, file_lock, remove_stale_parts
+from translate.storage import (
+    LRUFolder,
+    StagingFolders,
+    atomic_path,
+    atomic_write,
+    file_lock,
+    remove_stale_parts,
+)
 
 
 def test_a_file_is_written_whole(tmp_path: Path) -> None:
@@ -35,6 +45,45 @@ def test_a_name_may_be_as_long_as_a_name_can_be(tmp_path: Path) -> None:
     path = tmp_path / ("n" * 251 + ".txt")
     atomic_write(path, b"content")
     assert path.read_bytes() == b"content"
+
+
+def count_open_files() -> int:
+    """Return the number of files that this process has open."""
+    return psutil.Process().num_fds() if os.name == "posix" else 0
+
+
+def test_staged_files_appear_one_by_one_and_nothing_else_stays(tmp_path: Path) -> None:
+    paths = [tmp_path / f"folder{number % 9}" / f"{number}.txt" for number in range(40)]
+    before = count_open_files()
+
+    def write(path: Path) -> None:
+        with staging.atomic_path(path) as part:
+            part.write_bytes(path.name.encode())
+            assert not path.exists()
+        assert path.read_bytes() == path.name.encode()
+
+    with StagingFolders() as staging, ThreadPoolExecutor(4) as threads:
+        list(threads.map(write, paths))
+        assert len(list(tmp_path.rglob("*.part"))) <= 4
+        assert count_open_files() <= before + 4
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(paths)
+    assert not list(tmp_path.rglob("*.part"))
+    assert count_open_files() == before
+
+
+def test_a_staged_write_that_fails_leaves_the_former_content(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    atomic_write(path, b"former")
+    with StagingFolders() as staging:
+        with contextlib.suppress(ZeroDivisionError), staging.atomic_path(path) as part:
+            part.write_bytes(b"half")
+            raise ZeroDivisionError
+        assert path.read_bytes() == b"former"
+        shutil.rmtree(part.parent)  # by a user who empties the folder
+        with staging.atomic_path(path) as part:
+            part.write_bytes(b"new")
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_parts_of_killed_processes_are_removed_and_others_stay(tmp_path: Path) -> None:

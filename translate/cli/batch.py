@@ -166,7 +166,7 @@ def _record(outcome: Outcome) -> dict[str, Any]:
 
 def _print_summary(outcomes: list[Outcome], out: Path, left_out: list[LeftOut]) -> None:
     from translate.images import printable_path, summarize_left_out, undecodable_images, unreadable_folders
-    from translate.inference.batch.folder import DONE_BEFORE
+    from translate.inference.batch.stages import DONE_BEFORE
 
     failures = [outcome for outcome in outcomes if outcome.failure]
     done_before = sum(outcome.skipped == DONE_BEFORE for outcome in outcomes)

@@ -85,8 +85,13 @@ class FolderOptions(Config):
     max_megapixels: float = setting(
         MAX_MEGAPIXELS, "refuse images with more megapixels, all frames counted", low=0.001, metavar="N"
     )
-    workers: int = setting(
-        2, "threads that decode, and as many that encode; 0: none", low=0, high=64, metavar="N"
+    workers: int | None = setting(
+        None,
+        "threads that decode, and as many that encode; with a GPU and 100 images or more, processes; 0: none"
+        " [default: 2 threads; with processes, half of the cores]",
+        low=0,
+        high=64,
+        metavar="N",
     )
     mask: str | None = setting(
         None,

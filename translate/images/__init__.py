@@ -1,5 +1,7 @@
 """Read and write image files, and convert them to tensors. No other package opens an image file."""
 
+from typing import TYPE_CHECKING, Any
+
 from translate.images.codecs.formats import FORMATS
 from translate.images.codecs.limit import MAX_PIXELS, PixelLimit
 from translate.images.codecs.reading import (
@@ -10,7 +12,14 @@ from translate.images.codecs.reading import (
     read,
     read_size,
 )
-from translate.images.codecs.writing import image_file_to_pil, write, write_frames, write_rgb
+from translate.images.codecs.writing import (
+    encode_to_file,
+    image_file_to_pil,
+    write,
+    write_errors,
+    write_frames,
+    write_rgb,
+)
 from translate.images.dataset_files import (
     FileType,
     ReadableFile,
@@ -19,7 +28,7 @@ from translate.images.dataset_files import (
     read_stored_values,
     saved_as_file,
 )
-from translate.images.files import SUFFIXES, list_names, printable_path, resolve_links
+from translate.images.files import SUFFIXES, LinkResolver, list_names, printable_path, resolve_links
 from translate.images.frame import Array, Frame, Pixels, from_pil, to_pil
 from translate.images.frame_stream import FrameStream
 from translate.images.image_file import ImageFile
@@ -30,7 +39,6 @@ from translate.images.left_out import (
     unreadable_folders,
 )
 from translate.images.masks import Hole, hole_from_mask, read_hole
-from translate.images.resizing import resize, resize_and_center_crop, shorter_side_size
 from translate.images.scanning import FolderScan, find_images, scan_folder
 from translate.images.sheet import contact_sheet, image_grid
 from translate.images.stored_values import (
@@ -39,7 +47,10 @@ from translate.images.stored_values import (
     from_stored_values,
     to_stored_values,
 )
-from translate.images.tensors import denormalize, to_pixels, to_tensor
+
+if TYPE_CHECKING:
+    from translate.images.resizing import resize, resize_and_center_crop, shorter_side_size
+    from translate.images.tensors import denormalize, to_pixels, to_tensor
 
 __all__ = [
     "FORMATS",
@@ -53,6 +64,7 @@ __all__ = [
     "Hole",
     "ImageFile",
     "LeftOut",
+    "LinkResolver",
     "PixelLimit",
     "Pixels",
     "ReadOptions",
@@ -62,6 +74,7 @@ __all__ = [
     "denormalize",
     "describe_clipping",
     "describe_unused_bits",
+    "encode_to_file",
     "find_images",
     "from_pil",
     "from_stored_values",
@@ -92,6 +105,20 @@ __all__ = [
     "undecodable_images",
     "unreadable_folders",
     "write",
+    "write_errors",
     "write_frames",
     "write_rgb",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name when it is first used, so that the processes that decode images do not import torch."""
+    if name in ("resize", "resize_and_center_crop", "shorter_side_size"):
+        from translate.images import resizing
+
+        return getattr(resizing, name)
+    if name in ("denormalize", "to_pixels", "to_tensor"):
+        from translate.images import tensors
+
+        return getattr(tensors, name)
+    raise AttributeError(f"module 'translate.images' has no attribute {name!r}")

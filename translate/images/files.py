@@ -17,6 +17,22 @@ def resolve_links(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
+class LinkResolver:
+    """A function that resolves the symbolic links in paths, and resolves each folder only once."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, str] = {}
+
+    def __call__(self, path: Path) -> Path:
+        """Resolve the symbolic links in a path, as `resolve_links` does."""
+        folder, name = os.path.split(path)
+        if name in ("", ".", "..") or path.is_symlink():
+            return resolve_links(path)
+        if folder not in self._folders:
+            self._folders[folder] = os.path.realpath(folder)
+        return Path(self._folders[folder], name)
+
+
 def printable_path(path: Path | str) -> str:
     """Return a path for messages, in which line breaks and other control characters are escaped."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(path))

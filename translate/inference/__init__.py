@@ -1,10 +1,15 @@
 """Apply a model: to one image, to folders of them, and to noise."""
 
-from translate.inference.batch.folder import translate_files, translate_folder
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from translate.inference.batch.outcome import Outcome
-from translate.inference.predictors.base import Predictor
-from translate.inference.predictors.generation import Sampler
-from translate.inference.predictors.registry import PREDICTORS, load_predictor
+
+if TYPE_CHECKING:
+    from translate.inference.batch.folder import translate_files, translate_folder
+    from translate.inference.predictors.base import Predictor
+    from translate.inference.predictors.generation import Sampler
+    from translate.inference.predictors.registry import PREDICTORS, load_predictor
 
 __all__ = [
     "PREDICTORS",
@@ -15,3 +20,20 @@ __all__ = [
     "translate_files",
     "translate_folder",
 ]
+
+
+_MODULES = {
+    "PREDICTORS": "predictors.registry",
+    "Predictor": "predictors.base",
+    "Sampler": "predictors.generation",
+    "load_predictor": "predictors.registry",
+    "translate_files": "batch.folder",
+    "translate_folder": "batch.folder",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name when it is first used, so that the processes that decode images do not import torch."""
+    if name in _MODULES:
+        return getattr(importlib.import_module(f"translate.inference.{_MODULES[name]}"), name)
+    raise AttributeError(f"module 'translate.inference' has no attribute {name!r}")

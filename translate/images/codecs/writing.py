@@ -97,14 +97,33 @@ def write_frames(
 
 def _write_atomically(stream: FrameStream, path: Path, before_rename: Callable[[Path], None] | None) -> None:
     """Write an image file to a temporary file, and rename that."""
+    # To wait for the disk after each of thousands of images would take longer than all the rest.
+    with write_errors(path), atomic_path(path, sync=False) as part:
+        _encode_to_file(stream, part)
+        if before_rename:
+            before_rename(part)
+
+
+def encode_to_file(file: ImageFile, path: Path) -> None:
+    """Encode an image file in its format, and write it to a path at once, not atomically.
+
+    Raises:
+        Exception: almost anything; see `write_errors`.
+    """
+    _encode_to_file(FrameStream.from_file(file), path)
+
+
+def _encode_to_file(stream: FrameStream, path: Path) -> None:
+    # The file is open for reading as well: the encoders of TIFF read what they have written.
+    with path.open("w+b") as out, pillow_guard():
+        _encode(stream, out)
+
+
+@contextlib.contextmanager
+def write_errors(path: Path) -> Iterator[None]:
+    """Raise every error of the block, which writes an image file, as a data error that names the file."""
     try:
-        # To wait for the disk after each of thousands of images would take longer than all the rest.
-        with atomic_path(path, sync=False) as part:
-            # The file is open for reading as well: the encoders of TIFF read what they have written.
-            with part.open("w+b") as out, pillow_guard():
-                _encode(stream, out)
-            if before_rename:
-                before_rename(part)
+        yield
     except DataError as error:
         raise DataError(f"{printable_path(path)}: {error}") from None
     except MemoryError:

@@ -1,14 +1,14 @@
 """Apply a predictor to a folder tree of images: a pipeline of decoding, the network, and encoding.
 
-Threads decode ahead and encode behind, so that the network, which runs in the caller's thread, does not wait.
+Workers decode ahead, and others encode behind, so that the network, which runs in the caller's thread, does
+not wait, and neither do the two for each other. The workers are threads; where a GPU would be faster than
+they, each of them hands its work to a process.
 """
 
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,25 +17,17 @@ from typing import Any
 from translate.config import FolderOptions, accepts, from_mapping
 from translate.errors import DataError
 from translate.images import (
-    ImageFile,
-    PixelLimit,
-    ReadOptions,
-    count_pixels,
-    describe_clipping,
-    describe_unused_bits,
     open_frames,
-    printable_path,
-    write,
-    write_frames,
 )
-from translate.inference.batch.frame_by_frame import is_too_large_for_memory, predict_frames
+from translate.inference.batch.frame_by_frame import predict_frames
 from translate.inference.batch.joined import describe_joined
-from translate.inference.batch.journal import DONE, FOREIGN, Journal, input_stamp
-from translate.inference.batch.masks import Masks, assign_masks
+from translate.inference.batch.masks import assign_masks
 from translate.inference.batch.outcome import Outcome, PipelineItem
-from translate.inference.batch.output_format import to_format
 from translate.inference.batch.plan import Job, plan
-from translate.inference.batch.workers import Submit, pop_results, worker_threads
+from translate.inference.batch.processes import choose_workers
+from translate.inference.batch.reader import to_format
+from translate.inference.batch.stages import LARGE_IMAGE, FileStages, name_file
+from translate.inference.batch.workers import Backlog, Submit, worker_threads
 from translate.inference.predictors.base import Predictor, Progress, ignore_progress
 from translate.inference.runtime.memory import is_out_of_memory
 from translate.progress import message
@@ -43,13 +35,10 @@ from translate.storage import remove_stale_parts
 
 # The number of images per worker that wait for the network, and as many that wait to be encoded.
 PREFETCH = 4
-# Images of more pixels go through the pipeline alone, to bound memory.
-LARGE_IMAGE = 16_000_000
-DONE_BEFORE = "done before"
-SKIP_REASONS = {
-    DONE: DONE_BEFORE,
-    FOREIGN: "exists, and was not made from these images: give another -o, or --overwrite to replace it",
-}
+# The pixels of these images together, to bound memory.
+MAX_PIXELS_AHEAD = 128_000_000
+# The number of images whose headers are read at once.
+HEADERS = 32
 
 
 @accepts(FolderOptions)
@@ -97,7 +86,7 @@ def translate_files(
 
 
 class Pipeline:
-    """A pipeline that decodes and encodes images in threads, and runs the network in the caller's thread."""
+    """A pipeline that decodes and encodes images in workers, and runs the network in the caller's thread."""
 
     def __init__(
         self,
@@ -109,93 +98,60 @@ class Pipeline:
     ) -> None:
         self.predictor, self.out, self.options, self.progress = predictor, out, options, progress
         self.rank, self.world_size = rank_and_size
-        self.masks = Masks.from_options(options)
-        self.read_options = ReadOptions(
-            limit=PixelLimit(options.max_pixels, "--max-megapixels"),
-            keep_metadata=options.keep_metadata,
-            keep_profile_colors=predictor.keep_profile_colors,
-            raw_floats=True,
-        )
-        settings = {
-            "model": predictor.fingerprint,
-            **predictor.journal_settings(),
-            "format": options.format,
-            "keep_metadata": options.keep_metadata,
-            "invert": options.invert,
-            "dilate": options.dilate,
-        }
-        # An option that is not given is left out, so that what an earlier version wrote counts as done.
-        if options.half:
-            settings["half"] = options.half
-        self.journal = Journal(out, settings)
-        self.writes: deque[Future[Outcome]] = deque()
+        self.stages = FileStages(predictor, out, options)
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
         """Run the jobs of this process; yield their outcomes in the order of the jobs."""
         for folder in {job.target.parent for job in jobs}:
             with suppress(OSError):
                 remove_stale_parts(folder)
-        self.journal.start(jobs, overwrite=self.options.overwrite)
+        self.stages.journal.start(jobs, overwrite=self.options.overwrite)
         if self.predictor.size_note and not self.rank:
             message(self.predictor.size_note)
         if not self.options.half and not self.rank and (note := describe_joined(self.predictor, jobs)):
             message(note)
         jobs = jobs[self.rank :: self.world_size]
-        workers = self.options.workers
-        # Also after an interrupt: finish the writes.
-        with worker_threads(workers) as read, worker_threads(workers, finish=True) as write:
-            for item in self._predict(self._read_ahead(jobs, read)):
-                self.writes.append(write(self._write, item))
-                while self.writes and (len(self.writes) > workers * PREFETCH or self.writes[0].done()):
-                    yield self.writes.popleft().result()
-            yield from pop_results(self.writes)
+        workers = choose_workers(self.options.workers, self.predictor.runner.device, len(jobs))
+        with (
+            self.stages.start(workers),
+            worker_threads(workers.count, finish=True) as write,  # Also after an interrupt.
+            worker_threads(workers.count) as read,
+        ):
+            yield from self._run(jobs, workers.count * PREFETCH, read, write)
 
-    def _read_ahead(self, jobs: Sequence[Job], read: Submit) -> Iterator[PipelineItem]:
+    def _run(self, jobs: Sequence[Job], ahead: int, read: Submit, write: Submit) -> Iterator[Outcome]:
+        """Run the jobs, with up to `ahead` images that wait for the network, and as many to be encoded."""
+        reads: Backlog[PipelineItem] = Backlog(ahead, MAX_PIXELS_AHEAD)
+        writes: Backlog[Outcome] = Backlog(ahead, MAX_PIXELS_AHEAD)
+        for item in self._predict(self._read_ahead(jobs, read, reads, writes)):
+            writes.append(write(self.stages.write, item), item.pixels)
+            while writes.is_full or writes.has_result:
+                yield writes.pop()
+        yield from writes.pop_all()
+
+    def _read_ahead(
+        self, jobs: Sequence[Job], read: Submit, reads: Backlog[PipelineItem], writes: Backlog[Outcome]
+    ) -> Iterator[PipelineItem]:
         """Yield the items in order, decoding ahead; a large image waits until the pipeline is empty."""
-        reads: deque[Future[PipelineItem]] = deque()
-        for job in jobs:
-            is_large = count_pixels(job.source) > LARGE_IMAGE
+        for job, pixels in self._with_pixels(jobs, read):
+            is_large = pixels > LARGE_IMAGE
             if is_large:
-                yield from pop_results(reads)
-                wait(self.writes)
-            reads.append(read(self._read, job))
-            while reads and (is_large or len(reads) > self.options.workers * PREFETCH):
-                yield reads.popleft().result()
-        yield from pop_results(reads)
+                yield from reads.pop_all()
+                writes.wait()
+            reads.append(read(self.stages.read, job, is_large), pixels)
+            while reads and (is_large or reads.is_full):
+                yield reads.pop()
+        yield from reads.pop_all()
 
-    def _read(self, job: Job) -> PipelineItem:
-        started, stamp = time.perf_counter(), input_stamp(job)
-        try:
-            if reason := self._reason_to_skip(job):
-                return PipelineItem(job, outcome=Outcome(job.source, job.target, skipped=reason))
-            with open_frames(job.source, self.read_options) as stream:
-                # The hole of a mask is checked for all frames together.
-                if is_too_large_for_memory(stream) and not self.predictor.needs_mask:
-                    return PipelineItem(job, stamp=stamp, seconds=time.perf_counter() - started)
-                file = (stream.halve(self.options.half) if self.options.half else stream).read()
-            if not file.damage:
-                file = replace(file, damage=self._describe_values(file))
-            file = to_format(file, len(file.frames), self.options.format, job.source)
-            if self.predictor.needs_mask:
-                file = self.masks.add_holes(file, job)
-            return PipelineItem(job, file, stamp=stamp, seconds=time.perf_counter() - started)
-        except DataError as error:
-            return PipelineItem(job).fail(str(error))
-        except MemoryError:
-            return PipelineItem(job).fail(self._too_large(job))
-        # `journal.state` looks up the target, whose name may be too long for the output's file system.
-        except OSError as error:
-            return PipelineItem(job).fail(f"{printable_path(job.source)}: {error.strerror}")
-
-    def _describe_values(self, file: ImageFile) -> str:
-        """Return a note on values that do not fit the range by which they are read; else empty."""
-        source, _ = self.predictor.value_ranges
-        return describe_clipping(file.frames, source) if source else describe_unused_bits(file.frames)
-
-    def _reason_to_skip(self, job: Job) -> str:
-        if self.options.overwrite:
-            return ""
-        return SKIP_REASONS.get(self.journal.state(job), "")
+    def _with_pixels(self, jobs: Sequence[Job], read: Submit) -> Iterator[tuple[Job, int]]:
+        """Yield each job with the number of pixels of its image, reading headers ahead."""
+        headers: Backlog[list[tuple[Job, int]]] = Backlog(1, 0)
+        for start in range(0, len(jobs), HEADERS):
+            headers.append(read(self.stages.count_pixels, jobs[start : start + HEADERS]), 0)
+            if headers.is_full:
+                yield from headers.pop()
+        for group in headers.pop_all():
+            yield from group
 
     def _predict(self, items: Iterable[PipelineItem]) -> Iterator[PipelineItem]:
         """Run the network on each file; consecutive images of one size form a batch if the model allows."""
@@ -226,7 +182,7 @@ class Pipeline:
             if len(batch) > 1:
                 return [output for item in batch for output in self._predict_batch([item])]
             job = batch[0].job
-            reason = _name_file(error, job) if is_data_error else self._too_large(job)
+            reason = name_file(error, job) if is_data_error else self.stages.too_large(job)
             return [batch[0].fail(reason)]
         seconds = (time.perf_counter() - started) / len(batch)
         return [
@@ -238,47 +194,21 @@ class Pipeline:
         """Decode, translate and write a file frame by frame; return the item with its outcome."""
         job, started = item.job, time.perf_counter()
         try:
-            with open_frames(job.source, self.read_options) as stream:
+            with open_frames(job.source, self.stages.reader.options) as stream:
                 stream.file = to_format(stream.file, len(stream.sizes), self.options.format, job.source)
                 if self.options.half:
                     stream = stream.halve(self.options.half)
                 outputs = predict_frames(self.predictor, stream, self.progress)
-                write_frames(
-                    outputs, job.target, before_rename=lambda part: self.journal.add(job, item.stamp, part)
-                )
+                self.stages.write_frames(outputs, item)
         except DataError as error:
-            return item.fail(_name_file(error, job))
+            return item.fail(name_file(error, job))
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            return item.fail(self._too_large(job))
+            return item.fail(self.stages.too_large(job))
         seconds = item.seconds + time.perf_counter() - started
         outcome = Outcome(job.source, job.target, size=outputs.sizes[0], seconds=seconds, note=outputs.damage)
         return replace(item, outcome=outcome)
-
-    def _too_large(self, job: Job) -> str:
-        remedy = "use --tile 512 or smaller" if self.predictor.can_tile else "reduce the image"
-        return f"{printable_path(job.source)}: does not fit into memory: {remedy}"
-
-    def _write(self, item: PipelineItem) -> Outcome:
-        if item.file is None:
-            assert item.outcome
-            return item.outcome
-        job, file, started = item.job, item.file, time.perf_counter()
-        try:
-            write(file, job.target, before_rename=lambda part: self.journal.add(job, item.stamp, part))
-        except DataError as error:
-            return Outcome(job.source, job.target, seconds=item.seconds, failure=str(error))
-        except MemoryError:
-            return Outcome(job.source, job.target, seconds=item.seconds, failure=self._too_large(job))
-        seconds = item.seconds + time.perf_counter() - started
-        return Outcome(job.source, job.target, size=file.frames[0].size, seconds=seconds, note=file.damage)
-
-
-def _name_file(error: Exception, job: Job) -> str:
-    """Return the message of an error, with the name of the input file before it unless it names a file."""
-    reason, source = str(error), printable_path(job.source)
-    return reason if reason.startswith((source, printable_path(job.target))) else f"{source}: {reason}"
 
 
 def _have_same_size(a: PipelineItem, b: PipelineItem) -> bool:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from translate.images import Frame, FrameStream
-from translate.inference.predictors.base import Predictor, Progress
+
+if TYPE_CHECKING:
+    from translate.inference.predictors.base import Predictor, Progress
 
 # Files of several frames with more pixels in total than this are not decoded as a whole.
 MAX_PIXELS_IN_MEMORY = 4_000_000

@@ -7,12 +7,13 @@ import hashlib
 import json
 import os
 import threading
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from translate.errors import DataError
-from translate.images import printable_path, resolve_links
+from translate.images import LinkResolver, printable_path, resolve_links
 from translate.inference.batch.plan import Job
 from translate.storage import atomic_write, cache_folder, file_lock
 
@@ -35,13 +36,17 @@ class Journal:
     """
 
     def __init__(self, out: Path, settings: dict[str, Any]) -> None:
-        self.sources: frozenset[str] = frozenset()
+        self._resolve = LinkResolver()
+        self._sources: dict[Path, str] = {}  # The resolved path of each source.
+        self._resolved_sources: frozenset[str] = frozenset()
         self.overwrite = False
         folder_hash = hashlib.sha256(os.fsencode(resolve_links(out))).hexdigest()[:24]
         self.path = cache_folder() / "applied" / f"{folder_hash}.jsonl"
         self.settings_hash = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:24]
         self.out = resolve_links(out)
+        self._folders: dict[Path, Path] = {}  # The folders of the targets, relative to `out`.
         self._lock = threading.Lock()
+        self._pending: deque[bytes] = deque()  # Lines that are about to be written.
         self._lines: dict[str, list[Line]] = {}  # The newest lines of each file.
         self._inode, self._offset = -1, 0  # How far the journal has been read.
         self._read_new_lines()
@@ -54,7 +59,8 @@ class Journal:
             overwrite: any file may be replaced.
         """
         self.overwrite = overwrite
-        self.sources = frozenset(os.fspath(resolve_links(job.source)) for job in jobs)
+        self._sources = {job.source: os.fspath(self._resolve(job.source)) for job in jobs}
+        self._resolved_sources = frozenset(self._sources.values())
 
     def state(self, job: Job) -> str:
         """Return the state of a job's target.
@@ -72,8 +78,8 @@ class Journal:
         if line is None:  # Another process may have written the file since.
             self._read_new_lines()
             line = self._find_line(job, target)
-        source = os.fspath(resolve_links(job.source))
-        if line is None or (line["source"] != source and line["source"] not in self.sources):
+        source = self._source(job)
+        if line is None or (line["source"] != source and line["source"] not in self._resolved_sources):
             return FOREIGN
         recorded = line["source"], line["input"], line["work"]
         return DONE if recorded == (source, input_stamp(job), self.settings_hash) else CHANGED
@@ -94,19 +100,32 @@ class Journal:
             )
         line = {
             "name": self._name(job),
-            "source": os.fspath(resolve_links(job.source)),
+            "source": self._source(job),
             "input": source_stamp,
             "target": file_stamp(finished),
             "work": self.settings_hash,
         }
+        self._pending.append(json.dumps(line).encode() + b"\n")
         # Without its line, the file counts as foreign in a second run, which is safe.
         with self._lock, contextlib.suppress(OSError):
+            self._write_pending_lines()
+
+    def _write_pending_lines(self) -> None:
+        """Write the lines of all threads that wait; then those threads find nothing left to write."""
+        if lines := [self._pending.popleft() for _ in range(len(self._pending))]:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self._lock_file(), self.path.open("ab") as file:
-                file.write(json.dumps(line).encode() + b"\n")
+                file.write(b"".join(lines))
 
     def _name(self, job: Job) -> str:
-        return os.path.relpath(resolve_links(job.target.parent) / job.target.name, self.out)
+        """Return the path of a job's target, which may be a link, relative to the output folder."""
+        folder = job.target.parent
+        if folder not in self._folders:
+            self._folders[folder] = Path(os.path.relpath(resolve_links(folder), self.out))
+        return os.fspath(self._folders[folder] / job.target.name)
+
+    def _source(self, job: Job) -> str:
+        return self._sources.get(job.source) or os.fspath(resolve_links(job.source))
 
     def _find_line(self, job: Job, target: FileStamp) -> Line | None:
         lines = self._lines.get(self._name(job), ())

@@ -49,6 +49,12 @@ class PipelineItem:
     stamp: FileStamp | None = None
     seconds: float = 0.0
 
+    @property
+    def pixels(self) -> int:
+        """Return the number of pixels of all frames of the file."""
+        sizes = [frame.size for frame in self.file.frames] if self.file else []
+        return sum(width * height for width, height in sizes)
+
     def fail(self, reason: str) -> PipelineItem:
         """Return the item as failed, for this reason."""
         outcome = Outcome(self.job.source, self.job.target, seconds=self.seconds, failure=reason)

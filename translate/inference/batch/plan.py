@@ -6,12 +6,13 @@ import os
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from translate.errors import UsageError
 from translate.images import (
     FORMATS,
     LeftOut,
+    LinkResolver,
     printable_path,
     resolve_links,
     scan_folder,
@@ -77,7 +78,7 @@ def plan_jobs(paths: Mapping[Path, Path], out: Path, *, format: str = "keep") ->
         format: `keep`, or `png`, `jpg` or `webp` for all.
     """
     preferred = {source: _with_suffix(relative, format) for source, relative in paths.items()}
-    used = _UsedPaths(out, [resolve_links(source) for source in paths], preferred.values())
+    used = _UsedPaths(out, paths, preferred.values())
     # Images that keep their names come first, so that no other image takes their names.
     order = sorted(paths, key=lambda source: preferred[source] != paths[source])
     jobs = {source: Job(source, used.reserve(preferred[source])) for source in order}
@@ -136,13 +137,13 @@ def _join_name(stem: str, ending: str) -> str:
 class _UsedPaths:
     """The paths that are taken: by the sources, by the folders of the targets, and by targets so far."""
 
-    def __init__(self, out: Path, sources: Sequence[Path], preferred: Iterable[Path]) -> None:
+    def __init__(self, out: Path, sources: Iterable[Path], preferred: Iterable[Path]) -> None:
         self.out = out
         self.ignores_case = _ignores_case(out)
+        self.resolve_links = LinkResolver()
         self.files = {self._key(source) for source in sources}
-        self.folders = {
-            self._key(resolve_links(out / parent)) for path in preferred for parent in path.parents
-        }
+        folders = {parent for path in preferred for parent in path.parents}
+        self.folders = {self._key(out / folder) for folder in folders}
 
     def reserve(self, relative: Path) -> Path:
         """Reserve and return a path below `out`: the preferred one, or with the first number that is free."""
@@ -151,15 +152,15 @@ class _UsedPaths:
             number += 1
             name = _join_name(relative.stem, f"-{number}{relative.suffix}")
             target = (self.out / relative).with_name(name)
-        self.files.add(self._key(resolve_links(target)))
+        self.files.add(self._key(target))
         return target
 
     def _is_used(self, target: Path) -> bool:
-        key = self._key(resolve_links(target))
+        key = self._key(target)
         return key in self.files or key in self.folders
 
-    def _key(self, path: PurePath) -> str:
-        text = str(path)
+    def _key(self, path: Path) -> str:
+        text = str(self.resolve_links(path))
         return unicodedata.normalize("NFC", text).casefold() if self.ignores_case else text
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 Submit = Callable[..., Future[Any]]
@@ -29,6 +29,11 @@ def worker_threads(count: int, *, finish: bool = False) -> Iterator[Submit]:
         pool.shutdown(cancel_futures=not finish)
 
 
+def run_here(function: Callable[..., T], *arguments: Any) -> T:
+    """Run a function and return its result."""
+    return function(*arguments)
+
+
 def _run_now(function: Callable[..., Any], *arguments: Any) -> Future[Any]:
     """Run a function and return a future with its result."""
     future: Future[Any] = Future()
@@ -36,7 +41,47 @@ def _run_now(function: Callable[..., Any], *arguments: Any) -> Future[Any]:
     return future
 
 
-def pop_results(futures: deque[Future[T]]) -> Iterator[T]:
-    """Remove the futures in order, wait for each, and yield its result."""
-    while futures:
-        yield futures.popleft().result()
+class Backlog(Generic[T]):
+    """The images that workers are working on or have finished, in order.
+
+    Args:
+        max_images, max_pixels: the limits on their number and on their pixels together.
+    """
+
+    def __init__(self, max_images: int, max_pixels: int) -> None:
+        self.max_images, self.max_pixels = max_images, max_pixels
+        self._futures: deque[tuple[Future[T], int]] = deque()
+        self._pixels = 0
+
+    def __len__(self) -> int:
+        return len(self._futures)
+
+    def append(self, future: Future[T], pixels: int) -> None:
+        """Add an image of so many pixels."""
+        self._futures.append((future, pixels))
+        self._pixels += pixels
+
+    @property
+    def is_full(self) -> bool:
+        """Return whether there are more images or pixels than the limits allow."""
+        return len(self) > self.max_images or (len(self) > 1 and self._pixels > self.max_pixels)
+
+    @property
+    def has_result(self) -> bool:
+        """Return whether work on the first image has ended."""
+        return bool(self._futures) and self._futures[0][0].done()
+
+    def pop(self) -> T:
+        """Remove the first image, wait for it, and return its result."""
+        future, pixels = self._futures.popleft()
+        self._pixels -= pixels
+        return future.result()
+
+    def pop_all(self) -> Iterator[T]:
+        """Remove all images in order, and yield their results."""
+        while self:
+            yield self.pop()
+
+    def wait(self) -> None:
+        """Wait until work on all images has ended, and leave them here."""
+        wait([future for future, _ in self._futures])
