@@ -39,6 +39,16 @@ def to_pixels(image: Tensor, dtype: Any = np.uint8) -> Array:
     return denormalize(image.detach().to("cpu", torch.float32).permute(1, 2, 0), dtype)
 
 
+def quantize(images: Tensor) -> Tensor:
+    """Convert (N, C, H, W) images in [-1, 1] to (N, H, W, C) uint8 on their device; values are clipped.
+
+    The values are those of `to_pixels`, to the bit.
+    """
+    white = WHITE["uint8"]
+    scaled = images.add(1).mul_(white / 2).clamp_(0, white).round_()
+    return scaled.to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+
 def denormalize(values: Tensor, dtype: Any) -> Array:
     """Convert float32 values in [-1, 1] on the CPU to uint8, uint16, or float32 in [0, 1], with clipping."""
     white = WHITE[np.dtype(dtype).name]

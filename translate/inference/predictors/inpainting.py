@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import product
 
 import cv2
 import numpy as np
@@ -171,7 +172,8 @@ def _predict_tiled(pixels: Array, hole: Hole, network: Network, multiple: int) -
         output[top : top + len(inside)] = denormalize(inside, pixels.dtype.type)
 
     size = rows[-1].stop, columns[-1].stop
-    blend_tiles(size, rows, columns, overlap, predict, write_rows)
+    tiles = (predict(row, column) for row, column in product(rows, columns))
+    blend_tiles(size, rows, columns, overlap, tiles, write_rows)
     return output
 
 

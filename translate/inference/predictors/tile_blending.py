@@ -7,7 +7,7 @@ neighbouring tiles fade into each other linearly.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -91,26 +91,28 @@ def blend_tiles(
     rows: list[Window],
     columns: list[Window],
     overlap: int,
-    predict: Callable[[Window, Window], Array],
+    tiles: Iterable[Array],
     write_rows: Callable[[int, Array], None],
 ) -> None:
-    """Predict an image tile by tile and blend the tiles; write rows as soon as they are complete.
+    """Blend the tiles of an image; write rows as soon as they are complete.
 
-    Only one row of tiles is held in memory, whatever the height of the image.
+    A tile is taken when its turn comes, and only one row of tiles is held in memory, whatever the height of
+    the image.
 
     Args:
         size: height and width of the image, in pixels.
         rows, columns: the windows along each axis; every pair is a tile.
-        predict: takes the window of rows and of columns; returns that tile, (h, w, C) float32.
+        tiles: (h, w, C) float32 each, row by row and from left to right.
         write_rows: takes the index of the first row, and rows (n, width, C) float32.
     """
     height, width = size
     row_weights, column_weights = blend_weights(rows, overlap), blend_weights(columns, overlap)
+    outputs = iter(tiles)
     incomplete = np.zeros((0, 0, 0), np.float32)  # Rows that the next row of tiles adds to.
     for index, (row, row_weight) in enumerate(zip(rows, row_weights, strict=True)):
         strip = np.zeros((row.stop - row.start, 0, 0), np.float32)
         for column, column_weight in zip(columns, column_weights, strict=True):
-            tile = predict(row, column)
+            tile = next(outputs)
             if strip.size == 0:
                 strip = np.zeros((row.stop - row.start, width, tile.shape[2]), np.float32)
                 count = incomplete.shape[0]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from translate.images import Array, denormalize
@@ -18,6 +21,7 @@ from translate.inference.predictors.statistics import (
     pool_statistics,
 )
 from translate.inference.predictors.tile_blending import Tile, Window, blend_tiles, choose_windows
+from translate.inference.runtime.fixed_batches import Download, fixed_batch_size
 from translate.inference.runtime.settings_lock import settings_read_lock
 from translate.networks import MemoryCost
 
@@ -40,12 +44,14 @@ class Tiling:
         rows, columns: the windows along each axis; every pair is a tile.
         overlap: pixels by which a tile extends beyond its core.
         statistics_tiles: the tiles whose normalization statistics are used for the whole image.
+        batch_size: the tiles in each forward pass; the last batch is padded.
     """
 
     rows: list[Window]
     columns: list[Window]
     overlap: int
     statistics_tiles: list[Tile]
+    batch_size: int
 
 
 def plan_tiles(
@@ -56,6 +62,7 @@ def plan_tiles(
     cost: MemoryCost,
     max_untiled: float,
     max_tiled: float,
+    batch_pixels: int = 1,
 ) -> Tiling | None:
     """Decide how to split an image into tiles; return None if it runs in one piece.
 
@@ -64,7 +71,8 @@ def plan_tiles(
         multiple: each side of the network's input must be a multiple of this, in pixels.
         cost: bytes of memory per pixel that the network takes.
         max_untiled: the maximum bytes for an image in one piece.
-        max_tiled: the maximum bytes for the tile that the network runs on.
+        max_tiled: the maximum bytes for the tiles that the network runs on at once.
+        batch_pixels: the maximum pixels of the tiles of a batch; a tile may have more.
     """
     if tile == "off" or (tile == "auto" and image.height * image.width * cost.forward <= max_untiled):
         return None
@@ -78,16 +86,18 @@ def plan_tiles(
     if core >= max(image.height, image.width):
         return None
     rows, columns = (choose_windows(side, core, overlap, multiple) for side in (image.height, image.width))
-    count = len(rows) * len(columns)
+    count, area = len(rows) * len(columns), _tile_area(rows, columns)
+    batch_size = fixed_batch_size(area, min(batch_pixels, max_tiled / cost.forward, count * area))
     # All tiles go through the network together, layer by layer, if their feature maps fit.
-    if count * _tile_area(rows, columns) * cost.between_layers <= max_untiled:
-        return Tiling(rows, columns, overlap, choose_statistics_tiles(rows, columns, count))
+    if count * area * cost.between_layers <= max_untiled:
+        return Tiling(rows, columns, overlap, choose_statistics_tiles(rows, columns, count), batch_size)
     small_rows, small_columns = (
         choose_windows(side, round_up(STATISTICS_CORE), round_up(STATISTICS_OVERLAP), multiple)
         for side in (image.height, image.width)
     )
     max_count = max(1, int(max_tiled / (_tile_area(small_rows, small_columns) * cost.between_layers)))
-    return Tiling(rows, columns, overlap, choose_statistics_tiles(small_rows, small_columns, max_count))
+    statistics_tiles = choose_statistics_tiles(small_rows, small_columns, max_count)
+    return Tiling(rows, columns, overlap, statistics_tiles, batch_size)
 
 
 def _tile_area(rows: list[Window], columns: list[Window]) -> int:
@@ -124,6 +134,27 @@ class TiledNetwork:
             statistics = pool_statistics(self.network, self.graph, inputs, tiling.statistics_tiles)
         return StatisticsInterpreter(self.network, self.graph, statistics).run
 
+    def run(self, image: PaddedImage, tiling: Tiling) -> Iterator[Array]:
+        """Yield the output for each tile, (h, w, C) float32, row by row and from left to right."""
+        forward = self.with_image_statistics(image, tiling)
+        tiles, size = list(product(tiling.rows, tiling.columns)), tiling.batch_size
+        # A GPU computes a batch while the one before it is blended; on a CPU, tiles would only take memory.
+        batches_ahead = 1 if self.device.type == "cuda" else 0
+        downloads: deque[Download] = deque()
+        for start in range(0, len(tiles), size):
+            inputs = [self.input_tile(image, tile) for tile in tiles[start : start + size]]
+            x = inputs[0]
+            if size > 1:
+                # Of another size, the last batch would run through kernels that round differently.
+                x = F.pad(torch.cat(inputs), (0, 0, 0, 0, 0, 0, 0, size - len(inputs)))
+            with settings_read_lock():
+                y = forward(x)
+            downloads.append(Download(y[: len(inputs)].permute(0, 2, 3, 1).float()))
+            if len(downloads) > batches_ahead:
+                yield from downloads.popleft().wait().numpy()
+        for download in downloads:
+            yield from download.wait().numpy()
+
 
 def predict_tiled(image: PaddedImage, tiling: Tiling, network: TiledNetwork, progress: Progress) -> Array:
     """Apply a network to an image tile by tile.
@@ -133,13 +164,6 @@ def predict_tiled(image: PaddedImage, tiling: Tiling, network: TiledNetwork, pro
     """
     dtype = image.frame.pixels.dtype
     output = np.empty((*image.frame.pixels.shape[:2], network.channels), dtype)
-    run = network.with_image_statistics(image, tiling)
-
-    def predict(row: Window, column: Window) -> Array:
-        with settings_read_lock():
-            y = run(network.input_tile(image, (row, column)))
-        tile: Array = y[0].permute(1, 2, 0).float().cpu().numpy()
-        return tile
 
     def write_rows(top: int, values: Array) -> None:
         inside = torch.from_numpy(values[: max(len(output) - top, 0), : output.shape[1]])
@@ -147,5 +171,5 @@ def predict_tiled(image: PaddedImage, tiling: Tiling, network: TiledNetwork, pro
         progress(min((top + len(inside)) / len(output), 1.0))
 
     size = image.height, image.width
-    blend_tiles(size, tiling.rows, tiling.columns, tiling.overlap, predict, write_rows)
+    blend_tiles(size, tiling.rows, tiling.columns, tiling.overlap, network.run(image, tiling), write_rows)
     return output

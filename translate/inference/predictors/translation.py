@@ -15,6 +15,7 @@ from translate.inference.predictors.base import Predictor, Progress, ignore_prog
 from translate.inference.predictors.padding import PaddedImage
 from translate.inference.predictors.statistics import trace_norms
 from translate.inference.predictors.tiling import TiledNetwork, Tiling, plan_tiles, predict_tiled
+from translate.inference.runtime.fixed_batches import FixedBatches
 from translate.inference.runtime.memory import memory_limits
 from translate.inference.runtime.runner import Runner
 from translate.models import Model
@@ -36,9 +37,12 @@ class TranslationPredictor(Predictor):
         super().__init__(model, runner, **options)
         self._memory_limits = memory_limits(self.runner.device)
         self._batch_is_exact: dict[torch.Size, bool] = {}
+        self._fixed_batches = FixedBatches(self.runner) if self.runner.is_graphed else None
 
     def max_batch_size(self, size: tuple[int, int]) -> int:
         height, width = working_shape(size[1], size[0], self.working_size, self.config.size_multiple)
+        if self._fixed_batches:
+            return self._fixed_batches.images_per_call(height, width)
         return max(1, min(self.runner.max_batch_size, MAX_BATCH_PIXELS // (height * width)))
 
     @torch.inference_mode()
@@ -50,12 +54,14 @@ class TranslationPredictor(Predictor):
         """Translate an image at its working size, in one piece or in tiles; `exact` is as for a runner."""
         image = self._pad(frame)
         tiling = self._plan_tiles(image, exact)
+        if tiling is None and self._fixed_batches and not exact:
+            return image.crop_output(self._fixed_batches([image.pixels()])[0])
         if tiling is None:
             return image.to_frame(self.runner(image.to_tensor(), exact=exact)[0])
         network = TiledNetwork(
             self.runner.network(exact), self._norm_graph, self.config.out_channels, self.runner.device
         )
-        with self.runner.precision_for(exact).autocast():
+        with self.runner.autocast(exact):
             pixels = predict_tiled(image, tiling, network, progress)
         return Frame(pixels=pixels)
 
@@ -70,15 +76,19 @@ class TranslationPredictor(Predictor):
 
     @torch.inference_mode()
     def _predict_in_one_forward(self, frames: Sequence[Frame]) -> list[Frame]:
-        """Run 8-bit images of one size as a batch, or one by one if a batch would change an output."""
+        """Run 8-bit images of one size in batches, or one by one if a batch would change an output."""
         small = [self._reduce(frame) for frame in frames]
         images = [self._pad(frame) for frame in small]
         if self._plan_tiles(images[0], exact=False) is not None:
             return [self.predict(frame) for frame in frames]
-        x = torch.cat([image.to_tensor() for image in images])
-        if not self._is_exact_in_batch(x.shape):
-            return [self.predict(frame) for frame in frames]
-        outputs = [image.to_frame(y) for image, y in zip(images, self.runner(x), strict=True)]
+        if self._fixed_batches:
+            pixels = self._fixed_batches([image.pixels() for image in images])
+            outputs = [image.crop_output(y) for image, y in zip(images, pixels, strict=True)]
+        else:
+            x = torch.cat([image.to_tensor() for image in images])
+            if not self._is_exact_in_batch(x.shape):
+                return [self.predict(frame) for frame in frames]
+            outputs = [image.to_frame(y) for image, y in zip(images, self.runner(x), strict=True)]
         return [restore_size(*sizes) for sizes in zip(frames, small, outputs, strict=True)]
 
     def _is_exact_in_batch(self, shape: torch.Size) -> bool:
@@ -116,7 +126,13 @@ class TranslationPredictor(Predictor):
         multiple = self.config.size_multiple
         max_untiled, max_tiled = self._memory_limits
         return plan_tiles(
-            image, self.tile, multiple=multiple, cost=cost, max_untiled=max_untiled, max_tiled=max_tiled
+            image,
+            self.tile,
+            multiple=multiple,
+            cost=cost,
+            max_untiled=max_untiled,
+            max_tiled=max_tiled,
+            batch_pixels=MAX_BATCH_PIXELS if self._fixed_batches else 1,
         )
 
     @cached_property

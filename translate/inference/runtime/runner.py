@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from translate import allocator
+from translate.inference.runtime.cudnn import repeatable_kernels
 from translate.inference.runtime.engines import find_engine, max_batch_size
+from translate.inference.runtime.graphs import Forward, GraphedForwards, find_capture
 from translate.inference.runtime.settings_lock import settings_read_lock
 from translate.models import Model, Precision, pick_device, pick_precision
 from translate.networks import Generator
+from translate.networks.blocks import per_image_norms
 
 
 class Runner:
@@ -23,6 +29,7 @@ class Runner:
     Attributes:
         direction: the name of the route.
         generator: the network on the device, in float32.
+        memory_format: that of the convolutions in half precision.
 
     Raises:
         UsageError: the model has no such direction, or the device or engine is not available.
@@ -36,8 +43,11 @@ class Runner:
         self.precision = pick_precision(precision, self.device)
         self.generator = move_to_device(model.generator(direction), self.device)
         self._engine = find_engine(engine, model, direction, self.precision)
-        self._mixed = self.precision.cast_weights(self.generator)
-        self._compiled = torch.compile(self._mixed) if compile else self._mixed
+        self.memory_format = choose_memory_format(self.generator, self.device, compile=compile)
+        self._mixed = self.precision.cast_weights(self.generator, self.memory_format)
+        self._compiled = _compile(self._mixed, self.device) if compile else self._mixed
+        capture = find_capture(self.device)
+        self._graphs = GraphedForwards(capture) if capture else None
 
     @property
     def engine(self) -> str:
@@ -53,18 +63,63 @@ class Runner:
         """Run the network on (N, C, H, W) float32 in [-1, 1]; `exact` runs it in float32 by torch."""
         if self._engine and not exact:
             return self._engine(windows)
+        name = "exact" if exact else "mixed"
+        return self.run(name, partial(self.forward, exact=exact), windows.to(self.device))
+
+    @property
+    def is_graphed(self) -> bool:
+        """Return whether forward passes run as graphs where their shape recurs, as on a GPU."""
+        return self._graphs is not None
+
+    @torch.inference_mode()
+    def run(self, name: str, forward: Forward, x: Tensor) -> Tensor:
+        """Run a function that runs `forward` on a tensor of the device, as a graph where that pays off.
+
+        Args:
+            name: identifies the function among those that run on this object.
+        """
+        with settings_read_lock(), allocator.retain_freed_memory():
+            return self._graphs(name, forward, x) if self._graphs else forward(x)
+
+    def forward(self, x: Tensor, *, exact: bool = False) -> Tensor:
+        """Run the network by torch on a tensor of the device, kernel by kernel; return float32."""
         network = self.generator if exact else self._compiled
-        with settings_read_lock(), allocator.retain_freed_memory(), self.precision_for(exact).autocast():
-            out: Tensor = network(windows.to(self.device))
+        with self.precision_for(exact).autocast():
+            out: Tensor = network(x)
         return out.float()
 
     def network(self, exact: bool) -> nn.Module:
-        """Return the network, for running it layer by layer under `precision_for(exact).autocast()`."""
+        """Return the network, for running it layer by layer under `autocast(exact)`."""
         return self.generator if exact else self._mixed
 
     def precision_for(self, exact: bool) -> Precision:
         """Return float32 if `exact`, as for images of more than 8 bits, otherwise the runner's precision."""
         return Precision(self.device, torch.float32) if exact else self.precision
+
+    @contextmanager
+    def autocast(self, exact: bool) -> Iterator[None]:
+        """Enter the precision of the network, and on a GPU settings that make its output repeatable."""
+        settings = repeatable_kernels(self.device) if self.is_graphed else nullcontext()
+        with settings, self.precision_for(exact).autocast():
+            yield
+
+
+def choose_memory_format(generator: nn.Module, device: torch.device, *, compile: bool) -> torch.memory_format:
+    """Return the memory format of the convolutions in which a network is fastest on a device.
+
+    Uncompiled on a GPU, `F.instance_norm` is the fastest norm for single images' statistics, and takes NCHW.
+    """
+    is_nchw = device.type == "cuda" and not compile and per_image_norms(generator)
+    return torch.contiguous_format if is_nchw else torch.channels_last
+
+
+def _compile(network: nn.Module, device: torch.device) -> Forward:
+    """Compile a network by torch.compile.
+
+    On a GPU, each image size gets a program of its own. By default, the second size would get a program for
+    all sizes, and images of the first size behind it would differ from those before it.
+    """
+    return torch.compile(network, dynamic=False if device.type == "cuda" else None)
 
 
 def move_to_device(generator: Generator, device: torch.device) -> Generator:

@@ -102,14 +102,10 @@ def test_unchanged_tiles_blend_to_the_image(
         assert top == sum(map(len, strips))
         strips.append(values.copy())
 
-    blend_tiles(
-        (height, width),
-        choose_windows(height, core_rows, overlap, multiple),
-        choose_windows(width, core_columns, overlap, multiple),
-        overlap,
-        lambda row, column: image[row.start : row.stop, column.start : column.stop],
-        write_rows,
-    )
+    rows = choose_windows(height, core_rows, overlap, multiple)
+    columns = choose_windows(width, core_columns, overlap, multiple)
+    tiles = [image[row.start : row.stop, column.start : column.stop] for row in rows for column in columns]
+    blend_tiles((height, width), rows, columns, overlap, tiles, write_rows)
     output = np.concatenate(strips)
     assert output.shape == image.shape
     assert np.abs(output - image).max() < 1e-5
@@ -127,6 +123,7 @@ def test_rows_are_written_as_soon_as_no_later_tile_changes_them() -> None:
     def write_rows(top: int, values: np.ndarray) -> None:
         events.append(f"rows {top} to {top + len(values)}")
 
-    blend_tiles((96, 64), rows, columns, 8, predict, write_rows)
+    tiles = (predict(row, column) for row in rows for column in columns)
+    blend_tiles((96, 64), rows, columns, 8, tiles, write_rows)
     assert events[: len(columns) + 1] == ["tile"] * len(columns) + ["rows 0 to 8"]
     assert events.count("tile") == len(rows) * len(columns)
