@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from translate.config import GenerationModelConfig
 from translate.errors import UsageError, nearest
 from translate.images import Pixels, to_pixels
+from translate.inference.runtime.graphs import GraphedForwards, find_capture
 from translate.inference.runtime.runner import move_to_device
 from translate.inference.runtime.settings_lock import settings_read_lock
 from translate.models import Model, pick_device, pick_precision
@@ -38,6 +39,8 @@ class Sampler:
         self.device = pick_device(device)
         self.precision = pick_precision(precision, self.device)
         self.generator: nn.Module = move_to_device(model.generator(), self.device)
+        capture = find_capture(self.device)
+        self._graphs = GraphedForwards(capture) if capture else None
 
     def draw(
         self, count: int, seed: int = 0, *, truncation: float | None = None, class_name: str | None = None
@@ -59,9 +62,14 @@ class Sampler:
 
     @torch.inference_mode()
     def _generate(self, x: Tensor) -> Pixels:
-        with settings_read_lock(), self.precision.autocast():
-            image = self.generator(x[None])[0]
-        return to_pixels(image.expand(3, -1, -1))
+        with settings_read_lock():
+            images = self._graphs("", self._forward, x[None]) if self._graphs else self._forward(x[None])
+        return to_pixels(images[0].expand(3, -1, -1))
+
+    def _forward(self, inputs: Tensor) -> Tensor:
+        with self.precision.autocast():
+            images: Tensor = self.generator(inputs)
+        return images
 
 
 def draw_inputs(

@@ -10,9 +10,11 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.unit.inference.making import StandInGraph
 from translate.config import GenerationModelConfig, GeneratorSpec, Route
 from translate.errors import UsageError
 from translate.inference import Sampler, load_predictor
+from translate.inference.predictors import generation
 from translate.inference.predictors.gallery import (
     grid_columns,
     save_interpolation,
@@ -56,6 +58,22 @@ def test_a_sample_depends_on_its_seed_and_its_index_only(name: str) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(few, many, strict=False))
     assert not np.array_equal(few[0], few[1])
     assert not np.array_equal(few[0], sampler(sampler.draw(1, seed=8))[0])
+
+
+def test_samples_are_the_same_when_the_forward_pass_has_become_a_graph(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    expected = Sampler(model(), device="cpu")
+    inputs = expected.draw(20)
+    graphs: list[StandInGraph] = []
+
+    def capture(*arguments: Any) -> StandInGraph:
+        graphs.append(StandInGraph(*arguments))
+        return graphs[-1]
+
+    monkeypatch.setattr(generation, "find_capture", lambda device: capture)
+    assert all(map(np.array_equal, Sampler(model(), device="cpu")(inputs), expected(inputs)))
+    assert len(graphs) == 1
 
 
 def test_gray_images_are_returned_as_rgb() -> None:
