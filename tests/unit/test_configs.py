@@ -38,7 +38,8 @@ def test_a_dry_run_describes_a_config_and_writes_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     recipe = load_yaml(path)["recipe"]
-    settings = collect_settings(find_method(recipe).config_class(), {"data": str(data)}, files=(path,))
+    own = {"data": str(data), "device": "cpu"}
+    settings = collect_settings(find_method(recipe).config_class(), own, files=(path,))
     description = Session(recipe, settings).describe()
     assert f"recipe: {recipe}\n" in description
     assert "memory: about" in description
