@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from translate import allocator
+from translate.compiling import cache_programs
 from translate.inference.runtime.cudnn import repeatable_kernels
 from translate.inference.runtime.engines import find_engine, max_batch_size
 from translate.inference.runtime.graphs import Forward, GraphedForwards, find_capture
@@ -119,6 +120,7 @@ def _compile(network: nn.Module, device: torch.device) -> Forward:
     On a GPU, each image size gets a program of its own. By default, the second size would get a program for
     all sizes, and images of the first size behind it would differ from those before it.
     """
+    cache_programs()
     return torch.compile(network, dynamic=False if device.type == "cuda" else None)
 
 
