@@ -24,12 +24,17 @@ def pick_device(name: str = "auto") -> torch.device:
     Under torchrun, `auto` and `cuda` give each process of a machine a GPU of its own.
 
     Raises:
-        UsageError: the machine has no such device.
+        UsageError: the machine has no such device, or fewer GPUs than processes.
     """
     if name == "auto":
         name = fastest_device()
     local_rank = distributed.local_rank()
     if local_rank is not None and name == "cuda" and torch.cuda.is_available():
+        if local_rank >= (gpus := torch.cuda.device_count()):
+            raise UsageError(
+                f"{distributed.local_world_size()} processes on a machine with {gpus} GPUs, and each needs"
+                f" one: use --nproc-per-node {gpus}"
+            )
         name = f"cuda:{local_rank}"
     try:
         device = torch.device(name)

@@ -46,12 +46,12 @@ class ProcessGroup:
             UsageError: several processes would use one GPU.
         """
         on_gpu = device.type == "cuda"
+        if on_gpu:
+            _refuse_shared_gpu(device)
         with torch.cuda.device(device) if on_gpu else nullcontext():
             if self.size == 1:
                 yield
                 return
-            if on_gpu:
-                _refuse_shared_gpu(device)
             # Python objects and numbers of the host go by gloo.
             backend, bound_device = ("cpu:gloo,cuda:nccl", device) if on_gpu else ("gloo", None)
             dist.init_process_group(

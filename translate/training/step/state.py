@@ -105,7 +105,7 @@ class StepState:
             return {"random": self._random_state()}
         networks = self.trainer.networks
         buffers = {
-            name: value
+            name: value.cpu()  # The first process, which gathers them, has another GPU.
             for name, value in self.trainer.state_dict().items()
             if name.partition(".")[0] not in networks
         }
