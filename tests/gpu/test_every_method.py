@@ -1,0 +1,36 @@
+"""Every registered method trains with its own settings, resumes and is applied, on a GPU."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import translate
+from tests.unit.test_recipes import apply
+from translate.methods.registry import METHODS
+
+pytestmark = [pytest.mark.gpu, pytest.mark.slow, pytest.mark.usefixtures("auto_device")]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_trains_3000_steps_resumes_and_applies(name: str, gpu: str, data: Path, tmp_path: Path) -> None:
+    out, steps = tmp_path / "run", 3000 if gpu != "cpu" else 3
+    translate.train(name, data=str(data), out=str(out), image_size=64, steps=steps)
+    model = translate.train(name, out=str(out), resume=True, steps=steps + 10)
+    assert model.config.trained_on["steps"] == steps + 10
+    rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    losses = [value for row in rows for value in row.values() if isinstance(value, float)]
+    assert losses
+    assert np.isfinite(losses).all()
+    log = (out / "log.txt").read_text()
+    assert "torch.compile failed" not in log
+    if gpu != "cpu":
+        assert "each step one CUDA graph" in log
+        assert "no CUDA graph" not in log
+    image = np.random.default_rng(0).integers(0, 256, (100, 120, 3), dtype=np.uint8)
+    output = apply(model, image)
+    assert output.shape == ((64, 64, 3) if isinstance(model, translate.Sampler) else image.shape)
+    assert output.std() > 0
