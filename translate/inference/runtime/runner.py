@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -14,11 +15,14 @@ from translate import allocator
 from translate.compiling import cache_programs
 from translate.inference.runtime.cudnn import repeatable_kernels
 from translate.inference.runtime.engines import find_engine, max_batch_size
+from translate.inference.runtime.formats import first_line
 from translate.inference.runtime.graphs import Forward, GraphedForwards, find_capture
 from translate.inference.runtime.settings_lock import settings_read_lock
 from translate.models import Model, Precision, pick_device, pick_precision
 from translate.networks import Generator
 from translate.networks.blocks import per_image_norms
+
+log = logging.getLogger(__name__)
 
 
 class Runner:
@@ -46,7 +50,7 @@ class Runner:
         self._engine = find_engine(engine, model, direction, self.precision)
         self.memory_format = choose_memory_format(self.generator, self.device, compile=compile)
         self._mixed = self.precision.cast_weights(self.generator, self.memory_format)
-        self._compiled = _compile(self._mixed, self.device) if compile else self._mixed
+        self._compiled: Forward = CompiledNetwork(self._mixed, self.device) if compile else self._mixed
         capture = find_capture(self.device)
         self._graphs = GraphedForwards(capture) if capture else None
 
@@ -114,14 +118,29 @@ def choose_memory_format(generator: nn.Module, device: torch.device, *, compile:
     return torch.contiguous_format if is_nchw else torch.channels_last
 
 
-def _compile(network: nn.Module, device: torch.device) -> Forward:
-    """Compile a network by torch.compile.
+class CompiledNetwork:
+    """A network that torch.compile has compiled; where compiling fails, it runs as it is."""
 
-    On a GPU, each image size gets a program of its own. By default, the second size would get a program for
-    all sizes, and images of the first size behind it would differ from those before it.
-    """
-    cache_programs()
-    return torch.compile(network, dynamic=False if device.type == "cuda" else None)
+    def __init__(self, network: nn.Module, device: torch.device) -> None:
+        cache_programs()
+        self._network: Forward = network
+        # On a GPU, each image size gets a program of its own. By default, the second size gets one for all
+        # sizes, and images of the first size that come after it would differ from those before it.
+        self._compiled: Forward = torch.compile(network, dynamic=False if device.type == "cuda" else None)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Run the network, (N, C, H, W) -> (N, C', H, W)."""
+        try:
+            return self._compiled(x)
+        except RuntimeError as error:
+            from torch._dynamo.exc import TorchDynamoException  # Its import takes as long as that of torch.
+
+            if not isinstance(error, TorchDynamoException):
+                raise
+            reason = getattr(error, "inner_exception", error)
+            log.info("the network is not compiled: %s", first_line(reason))
+            self._compiled = self._network
+        return self._network(x)
 
 
 def move_to_device(generator: Generator, device: torch.device) -> Generator:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +17,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from torch import nn
+from torch import fx, nn
 
 from tests import images
 from tests.unit.inference.making import (
@@ -368,6 +370,22 @@ def test_an_image_too_large_for_the_memory_is_tiled_and_a_smaller_one_is_not(
     assert len(network.batch_sizes) == 1
     assert np.array_equal(predictor(noise(800, 800)), noise(800, 800))
     assert len(network.batch_sizes) > 4
+
+
+def test_a_network_that_cannot_be_compiled_runs_uncompiled_and_the_log_says_why(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    def fail(program: fx.GraphModule, inputs: Any) -> Callable[..., Any]:
+        raise ValueError("no C++ compiler")
+
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=fail))
+    caplog.set_level(logging.INFO)
+    predictor = predictor_of(Negative(), compile=True)
+    for _ in range(2):
+        assert np.array_equal(predictor(noise()), 255 - noise())
+    (line,) = [record.getMessage() for record in caplog.records if "not compiled" in record.getMessage()]
+    assert "no C++ compiler" in line
 
 
 def test_the_direction_chooses_the_generator(tiny_model: Make) -> None:
