@@ -34,6 +34,7 @@ class Runner:
     Attributes:
         direction: the name of the route.
         generator: the network on the device, in float32.
+        compiled: whether the network is to be compiled.
         memory_format: that of the convolutions in half precision.
 
     Raises:
@@ -48,9 +49,10 @@ class Runner:
         self.precision = pick_precision(precision, self.device)
         self.generator = move_to_device(model.generator(direction), self.device)
         self._engine = find_engine(engine, model, direction, self.precision)
+        self.compiled = compile
         self.memory_format = choose_memory_format(self.generator, self.device, compile=compile)
         self._mixed = self.precision.cast_weights(self.generator, self.memory_format)
-        self._compiled: Forward = CompiledNetwork(self._mixed, self.device) if compile else self._mixed
+        self._mixed_forward: Forward = CompiledNetwork(self._mixed, self.device) if compile else self._mixed
         capture = find_capture(self.device)
         self._graphs = GraphedForwards(capture) if capture else None
 
@@ -88,7 +90,7 @@ class Runner:
 
     def forward(self, x: Tensor, *, exact: bool = False) -> Tensor:
         """Run the network by torch on a tensor of the device, kernel by kernel; return float32."""
-        network = self.generator if exact else self._compiled
+        network = self.generator if exact else self._mixed_forward
         with self.precision_for(exact).autocast():
             out: Tensor = network(x)
         return out.float()

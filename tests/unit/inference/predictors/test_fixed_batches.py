@@ -29,12 +29,7 @@ from translate.images import Frame, read_rgb, to_pixels
 from translate.images.tensors import quantize
 from translate.inference import Predictor, translate_folder
 from translate.inference.runtime import runner
-from translate.inference.runtime.fixed_batches import (
-    MULTIPROCESSORS,
-    PIXELS_PER_MULTIPROCESSOR,
-    TRIAL_AFTER,
-    fixed_batch_size,
-)
+from translate.inference.runtime.fixed_batches import TRIAL_AFTER, batch_pixels, fixed_batch_size
 from translate.inference.runtime.graphs import CAPTURE_AFTER, Forward
 from translate.networks.generators.identity import Identity
 
@@ -143,10 +138,15 @@ def test_tiles_share_padded_batches(tile: int, captures: list[torch.Size]) -> No
 
 
 @pytest.mark.parametrize(
-    ("pixels", "count"), [(1, 8), (128**2, 8), (200**2, 2), (256**2, 2), (300**2, 1), (4000**2, 1)]
+    ("side", "count", "compiled_count"),
+    [(1, 8, 8), (128, 8, 8), (200, 2, 8), (256, 2, 8), (300, 1, 4), (512, 1, 2), (4000, 1, 1)],
 )
-def test_the_size_of_a_batch_follows_from_the_size_of_the_image(pixels: int, count: int) -> None:
-    assert fixed_batch_size(pixels, MULTIPROCESSORS * PIXELS_PER_MULTIPROCESSOR) == count
+def test_the_size_of_a_batch_follows_from_the_size_of_the_image(
+    side: int, count: int, compiled_count: int
+) -> None:
+    cpu = torch.device("cpu")
+    counts = [fixed_batch_size(side**2, batch_pixels(cpu, compiled=compiled)) for compiled in (False, True)]
+    assert counts == [count, compiled_count]
 
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
