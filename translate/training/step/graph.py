@@ -7,7 +7,7 @@ them: every forward and backward pass, the optimizers and the EMA.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from textwrap import shorten
 from typing import Protocol
@@ -91,8 +91,7 @@ class GraphedStep:
             try:
                 step.graph = self.capturer.capture(lambda: step.run(self.run))
             except Exception as error:
-                cause = error.__context__ or error  # The end of a failed capture fails in its turn.
-                self.failure = shorten(str(cause) or type(cause).__name__, 200)
+                self.failure = _describe(error)
                 raise
         replay, result = step.graph
         replay()
@@ -108,6 +107,16 @@ class GraphedStep:
         """Release the graphs, so that each variant is captured anew."""
         self.capturer.synchronize()
         self.steps.clear()
+
+
+def _describe(error: Exception) -> str:
+    """Return why a capture failed, in one line.
+
+    No variable of `GraphedStep` may refer to the error, whose traceback refers to that variable in turn. Such
+    a cycle would keep the failed step, and torch warns of a backward pass beside one on another stream.
+    """
+    cause = error.__context__ or error  # The end of a failed capture fails in its turn.
+    return shorten(str(cause).strip().partition("\n")[0] or type(cause).__name__, 200)
 
 
 @dataclass
@@ -169,7 +178,7 @@ class CUDACapturer:
     def capture(self, run: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
         graph = torch.cuda.CUDAGraph()
         with (
-            self._random_state_kept(),
+            self._undo_failure(),
             _capturable(self.optimizers),
             torch.cuda.stream(
                 self.stream
@@ -182,10 +191,16 @@ class CUDACapturer:
 
     def synchronize(self) -> None:
         torch.cuda.synchronize(self.device)
+        # Torch refuses to capture into a pool whose graphs have all been released.
+        self.pool = torch.cuda.graph_pool_handle()
 
     @contextmanager
-    def _random_state_kept(self) -> Iterator[None]:
-        """Give the random generator its state back if capturing fails; it would stay in capture mode."""
+    def _undo_failure(self) -> Iterator[None]:
+        """If capturing fails, end it for the random generator and for the allocator, too.
+
+        Both would stay in capture mode. The allocator, in torch 2.10, would then never reuse memory that two
+        streams have used, such as that of uploaded batches.
+        """
         index = torch.empty(0, device=self.device).device.index
         generator = torch.cuda.default_generators[index]
         before = generator.clone_state()
@@ -193,6 +208,8 @@ class CUDACapturer:
             yield
         except BaseException:
             generator.graphsafe_set_state(before)
+            with suppress(RuntimeError):  # It has ended, as in later versions.
+                torch._C._cuda_endAllocateToPool(index, self.pool)
             raise
 
 
