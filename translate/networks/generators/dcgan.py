@@ -54,9 +54,9 @@ class DCGANGenerator(Generator):
 
     def forward(self, noise: Tensor) -> Tensor:
         """Generate (N, out_channels, H, H) images in [-1, 1] from (N, in_channels) noise."""
-        # The first layer is not a segment, so that it is not compiled. Its input of 1 x 1 pixels fits every
-        # memory format. cuDNN's gradient of the weight has that of the input, where Inductor expects that of
-        # the weight, so that a compiled backward pass fails (torch 2.11).
+        # The first layer is not a segment, so that it is not compiled on a GPU. Its input of 1 x 1 pixels
+        # fits every memory format. cuDNN's gradient of the weight has that of the input, where Inductor
+        # expects that of the weight, so that a compiled backward pass fails (torch 2.11).
         x = self._layer(0, noise[:, :, None, None])
         for start in range(MODULES_PER_LAYER, len(self.body), MODULES_PER_LAYER):
             x = self.segment(self._layer, start, x)
