@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -16,9 +17,6 @@ from translate import storage
 if TYPE_CHECKING:
     from torch import nn
 
-# Torch compiles a function 8 times, and then runs it eagerly. The parts of a generator are one function to
-# it, of which each part, image size and batch size needs a program.
-MAX_PROGRAMS = 64
 CACHE_VARIABLE = "TORCHINDUCTOR_CACHE_DIR"  # Triton's programs are in a folder inside.
 
 log = logging.getLogger("translate")
@@ -27,19 +25,23 @@ _compiled: WeakSet[nn.Module] = WeakSet()
 
 def compile_network(network: nn.Module) -> None:
     """Compile a network in place by torch.compile; its weights stay the same tensors."""
-    import torch  # Imported here because modules that must not import torch import this one.
-
     cache_programs()
-    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, MAX_PROGRAMS)
     # A run has few image sizes, so a faster program for each of them pays off.
     network.compile(dynamic=False)
     _compiled.add(network)
 
 
-def cache_programs() -> None:
+def prepare_compiler() -> None:
+    """Set up torch.compile; call it before the first compilation."""
+    _cache_programs()
+    # Torch 2.10 warns if float32 is computed as such on a GPU that has TF32, which is a choice of the user's.
+    warnings.filterwarnings("ignore", "TensorFloat32 tensor cores")
+
+
+def _cache_programs() -> None:
     """Have torch.compile keep its programs in the cache folder, so that later runs do not compile them again.
 
-    Call it before the first compilation. The environment variable TORCHINDUCTOR_CACHE_DIR overrides it.
+    The environment variable TORCHINDUCTOR_CACHE_DIR overrides it.
     """
     from torch._inductor.runtime.cache_dir_utils import default_cache_dir
 
@@ -58,7 +60,7 @@ def run_eagerly(message: str) -> Iterator[None]:
     if not _compiled:
         yield
         return
-    import torch
+    import torch  # Imported here because modules that must not import torch import this one.
 
     _log_once(message)
     with torch.compiler.set_stance("force_eager"):

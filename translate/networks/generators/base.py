@@ -11,6 +11,9 @@ from torch import Tensor, nn
 
 from translate.config.model import GeneratorSpec
 
+# Torch compiles a function 8 times, and then runs it eagerly. The segments are one function to it, of which
+# each segment, image size and batch size needs a program.
+MAX_PROGRAMS = 32
 IMAGE_BYTES = 48  # Bytes per pixel of the input and the output in float32, and of their rounding to 8 bits.
 
 
@@ -72,6 +75,7 @@ class Generator(nn.Module):
 
         Segments that are equal but for their weights share one program, also those of two networks.
         """
+        torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, MAX_PROGRAMS)
         self.segment = torch.compile(self.segment, *args, **kwargs)  # type: ignore[method-assign]
 
     def memory_per_pixel(self, itemsize: int) -> MemoryCost:
