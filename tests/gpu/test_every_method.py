@@ -17,8 +17,10 @@ pytestmark = [pytest.mark.gpu, pytest.mark.slow, pytest.mark.usefixtures("auto_d
 
 @pytest.mark.parametrize("name", METHODS)
 def test_trains_3000_steps_resumes_and_applies(name: str, gpu: str, data: Path, tmp_path: Path) -> None:
-    out, steps = tmp_path / "run", 3000 if gpu != "cpu" else 3
-    translate.train(name, data=str(data), out=str(out), image_size=64, steps=steps)
+    out, steps, small = tmp_path / "run", 3000, {}
+    if gpu == "cpu":
+        steps, small = 3, {"ngf": 4, "ndf": 4, "batch_size": 2, "workers": 0}
+    translate.train(name, data=str(data), out=str(out), image_size=64, steps=steps, **small)
     model = translate.train(name, out=str(out), resume=True, steps=steps + 10)
     assert model.config.trained_on["steps"] == steps + 10
     rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]

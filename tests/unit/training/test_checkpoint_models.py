@@ -13,7 +13,8 @@ from translate.errors import UsageError
 from translate.models import Model
 from translate.training.runs.checkpoint_models import load_checkpoint_models, load_without_ema
 
-SMALL = {"image_size": 16, "ngf": 4, "ndf": 4, "batch_size": 2, "checkpoint_every": 1, "keep_checkpoints": 2}
+SMALL = {"image_size": 16, "ngf": 4, "ndf": 4, "batch_size": 2, "device": "cpu"}
+CHECKPOINTS = {"checkpoint_every": 1, "keep_checkpoints": 2}
 
 
 @pytest.fixture
@@ -21,7 +22,8 @@ def run(tmp_path: Path) -> Path:
     """Train a dcgan for three steps, with a checkpoint after each."""
     for number in range(4):
         noise(tmp_path / "data" / f"{number}.png", 16, 16, seed=number)
-    translate.train("dcgan", data=str(tmp_path / "data"), out=str(tmp_path / "run"), steps=3, **SMALL)
+    folders = {"data": str(tmp_path / "data"), "out": str(tmp_path / "run")}
+    translate.train("dcgan", steps=3, **folders, **SMALL, **CHECKPOINTS)
     return tmp_path / "run"
 
 
