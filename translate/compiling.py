@@ -25,7 +25,7 @@ _compiled: WeakSet[nn.Module] = WeakSet()
 
 def compile_network(network: nn.Module) -> None:
     """Compile a network in place by torch.compile; its weights stay the same tensors."""
-    cache_programs()
+    prepare_compiler()
     # A run has few image sizes, so a faster program for each of them pays off.
     network.compile(dynamic=False)
     _compiled.add(network)

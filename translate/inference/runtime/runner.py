@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from translate import allocator
-from translate.compiling import cache_programs
+from translate.compiling import prepare_compiler
 from translate.inference.runtime.cudnn import repeatable_kernels
 from translate.inference.runtime.engines import find_engine, max_batch_size
 from translate.inference.runtime.formats import first_line
@@ -124,7 +124,7 @@ class CompiledNetwork:
     """A network that torch.compile has compiled; where compiling fails, it runs as it is."""
 
     def __init__(self, network: nn.Module, device: torch.device) -> None:
-        cache_programs()
+        prepare_compiler()
         self._network: Forward = network
         # On a GPU, each image size gets a program of its own. By default, the second size gets one for all
         # sizes, and images of the first size that come after it would differ from those before it.
