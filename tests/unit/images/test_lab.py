@@ -57,6 +57,15 @@ def test_a_round_trip_keeps_all_16bit_levels() -> None:
     assert (join_lab(*split_lab(colors)) - colors).abs().max() < 1e-3
 
 
+def test_mixed_precision_does_not_change_colors() -> None:
+    rgb = to_tensor(color_grid())
+    with torch.autocast("cpu", torch.bfloat16):
+        lab = rgb_to_lab(rgb)
+        restored = lab_to_rgb(lab)
+    assert lab.equal(rgb_to_lab(rgb))
+    assert restored.equal(lab_to_rgb(lab))
+
+
 def test_split_lab_normalizes_to_the_range_of_networks() -> None:
     light, chroma = split_lab(to_tensor(color_grid()))
     assert light.shape == (1, 1, 18, 324)
