@@ -41,7 +41,7 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
 def _multiply(channels: Tensor, direction: str) -> tuple[Tensor, ...]:
     """Multiply the three channels of each pixel by a matrix, and return the three results."""
     matrix, device = _matrix(direction, channels.device, channels.dtype), channels.device.type
-    # Autocast, which the meta device lacks, would compute in half precision: a and b are then wrong by up to 2.
+    # Autocast, which the meta device lacks, would compute in half precision: a and b were wrong by up to 2.
     is_cast = torch.amp.is_autocast_available(device)
     with torch.autocast(device, enabled=False) if is_cast else nullcontext():
         return torch.einsum("kc,nchw->nkhw", matrix, channels).unbind(1)
