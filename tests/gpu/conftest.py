@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from tests.images import demo
 from tests.integration.conftest import Command, within  # noqa: F401
+from translate.inference.runtime.runner import Runner
 from translate.models import Precision
 from translate.training.step.stepper import Stepper
 
@@ -49,13 +51,20 @@ def half_precision(gpu: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def little_memory(gpu: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let weights fit into memory, but no step of many images."""
+    """Let the weights of a small network fit into memory, but no step of many images, and no large image."""
     if gpu == "cpu":
 
         def fail(self: Stepper, batch: object) -> None:
             raise torch.OutOfMemoryError("CUDA out of memory")
 
+        def forward(self: Runner, x: torch.Tensor, **options: Any) -> torch.Tensor:
+            if x.numel() > 2**20:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return run(self, x, **options)
+
+        run = Runner.forward
         monkeypatch.setattr(Stepper, "run", fail)
+        monkeypatch.setattr(Runner, "forward", forward)
         yield
         return
     torch.cuda.empty_cache()
