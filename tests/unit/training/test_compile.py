@@ -11,6 +11,8 @@ from translate.methods.registry import find_method
 from translate.methods.trainer import Trainer
 from translate.models import Precision
 from translate.training.step.compile import (
+    decides_later,
+    describe_compilation,
     memory_format,
     pays_off,
     reason_against_compiling,
@@ -89,3 +91,22 @@ def test_the_length_of_a_run_is_no_reason_against_compiling_on_a_gpu() -> None:
     _, c = create_trainer("cyclegan", steps=10, compile="auto")
     assert "short" not in reason_against_compiling(c, torch.device("cuda"))
     assert not should_compile(c, torch.device("cuda"))  # It is decided by the speed of a step.
+
+
+@pytest.mark.parametrize(
+    ("method", "captured", "later"),
+    [
+        ("pix2pix", True, True),
+        ("pix2pix", False, False),
+        ("cyclegan", False, True),  # Eager instance norms are slow.
+    ],
+)
+def test_without_a_graph_only_instance_norms_gain_by_compiling(
+    method: str, captured: bool, later: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("translate.training.step.compile.reason_against_compiling", lambda c, device: "")
+    trainer, c = create_trainer(method, compile="auto")
+    gpu = torch.device("cuda")
+    assert decides_later(c, trainer, gpu, captured=captured) == later
+    assert ("without a CUDA graph" in describe_compilation(c, trainer, gpu, captured=captured)) != later
+    assert not decides_later(c.replace(compile="off"), trainer, gpu, captured=captured)

@@ -7,7 +7,7 @@ them: every forward and backward pass, the optimizers and the EMA.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from textwrap import shorten
 from typing import Protocol
@@ -18,6 +18,7 @@ from torch import Tensor
 from translate.config import TrainConfig
 from translate.methods.trainer import Trainer
 from translate.models import Precision
+from translate.models.capture import capture_graph
 from translate.training.step.distributed import ProcessGroup
 from translate.training.step.recompute import has_dropout
 
@@ -177,15 +178,7 @@ class CUDACapturer:
 
     def capture(self, run: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
         graph = torch.cuda.CUDAGraph()
-        with (
-            self._undo_failure(),
-            _capturable(self.optimizers),
-            torch.cuda.stream(
-                self.stream
-            ),  # If capturing fails, `graph` does not restore the stream before it.
-            # `thread_local`: the thread that loads images allocates page-locked memory at the same time.
-            torch.cuda.graph(graph, pool=self.pool, stream=self.stream, capture_error_mode="thread_local"),
-        ):
+        with _capturable(self.optimizers), capture_graph(graph, self.stream, self.pool):
             result = run()
         return graph.replay, result
 
@@ -193,24 +186,6 @@ class CUDACapturer:
         torch.cuda.synchronize(self.device)
         # Torch refuses to capture into a pool whose graphs have all been released.
         self.pool = torch.cuda.graph_pool_handle()
-
-    @contextmanager
-    def _undo_failure(self) -> Iterator[None]:
-        """If capturing fails, end it for the random generator and for the allocator, too.
-
-        Both would stay in capture mode. The allocator, in torch 2.10, would then never reuse memory that two
-        streams have used, such as that of uploaded batches.
-        """
-        index = torch.empty(0, device=self.device).device.index
-        generator = torch.cuda.default_generators[index]
-        before = generator.clone_state()
-        try:
-            yield
-        except BaseException:
-            generator.graphsafe_set_state(before)
-            with suppress(RuntimeError):  # It has ended, as in later versions.
-                torch._C._cuda_endAllocateToPool(index, self.pool)
-            raise
 
 
 @contextmanager

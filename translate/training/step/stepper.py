@@ -71,7 +71,6 @@ class Stepper:
         self.device = pick_device(c.device)
         self.precision = pick_precision(c.precision, self.device)
         self.is_compiled = should_compile(c, self.device)
-        self.compiles_later = decides_later(c, self.device)
         self.memory_format = memory_format(trainer, c, self.precision, compiled=self.is_compiled)
         if c.sync_norm and self.group.size > 1:
             synchronize_norms(trainer)
@@ -89,6 +88,7 @@ class Stepper:
         if self.is_compiled:
             compile_networks(trainer)
         self.graph, self.description = self._graph(capturer)
+        self.compiles_later = decides_later(c, trainer, self.device, captured=self.graph is not None)
         self.pace = Pace(self.device)
         self.name_nondeterminism = NonDeterminism(c, log)
         self.successes: dict[Hashable, int] = {}  # Successful compiled steps, by variant and shapes.
@@ -238,8 +238,8 @@ class Stepper:
                 how = ", each step one CUDA graph"
                 capturer = CUDACapturer(self.device, list(self.trainer.optimizers.values()))
         processes = f" in each of {self.group.size} processes" if self.group.size > 1 else ""
-        compiled = describe_compilation(self.c, self.device)
         graph = GraphedStep(self._run_batch, capturer, self.device) if capturer else None
+        compiled = describe_compilation(self.c, self.trainer, self.device, captured=graph is not None)
         return graph, f"{self.device}{how}, {compiled}, {self.precision}{processes}"
 
     def _prepare_images(self, tensor: Tensor) -> Tensor:
