@@ -3,9 +3,11 @@
 python tools/benchmark.py train
 python tools/benchmark.py train --case cyclegan-256 --way "no flag given"
 python tools/benchmark.py train --case pix2pix-256-8 --reference pytorch-CycleGAN-and-pix2pix/
-python tools/benchmark.py train --case pix2pix-256-16 --device cuda
+python tools/benchmark.py train --device cuda
 python tools/benchmark.py apply --network unet --model runs/pix2pix --photos photos/
+python tools/benchmark.py apply --device cuda
 python tools/benchmark.py data
+python tools/benchmark.py data --device cuda
 python tools/benchmark.py startup
 """
 
@@ -20,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import torch
 from timing import applying, loading, measure, plain, starting, training
 
 from translate.errors import UsageError
@@ -29,8 +32,50 @@ PATH = click.Path(path_type=Path)
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 JSON = click.option("--json", "json_file", type=PATH, help="also write the results to this file")
 ROUNDS = click.option("--rounds", default=5, show_default=True, help="timed rounds; the median is reported")
+DEVICE = click.option(
+    "--device", "device_name", default="auto", show_default=True, help="cpu, cuda, cuda:1, mps"
+)
 PHOTOS = click.option("--photos", type=PATH, help="folder of photos [default: the built-in dataset]")
 Row = dict[str, Any]
+
+TRAINING_COLUMNS = {
+    "": "case",
+    " ": "way",
+    "ms": "ms:.0f",
+    "times as fast": "ratio:.2f",
+    "of the matrix rate": "share:.0%",
+    "GB at most": "peak_gb:.2f",
+}
+GPU_TRAINING_COLUMNS = {
+    "": "case",
+    " ": "way",
+    "ms": "ms:.2f",
+    "times plain fp32": "ratio:.2f",
+    "times plain TF32": "ratio_tf32:.2f",
+    "of the matrix rate": "share:.0%",
+    "GB at most": "peak_gb:.2f",
+    "of plain's": "memory:.0%",
+    "GB of tensors": "tensors_gb:.2f",
+    "seconds to start": "start:.1f",
+}
+LOADING_COLUMNS = {"": "way", "images/s": "images_a_second:.0f", "times as fast": "ratio:.1f"}
+GPU_LOADING_COLUMNS = {
+    **LOADING_COLUMNS,
+    "batches/s": "batches_a_second:.0f",
+    "waiting for data": "waiting:.1%",
+}
+APPLYING_COLUMNS = {"": "way", "ms an image": "ms_a_image:.0f", "times as fast": "ratio:.2f"}
+GPU_APPLYING_COLUMNS = {
+    "": "way",
+    "images/s": "images_a_second:.0f",
+    "times as fast": "ratio:.2f",
+    "seconds to the first": "start:.2f",
+    "images/s after it": "after_start:.0f",
+    "outputs that depend on others": "differing:.0f",
+}
+PSNR_COLUMN = {"PSNR to float32, dB": "psnr:.1f"}
+DCGAN_IMAGES, DCGAN_MINUTES = 4096, 1.0  # of the run that shows how long a GPU waits for images
+COUNT_ON_CPU, COUNT_ON_GPU = 64, 1600  # of photos to apply a model to
 
 
 @click.group()
@@ -40,17 +85,21 @@ def main() -> None:
 
 @main.command()
 @click.option(
-    "--case", "names", type=click.Choice(list(training.CASES)), multiple=True, help="[default: all]"
+    "--case",
+    "names",
+    type=click.Choice(list(training.CASES)),
+    multiple=True,
+    help="[default: those that suit the device]",
 )
 @click.option(
     "--way",
     "ways",
     type=click.Choice(list(training.WAYS)),
     multiple=True,
-    help="flags to time this package with [default: all]",
+    help="flags to time this package with [default: those that differ on the device]",
 )
 @click.option("--reference", type=FOLDER, help="also time this checkout of the authors' code")
-@click.option("--device", "device_name", default="auto", show_default=True, help="cpu, cuda, cuda:1, mps")
+@DEVICE
 @ROUNDS
 @JSON
 def train(
@@ -62,29 +111,21 @@ def train(
     json_file: Path | None,
 ) -> None:
     """Time a training step, in milliseconds."""
-    try:
-        device = pick_device(device_name)
-    except UsageError as error:
-        raise click.UsageError(str(error)) from None
-    machine = {**measure.machine(device), "rates": measure.matrix_rates(device)}
-    rate = max(machine["rates"].values())
-    rows = [
-        row
-        for name in names or training.CASES
-        for row in training.rows(
-            training.CASES[name], ways or training.WAYS, rounds, rate=rate, device=device, folder=reference
-        )
-    ]
+    device = get_device(device_name)
+    # A cache folder of its own, so that the first variant that compiles finds no compiled programs there.
+    with work_folder():
+        machine = {**measure.machine(device), "rates": measure.matrix_rates(device)}
+        rate = max(machine["rates"].values())
+        ways = ways or training.default_ways(device)
+        rows = [
+            row
+            for name in names or training.default_cases(device)
+            for row in training.rows(
+                training.CASES[name], ways, rounds, rate=rate, device=device, folder=reference
+            )
+        ]
     click.echo(f"{measure.describe_machine(machine)}; a step of training\n")
-    columns = {
-        "": "case",
-        " ": "way",
-        "ms": "ms:.0f",
-        "times as fast": "ratio:.2f",
-        "of the matrix rate": "share:.0%",
-        "GB at most": "peak_gb:.2f",
-    }
-    print_table(rows, columns)
+    print_table(rows, GPU_TRAINING_COLUMNS if device.type == "cuda" else TRAINING_COLUMNS)
     write_json(json_file, machine, rows)
 
 
@@ -93,18 +134,33 @@ def train(
 @click.option("--side", default=600, show_default=True, help="height of the JPEGs in pixels")
 @click.option("--count", default=100, show_default=True, help="number of JPEGs")
 @click.option("--batches", default=40, show_default=True, help="batches of eight images in each round")
+@DEVICE
 @ROUNDS
 @JSON
 def data(
-    photos: Path | None, side: int, count: int, batches: int, rounds: int, json_file: Path | None
+    photos: Path | None,
+    side: int,
+    count: int,
+    batches: int,
+    device_name: str,
+    rounds: int,
+    json_file: Path | None,
 ) -> None:
-    """Time data loading from JPEGs by two workers, in images per second."""
+    """Time data loading from JPEGs by two workers, in images per second.
+
+    On a GPU, this includes the way to its memory, and a run of one minute shows how long it waits for images.
+    """
+    device = get_device(device_name)
     with work_folder() as work:
-        loading.write_photos(work / "in", photos or write_demo_images(work, count, side), side, count)
-        rows, machine = loading.rows(work / "in", rounds, batches), measure.machine()
+        source = photos or write_demo_images(work, count, side)
+        loading.write_photos(work / "in", source, side, count)
+        rows, machine = loading.rows(work / "in", rounds, batches, device), measure.machine(device)
+        if device.type == "cuda":
+            applying.write_jpegs(work / "small", source, DCGAN_IMAGES, 64)
+            rows.append(loading.waiting_row(work / "small", work / "run", device, minutes=DCGAN_MINUTES))
     sizes = f"{count} JPEGs of {side * 4 // 3}x{side}, crops of {loading.CROP_SIZE}"
     click.echo(f"{measure.describe_machine(machine)}; {sizes}, {loading.WORKERS} workers\n")
-    print_table(rows, {"": "way", "images/s": "images_a_second:.0f", "times as fast": "ratio:.1f"})
+    print_table(rows, GPU_LOADING_COLUMNS if device.type == "cuda" else LOADING_COLUMNS)
     write_json(json_file, machine, rows)
 
 
@@ -112,30 +168,40 @@ def data(
 @click.option("--network", type=click.Choice(list(applying.NETWORKS)), default="resnet", show_default=True)
 @click.option("--model", type=PATH, help="a trained model [default: random weights]")
 @PHOTOS
-@click.option("--count", default=64, show_default=True, help="number of photos")
+@click.option(
+    "--count", type=int, help=f"number of photos [default: {COUNT_ON_CPU}; on a GPU {COUNT_ON_GPU}]"
+)
 @click.option("--side", default=256, show_default=True, help="side of the photos in pixels")
 @click.option("--compile/--no-compile", "compiled", default=True, help="also time the compiled network")
+@DEVICE
 @ROUNDS
 @JSON
 def apply(
     network: str,
     model: Path | None,
     photos: Path | None,
-    count: int,
+    count: int | None,
     side: int,
     compiled: bool,
+    device_name: str,
     rounds: int,
     json_file: Path | None,
 ) -> None:
-    """Time the translation of a folder of JPEGs, in milliseconds per image."""
+    """Time the translation of a folder of JPEGs; on a GPU, also compare outputs of different company."""
+    device = get_device(device_name)
+    count = count or (COUNT_ON_GPU if device.type == "cuda" else COUNT_ON_CPU)
     with work_folder() as work:
         subject = Model.from_pretrained(model) if model else applying.create_random_model(network)
         files = applying.write_jpegs(work / "in", photos or write_demo_images(work, count, side), count, side)
-        rows = applying.time_variants(applying.create_variants(subject, compiled), files, work, rounds)
-        machine = measure.machine()
+        variants = applying.create_variants(subject, compiled, device)
+        rows = applying.time_variants(variants, files, work, rounds)
+        if device.type == "cuda":
+            for row in rows[1:]:
+                row["differing"] = applying.count_differing(variants[row["way"]], files, work)
+        machine = measure.machine(device)
     click.echo(f"{measure.describe_machine(machine)}; {count} JPEGs of {side} px\n")
-    columns = {"": "way", "ms an image": "ms_a_image:.0f", "times as fast": "ratio:.2f"}
-    print_table(rows, {**columns, "PSNR to float32, dB": "psnr:.1f"})
+    columns = GPU_APPLYING_COLUMNS if device.type == "cuda" else APPLYING_COLUMNS
+    print_table(rows, {**columns, **PSNR_COLUMN})
     write_json(json_file, machine, rows)
 
 
@@ -163,6 +229,14 @@ def plain_command(model: Path, image: Path, out: Path) -> None:
     """Translate one image by the plain recipe, as the baseline of `startup`."""
     network = plain.plain_copy(Model.from_pretrained(model).generator())
     plain.translate_image(network, image).save(out, quality=90)
+
+
+def get_device(name: str) -> torch.device:
+    """Return the device of a name, or end the command with a message."""
+    try:
+        return pick_device(name)
+    except UsageError as error:
+        raise click.UsageError(str(error)) from None
 
 
 @contextmanager

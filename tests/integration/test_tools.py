@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,9 +16,12 @@ import torch
 from tests.images import demo
 from tests.integration.conftest import environment
 from translate.images import read_rgb
+from translate.inference import Predictor, load_predictor
+from translate.models import Model
 from translate.training.step.stepper import Stepper
 
 TOOLS = Path(__file__).parents[2] / "tools"
+CUDA = torch.device("cuda")
 Result = subprocess.CompletedProcess[str]
 
 
@@ -27,6 +31,15 @@ def run_tool(name: str, *arguments: str | Path, code: int = 0) -> Result:
     result = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
     assert result.returncode == code, result.stderr
     return result
+
+
+@pytest.fixture
+def timing(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """The modules of tools/timing/."""
+    monkeypatch.syspath_prepend(str(TOOLS))
+    from timing import applying, loading, measure, training
+
+    return SimpleNamespace(applying=applying, loading=loading, measure=measure, training=training)
 
 
 @pytest.fixture
@@ -120,23 +133,87 @@ def test_the_plain_recipe_and_the_trainer_take_the_same_steps(
 
 
 @pytest.mark.parametrize(("case", "gmac"), [("pix2pix-256", 44), ("cyclegan-256", 942)])
-def test_the_benchmark_counts_the_flops_of_a_step(
-    case: str, gmac: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_benchmark_counts_the_flops_of_a_step(case: str, gmac: float, timing: SimpleNamespace) -> None:
     """The numbers of multiply-accumulate operations were counted by hand from the layers."""
-    monkeypatch.syspath_prepend(str(TOOLS))
-    from timing import training
-
+    training = timing.training
     assert training.count_flops(training.CASES[case]) / 2e9 == pytest.approx(gmac, rel=0.03)
 
 
-def test_the_benchmark_times_a_training_step_and_the_plain_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(TOOLS))
-    from timing import training
-    from timing.measure import CPU
+def test_the_benchmark_times_on_a_gpu_all_ways_that_differ_there(timing: SimpleNamespace) -> None:
+    """No GPU is needed to see what would be timed."""
+    training = timing.training
+    assert set(training.default_cases(CUDA)) <= set(training.CASES)
+    variants = training.variants(training.CASES["dcgan-64"], training.default_ways(CUDA), CUDA, None)
+    assert list(variants) == [
+        "plain, fp32",
+        "plain, TF32",
+        "ours, --graph off --compile off",
+        "ours, --compile off",
+        "ours, --compile on",
+        "ours, no flag given",
+        "ours, no flag given, once compiled",
+    ]
 
+
+def test_the_benchmark_compares_a_step_with_float32_and_tf32(timing: SimpleNamespace) -> None:
+    times = {"plain, fp32": (0.08, 20), "plain, TF32": (0.06, 20), "ours, no flag given": (0.02, 5)}
+    timings = {
+        name: timing.measure.Timing(seconds, 7.5, gigabytes * 10**9, 10**9)
+        for name, (seconds, gigabytes) in times.items()
+    }
+    case = timing.training.CASES["dcgan-64"]
+    *_, row = timing.training.compare(case, timings, rate=1e12)
+    assert (row["ratio"], row["ratio_tf32"]) == (pytest.approx(4), pytest.approx(3))
+    assert (row["memory"], row["peak_gb"], row["start"]) == (0.25, 5, 7.5)
+    (row,) = timing.training.compare(case, {"ours, no flag given": timings["plain, fp32"]}, rate=1e12)
+    assert "ratio" not in row
+
+
+def test_the_benchmark_skips_what_is_not_compiled_on_this_machine(
+    timing: SimpleNamespace, capfd: pytest.CaptureFixture[str]
+) -> None:
+    case = timing.training.Case("dcgan", 64, 2)
+    with pytest.raises(RuntimeError, match="compiled later"):
+        timing.training.build_ours(case, "no flag given, once compiled", timing.measure.CPU)
+    assert "dcgan, 64 px, batch 2, no flag given, once compiled: cpu" in capfd.readouterr().err
+
+
+def test_the_benchmark_finds_outputs_that_depend_on_other_images(
+    timing: SimpleNamespace, model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    applying = timing.applying
+    monkeypatch.setenv("TRANSLATE_CACHE", str(tmp_path / "cache"))
+    trained = Model.from_pretrained(model)
+    ours = applying.our_variant(lambda: load_predictor(trained, device="cpu", engine="torch"))
+    files = applying.write_jpegs(tmp_path / "in", model.parent / "data" / "trainA", 5, 32)
+    assert applying.count_differing(ours, files, tmp_path) == 0
+    (row,) = applying.time_variants({"ours": ours}, files, tmp_path, 1)
+    assert row["images_a_second"] < row["after_start"]
+
+    directions = iter(["AtoB", *6 * ["BtoA"]])  # The images that are translated alone come out differently.
+
+    def load() -> Predictor:
+        return load_predictor(trained, device="cpu", engine="torch", direction=next(directions))
+
+    assert applying.count_differing(dataclasses.replace(ours, load=load), files, tmp_path / "2") == 5
+
+
+def test_the_benchmark_tells_how_long_training_waits_for_images(
+    timing: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TRANSLATE_CACHE", str(tmp_path / "cache"))
+    data, small = demo(tmp_path / "data", train=4, test=0, size=32), {"ngf": 4, "ndf": 4}
+    row = timing.loading.waiting_row(
+        data / "trainA", tmp_path / "run", timing.measure.CPU, steps=2, image_size=32, batch_size=2, **small
+    )
+    assert 0 <= row["waiting"] <= 1
+    assert row["images_a_second"] > 0
+
+
+def test_the_benchmark_times_a_training_step_and_the_plain_recipe(timing: SimpleNamespace) -> None:
+    training = timing.training
     case = training.Case("dcgan", 64, 2)
-    plain, ours = training.rows(case, ["no flag given"], 1, rate=1e12, device=CPU, folder=None)
+    plain, ours = training.rows(case, ["no flag given"], 1, rate=1e12, device=timing.measure.CPU, folder=None)
     assert (plain["way"], ours["way"]) == ("plain", "ours, no flag given")
     assert ours["ratio"] == pytest.approx(plain["ms"] / ours["ms"])
     for row in (plain, ours):

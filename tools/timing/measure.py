@@ -19,6 +19,7 @@ import click
 import torch
 
 from translate import allocator
+from translate.inference.batch.processes import count_cores
 from translate.models import pick_precision
 
 Run = Callable[[], object]
@@ -26,9 +27,8 @@ Build = Callable[[], Run]  # must be picklable: a function of a module, or a par
 RESOURCES = ExitStack()  # contexts that stay open until the process ends
 CPU = torch.device("cpu")
 MATRIX_SIZE, MATRIX_SIZE_ON_GPU = 3072, 8192  # of the square matrices that measure the machine's FLOP/s
-RUNS_PER_TIMING_ON_GPU = (
-    10  # a GPU runs asynchronously, so that a single run would be dominated by launching it
-)
+# A GPU runs asynchronously, and waiting for it takes time, so a timing is of as many runs as take this long.
+SECONDS_PER_TIMING_ON_GPU = 0.5
 
 
 @dataclass(frozen=True)
@@ -37,54 +37,84 @@ class Timing:
 
     Attributes:
         seconds: the median time of a run.
-        peak: the peak memory in bytes, of the whole process with torch, or on a GPU as torch allocated it.
+        start: seconds from the start of the process to the end of its first runs.
+        peak: the peak memory in bytes: of the whole process with torch; or on a GPU, all that torch holds
+            there, which is tensors, freed memory that it keeps for later, and the pools of CUDA graphs.
+        tensors: the part of it that tensors took, on a GPU; of a graph, when it was captured.
     """
 
     seconds: float
+    start: float
     peak: int
+    tensors: int = 0
 
 
 def time_variants(
-    variants: Mapping[str, Build], rounds: int, *, warm_up: int = 2, device: torch.device = CPU
+    variants: Mapping[str, Build],
+    rounds: int,
+    *,
+    first_runs: int = 1,
+    warm_up: int = 2,
+    device: torch.device = CPU,
 ) -> dict[str, Timing]:
-    """Run the variants in turn for a number of rounds; skip those that cannot be built, with a message.
+    """Run each variant for a number of rounds; skip those that cannot be built, with a message.
 
-    Taking turns spreads the drift of the machine's speed over all variants.
+    On a CPU they take turns, which spreads the drift of the machine's speed over all of them. On a GPU they
+    run one after the other, because together they may not fit into its memory.
 
     Args:
-        warm_up: untimed runs of each variant before the rounds.
+        first_runs: the runs of each variant that `Timing.start` includes.
+        warm_up: untimed runs of each variant after those, before the rounds.
         device: the device that the variants run on.
     """
-    workers: dict[str, _Worker] = {}
-    for name, build in variants.items():
-        try:
-            workers[name] = _Worker(build, warm_up, device)
-        except RuntimeError as error:
-            click.echo(f"{name}: skipped: {error}", err=True)
-    seconds: dict[str, list[float]] = {name: [] for name in workers}
-    for _ in range(rounds):
+    groups = [list(variants)] if device.type == "cpu" else [[name] for name in variants]
+    timings: dict[str, Timing] = {}
+    for group in groups:
+        workers: dict[str, _Worker] = {}
+        for name in group:
+            try:
+                workers[name] = _Worker(variants[name], first_runs, warm_up, device)
+            except RuntimeError as error:
+                click.echo(f"{name}: skipped: {error}", err=True)
+        seconds: dict[str, list[float]] = {name: [] for name in workers}
+        for _ in range(rounds):
+            for name, worker in workers.items():
+                seconds[name].append(worker.time())
         for name, worker in workers.items():
-            seconds[name].append(worker.request("run"))
-    return {
-        name: Timing(statistics.median(seconds[name]), worker.close()) for name, worker in workers.items()
-    }
+            timings[name] = Timing(statistics.median(seconds[name]), worker.start, **worker.close())
+    return timings
 
 
 class _Worker:
-    """A process that builds a variant and runs it on request."""
+    """A process that builds a variant and runs it on request.
 
-    def __init__(self, build: Build, warm_up: int, device: torch.device) -> None:
+    Attributes:
+        start: seconds until the first runs had ended.
+    """
+
+    def __init__(self, build: Build, first_runs: int, warm_up: int, device: torch.device) -> None:
         context = multiprocessing.get_context("spawn")
+        before = time.perf_counter()
+        self.device, self.runs = device, 1
         self.pipe, child_pipe = context.Pipe()
         self.process = context.Process(target=_serve, args=(build, child_pipe, device), daemon=False)
         self.process.start()
         child_pipe.close()
-        for _ in range(1 + warm_up):  # The first run includes building the variant.
-            self.request("run")
+        self.request(first_runs)
+        self.start = time.perf_counter() - before
+        for _ in range(warm_up):
+            self.time()
 
-    def request(self, action: str) -> Any:
-        """Send an action, `run` or `end`, and return its result."""
-        self.pipe.send(action)
+    def time(self) -> float:
+        """Run the variant, on a GPU often enough for a timing; return the seconds of one run."""
+        seconds: float = self.request(self.runs)
+        if self.device.type != "cpu":
+            self.runs = max(1, round(SECONDS_PER_TIMING_ON_GPU / seconds))
+        return seconds
+
+    def request(self, runs: int) -> Any:
+        """Have the variant run so often, and return the seconds of one run; 0 ends the process."""
+        self.pipe.send(runs)
         try:
             answer = self.pipe.recv()
         except EOFError:
@@ -94,11 +124,11 @@ class _Worker:
             raise RuntimeError(answer)
         return answer
 
-    def close(self) -> int:
-        """End the process and return its peak memory in bytes."""
-        peak: int = self.request("end")
+    def close(self) -> dict[str, int]:
+        """End the process; return its peak memory in bytes, by the names of `Timing`."""
+        peaks: dict[str, int] = self.request(0)
         self.process.join()
-        return peak
+        return peaks
 
 
 def retain_freed_memory() -> None:
@@ -108,10 +138,9 @@ def retain_freed_memory() -> None:
 
 def _serve(build: Build, pipe: Connection, device: torch.device) -> None:
     """Build a variant and run it for each request, in the child process."""
-    runs = 1 if device.type == "cpu" else RUNS_PER_TIMING_ON_GPU
     try:
         run = build()
-        while pipe.recv() == "run":
+        while runs := pipe.recv():
             start = time.perf_counter()
             for _ in range(runs):
                 run()
@@ -124,17 +153,21 @@ def _serve(build: Build, pipe: Connection, device: torch.device) -> None:
     pipe.send(_peak_memory(device))
 
 
-def _peak_memory(device: torch.device) -> int:
+def _peak_memory(device: torch.device) -> dict[str, int]:
     if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
+        return {
+            "peak": torch.cuda.max_memory_reserved(device),
+            "tensors": torch.cuda.max_memory_allocated(device),
+        }
     unit = 1 if sys.platform == "darwin" else 1024
-    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {"peak": unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}
 
 
 def machine(device: torch.device = CPU) -> dict[str, Any]:
-    """Return the processor, its threads and AMX support, or the GPU, and the version of torch."""
+    """Return the version of torch, and the GPU and the CPU's cores, or the CPU, its threads and AMX."""
     if device.type == "cuda":
-        return {"processor": torch.cuda.get_device_name(device), "torch": torch.__version__}
+        name = torch.cuda.get_device_name(device)
+        return {"processor": name, "cores": count_cores(), "torch": torch.__version__}
     name = platform.processor()
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -172,6 +205,8 @@ class _MatrixProduct:
 def describe_machine(machine: Mapping[str, Any]) -> str:
     """Describe a machine in one line, with its FLOP/s if they were measured."""
     text = f"{machine['processor']}, torch {machine['torch']}"
+    if "cores" in machine:
+        text += f", {machine['cores']} CPU cores"
     if "threads" in machine:
         text += f", {machine['threads']} threads, {'with' if machine['amx'] else 'no'} AMX"
     rates = [f"{rate / 1e12:.2f} TFLOP/s in {name}" for name, rate in machine.get("rates", {}).items()]

@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 from torch.utils.data import DataLoader, Dataset
 
-from translate.losses import ImagePool
 from translate.methods.cyclegan.config import CycleGANConfig
 from translate.methods.gan.config import DCGANConfig
 from translate.methods.pix2pix.config import Pix2PixConfig
@@ -36,6 +35,29 @@ class PlainInstanceNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Normalize each channel of each image."""
         return F.instance_norm(x)
+
+
+class PlainImagePool:
+    """The image pool of the authors' code: a list of images, chosen by Python's random numbers."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.images: list[Tensor] = []
+
+    def query(self, images: Tensor) -> Tensor:
+        """Exchange generated images, (N, C, H, W), for older ones half of the time."""
+        chosen = []
+        for image in images.detach().unsqueeze(1):
+            if len(self.images) < self.size:
+                self.images.append(image)
+                chosen.append(image)
+            elif random.random() < 0.5:
+                index = random.randrange(self.size)
+                chosen.append(self.images[index])
+                self.images[index] = image
+            else:
+                chosen.append(image)
+        return torch.cat(chosen)
 
 
 def plain_copy(network: nn.Module) -> nn.Module:
@@ -58,14 +80,10 @@ def cyclegan_step(trainer: Trainer, c: CycleGANConfig, adam: CreateOptimizer = A
     g_ab, g_ba, d_a, d_b = (trainable_copy(trainer, name) for name in ("g_ab", "g_ba", "d_a", "d_b"))
     adam_g = adam([*g_ab.parameters(), *g_ba.parameters()], lr=c.lr, betas=(c.beta1, c.beta2))
     adam_d = adam([*d_a.parameters(), *d_b.parameters()], lr=c.lr, betas=(c.beta1, c.beta2))
-    pool_a, pool_b = ImagePool(c.pool_size), ImagePool(c.pool_size)
+    pool_a, pool_b = PlainImagePool(c.pool_size), PlainImagePool(c.pool_size)
 
     def gan_loss(scores: Tensor, target: float) -> Tensor:
         return F.mse_loss(scores, torch.full_like(scores, target))
-
-    def query(pool: ImagePool, fake: Tensor) -> Tensor:
-        images: Tensor = pool(fake, torch.rand(len(fake), 2, device=fake.device))
-        return images
 
     def step(batch: dict[str, Tensor]) -> None:
         a, b = batch["a"], batch["b"]
@@ -82,7 +100,7 @@ def cyclegan_step(trainer: Trainer, c: CycleGANConfig, adam: CreateOptimizer = A
         d_a.requires_grad_(True)
         d_b.requires_grad_(True)
         adam_d.zero_grad()
-        for d, real, fake in ((d_a, a, query(pool_a, fake_a)), (d_b, b, query(pool_b, fake_b))):
+        for d, real, fake in ((d_a, a, pool_a.query(fake_a)), (d_b, b, pool_b.query(fake_b))):
             ((gan_loss(d(real), 1) + gan_loss(d(fake), 0)) / 2).backward()  # type: ignore[no-untyped-call]
         adam_d.step()
 
@@ -178,16 +196,29 @@ class PlainPhotos(Dataset[Tensor]):
         return torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 127.5 - 1
 
 
-def infinite_batches(photos: PlainPhotos, batch_size: int, workers: int) -> Any:
-    """Yield batches epoch after epoch.
+def infinite_batches(photos: PlainPhotos, batch_size: int, workers: int, device: torch.device) -> Any:
+    """Yield batches on a device, epoch after epoch.
 
     The workers are persistent, because starting them would take most of an epoch of a small dataset.
     """
     batches = DataLoader(
-        photos, batch_size, shuffle=True, drop_last=True, num_workers=workers, persistent_workers=True
+        photos,
+        batch_size,
+        shuffle=True,
+        drop_last=True,
+        num_workers=workers,
+        persistent_workers=True,
+        pin_memory=device.type == "cuda",
     )
     while True:
-        yield from batches
+        for batch in batches:
+            yield batch.to(device, non_blocking=True)
+
+
+def set_tf32(enabled: bool) -> None:
+    """Set whether a GPU computes float32 in TF32; torch's default is to do so for convolutions."""
+    torch.backends.cudnn.allow_tf32 = enabled
+    torch.backends.cuda.matmul.allow_tf32 = enabled
 
 
 def translate_image(network: nn.Module, path: Path) -> Image.Image:
@@ -195,6 +226,6 @@ def translate_image(network: nn.Module, path: Path) -> Image.Image:
     pixels = np.asarray(Image.open(path).convert("RGB"))
     x = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
     with torch.no_grad():
-        y = network(x)[0]
-    levels = ((y.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+        y = network(x.to(next(network.parameters()).device))[0]
+    levels = ((y.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu()
     return Image.fromarray(levels.permute(1, 2, 0).numpy())

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
+from itertools import count, repeat
 from pathlib import Path
 from typing import Any
 
+import click
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from timing import plain
-from timing.measure import RESOURCES, Build, Run, retain_freed_memory, time_variants
+from timing.measure import RESOURCES, Build, Run, Timing, retain_freed_memory, time_variants
 from translate.config import TrainConfig
+from translate.data.datasets.upload import CUDAUploader, upload_ahead
 from translate.methods.registry import find_method
 from translate.methods.trainer import Trainer
+from translate.training.step.graph import WARM_UP_STEPS
 from translate.training.step.stepper import Stepper
+
+# The last of the first steps on a GPU is the first that a CUDA graph replays.
+FIRST_STEPS_ON_GPU = WARM_UP_STEPS + 1
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,7 @@ CASES = {
     "cyclegan-128": Case("cyclegan", 128, 1),
     "cyclegan-128-4": Case("cyclegan", 128, 4),
     "cyclegan-256": Case("cyclegan", 256, 1),
+    "cyclegan-256-8": Case("cyclegan", 256, 8),
     "pix2pix-256": Case("pix2pix", 256, 1),
     "pix2pix-256-8": Case("pix2pix", 256, 8),
     "pix2pix-256-16": Case("pix2pix", 256, 16),
@@ -63,36 +71,100 @@ CASES = {
 }
 
 
-WAYS: dict[str, dict[str, Any]] = {  # the settings to time this package with, by the flags that give them
-    "no flag given": {},
-    "--compile on": {"compile": "on"},
-    "--compile off": {"compile": "off"},
-    "--precision fp32": {"precision": "fp32"},
+@dataclass(frozen=True)
+class Way:
+    """Settings to time this package with.
+
+    Attributes:
+        compiles_later: the networks are compiled after the first steps, as `--compile auto` does on a GPU
+            once it knows that this pays off.
+    """
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    compiles_later: bool = False
+
+
+WAYS = {  # by the flags that give them
+    "--graph off --compile off": Way({"graph": "off", "compile": "off"}),
+    "--compile off": Way({"compile": "off"}),
+    "--compile on": Way({"compile": "on"}),
+    "no flag given": Way(),
+    "no flag given, once compiled": Way(compiles_later=True),
+    "--precision fp32": Way({"precision": "fp32"}),
+    "--precision tf32": Way({"precision": "tf32"}),
 }
 
 
-def build_ours(case: Case, settings: Mapping[str, Any], device: torch.device) -> Run:
-    """Build the training step of `translate train`."""
+def default_cases(device: torch.device) -> list[str]:
+    """Return the names of the cases to time on a device; CycleGAN with batch 8 would take a CPU too long."""
+    if device.type == "cuda":
+        return ["cyclegan-256", "cyclegan-256-8", "pix2pix-256", "pix2pix-256-16", "dcgan-64"]
+    return [name for name in CASES if name != "cyclegan-256-8"]
+
+
+def default_ways(device: torch.device) -> list[str]:
+    """Return the names of the ways to time on a device."""
+    if device.type == "cuda":
+        return [name for name, way in WAYS.items() if "precision" not in way.settings]
+    return ["no flag given", "--compile on", "--compile off", "--precision fp32"]
+
+
+def build_ours(case: Case, name: str, device: torch.device) -> Run:
+    """Build the training step of `translate train`, and print how it runs.
+
+    Args:
+        name: the name of a way.
+
+    Raises:
+        RuntimeError: the networks are to be compiled later, which training would not do here.
+    """
     retain_freed_memory()
-    c = case.config(device=str(device), **settings)
-    stepper, batch, steps = Stepper(case.trainer(c), c), case.batch(), iter(range(2**31))
-    return lambda: stepper.step(batch, steps_done=next(steps))
+    way = WAYS[name]
+    c = case.config(device=str(device), **way.settings)
+
+    def log(line: str) -> None:
+        click.echo(f"{case}, {name}: {line}", err=True)
+
+    stepper, batches, numbers = Stepper(case.trainer(c), c, log=log), upload(case.batch(), device), count()
+    log(stepper.description)
+
+    def step() -> None:
+        stepper.step(next(batches), steps_done=next(numbers))
+
+    if way.compiles_later:
+        if not stepper.compiles_later:
+            raise RuntimeError("the networks are not compiled later here")
+        for _ in range(FIRST_STEPS_ON_GPU):
+            step()
+        stepper.start_compiling()
+    return step
 
 
-def build_plain(case: Case, device: torch.device) -> Run:
-    """Build the training step of the plain recipe."""
+def upload(batch: dict[str, Tensor], device: torch.device) -> Iterator[dict[str, Tensor]]:
+    """Yield a batch again and again, as the loader of training does: on a GPU, uploaded one ahead."""
+    if device.type == "cuda":
+        return upload_ahead((batch for _ in count()), CUDAUploader(device))
+    return repeat(batch)
+
+
+def build_plain(case: Case, device: torch.device, *, tf32: bool = False) -> Run:
+    """Build the training step of the plain recipe, in float32 or TF32; it never waits for a GPU."""
+    if device.type == "cuda":
+        plain.set_tf32(tf32)
     c = case.config()
     step = plain.STEPS[case.recipe](case.trainer(c).to(device), c)
     batch = {name: images.float() / 127.5 - 1 for name, images in case.batch().items()}
-    return lambda: step({name: images.to(device) for name, images in batch.items()})
+    if device.type == "cuda":
+        batch = {name: images.pin_memory() for name, images in batch.items()}
+    return lambda: step({name: images.to(device, non_blocking=True) for name, images in batch.items()})
 
 
 def count_flops(case: Case) -> int:
     """Count the FLOPs of a step's convolutions and matrix products, forward and backward.
 
-    The step is run on the meta device, which computes nothing, and without an image pool, which reads values.
+    The step is run on the meta device, which computes nothing.
     """
-    c = case.config(**({"pool_size": 0} if case.recipe == "cyclegan" else {}))
+    c = case.config()
     with torch.device("meta"):
         step = plain.STEPS[case.recipe](case.trainer(c).to("meta"), c, plain.NoOpOptimizer)
         batch = {name: torch.empty_like(x, dtype=torch.float32) for name, x in case.batch().items()}
@@ -127,6 +199,26 @@ def build_reference(case: Case, folder: Path, device: torch.device) -> Run:
     return step
 
 
+def variants(case: Case, ways: Iterable[str], device: torch.device, folder: Path | None) -> dict[str, Build]:
+    """Return the variants to time by their names, the plain recipe first; on a GPU, also in TF32.
+
+    Args:
+        ways: names of `WAYS` to time this package with.
+        folder: a checkout of the authors' code, if there is one.
+    """
+    builds: dict[str, Build]
+    if device.type == "cuda":
+        builds = {
+            "plain, fp32": partial(build_plain, case, device),
+            "plain, TF32": partial(build_plain, case, device, tf32=True),
+        }
+    else:
+        builds = {"plain": partial(build_plain, case, device)}
+    if folder and case.recipe != "dcgan":
+        builds["the authors' code"] = partial(build_reference, case, folder, device)
+    return builds | {f"ours, {way}": partial(build_ours, case, way, device) for way in ways}
+
+
 def rows(
     case: Case,
     ways: Iterable[str],
@@ -136,27 +228,38 @@ def rows(
     device: torch.device,
     folder: Path | None,
 ) -> list[dict[str, Any]]:
-    """Return the time, the share of the machine's FLOP/s and the peak memory of each variant, plain first.
+    """Time each variant, and return what `compare` does.
 
     Args:
-        ways: names of `WAYS` to time this package with.
+        ways, folder: as for `variants`.
         rate: FLOP/s of the device, as measured by matrix products.
-        folder: a checkout of the authors' code, if there is one.
     """
-    variants: dict[str, Build] = {"plain": partial(build_plain, case, device)}
-    if folder and case.recipe != "dcgan":
-        variants["the authors' code"] = partial(build_reference, case, folder, device)
-    variants |= {f"ours, {way}": partial(build_ours, case, WAYS[way], device) for way in ways}
-    timings = time_variants(variants, rounds, device=device)
-    flops, base = count_flops(case), timings["plain"]
-    return [
-        {
+    builds = variants(case, ways, device, folder)
+    first_runs = FIRST_STEPS_ON_GPU if device.type == "cuda" else 1
+    return compare(case, time_variants(builds, rounds, first_runs=first_runs, device=device), rate)
+
+
+def compare(case: Case, timings: Mapping[str, Timing], rate: float) -> list[dict[str, Any]]:
+    """Return the time, the share of the machine's FLOP/s and the peak memory of each variant.
+
+    Figures relative to a variant that could not be timed are left out.
+    """
+    flops = count_flops(case)
+    base, tf32 = timings.get("plain") or timings.get("plain, fp32"), timings.get("plain, TF32")
+    table = []
+    for name, timing in timings.items():
+        row = {
             "case": str(case),
             "way": name,
             "ms": 1000 * timing.seconds,
-            "ratio": base.seconds / timing.seconds,
             "share": flops / timing.seconds / rate,
+            "start": timing.start,
             "peak_gb": timing.peak / 1e9,
+            "tensors_gb": timing.tensors / 1e9,
         }
-        for name, timing in timings.items()
-    ]
+        if base:
+            row |= {"ratio": base.seconds / timing.seconds, "memory": timing.peak / base.peak}
+        if tf32:
+            row["ratio_tf32"] = tf32.seconds / timing.seconds
+        table.append(row)
+    return table
