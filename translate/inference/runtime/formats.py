@@ -201,7 +201,7 @@ def load_torch(files: Files, dtype: torch.dtype) -> Forward:
     return forward
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """Return the first line of an exception's message, or its type if the message is empty."""
     return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from translate.inference.runtime.cudnn import repeatable_kernels
 from translate.inference.runtime.formats import first_line
+from translate.models.capture import capture_graph
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +85,8 @@ class GraphedForwards:
                 self._graphs[key] = self._capture(forward, x)
         except Exception as error:  # The forward pass itself raises what is wrong with the input.
             self._capture = None
-            log.info("the network runs without CUDA graphs: %s", first_line(error))
+            # The end of a failed capture fails in its turn.
+            log.info("the network runs without CUDA graphs: %s", first_line(error.__context__ or error))
 
 
 def find_capture(device: torch.device) -> Capture | None:
@@ -102,12 +104,10 @@ class CUDAGraphForward:
         self._done = torch.cuda.Event()  # type: ignore[no-untyped-call]
         stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream(self._device))
-        # After a failure, torch.cuda.graph leaves its stream as the current one; this context restores it.
         with torch.cuda.stream(stream):
             forward(self._input)  # The libraries set up their workspaces for this stream before the capture.
-            # Other threads may allocate memory meanwhile, which the mode `global` would refuse.
-            with torch.cuda.graph(self._graph, stream=stream, capture_error_mode="thread_local"):
-                self._output = forward(self._input)
+        with capture_graph(self._graph, stream, torch.cuda.graph_pool_handle()):
+            self._output = forward(self._input)
         torch.cuda.current_stream(self._device).wait_stream(stream)
 
     def __call__(self, x: Tensor) -> Tensor:
