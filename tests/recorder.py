@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map
 
 from translate.training.step.state import StepState
 
@@ -36,6 +36,11 @@ class NoHostReads(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
+def _alias(value: Any) -> Any:
+    """Return a tensor of the same memory, with a shape of its own."""
+    return value.detach() if isinstance(value, Tensor) else value
+
+
 class Recorder(TorchDispatchMode):
     """A dispatch mode that records the operations of a step, and replays them as a CUDA graph does."""
 
@@ -44,8 +49,10 @@ class Recorder(TorchDispatchMode):
         self.calls: list[tuple[Any, Any, Any, Any]] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        # Recorded as they are now: `unsqueeze_` and the like change the shape of a tensor later.
+        recorded = tree_map(_alias, (args, kwargs or {}))
         out = func(*args, **(kwargs or {}))
-        self.calls.append((func, args, kwargs or {}, out))
+        self.calls.append((func, *recorded, tree_map(_alias, out)))
         return out
 
     @torch.no_grad()
