@@ -16,7 +16,7 @@ from torch import nn
 
 from translate.config import ModelConfig
 from translate.errors import DataError, TranslateError, UsageError
-from translate.models import Model, pick_device, pick_precision
+from translate.models import Model, device, pick_device, pick_precision
 from translate.models.model import CONFIG, WEIGHTS
 from translate.networks.blocks import BatchNorm
 
@@ -208,6 +208,19 @@ def test_the_config_has_defaults() -> None:
 def test_an_absent_device_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match=f"device '{name}'"):
         pick_device(name)
+
+
+@pytest.mark.usefixtures("auto_device")
+@pytest.mark.parametrize(("available", "name"), [(True, "cuda"), (False, "cpu")])
+def test_auto_is_the_gpu_if_there_is_one(available: bool, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: available)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert device.fastest_device() == name
+
+
+def test_a_test_that_leaves_the_device_to_auto_fails() -> None:
+    with pytest.raises(AssertionError, match="device='cpu'"):
+        pick_device()
 
 
 def test_fp16_on_a_cpu_is_refused() -> None:
