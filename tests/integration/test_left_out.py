@@ -44,7 +44,7 @@ LEFT_OUT = {
     "nothing": b"",
     "BMW": b"BM is short for bitmap, which this text is not",
 }
-NOISE = ("--image-size", "32", "--batch-size", "2", "--dry-run")
+NOISE = ("--image-size", "32", "--batch-size", "2", "--device", "cpu", "--dry-run")
 HIDDEN = (".DS_Store", "._photo.jpg", ".cache/x.png")
 TOLD = (
     "left out: 2 .heic, 1 .jxl (cannot be decoded: convert them to JPEG, PNG or TIFF);"

@@ -129,7 +129,7 @@ def test_a_dry_run_shows_settings_data_and_memory_and_writes_nothing(
 def test_settings_come_from_defaults_files_and_flags(translate: Command, data: Path, tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text("recipe: pix2pix\nlr: 1e-4\nbeta1: 0.4\nngf: 4\nndf: 4\n")
     (tmp_path / "more.yaml").write_text("lr: 2e-5\nd_layers: 2\n")
-    flags = ["--config", "more.yaml", *WITH_DATA, "--image-size", "32", "--dry-run"]
+    flags = ["--config", "more.yaml", *WITH_DATA, "--image-size", "32", "--device", "cpu", "--dry-run"]
     result = translate("train", "recipe.yaml", *flags, TRANSLATE_SEED="7")
     for line in (
         "lr: 2.0e-05",
