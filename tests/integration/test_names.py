@@ -64,8 +64,8 @@ def test_a_name_is_the_installed_model_and_a_path_the_folder(
     if content == "model":
         np.testing.assert_array_equal(read_rgb(tmp_path / "here" / "photo.png"), read_rgb(photo))
         monkeypatch.chdir(tmp_path)
-        assert package.load(Path("colorize")).config.kind == "translation"
-        assert package.load("colorize").config.kind == "colorization"
+        assert package.load(Path("colorize"), device="cpu").config.kind == "translation"
+        assert package.load("colorize", device="cpu").config.kind == "colorization"
 
 
 def test_the_next_command_of_a_run_with_such_a_name_works(

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from safetensors.torch import load_file
 
-from tests.integration.conftest import TINY_TRANSLATION, command, environment
+from tests.integration.conftest import TINY_TRANSLATION, command, environment, on_cpu
 from tests.integration.test_resume import newest_step
 
 STEPS, BATCH = 20, 2
@@ -102,7 +102,8 @@ def compare_two_processes_with_one(method: str, tmp_path: Path, device: str) -> 
 def torchrun(*arguments: str, restarts: int = 0) -> list[str]:
     """Return the words of torchrun for `translate ARGUMENTS` in two processes."""
     launcher = ["--nproc-per-node", "2", "--max-restarts", str(restarts), "--master-port", free_port()]
-    return [sys.executable, "-m", "torch.distributed.run", *launcher, "-m", "translate", *arguments]
+    words = ["-m", "torch.distributed.run", *launcher, "-m", "translate", *on_cpu(*arguments)]
+    return [sys.executable, *words]
 
 
 def train(out: str) -> list[str]:
