@@ -35,7 +35,7 @@ class Runner:
         direction: the name of the route.
         generator: the network on the device, in float32.
         compiled: whether the network is to be compiled.
-        memory_format: that of the convolutions in half precision.
+        memory_format: that of the convolutions, if the device is a GPU or the precision is half.
 
     Raises:
         UsageError: the model has no such direction, or the device or engine is not available.
@@ -50,7 +50,7 @@ class Runner:
         self.generator = move_to_device(model.generator(direction), self.device)
         self._engine = find_engine(engine, model, direction, self.precision)
         self.compiled = compile
-        self.memory_format = choose_memory_format(self.generator, self.device, compile=compile)
+        self.memory_format = choose_memory_format(self.generator, self.precision, compile=compile)
         self._mixed = self.precision.cast_weights(self.generator, self.memory_format)
         self._mixed_forward: Forward = CompiledNetwork(self._mixed, self.device) if compile else self._mixed
         capture = find_capture(self.device)
@@ -111,12 +111,14 @@ class Runner:
             yield
 
 
-def choose_memory_format(generator: nn.Module, device: torch.device, *, compile: bool) -> torch.memory_format:
+def choose_memory_format(generator: nn.Module, precision: Precision, *, compile: bool) -> torch.memory_format:
     """Return the memory format of the convolutions in which a network is fastest on a device.
 
     Uncompiled on a GPU, `F.instance_norm` is the fastest norm for single images' statistics, and takes NCHW.
+    A network in float32 is the model's own, whose weights stay in NCHW.
     """
-    is_nchw = device.type == "cuda" and not compile and per_image_norms(generator)
+    takes_nchw = precision.dtype == torch.float32 or per_image_norms(generator)
+    is_nchw = precision.device.type == "cuda" and not compile and takes_nchw
     return torch.contiguous_format if is_nchw else torch.channels_last
 
 

@@ -125,7 +125,10 @@ class StepState:
     def _set_random_state(self, random_state: State) -> None:
         torch.set_rng_state(random_state["cpu"])
         if self.device.type != "cpu" and random_state["device"] is not None:
-            torch.get_device_module(self.device).set_rng_state(random_state["device"])
+            device = torch.get_device_module(self.device)
+            # A checkpoint of another kind of device, mps or cuda, has a state of another size.
+            if len(random_state["device"]) == len(device.get_rng_state()):
+                device.set_rng_state(random_state["device"])
 
 
 def _load_optimizer(optimizer: torch.optim.Optimizer, state: State) -> None:

@@ -207,18 +207,21 @@ class Stepper:
         variant = self.trainer.variant(self.progress), shapes
         if self.successes.get(variant, 0) >= PROVEN_STEPS:
             return self._run_loaded(batch)
-        snapshot = self.state.snapshot()
+        snapshot, failure = self.state.snapshot(), ""
         try:
             losses = self._run_loaded(batch)
         except Exception as error:  # A compiler may raise anything.
             if isinstance(error, (TranslateError, MemoryError)) or is_out_of_memory(error):
                 raise
+            failure = shorten(str(error) or type(error).__name__, 200)
+        if (
+            failure
+        ):  # Outside of `except`, where the error would keep the tensors of the failed step in memory.
             self._abandon_step()
             self.state.restore_snapshot(snapshot)
             self.compilation_failed = True
             self._set_memory_format()
-            reason = shorten(str(error) or type(error).__name__, 200)
-            self.log(f"torch.compile failed ({reason}): training continues in eager mode")
+            self.log(f"torch.compile failed ({failure}): training continues in eager mode")
             return self._run_compiled(batch)
         self.successes[variant] = self.successes.get(variant, 0) + 1
         return losses
