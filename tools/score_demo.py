@@ -110,9 +110,13 @@ def count_changes(levels: NDArray[np.floating]) -> int:
     return int(np.count_nonzero(np.diff(sides[sides != 0])))
 
 
-def score_model(model: str, data: Path, size: str = "auto") -> list[Score]:
-    """Score a model on all test scenes of the built-in dataset; `size` is that of `translate apply`."""
-    translator = translate.load(model, size=size)
+def score_model(model: str, data: Path, size: str = "auto", device: str = "auto") -> list[Score]:
+    """Score a model on all test scenes of the built-in dataset.
+
+    Args:
+        size, device: those of `translate apply`.
+    """
+    translator = translate.load(model, size=size, device=device)
     horses = find_images(data / "testA")
     images = ((read_rgb(horse), read_rgb(data / "testB" / horse.name)) for horse in horses)
     return [score(translator(horse), horse, zebra) for horse, zebra in images]
@@ -122,9 +126,10 @@ def score_model(model: str, data: Path, size: str = "auto") -> list[Score]:
 @click.argument("model")
 @click.option("--data", required=True, type=click.Path(exists=True, path_type=Path), help="built-in dataset")
 @click.option("--size", default="auto", help="working size, as for translate apply", show_default=True)
-def main(model: str, data: Path, size: str) -> None:
+@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps", show_default=True)
+def main(model: str, data: Path, size: str, device: str) -> None:
     """Print how similar the translations of MODEL are to the true zebras of the test scenes."""
-    scores = score_model(model, data, size)
+    scores = score_model(model, data, size, device)
     click.echo(f"scenes                              {len(scores)}")
     click.echo(f"PSNR, mean                          {np.mean([s.psnr for s in scores]):.2f} dB")
     click.echo(f"body on the right side of mid-gray  {np.mean([s.right_side for s in scores]):.1%}")

@@ -32,9 +32,9 @@ def test_translated_horses_have_stripes_in_the_right_places(
     tmp_path: Path,
 ) -> None:
     write_demo(tmp_path / "demo")
-    arguments = [*RUNS[method], "--data", "demo", "--out", "run"]
+    arguments = [*RUNS[method], "--data", "demo", "--out", "run", "--device", "cpu"]
     subprocess.run([sys.executable, "-m", "translate", "train", *arguments], cwd=tmp_path, check=True)
-    scores = score_demo.score_model(str(tmp_path / "run"), tmp_path / "demo")
+    scores = score_demo.score_model(str(tmp_path / "run"), tmp_path / "demo", device="cpu")
     psnr, right_side = np.mean([s.psnr for s in scores]), np.mean([s.right_side for s in scores])
     striped = np.mean([s.striped for s in scores])
     print(f"\n{method}: PSNR {psnr:.2f} dB, right side of mid-gray {right_side:.1%}, striped {striped:.1%}")
@@ -49,7 +49,7 @@ def test_translated_horses_have_stripes_in_the_right_places(
 def check_large_scenes(score_demo: ModuleType, folder: Path, small: list[Any]) -> None:  # noqa: F811
     """Check that scenes of 512 px are translated as well as those of 64, the size of the training."""
     write_demo(folder / "demo512", size=512, train=0)
-    large = score_demo.score_model(str(folder / "run"), folder / "demo512")
+    large = score_demo.score_model(str(folder / "run"), folder / "demo512", device="cpu")
     means = {
         name: [float(np.mean([getattr(s, name) for s in scores])) for scores in (small, large)]
         for name in ("striped", "background_error", "background_energy")

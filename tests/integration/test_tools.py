@@ -66,7 +66,8 @@ def test_horses_have_no_stripes_and_zebras_have(score_demo: ModuleType, tmp_path
 
 
 def test_score_demo_prints_the_scores_of_a_model(model: Path) -> None:
-    lines = run_tool("score_demo.py", model, "--data", model.parent / "data").stdout.splitlines()
+    options = ["--data", model.parent / "data", "--device", "cpu"]
+    lines = run_tool("score_demo.py", model, *options).stdout.splitlines()
     scores = dict(line.split("  ", 1) for line in lines)
     assert list(scores) == [
         "scenes",
