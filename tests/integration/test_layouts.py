@@ -104,7 +104,7 @@ def test_the_test_set_of_two_domains_is_not_trained_on_by_recipes_of_one(
 ) -> None:
     write(tmp_path / "data", "trainA", "trainB", count=2)
     write(tmp_path / "data", "testA", "testB", count=1)
-    flags = ("--image-size=32", "--batch-size=2", "--workers=0", "--dry-run")
+    flags = ("--image-size=32", "--batch-size=2", "--workers=0", "--device=cpu", "--dry-run")
     output = within("train", recipe, "--data=data", *flags).stdout
     assert f"data: {used}" in output
     assert "data/testA, data/testB" in output
