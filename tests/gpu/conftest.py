@@ -69,7 +69,7 @@ def little_memory(gpu: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         return
     torch.cuda.empty_cache()
     total = torch.cuda.get_device_properties(gpu).total_memory
-    torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved(gpu) + 2**26) / total)
+    torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved(gpu) + 2**25) / total)
     yield
     torch.cuda.set_per_process_memory_fraction(1.0)
     torch.cuda.empty_cache()

@@ -63,5 +63,5 @@ def test_float32_is_exact_and_tf32_is_not(cuda: str) -> None:
         with pick_precision(name, device).autocast():
             y = F.conv2d(x.to(device), weight.to(device)).double().cpu()
         errors[name] = float((y - exact).abs().max() / exact.std())
-    assert errors["fp32"] < 1e-5
+    assert errors["fp32"] < 5e-5  # cuDNN may choose Winograd's algorithm.
     assert 1e-4 < errors["tf32"] < 1e-2

@@ -14,13 +14,19 @@ from translate import distributed
 from translate.config import dump_yaml
 from translate.data.datasets.crops import SampleKey
 from translate.data.datasets.worker_processes import leave_unguarded_script
-from translate.errors import UsageError
+from translate.errors import TranslateError, UsageError
 from translate.methods.registry import find_method
 from translate.methods.task import TaskData
 from translate.models import pick_device, pick_precision
 from translate.training.architecture import adopt_architecture
 from translate.training.loop import Loop
-from translate.training.memory import estimate_memory, free_memory, memory_remedies
+from translate.training.memory import (
+    estimate_memory,
+    free_memory,
+    is_out_of_memory,
+    memory_remedies,
+    out_of_memory_message,
+)
 from translate.training.runs import checkpoint
 from translate.training.runs.folder import Run
 from translate.training.runs.lock import lock_run, refuse_running
@@ -141,7 +147,12 @@ class Session:
 
     def _create_loop(self) -> Loop:
         state = checkpoint.load(self.start.path) if self.start.path else None
-        return Loop(self.method, self.task, self.config, self.data, self.run, state, self.group)
+        try:
+            return Loop(self.method, self.task, self.config, self.data, self.run, state, self.group)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):  # The weights are moved to the device here.
+                raise
+            raise TranslateError(out_of_memory_message(self.config, self._device())) from None
 
     def _write_config(self) -> None:
         text = dump_yaml(self.config, self.method)

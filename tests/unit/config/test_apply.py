@@ -40,7 +40,9 @@ def test_a_flag_and_its_python_argument_have_one_name_and_one_default(
     assert isinstance(option, click.Option)
     assert option.name == field.name
     assert option.get_default(click.Context(apply)) is None  # The config alone holds the default.
-    assert field.metadata["help"] in (option.help or "")
+    about, bracket, default = field.metadata["help"].partition(" [default:")  # The range comes between them.
+    assert (option.help or "").startswith(about)
+    assert bracket + default in (option.help or "")
     if field.type != "bool" and field.default is not None:
         assert f"[default: {field.default}]" in (option.help or "")
 

@@ -35,4 +35,8 @@ def memory_limits(device: torch.device) -> tuple[float, float]:
 
 def is_out_of_memory(error: Exception) -> bool:
     """Return whether an error of Python, torch or another engine says that memory does not suffice."""
-    return isinstance(error, MemoryError) or "memory" in str(error).lower()
+    text = str(error).lower()
+    is_about_memory = (
+        "memory" in text and "illegal memory access" not in text
+    )  # The latter is a bug of a kernel.
+    return isinstance(error, MemoryError) or is_about_memory
