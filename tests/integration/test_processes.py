@@ -34,7 +34,7 @@ from translate.methods.pix2pix.trainer import Pix2Pix
 
 method, steps, batch, out, device = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:]
 small = dict(ngf=4, ndf=4, image_size=64, device=device, precision="fp32", batch_size=batch, graph="off")
-reducer.BUCKET_SIZE = 1000
+reducer.BUCKET_SIZE = 5000
 group = ProcessGroup()
 
 def train(steps, overlaps=None):
