@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,6 +52,7 @@ def _cache_programs() -> None:
     folder = storage.cache_folder() / "compiled"
     with contextlib.suppress(OSError):  # Without a folder that can be written, torch's default stays.
         folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()  # It may be there and belong to another user.
         os.environ[CACHE_VARIABLE] = str(folder)
 
 

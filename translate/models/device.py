@@ -42,8 +42,16 @@ def pick_device(name: str = "auto") -> torch.device:
             raise ValueError(name)
         torch.empty(0, device=device)
     except Exception:  # torch raises exceptions of many types for a missing device.
-        raise UsageError(f"no device {name!r} on this machine: use auto, cpu, cuda, cuda:1 or mps") from None
+        raise UsageError(f"no device {name!r} on this machine: use {_list_devices()}") from None
     return device
+
+
+def _list_devices() -> str:
+    """Return the names of the devices of this machine, in words."""
+    gpus = ["cuda", *(f"cuda:{index}" for index in range(1, torch.cuda.device_count()))]
+    names = ["auto", *(gpus if torch.cuda.is_available() else [])]
+    names += ["mps"] if torch.backends.mps.is_available() else []
+    return f"{', '.join(names)} or cpu"
 
 
 def fastest_device() -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
@@ -96,12 +98,23 @@ def _update_running_statistics(norm: BatchNorm, mean: Tensor, variance: Tensor, 
 
 def _mean_over_processes(x: Tensor) -> Tensor:
     """Return the mean of (N, C, H, W) per channel over all processes, (1, C, 1, 1), differentiable."""
-    # Imported here, because only distributed training needs it and the import takes time.
-    import torch.distributed.nn.functional as differentiable
-
-    mean = x.mean(dim=(0, 2, 3), keepdim=True)
-    total: Tensor = differentiable.all_reduce(mean)  # type: ignore[no-untyped-call]
+    total: Tensor = _SumOverProcesses.apply(x.mean(dim=(0, 2, 3), keepdim=True))
     return total / dist.get_world_size()
+
+
+class _SumOverProcesses(torch.autograd.Function):
+    """The sum of a tensor over all processes, whose gradient is the sum of their gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        total = x.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        total: Tensor = _SumOverProcesses.apply(gradient)
+        return total
 
 
 def per_image_norms(network: nn.Module) -> list[InstanceNorm | BatchNorm]:

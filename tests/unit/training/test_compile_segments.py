@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -91,3 +92,17 @@ def test_a_folder_that_the_user_chose_for_compiled_programs_stays(
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     compile_network(nn.Linear(1, 1))
     assert os.environ[CACHE_VARIABLE] == str(tmp_path)
+
+
+def test_compiled_programs_of_a_cache_folder_that_cannot_be_written_are_kept_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TRANSLATE_CACHE", str(tmp_path))
+    monkeypatch.delenv(CACHE_VARIABLE, raising=False)
+    folder = tmp_path / "compiled"
+    if sys.platform == "linux":
+        folder.symlink_to("/proc/self")  # Nobody can write there, not even root.
+    else:
+        folder.mkdir(mode=0o500)
+    compile_network(nn.Linear(1, 1))
+    assert not os.environ.get(CACHE_VARIABLE, "").startswith(str(tmp_path))

@@ -109,6 +109,20 @@ def test_a_step_out_of_memory_says_what_helps() -> None:
         stepper.step({"a": torch.rand(4, 3, 32, 32)})
 
 
+class SinglePixel(Pix2Pix):
+    """A trainer with a batch norm of one pixel, as the colorizer has at 32 px."""
+
+    def step(self, *_: Any) -> dict[str, Tensor]:
+        return {"g": torch.nn.BatchNorm2d(3)(torch.zeros(1, 3, 1, 1))}
+
+
+def test_batch_norm_of_a_single_pixel_is_an_error_with_a_remedy() -> None:
+    c = config("pix2pix")
+    stepper = Stepper(SinglePixel(c), c)
+    with pytest.raises(TranslateError, match=r"image_size 32 .* --batch-size"):
+        stepper.step({"a": torch.rand(4, 3, 32, 32)})
+
+
 def test_only_remedies_that_are_left_are_suggested() -> None:
     remedies = memory_remedies(config("pix2pix", accumulate=4, recompute=True))
     assert "--image-size under 32" in remedies

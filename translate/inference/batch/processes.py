@@ -20,7 +20,7 @@ import torch
 
 from translate import distributed
 from translate.errors import DataError
-from translate.inference.batch.worker_process import READY, receive, send
+from translate.inference.batch.worker_process import receive, send, wait_until_ready
 from translate.progress import message
 
 T = TypeVar("T")
@@ -29,6 +29,8 @@ MIN_IMAGES = 100
 MIN_CORES = 4  # With fewer, processes take the cores from each other.
 DEFAULT_THREADS = 2
 MAIN = "from translate.inference.batch.worker_process import main; main()"
+FILES_PER_WORKER = 16  # Of those that this process may open: two processes with two pipes each, and images.
+END_SECONDS = 5.0
 PIPE_BYTES = 2**20  # Enough for an image of 512 px, so that neither side waits for the other to go on.
 
 
@@ -51,7 +53,18 @@ def choose_workers(count: int | None, device: torch.device, images: int) -> Work
     cores = count_cores() // distributed.local_world_size()
     if device.type == "cpu" or images < MIN_IMAGES or cores < MIN_CORES or count == 0:
         return Workers(DEFAULT_THREADS if count is None else count, are_processes=False)
-    return Workers(cores // 2 if count is None else count, are_processes=True)
+    count = min(cores // 2 if count is None else count, max(1, _max_open_files() // FILES_PER_WORKER))
+    return Workers(count, are_processes=True)
+
+
+def _max_open_files() -> int:
+    """Return how many files this process may open at the same time."""
+    if sys.platform == "win32":
+        return 8192
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 2**20 if limit == resource.RLIM_INFINITY else limit
 
 
 def count_cores() -> int:
@@ -104,14 +117,19 @@ class WorkerProcesses:
             raise
         with self._lock:
             self._idle.append(worker)
-        if error:
+        if error is not None:
             raise error
         return cast("T", result)
 
     def _take(self) -> WorkerProcess | None:
         """Return a process that is idle, or else a new one; None if it cannot be started."""
         with self._lock:
-            worker = self._idle.pop() if self._idle else None
+            worker = None
+            while self._idle and worker is None:
+                worker = self._idle.pop()
+                if worker.has_ended():
+                    worker.close()
+                    worker = None
             if worker is None and not self._can_start:
                 return None
         try:
@@ -136,7 +154,9 @@ class WorkerProcess:
     """
 
     def __init__(self) -> None:
-        path = os.pathsep.join(folder or os.curdir for folder in sys.path)
+        # Python itself ignores what is no string in its path.
+        folders = [folder for folder in sys.path if isinstance(folder, str) and "\0" not in folder]
+        path = os.pathsep.join(folder or os.curdir for folder in folders)
         threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         # In a session of its own, a process does not get the Ctrl-C of the terminal.
         self._process = subprocess.Popen(
@@ -160,7 +180,12 @@ class WorkerProcess:
             EOFError: it has ended.
         """
         if not self._is_ready:
-            self._is_ready = receive(self._replies) == READY
+            wait_until_ready(self._replies)
+            self._is_ready = True
+
+    def has_ended(self) -> bool:
+        """Return whether the process was killed while it was idle."""
+        return self._process.poll() is not None
 
     def run(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[Any, Exception | None]:
         """Run a function in the process; return its result, or the exception that it raised.
@@ -176,11 +201,15 @@ class WorkerProcess:
         return reply
 
     def close(self) -> None:
-        """Let the process end, which it does when its input ends, and wait for it."""
+        """Let the process end, which it does when its input ends; kill it if it does not."""
         for stream in (self._requests, self._replies):
             with contextlib.suppress(OSError):
                 stream.close()
-        self._process.wait()
+        try:
+            self._process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:  # It may wait for a file system that does not answer.
+            self._process.kill()
+            self._process.wait()
 
     def _describe_end(self) -> str:
         code = self._process.wait()

@@ -18,7 +18,7 @@ import cv2
 from translate import signals
 from translate.errors import TranslateError
 
-READY = "ready"
+READY = b"\0translate worker: ready\0"
 SIZE = struct.Struct("<Q")
 
 
@@ -50,6 +50,17 @@ def receive(stream: IO[bytes]) -> Any:
     return pickle.loads(content, buffers=buffers)
 
 
+def wait_until_ready(stream: IO[bytes]) -> None:
+    """Read until a process says that it is ready; what is printed while Python starts comes before that.
+
+    Raises:
+        EOFError: the other process has ended.
+    """
+    received = b""
+    while not received.endswith(READY):
+        received += bytes(_read(stream, 1))
+
+
 def _read(stream: IO[bytes], size: int) -> bytearray:
     """Read so many bytes into memory that arrays can use as theirs.
 
@@ -67,9 +78,12 @@ def main() -> None:
     signals.ignore_signals()
     cv2.setNumThreads(1)
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # What a library prints must not come between the replies.
+    # What a library prints must not come between the replies, and it must not read a request.
+    os.dup2(2, 1)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     try:
-        send(replies, READY)
+        replies.write(READY)
+        replies.flush()
         while True:
             function, arguments = receive(requests)
             reply = _run(function, arguments)
@@ -93,7 +107,7 @@ def _send_reply(stream: IO[bytes], reply: tuple[Any, Exception | None]) -> None:
     """Send a reply; an exception that cannot be sent becomes a RuntimeError of the same text."""
     try:
         # Some exceptions can be pickled, but not created again from that.
-        if reply[1]:
+        if reply[1] is not None:
             pickle.loads(pickle.dumps(reply[1]))
     except Exception:
         reply = None, RuntimeError(f"{type(reply[1]).__name__}: {reply[1]}")

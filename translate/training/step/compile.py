@@ -70,7 +70,7 @@ def decides_later(c: TrainConfig, trainer: Trainer, device: torch.device, *, cap
 def describe_compilation(c: TrainConfig, trainer: Trainer, device: torch.device, *, captured: bool) -> str:
     """Return what is decided before the first step, for the log; `captured` is as for `decides_later`."""
     if should_compile(c, device):
-        return "compiled (the first steps take a minute or more)"
+        return "compiled (the first steps take a minute or more, unless the cache has their programs)"
     if c.compile == "off":
         return "not compiled"
     reason = reason_against_compiling(c, device) or _reason_without_graph(trainer, captured)

@@ -128,6 +128,13 @@ class Stepper:
             if not is_out_of_memory(error):
                 raise
             raise TranslateError(out_of_memory_message(self.c, self.device)) from None
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            raise TranslateError(
+                f"image_size {self.c.image_size} leaves batch norm one pixel of one image at a time, and it"
+                " needs more: use a larger --batch-size or --image-size, or no --accumulate"
+            ) from None
         return losses
 
     def prepare(
