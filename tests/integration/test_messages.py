@@ -28,7 +28,7 @@ MISTAKES = {  # name: the flags, and words of the message
     "not a choice": ([*WITH_DATA, "--norm", "bach"], ["norm", "'bach'", "'batch'"]),
     "unfit size": ([*WITH_DATA, "--image-size", "100"], ["100", "--image-size 64 or 128"]),
     "too large a batch": ([*WITH_DATA, "--batch-size", "99"], ["99", "--batch-size 12"]),
-    "missing device": ([*WITH_DATA, "--device", "tpu9"], ["'tpu9'", "auto, cpu"]),
+    "missing device": ([*WITH_DATA, "--device", "tpu9"], ["'tpu9'", "use auto"]),
     "missing model": ([*WITH_DATA, "--init", "nowhere"], ["no model 'nowhere'"]),
     "two lengths": ([*WITH_DATA, "--steps", "2", "--minutes", "1"], ["steps 2", "minutes 1"]),
     "two ways to start": ([*WITH_DATA, "--resume", "--overwrite"], ["--resume", "--overwrite"]),
