@@ -38,7 +38,7 @@ class SampleKeys:
 
 
 class Draw(NamedTuple):
-    """What is drawn for one entry of a sample: numbers; or of many samples: arrays, (N,).
+    """A draw for one entry of a sample has numbers; one for many samples has arrays, (N,).
 
     Attributes:
         image: the number of the image.

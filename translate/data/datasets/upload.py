@@ -18,7 +18,7 @@ Make = Callable[[Sample], Sample]
 
 
 class Uploader(Protocol):
-    """What copies batches to a device, without waiting for it.
+    """An uploader copies batches to a device, without waiting for it.
 
     Attributes:
         total_memory: the bytes of the device's memory.

@@ -16,9 +16,7 @@ from typing import Any
 
 from translate.config import FolderOptions, accepts, from_mapping
 from translate.errors import DataError
-from translate.images import (
-    open_frames,
-)
+from translate.images import open_frames
 from translate.inference.batch.frame_by_frame import predict_frames
 from translate.inference.batch.joined import describe_joined
 from translate.inference.batch.masks import assign_masks

@@ -32,7 +32,7 @@ MAX_SIZES, SIZE_STEPS = 4, 100
 
 
 class Capturer(Protocol):
-    """What runs and captures a function on a device."""
+    """A capturer runs a function on a device, or captures it to replay it later."""
 
     def warm_up(self, run: Callable[[], Tensor]) -> Tensor:
         """Run a function as it will be captured, and return its result."""

@@ -49,7 +49,7 @@ class Stepper:
     Args:
         trainer: with initial weights, the same in all processes.
         log: logs a line.
-        capturer: what captures steps; by default, a CUDA graph does on a GPU, unless something is against it.
+        capturer: captures steps; by default, as CUDA graphs on a GPU, unless something is against it.
 
     Attributes:
         description: the device, how steps run there, and the precision, for the log.
