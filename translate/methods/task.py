@@ -77,7 +77,7 @@ class Task:
     Attributes:
         trainer: builds the trainer from the config.
         data: finds and checks the dataset.
-        validate: scores a model on the validation set, and renders a sample sheet.
+        validate: scores a model on the validation set of a dataset, and renders a sample sheet.
         model: builds the finished model's config from the training config, the generators by name, and the
             facts of the dataset.
         best: the score that selects the best checkpoint; None if no score is reliable enough for that.
@@ -88,7 +88,7 @@ class Task:
 
     trainer: Callable[[Any], Trainer]
     data: Callable[[Any], TaskData]
-    validate: Callable[[Model, SampleDataset, Precision], ValidationResult]
+    validate: Callable[[Model, TaskData, Precision], ValidationResult]
     model: BuildModel
     best: BestScore | None = None
     warnings: Callable[[History], list[str]] = no_warnings

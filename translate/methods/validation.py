@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from translate.data.datasets.crops import SampleKey
-from translate.data.datasets.samples import Sample, SampleDataset
+from translate.data.datasets.samples import Sample
 from translate.images import Pixels, contact_sheet, to_pixels, to_tensor
-from translate.methods.task import ValidationResult
+from translate.methods.task import TaskData, ValidationResult
 from translate.models import Model, Precision
 
 SHEET_IMAGES = 8  # Images in a sample sheet.
@@ -39,14 +39,14 @@ class Validation:
     count: int = SHEET_IMAGES
 
     @torch.no_grad()
-    def __call__(self, model: Model, data: SampleDataset, precision: Precision) -> ValidationResult:
+    def __call__(self, model: Model, data: TaskData, precision: Precision) -> ValidationResult:
         """Score a model on the validation set, and render the sample sheet."""
         sheet: dict[str, list[Pixels]] = defaultdict(list)
         means: dict[str, float] = defaultdict(float)
         generators = dict(model.generators.items())
-        count = min(self.count, len(data))
+        count = min(self.count, len(data.validation))
         for index in range(count):
-            sample = data[SampleKey(0, index)]
+            sample = data.validation[SampleKey(0, index)]
             batch = {name: to_tensor(image[None].to(precision.device)) for name, image in sample.items()}
             with precision.autocast():
                 columns = self.make_columns(generators, batch)

@@ -229,7 +229,7 @@ class Loop:
         """Validate the model, write the sample sheet, and keep the best model; return lines to log."""
         step = self.progress.step
         sheet_path = self.run.samples / f"step-{step:08d}.png"
-        result = self.task.validate(self._build_model(), self.data.validation, self.stepper.precision)
+        result = self.task.validate(self._build_model(), self.data, self.stepper.precision)
         write_rgb(result.sheet, sheet_path)
         self.history.append({"step": step, **result.scores})
         self.log.record_validation(self.progress, result.scores)

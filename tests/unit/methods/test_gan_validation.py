@@ -52,7 +52,7 @@ def diversity(folder: Path, *, collapsed: bool) -> float:
     )
     precision = pick_precision("fp32", pick_device("cpu"))
     model = Model(config, {"sample": RandomPixels(collapsed=collapsed)})
-    result = TASK.validate(model, dataset(folder).validation, precision)
+    result = TASK.validate(model, dataset(folder), precision)
     assert result.sheet.shape == (8 * 36 + 4, 8 * 36 + 4, 3)
     return result.scores["diversity"]
 

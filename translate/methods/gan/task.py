@@ -106,7 +106,7 @@ def _model(
     )
 
 
-def validate(model: Model, data: SampleDataset, precision: Precision) -> ValidationResult:
+def validate(model: Model, data: TaskData, precision: Precision) -> ValidationResult:
     """Render a grid of samples, and score their diversity as a share of the dataset's.
 
     The noise is the same in each validation, so that the grids of a run can be compared.
@@ -114,7 +114,7 @@ def validate(model: Model, data: SampleDataset, precision: Precision) -> Validat
     sampler = Sampler(model, device=str(precision.device), precision="fp32")
     columns = grid_columns(sampler.config, SAMPLES)
     images = sampler(sampler.draw(SAMPLES - SAMPLES % columns, SEED))
-    diversity = _diversity(images) / max(_dataset_diversity(data), 1e-6)
+    diversity = _diversity(images) / max(_dataset_diversity(data.validation), 1e-6)
     sheet = image_grid(images, columns)[..., : sampler.config.out_channels]
     return ValidationResult(sheet, {"diversity": diversity})
 
