@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from translate.config.schema import Config, from_mapping, setting, with_default
@@ -15,6 +16,7 @@ FORMAT_VERSION = 3
 NORMS = ("batch", "instance", "instance-affine", "none")
 DOWNSAMPLINGS = ("strided", "blur")
 UPSAMPLINGS = ("deconv", "resize", "blur")
+ALL_DOMAINS = "all"  # As a target: each domain in turn.
 BASE_SIDE = 4  # Pixels a side of the first feature map of a generator from noise; each level doubles it.
 
 
@@ -93,7 +95,7 @@ class ModelConfig(Config):
     trained_on: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def check(self) -> None:
-        if self.kind == "translation" and self.working_size is None and self.scale:
+        if self.kind in ("translation", "multidomain") and self.working_size is None and self.scale:
             self.working_size = self.scale.working_size
         _check_names("domains", self.domains)
         for domain, numbers in _mapping("data_range", self.data_range).items():
@@ -146,11 +148,35 @@ class GenerationModelConfig(ModelConfig):
         _check_names("classes", self.classes)
 
 
+@dataclasses.dataclass(kw_only=True)
+class MultiDomainModelConfig(ModelConfig):
+    """The description of a model that translates an image of any domain to the domains of a label.
+
+    The label has one entry for each domain, in the order of `domains`; there is one route to each.
+    """
+
+    exclusive: bool = setting(True, "whether an image has one domain at a time, or any number of attributes")
+
+    def check(self) -> None:
+        super().check()
+        check_domain_names(self.domains)
+        targets = {name: route.target for name, route in self.routes.items()}
+        if targets != {name: name for name in self.domains}:
+            raise UsageError(f"routes are {list(targets)}, but must lead to the domains {self.domains}")
+        if len(self.generator_names) > 1:
+            raise UsageError(f"the routes name the generators {self.generator_names}, but must share one")
+        if (entries := self.generator.args.get("domains")) != len(self.domains):
+            raise UsageError(
+                f"argument 'domains' of the generator is {entries!r}, but domains has {len(self.domains)} names"
+            )
+
+
 MODEL_CONFIGS: dict[str, type[ModelConfig]] = {  # by kind of model
     "translation": ModelConfig,
     "inpainting": ModelConfig,
     "colorization": ColorizationModelConfig,
     "generation": GenerationModelConfig,
+    "multidomain": MultiDomainModelConfig,
 }
 
 
@@ -175,6 +201,25 @@ def parse_model_config(values: Mapping[str, Any]) -> ModelConfig:
     if values.get("scale") is not None:
         nested["scale"] = from_mapping(TrainingScale, _mapping("scale", values["scale"]), "scale")
     return from_mapping(MODEL_CONFIGS[kind], {**values, **nested}, "model")
+
+
+def check_domain_names(names: Sequence[str]) -> None:
+    """Refuse names that cannot be those of domains or attributes.
+
+    A target is a name, or several separated by commas, and its translations are in a folder of that name.
+
+    Raises:
+        UsageError: a name is empty, reserved, has a separator, or is not unique.
+    """
+    for name in names:
+        if not name.strip() or name != name.strip() or name.startswith(".") or not name.isprintable():
+            raise UsageError(f"domain {name!r} is no name for a folder: rename it")
+        if found := next((character for character in "/\\," if character in name), ""):
+            raise UsageError(f"domain {name!r} has a {found!r}, which separates names: rename it")
+        if name.lower() == ALL_DOMAINS:
+            raise UsageError(f"domain {name!r} has the name of the target for all domains: rename it")
+    if repeated := [name for name, count in Counter(map(str.casefold, names)).items() if count > 1]:
+        raise UsageError(f"domain {repeated[0]!r} is there more than once: rename or merge them")
 
 
 def _mapping(field: str, value: Any) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from translate.networks.generators.identity import Identity
 from translate.networks.generators.inpainter import Inpainter
 from translate.networks.generators.mlp import MLPGenerator
 from translate.networks.generators.resnet import ResNet
+from translate.networks.generators.stargan import StarGANGenerator
 from translate.networks.generators.unet import UNet
 from translate.networks.initialization import initialize
 
@@ -40,6 +41,7 @@ __all__ = [
     "PatchGAN",
     "PixelDiscriminator",
     "ResNet",
+    "StarGANGenerator",
     "UNet",
     "create_generator",
     "generator_spec",

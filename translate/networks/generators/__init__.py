@@ -17,6 +17,7 @@ from translate.networks.generators.identity import Identity
 from translate.networks.generators.inpainter import Inpainter
 from translate.networks.generators.mlp import MLPGenerator
 from translate.networks.generators.resnet import ResNet
+from translate.networks.generators.stargan import StarGANGenerator
 from translate.networks.generators.unet import UNet
 
 GENERATORS: dict[str, type[Generator]] = {
@@ -27,11 +28,12 @@ GENERATORS: dict[str, type[Generator]] = {
     "inpainter": Inpainter,
     "mlp": MLPGenerator,
     "resnet": ResNet,
+    "stargan": StarGANGenerator,
     "unet": UNet,
 }
 # The largest integers that a constructor takes, so that no config.json can ask for a network that fills the
 # memory.
-MAX_ARGUMENTS = {"depth": 64, "out_channels": 64, "width": 1024}
+MAX_ARGUMENTS = {"depth": 64, "domains": 1024, "out_channels": 64, "width": 1024}
 MAX_OTHER_ARGUMENT = 8192
 
 
