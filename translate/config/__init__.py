@@ -4,6 +4,7 @@ A setting is a dataclass field: the one declaration of a command-line flag, a YA
 variable and a keyword argument in Python. The settings of a method are declared in the method's folder.
 """
 
+from translate.config.adversarial import AdversarialConfig
 from translate.config.apply import FolderOptions, PredictorOptions
 from translate.config.images import ImageTrainConfig, PhotoTrainConfig, TranslationConfig
 from translate.config.model import (
@@ -30,6 +31,7 @@ from translate.config.schema import (
 from translate.config.training import TrainConfig
 
 __all__ = [
+    "AdversarialConfig",
     "ColorizationModelConfig",
     "Config",
     "FolderOptions",

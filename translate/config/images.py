@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from translate.config.model import DOWNSAMPLINGS, NORMS, UPSAMPLINGS
+from translate.config.adversarial import AdversarialConfig
+from translate.config.model import DOWNSAMPLINGS, UPSAMPLINGS
 from translate.config.schema import setting, with_default
-from translate.config.training import TrainConfig
 from translate.errors import UsageError
 
 PREPROCESSING = (
@@ -21,7 +21,7 @@ RESIZE_MARGIN = 286 / 256  # The reference implementation resizes to 286 and cro
 
 
 @dataclass(kw_only=True)
-class ImageTrainConfig(TrainConfig):
+class ImageTrainConfig(AdversarialConfig):
     """The settings that the image-to-image methods share."""
 
     preprocess: str = setting(
@@ -57,12 +57,6 @@ class ImageTrainConfig(TrainConfig):
         group="networks",
     )
     ngf: int = setting(64, "channels of the generator's outermost layer", low=1, high=1024, group="networks")
-    discriminator: str = setting(
-        "patch", "architecture of the discriminator", choices=("patch", "pixel"), group="networks"
-    )
-    d_layers: int = setting(3, "strided layers of a PatchGAN", low=1, high=6, group="networks")
-    ndf: int = setting(64, "channels of the discriminator's first layer", low=1, high=1024, group="networks")
-    norm: str = setting("instance", "normalization layers", choices=NORMS, group="networks")
     dropout: bool = setting(False, "dropout in the generator's inner blocks", group="networks")
     downsample: str = setting(
         "strided",
@@ -99,10 +93,6 @@ class ImageTrainConfig(TrainConfig):
         high=4096,
         group="optimization",
     )
-    gan_loss: str = setting(
-        "lsgan", "adversarial loss", choices=("vanilla", "lsgan", "hinge", "wgan-gp"), group="losses"
-    )
-    lambda_gp: float = setting(10.0, "weight of the gradient penalty of wgan-gp", low=0, group="losses")
 
     def check(self) -> None:
         super().check()
@@ -112,16 +102,8 @@ class ImageTrainConfig(TrainConfig):
                 f"accumulate {self.accumulate} does not divide batch_size {self.batch_size}:"
                 f" use --accumulate {fits}"
             )
-        self._check_penalty()
         self._check_downsample()
         self._check_size()
-
-    def _check_penalty(self) -> None:
-        if self.gan_loss == "wgan-gp" and self.norm == "batch":
-            raise UsageError(
-                "gan_loss wgan-gp needs the gradient of each image alone, and norm batch mixes the images of"
-                " a batch: use --norm instance"
-            )
 
     def _check_downsample(self) -> None:
         if self.downsample != "strided" and self.generator != "resnet":
@@ -132,11 +114,6 @@ class ImageTrainConfig(TrainConfig):
 
     def _check_size(self) -> None:
         size = self.image_size
-        if size < self.min_image_size:
-            raise UsageError(
-                f"image_size {size} is below {self.min_image_size}, the minimum for a PatchGAN of"
-                f" {self.d_layers} layers: use a larger --image-size or fewer --d-layers"
-            )
         multiple = self.size_multiple
         if size % multiple:
             below = size // multiple * multiple
@@ -164,11 +141,6 @@ class ImageTrainConfig(TrainConfig):
     def size_multiple(self) -> int:
         """Return the number of which each side of an image must be a multiple, in pixels."""
         return 4 if self.generator == "resnet" else 2**self.depth
-
-    @property
-    def min_image_size(self) -> int:
-        """Return the smallest side that the networks can be trained on, in pixels."""
-        return 3 * 2**self.d_layers if self.discriminator == "patch" else 8
 
     @property
     def resize_to(self) -> int:

@@ -104,18 +104,14 @@ GAN_LOSSES = {
 }
 
 
-def gradient_penalty(
-    critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, *, condition: Tensor | None = None
-) -> Tensor:
+def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
     """Return WGAN-GP's penalty E[(|grad critic(x)| - 1)^2], x on random lines between real and fake images.
 
     arXiv:1704.00028, eq. 3.
 
     Args:
-        critic: scores (N, C, H, W) images; called on the interpolated images, after `condition` if given.
+        critic: scores (N, C, H, W) images.
         real, fake: (N, C, H, W), no gradient needed.
-        condition: (N, K, H, W), concatenated before the channels of the interpolated images; the penalty does
-            not differentiate with respect to it.
 
     Returns:
         A scalar whose gradient reaches the critic's weights.
@@ -123,7 +119,7 @@ def gradient_penalty(
     share = torch.rand(len(real), 1, 1, 1, device=real.device, dtype=real.dtype)
     mixed = torch.lerp(real.detach(), fake.detach().to(real.dtype), share).requires_grad_()
     with run_eagerly("torch.compile cannot differentiate the gradient penalty: it runs uncompiled"):
-        scores = critic(mixed if condition is None else torch.cat([condition, mixed], dim=1))
+        scores = critic(mixed)
     (gradient,) = torch.autograd.grad(_at_least_float32(scores).sum(), mixed, create_graph=True)
     norm: Tensor = torch.linalg.vector_norm(gradient.flatten(1), dim=1)
     return (norm - 1).square().mean()

@@ -8,7 +8,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from translate.config import ImageTrainConfig, TrainConfig, TranslationConfig
+from translate.config import AdversarialConfig, ImageTrainConfig, TrainConfig, TranslationConfig
 from translate.networks import DISCRIMINATORS, Generator, create_generator, generator_spec, initialize
 from translate.networks.blocks import BatchNorm
 
@@ -42,6 +42,11 @@ def build_discriminator(c: ImageTrainConfig, in_channels: int) -> nn.Module:
     layers = {"layers": c.d_layers} if c.discriminator == "patch" else {}
     network = DISCRIMINATORS[c.discriminator](in_channels, width=c.ndf, norm=c.norm, **layers)
     return _initialize(network, c)
+
+
+def build_augmentation(c: AdversarialConfig) -> nn.Module:
+    """Build the augmentation of the images that a discriminator sees: none."""
+    return nn.Identity()
 
 
 def _initialize(network: Network, c: ImageTrainConfig) -> Network:

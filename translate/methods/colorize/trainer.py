@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from translate.images.color.lab import split_lab
 from translate.losses import RebalancedCrossEntropy
-from translate.methods.building import build_discriminator, build_generator, create_adam
+from translate.methods.adversary import Adversary
+from translate.methods.building import build_augmentation, build_discriminator, build_generator, create_adam
 from translate.methods.colorize.config import ColorizeConfig
-from translate.methods.conditional import ConditionalGAN
-from translate.methods.trainer import StepProgress, Update, freeze_weights
+from translate.methods.trainer import StepProgress, Trainer, Update, freeze_weights
 from translate.networks.generators.colorizer import BINS, Colorizer, annealed_mean
 
 
-class Colorization(ConditionalGAN):
+class Colorization(Trainer):
     """A trainer of `g`, which predicts a and b from L, and of `d`, which scores (L, a, b).
 
     With `lambda_gan` 0 there is no `d`.
     """
 
-    c: ColorizeConfig
-
     def __init__(self, c: ColorizeConfig) -> None:
-        super().__init__(c)
+        super().__init__()
+        self.c = c
         self.g = build_generator(c, in_channels=1, out_channels=2)
         self.classes = RebalancedCrossEntropy(BINS, c.rebalance)
         self.optimizers: dict[str, torch.optim.Optimizer] = {"g": create_adam(c, "g", self.g)}
         self.generators = {"colorize": self.g}
         if c.lambda_gan:
-            self.d = build_discriminator(c, in_channels=3)
+            self.d, self.augment = build_discriminator(c, in_channels=3), build_augmentation(c)
+            self.adversary = Adversary(c, self.d, self.augment)
             self.optimizers["d"] = create_adam(c, "d", self.d)
 
     def step(self, batch: dict[str, Tensor], update: Update, progress: StepProgress) -> dict[str, Tensor]:
@@ -46,11 +48,17 @@ class Colorization(ConditionalGAN):
             return {"color": color_loss}
 
         fake = fake.to(light)
-        d_loss = self.update_discriminator(update, condition=light, real=chroma, fake=fake)
+        d_loss = self.adversary.update_discriminator(
+            update, progress, real=chroma, fake=fake, condition=light
+        )
         with freeze_weights(self.d):
-            adversarial = self.adversarial_loss(light, fake)
+            adversarial = self.adversary.generator_loss(fake, real=chroma, condition=light)
             update("g", color_loss + self.c.lambda_gan * adversarial)
         return {"d": d_loss, "g": adversarial, "color": color_loss}
+
+    def variant(self, progress: StepProgress) -> Hashable:
+        """Return the variant of the adversary, if there is one."""
+        return self.adversary.variant(progress) if self.c.lambda_gan else 0
 
     def color_loss(self, light: Tensor, chroma: Tensor) -> tuple[Tensor, Tensor]:
         """Predict the colours; return them, (N, 2, H, W), and their loss against the true colours.

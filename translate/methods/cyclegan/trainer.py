@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from translate.losses import GAN_LOSSES, ImagePool, gradient_penalty
-from translate.methods.building import build_discriminator, build_generator, create_adam, forward_batched
+from translate.losses import ImagePool
+from translate.methods.adversary import Adversary
+from translate.methods.building import (
+    build_augmentation,
+    build_discriminator,
+    build_generator,
+    create_adam,
+    forward_batched,
+)
 from translate.methods.cyclegan.config import CycleGANConfig
 from translate.methods.trainer import StepProgress, Trainer, Update, freeze_weights
 
@@ -22,9 +31,11 @@ class CycleGAN(Trainer):
     def __init__(self, c: CycleGANConfig) -> None:
         super().__init__()
         self.c = c
-        self.gan = GAN_LOSSES[c.gan_loss]
         self.g_ab, self.g_ba = build_generator(c), build_generator(c)
         self.d_a, self.d_b = (build_discriminator(c, in_channels=c.channels[1]) for _ in range(2))
+        self.augment_a, self.augment_b = build_augmentation(c), build_augmentation(c)
+        self.adversary_a = Adversary(c, self.d_a, self.augment_a)
+        self.adversary_b = Adversary(c, self.d_b, self.augment_b)
         self.pool_a, self.pool_b = ImagePool(c.pool_size), ImagePool(c.pool_size)
         self.optimizers = {
             "g": create_adam(c, "g", self.g_ab, self.g_ba),
@@ -45,22 +56,26 @@ class CycleGAN(Trainer):
         # The generators minimize the full objective: eq. 3, and the identity loss of section 5.2.
         with freeze_weights(self.d_a, self.d_b):
             fake_b, adversarial_ab, cycle_a, identity_a = self.generator_losses(
-                a, self.g_ab, self.g_ba, self.d_b
+                a, self.g_ab, self.g_ba, self.adversary_b, real=b
             )
             # Backward now, so that only one cycle's activations are in memory; the optimizer steps in
             # `update` below.
             update.accumulate("g", adversarial_ab + c.lambda_a * (cycle_a + c.lambda_identity * identity_a))
             fake_a, adversarial_ba, cycle_b, identity_b = self.generator_losses(
-                b, self.g_ba, self.g_ab, self.d_a
+                b, self.g_ba, self.g_ab, self.adversary_a, real=a
             )
             update("g", adversarial_ba + c.lambda_b * (cycle_b + c.lambda_identity * identity_b))
 
         # The discriminators learn to tell real images from generated ones of the image pools: eq. 1, with
         # `gan_loss` in place of the logarithms (section 4).
-        loss_d_a, penalty_a = self.discriminator_loss(self.d_a, real=a, fake=query_pool(self.pool_a, fake_a))
+        fake_a = query_pool(self.pool_a, fake_a)
+        loss_d_a = self.adversary_a.discriminator_loss(real=a, fake=fake_a)
+        penalty_a = self.adversary_a.penalty(progress, real=a, fake=fake_a)
         # Halved, as in section 4, to slow the discriminators down.
         update.accumulate("d", (loss_d_a + penalty_a) / 2)
-        loss_d_b, penalty_b = self.discriminator_loss(self.d_b, real=b, fake=query_pool(self.pool_b, fake_b))
+        fake_b = query_pool(self.pool_b, fake_b)
+        loss_d_b = self.adversary_b.discriminator_loss(real=b, fake=fake_b)
+        penalty_b = self.adversary_b.penalty(progress, real=b, fake=fake_b)
         update("d", (loss_d_b + penalty_b) / 2)
 
         losses = {"d_a": loss_d_a / 2, "d_b": loss_d_b / 2, "g_ab": adversarial_ab, "g_ba": adversarial_ba}
@@ -70,12 +85,13 @@ class CycleGAN(Trainer):
         return losses
 
     def generator_losses(
-        self, x: Tensor, g: nn.Module, f: nn.Module, d: nn.Module
+        self, x: Tensor, g: nn.Module, f: nn.Module, adversary: Adversary, real: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Translate x by g: X -> Y, and reconstruct it by f: Y -> X.
 
         Args:
-            d: the discriminator of Y.
+            adversary: the discriminator of Y, with its losses.
+            real: images of Y.
 
         Returns:
             The translation g(x); the adversarial loss of g (eq. 1, with `gan_loss` in place of the
@@ -83,20 +99,15 @@ class CycleGAN(Trainer):
             should leave x unchanged, because x is already in f's output domain (section 5.2).
         """
         fake = g(x)
-        adversarial = self.gan.generator_loss(d(fake))
+        adversarial = adversary.generator_loss(fake, real=real)
         if self.c.lambda_identity == 0:
             return fake, adversarial, F.l1_loss(f(fake), x), x.new_zeros(())
         reconstruction, identity = forward_batched(f, fake, x)
         return fake, adversarial, F.l1_loss(reconstruction, x), F.l1_loss(identity, x)
 
-    def discriminator_loss(self, d: nn.Module, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor | float]:
-        """Return the adversarial loss of `d` (eq. 1), and the gradient penalty times `lambda_gp`.
-
-        Only the first is logged.
-        """
-        real_scores, fake_scores = forward_batched(d, real, fake)
-        penalty = gradient_penalty(d, real, fake) if self.c.gan_loss == "wgan-gp" else 0.0
-        return self.gan.discriminator_loss(real=real_scores, fake=fake_scores), self.c.lambda_gp * penalty
+    def variant(self, progress: StepProgress) -> Hashable:
+        """Return the variant of the adversaries, which take the same."""
+        return self.adversary_a.variant(progress)
 
 
 def query_pool(pool: ImagePool, fake: Tensor) -> Tensor:

@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import torch
 from torch import Tensor, nn
 
 from translate.errors import UsageError
 from translate.images.color.lab import split_lab
 from translate.losses import PerceptualLoss
-from translate.methods.building import build_discriminator, build_generator, create_adam
-from translate.methods.conditional import ConditionalGAN
+from translate.methods.adversary import Adversary
+from translate.methods.building import build_augmentation, build_discriminator, build_generator, create_adam
 from translate.methods.inpaint.config import InpaintConfig
-from translate.methods.trainer import StepProgress, Update, freeze_weights
+from translate.methods.trainer import StepProgress, Trainer, Update, freeze_weights
 from translate.models import Model, installed_models, load_installed_model
 from translate.networks import Colorizer
 
 
-class Inpainting(ConditionalGAN):
+class Inpainting(Trainer):
     """A trainer of `g`, which fills holes, and of `d`, which scores (mask, photo) pairs.
 
     With `lambda_gan` 0 there is no `d`.
     """
 
-    c: InpaintConfig
-
     def __init__(self, c: InpaintConfig) -> None:
-        super().__init__(c)
+        super().__init__()
+        self.c = c
         self.g = build_generator(c, in_channels=4, out_channels=3)
         self.optimizers: dict[str, torch.optim.Optimizer] = {"g": create_adam(c, "g", self.g)}
         self.generators = {"inpaint": self.g}
         if c.lambda_features:
             self.features = PerceptualLoss(_load_backbone(c.features))
         if c.lambda_gan:
-            self.d = build_discriminator(c, in_channels=4)
+            self.d, self.augment = build_discriminator(c, in_channels=4), build_augmentation(c)
+            self.adversary = Adversary(c, self.d, self.augment)
             self.optimizers["d"] = create_adam(c, "d", self.d)
 
     def step(self, batch: dict[str, Tensor], update: Update, progress: StepProgress) -> dict[str, Tensor]:
@@ -51,11 +53,17 @@ class Inpainting(ConditionalGAN):
             update("g", reconstruction)
             return losses
 
-        d_loss = self.update_discriminator(update, condition=mask, real=photo, fake=filled)
+        d_loss = self.adversary.update_discriminator(
+            update, progress, real=photo, fake=filled, condition=mask
+        )
         with freeze_weights(self.d):
-            adversarial = self.adversarial_loss(mask, filled)
+            adversarial = self.adversary.generator_loss(filled, real=photo, condition=mask)
             update("g", reconstruction + self.c.lambda_gan * adversarial)
         return {"d": d_loss, "g": adversarial, **losses}
+
+    def variant(self, progress: StepProgress) -> Hashable:
+        """Return the variant of the adversary, if there is one."""
+        return self.adversary.variant(progress) if self.c.lambda_gan else 0
 
     def reconstruction_loss(
         self, photo: Tensor, hole: Tensor, generated: Tensor, filled: Tensor

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import torch.nn.functional as F
 from torch import Tensor
 
-from translate.methods.building import build_discriminator, build_generator, create_adam
-from translate.methods.conditional import ConditionalGAN
+from translate.methods.adversary import Adversary
+from translate.methods.building import build_augmentation, build_discriminator, build_generator, create_adam
 from translate.methods.pix2pix.config import Pix2PixConfig
-from translate.methods.trainer import StepProgress, Update, freeze_weights
+from translate.methods.trainer import StepProgress, Trainer, Update, freeze_weights
 
 
-class Pix2Pix(ConditionalGAN):
+class Pix2Pix(Trainer):
     """A trainer of `g`, which translates a to b, and `d`, which scores (a, b) pairs."""
 
-    c: Pix2PixConfig
-
     def __init__(self, c: Pix2PixConfig) -> None:
-        super().__init__(c)
+        super().__init__()
+        self.c = c
         self.g = build_generator(c)
-        self.d = build_discriminator(c, in_channels=sum(c.channels))
+        self.d, self.augment = build_discriminator(c, in_channels=sum(c.channels)), build_augmentation(c)
+        self.adversary = Adversary(c, self.d, self.augment)
         self.optimizers = {"d": create_adam(c, "d", self.d), "g": create_adam(c, "g", self.g)}
         self.generators = {c.direction: self.g}
 
@@ -33,11 +35,16 @@ class Pix2Pix(ConditionalGAN):
         fake = self.g(a)
 
         # The discriminator maximizes L_cGAN: eq. 1, with the loss that `gan_loss` selects.
-        d_loss = self.update_discriminator(update, condition=a, real=b, fake=fake)
+        d_loss = self.adversary.update_discriminator(update, progress, real=b, fake=fake, condition=a)
 
         # The generator minimizes L_cGAN and the L1 distance to the target.
         with freeze_weights(self.d):
-            adversarial = self.adversarial_loss(a, fake)  # eq. 1, non-saturating (section 3.3)
+            # eq. 1, non-saturating (section 3.3)
+            adversarial = self.adversary.generator_loss(fake, real=b, condition=a)
             l1 = F.l1_loss(fake, b)  # eq. 3
             update("g", adversarial + self.c.lambda_l1 * l1)  # eq. 4
         return {"d": d_loss, "g": adversarial, "l1": l1}
+
+    def variant(self, progress: StepProgress) -> Hashable:
+        """Return the variant of the adversary."""
+        return self.adversary.variant(progress)

@@ -1,0 +1,50 @@
+"""The settings of the discriminator and of the adversarial loss of an image-to-image method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from translate.config.model import NORMS
+from translate.config.schema import setting
+from translate.config.training import TrainConfig
+from translate.errors import UsageError
+
+
+@dataclass(kw_only=True)
+class AdversarialConfig(TrainConfig):
+    """The settings of a discriminator of images, and of the losses between it and a generator."""
+
+    discriminator: str = setting(
+        "patch", "architecture of the discriminator", choices=("patch", "pixel"), group="networks"
+    )
+    d_layers: int = setting(3, "strided layers of a PatchGAN", low=1, high=6, group="networks")
+    ndf: int = setting(64, "channels of the discriminator's first layer", low=1, high=1024, group="networks")
+    norm: str = setting("instance", "normalization layers", choices=NORMS, group="networks")
+    gan_loss: str = setting(
+        "lsgan", "adversarial loss", choices=("vanilla", "lsgan", "hinge", "wgan-gp"), group="losses"
+    )
+    lambda_gp: float = setting(10.0, "weight of the gradient penalty of wgan-gp", low=0, group="losses")
+
+    def check(self) -> None:
+        super().check()
+        self._check_penalty()
+        self._check_discriminator_size()
+
+    def _check_penalty(self) -> None:
+        if self.gan_loss == "wgan-gp" and self.norm == "batch":
+            raise UsageError(
+                "gan_loss wgan-gp needs the gradient of each image alone, and norm batch mixes the images of"
+                " a batch: use --norm instance"
+            )
+
+    def _check_discriminator_size(self) -> None:
+        if self.image_size < self.min_image_size:
+            raise UsageError(
+                f"image_size {self.image_size} is below {self.min_image_size}, the minimum for a PatchGAN of"
+                f" {self.d_layers} layers: use a larger --image-size or fewer --d-layers"
+            )
+
+    @property
+    def min_image_size(self) -> int:
+        """Return the smallest side that the networks can be trained on, in pixels."""
+        return 3 * 2**self.d_layers if self.discriminator == "patch" else 8
