@@ -32,3 +32,9 @@ def rename_keys(network: nn.Module, state: StateDict) -> StateDict:
 
 def _position(key: str) -> tuple[list[int], int]:
     return [int(n) for n in re.findall(r"\d+", key)], ORDER.index(key.rsplit(".", 1)[1])
+
+
+def head_weights(tensors: StateDict, prefix: str) -> StateDict:
+    """Return the reference's projection head (`mlp_0.2.weight`) under the keys of a `PatchProjection`."""
+    start = f"{prefix}mlp_"
+    return {f"mlps.{key.removeprefix(start)}": x for key, x in tensors.items() if key.startswith(start)}

@@ -1,7 +1,8 @@
-"""Training losses: adversarial losses and the gradient penalty, a perceptual loss, and the image pool."""
+"""Training losses: adversarial, perceptual and contrastive ones, the gradient penalty, and the image pool."""
 
 from translate.losses.adversarial import GAN_LOSSES, GANLoss, gradient_penalty, vanilla
 from translate.losses.color import RebalancedCrossEntropy
+from translate.losses.contrastive import patch_nce
 from translate.losses.perceptual import PerceptualLoss
 from translate.losses.pool import ImagePool
 
@@ -12,5 +13,6 @@ __all__ = [
     "PerceptualLoss",
     "RebalancedCrossEntropy",
     "gradient_penalty",
+    "patch_nce",
     "vanilla",
 ]

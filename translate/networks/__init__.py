@@ -24,6 +24,7 @@ from translate.networks.generators.resnet import ResNet
 from translate.networks.generators.stargan import StarGANGenerator
 from translate.networks.generators.unet import UNet
 from translate.networks.initialization import initialize
+from translate.networks.projection import PatchProjection, draw_positions
 
 __all__ = [
     "DISCRIMINATORS",
@@ -39,11 +40,13 @@ __all__ = [
     "MLPGenerator",
     "MemoryCost",
     "PatchGAN",
+    "PatchProjection",
     "PixelDiscriminator",
     "ResNet",
     "StarGANGenerator",
     "UNet",
     "create_generator",
+    "draw_positions",
     "generator_spec",
     "initialize",
 ]

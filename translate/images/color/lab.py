@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from functools import cache
 
 import torch
 from torch import Tensor
+
+from translate.mixed_precision import without_autocast
 
 # The constants of scikit-image's `rgb2lab`, from IEC 61966-2-1.
 RGB_TO_XYZ = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
@@ -40,10 +41,9 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
 
 def _multiply(channels: Tensor, direction: str) -> tuple[Tensor, ...]:
     """Multiply the three channels of each pixel by a matrix, and return the three results."""
-    matrix, device = _matrix(direction, channels.device, channels.dtype), channels.device.type
-    # Autocast, which the meta device lacks, would compute in half precision: a and b were wrong by up to 2.
-    is_cast = torch.amp.is_autocast_available(device)
-    with torch.autocast(device, enabled=False) if is_cast else nullcontext():
+    matrix = _matrix(direction, channels.device, channels.dtype)
+    # In half precision, a and b were wrong by up to 2.
+    with without_autocast(channels.device):
         return torch.einsum("kc,nchw->nkhw", matrix, channels).unbind(1)
 
 
