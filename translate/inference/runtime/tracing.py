@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import inspect
 import io
 import logging
 import threading
@@ -51,6 +52,14 @@ class _Tracer(fx.Tracer):
         super().__init__(autowrap_modules=())  # type: ignore[arg-type]
         self.leaves = leaves
         self.thread = threading.get_ident()
+
+    def create_args_for_root(self, root_fn: Any, *args: Any, **kwargs: Any) -> tuple[Any, list[Any]]:
+        """Trace the inputs without a default; the others choose what `forward` returns."""
+        function, inputs = super().create_args_for_root(root_fn, *args, **kwargs)
+        required = [p for p in inspect.signature(root_fn).parameters.values() if p.default is p.empty]
+        for proxy in inputs[len(required) :]:
+            self.graph.erase_node(proxy.node)
+        return function, inputs[: len(required)]
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Return whether a module becomes a single node."""

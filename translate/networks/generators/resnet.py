@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from translate.errors import UsageError
 from translate.networks.blocks import downsampling, make_norm, upsampling
 from translate.networks.generators.base import Generator
 
@@ -64,7 +69,7 @@ class ResNet(Generator):
         upsample: str = "deconv",
     ) -> None:
         super().__init__()
-        self.width = width
+        self.width, self.in_channels = width, in_channels
         if "blur" in (downsample, upsample):
             self.peak_maps, self.stored_maps = PEAK_MAPS_BLURRED, STORED_MAPS_BLURRED
         bias = norm != "batch"
@@ -93,13 +98,86 @@ class ResNet(Generator):
             nn.Conv2d(width, out_channels, 7),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, features: Sequence[int] = (), decode: bool = True
+    ) -> Tensor | list[Tensor] | tuple[Tensor, list[Tensor]]:
         """Translate (N, in_channels, H, W) images in [-1, 1], H and W multiples of 4.
 
+        Args:
+            features: numbers of layers whose outputs to return, too, ascending. They count the layers of the
+                encoder from 0, the padded image, and then the blocks, as CUT does (arXiv:2007.15651).
+            decode: translate; otherwise stop at the last of `features`.
+
         Returns:
-            (N, out_channels, H, W) images in [-1, 1].
+            (N, out_channels, H, W) images in [-1, 1]; with features, the images and the list of features, or
+            only the list if nothing is decoded. In CUT, activations work in place. So a feature in front of
+            one is its output here, too, unless it is the last feature.
         """
+        if features:
+            x, outputs = self._encode(x, features, decode)
+            return (self._decode(x), outputs) if decode else outputs
         x = self.segment(self.encoder, x)
         for block in self.blocks:
             x = self.segment(block, x)
+        return self._decode(x)
+
+    def feature_channels(self, features: Sequence[int]) -> list[int]:
+        """Return the number of channels of each feature.
+
+        Raises:
+            UsageError: the numbers do not ascend, or there is no such layer.
+        """
+        counts = [self.in_channels]
+        for layer in [*self.encoder][1:]:
+            counts.append(layer.out_channels if isinstance(layer, nn.Conv2d) else counts[-1])
+        counts += [counts[-1]] * len(self.blocks)
+        text = ",".join(map(str, features))
+        for number in features:
+            if not 0 <= number < len(counts):
+                raise UsageError(
+                    f"features {text}: the encoder and the blocks have layers 0 to {len(counts) - 1}, but no"
+                    f" layer {number}"
+                )
+        if any(second <= first for first, second in pairwise(features)):
+            ascending = ",".join(map(str, sorted(set(features))))
+            raise UsageError(f"features {text} do not ascend: use {ascending}")
+        return [counts[number] for number in features]
+
+    def _encode(self, x: Tensor, features: Sequence[int], decode: bool) -> tuple[Tensor, list[Tensor]]:
+        """Return the output of the last layer to compute, and the features."""
+        layers, outputs, start = [*self.encoder], [], 0
+        for number in features:
+            if number >= len(layers):
+                break
+            stop = number + 1
+            # The authors' activation behind this layer changes its output in place.
+            while number != features[-1] and stop < len(layers) and _works_in_place(layers[stop]):
+                stop += 1
+            x = self.segment(_apply_layers, layers[start:stop], x)
+            outputs.append(x)
+            start = stop
+        if (decode or len(outputs) < len(features)) and start < len(layers):
+            x = self.segment(_apply_layers, layers[start:], x)
+        for number, block in enumerate(self.blocks, start=len(layers)):
+            if not decode and number > features[-1]:
+                break
+            x = self.segment(block, x)
+            if number in features:
+                outputs.append(x)
+        return x, outputs
+
+    def _decode(self, x: Tensor) -> Tensor:
         return torch.tanh(self.segment(self.decoder, x))
+
+
+def _works_in_place(layer: nn.Module) -> bool:
+    """Return whether a layer of the encoder returns its input's memory: an activation, or no norm."""
+    return isinstance(layer, (nn.ReLU, nn.Identity))
+
+
+def _apply_layers(layers: Sequence[nn.Module], x: Tensor) -> Tensor:
+    """Apply a part of the encoder, which does not change `x` in place, because that may be a feature."""
+    feature = x
+    for layer in layers:
+        x = F.relu(x) if x is feature and isinstance(layer, nn.ReLU) else layer(x)
+    return x
