@@ -167,7 +167,7 @@ class MultiDomainModelConfig(ModelConfig):
             raise UsageError(f"the routes name the generators {self.generator_names}, but must share one")
         if (entries := self.generator.args.get("domains")) != len(self.domains):
             raise UsageError(
-                f"argument 'domains' of the generator is {entries!r}, but domains has {len(self.domains)} names"
+                f"argument 'domains' of the generator is {entries!r}, but there are {len(self.domains)} names"
             )
 
 
