@@ -6,6 +6,7 @@ variable and a keyword argument in Python. The settings of a method are declared
 
 from translate.config.adversarial import AdversarialConfig
 from translate.config.apply import FolderOptions, PredictorOptions
+from translate.config.augmentation import AugmentationConfig
 from translate.config.images import ImageTrainConfig, PhotoTrainConfig, TranslationConfig
 from translate.config.model import (
     ColorizationModelConfig,
@@ -32,6 +33,7 @@ from translate.config.training import TrainConfig
 
 __all__ = [
     "AdversarialConfig",
+    "AugmentationConfig",
     "ColorizationModelConfig",
     "Config",
     "FolderOptions",

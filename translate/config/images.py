@@ -5,40 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from translate.config.adversarial import AdversarialConfig
+from translate.config.augmentation import AugmentationConfig
 from translate.config.model import DOWNSAMPLINGS, UPSAMPLINGS
 from translate.config.schema import setting, with_default
 from translate.errors import UsageError
 
-PREPROCESSING = (
-    *("resize_and_crop", "random_resized_crop", "crop"),
-    *("scale_width", "scale_width_and_crop", "none"),
-)
-# The modes of --preprocess that give every image one size before the crop.
-RESIZING_PREPROCESSES = ("resize_and_crop", "scale_width", "scale_width_and_crop")
 DIRECTIONS = ("AtoB", "BtoA")
 WITH_LEVELS = ("unet", "context")  # The generators whose number of levels is a setting.
-RESIZE_MARGIN = 286 / 256  # The reference implementation resizes to 286 and crops 256.
 
 
 @dataclass(kw_only=True)
-class ImageTrainConfig(AdversarialConfig):
+class ImageTrainConfig(AdversarialConfig, AugmentationConfig):
     """The settings that the image-to-image methods share."""
 
-    preprocess: str = setting(
-        "resize_and_crop", "how an image becomes a training crop", choices=PREPROCESSING, group="augmentation"
-    )
-    load_size: int | None = setting(
-        None,
-        "side to resize to before the crop, in pixels [default: image size x 286/256]",
-        low=8,
-        high=8192,
-        group="augmentation",
-    )
-    flip: bool = setting(True, "flip images horizontally at random", group="augmentation")
-    color_jitter: float = setting(
-        0.0, "strength of random colour jitter", low=0, high=1, group="augmentation"
-    )
-    affine: float = setting(0.0, "largest random rotation, in degrees", low=0, high=180, group="augmentation")
     generator: str = setting(
         "resnet", "architecture of the generator", choices=("resnet", "unet"), group="networks"
     )
@@ -141,11 +120,6 @@ class ImageTrainConfig(AdversarialConfig):
     def size_multiple(self) -> int:
         """Return the number of which each side of an image must be a multiple, in pixels."""
         return 4 if self.generator == "resnet" else 2**self.depth
-
-    @property
-    def resize_to(self) -> int:
-        """Return the side to which an image is resized before the crop, in pixels."""
-        return self.load_size or round(self.image_size * RESIZE_MARGIN)
 
     @property
     def applied_statistics(self) -> str:

@@ -13,7 +13,7 @@ from translate.config import (
     TrainingScale,
     TranslationConfig,
 )
-from translate.config.images import RESIZING_PREPROCESSES
+from translate.config.augmentation import RESIZING_PREPROCESSES
 from translate.config.value_range import AUTO, parse_ranges
 from translate.networks import Generator
 

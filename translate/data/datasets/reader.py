@@ -10,8 +10,8 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from translate.config import ImageTrainConfig
-from translate.config.images import RESIZING_PREPROCESSES
+from translate.config import AugmentationConfig
+from translate.config.augmentation import RESIZING_PREPROCESSES
 from translate.config.value_range import ValueRange
 from translate.data.datasets.cache import DecodedCache, open_cache
 from translate.data.datasets.transforms import is_gray, resized_shape
@@ -44,7 +44,7 @@ class ImageReader(Generic[Item]):
 
     def __init__(
         self,
-        c: ImageTrainConfig,
+        c: AugmentationConfig,
         *,
         training: bool,
         ranges: Mapping[ImageSource, ValueRange] = NO_RANGES,
@@ -97,7 +97,7 @@ class ImageReader(Generic[Item]):
 
 
 def open_training_cache(
-    items: Sequence[Item], c: ImageTrainConfig, ranges: Mapping[ImageSource, ValueRange] = NO_RANGES
+    items: Sequence[Item], c: AugmentationConfig, ranges: Mapping[ImageSource, ValueRange] = NO_RANGES
 ) -> DecodedCache[Item] | None:
     """Open the decoded cache of a training set; return None for tar files, or if --cache-size is 0."""
     if not c.cache_size or shard_sizes([file for item in items for file in _files(item)]):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from translate.config import ImageTrainConfig, TranslationConfig
+from translate.config import AugmentationConfig, TranslationConfig
 from translate.config.value_range import ValueRange
 from translate.data.datasets.cache import DecodedCache
 from translate.data.datasets.crops import (
@@ -107,7 +107,7 @@ class AugmentedDataset(SampleDataset, CroppedImages, Generic[Item]):
 
     def __init__(
         self,
-        c: ImageTrainConfig,
+        c: AugmentationConfig,
         *,
         training: bool,
         ranges: Mapping[ImageSource, ValueRange],
@@ -256,7 +256,7 @@ class PhotoDataset(AugmentedDataset[ImageSource]):
     def __init__(
         self,
         files: Sequence[ImageSource],
-        c: ImageTrainConfig,
+        c: AugmentationConfig,
         *,
         training: bool,
         ranges: Mapping[ImageSource, ValueRange] = NO_RANGES,

@@ -16,8 +16,8 @@ import albumentations as A
 import cv2
 import numpy as np
 
-from translate.config import ImageTrainConfig
-from translate.config.images import RESIZING_PREPROCESSES
+from translate.config import AugmentationConfig
+from translate.config.augmentation import RESIZING_PREPROCESSES
 from translate.data.datasets.batched_rng import IntArray
 from translate.data.datasets.crops import Crops
 from translate.images import Pixels, shorter_side_size
@@ -26,7 +26,7 @@ from translate.images.working_size import working_shape
 PAIR = {"b": "image"}
 
 
-def resized_shape(c: ImageTrainConfig, height: int, width: int, *, training: bool) -> tuple[int, int]:
+def resized_shape(c: AugmentationConfig, height: int, width: int, *, training: bool) -> tuple[int, int]:
     """Return the height and width to which an image is resized before it is cropped.
 
     In validation, the whole image is seen as `translate apply` would show it to the network: at its working
@@ -42,7 +42,7 @@ def resized_shape(c: ImageTrainConfig, height: int, width: int, *, training: boo
     return (side, side) if c.preprocess == "resize_and_crop" else (max(1, round(height * side / width)), side)
 
 
-def training_transform(c: ImageTrainConfig) -> A.Compose:
+def training_transform(c: AugmentationConfig) -> A.Compose:
     """Build the data augmentation pipeline for training.
 
     Returns:
@@ -60,7 +60,7 @@ def training_transform(c: ImageTrainConfig) -> A.Compose:
     return A.Compose(steps, additional_targets=PAIR)
 
 
-def evaluation_transform(c: ImageTrainConfig) -> A.Compose:
+def evaluation_transform(c: AugmentationConfig) -> A.Compose:
     """Build the deterministic pipeline for validation.
 
     It pads an image that has its working size. Other images, whose size may be anything, are cropped to their
@@ -70,7 +70,7 @@ def evaluation_transform(c: ImageTrainConfig) -> A.Compose:
     return A.Compose(_crop(c, A.CenterCrop) if crops else _pad(c), additional_targets=PAIR)
 
 
-def draw_crops(c: ImageTrainConfig, height: int, width: int, seeds: IntArray) -> Crops:
+def draw_crops(c: AugmentationConfig, height: int, width: int, seeds: IntArray) -> Crops:
     """Return the crops and flips that `training_transform`, with each seed, makes of images of one size.
 
     The pipeline itself takes 70 us for each image, even if its image is small. Each of its transforms has a
@@ -86,12 +86,12 @@ def draw_crops(c: ImageTrainConfig, height: int, width: int, seeds: IntArray) ->
     return Crops(top, left, np.asarray((draws[:, 0] < 0.5) & c.flip))
 
 
-def _crop(c: ImageTrainConfig, crop: type[A.BasicTransform]) -> list[A.BasicTransform]:
+def _crop(c: AugmentationConfig, crop: type[A.BasicTransform]) -> list[A.BasicTransform]:
     """Crop to the image size; a smaller image is padded by mirroring it."""
     return [crop(c.image_size, c.image_size, pad_if_needed=True, border_mode=cv2.BORDER_REFLECT_101)]
 
 
-def _pad(c: ImageTrainConfig) -> list[A.BasicTransform]:
+def _pad(c: AugmentationConfig) -> list[A.BasicTransform]:
     """Pad to a size that the networks accept, by mirroring the image."""
     border = cv2.BORDER_REFLECT_101
     min_size, multiple = c.min_image_size, c.size_multiple
