@@ -1,4 +1,4 @@
-"""Load state dicts of the CycleGAN and pix2pix authors' code (the reference) into our networks."""
+"""Load state dicts of the CycleGAN, pix2pix and CUT authors' code (the reference) into our networks."""
 
 from __future__ import annotations
 
@@ -22,9 +22,11 @@ def load_reference(network: nn.Module, state: StateDict) -> None:
 def rename_keys(network: nn.Module, state: StateDict) -> StateDict:
     """Return the reference's tensors under the keys of our network."""
     our_keys = list(network.state_dict())
-    assert len(our_keys) == len(state), (our_keys, list(state))
+    # The filters of CUT's antialiased sampling are constants here.
+    weights = [key for key in state if not key.endswith(".filt")]
+    assert len(our_keys) == len(weights), (our_keys, weights)
     if isinstance(network, (PatchGAN, PixelDiscriminator)):
-        in_order = sorted(state, key=_position)
+        in_order = sorted(weights, key=_position)
         return dict(zip(our_keys, (state[key] for key in in_order), strict=True))
     spec = infer_spec(state)
     return {key: state[reference_key(spec, key)] for key in our_keys}

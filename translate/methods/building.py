@@ -39,8 +39,8 @@ def build_generator(
 
 def build_discriminator(c: ImageTrainConfig, in_channels: int) -> nn.Module:
     """Build the discriminator that the settings describe, with initial weights."""
-    layers = {"layers": c.d_layers} if c.discriminator == "patch" else {}
-    network = DISCRIMINATORS[c.discriminator](in_channels, width=c.ndf, norm=c.norm, **layers)
+    patch = {"layers": c.d_layers, "downsample": c.d_downsample} if c.discriminator == "patch" else {}
+    network = DISCRIMINATORS[c.discriminator](in_channels, width=c.ndf, norm=c.norm, **patch)
     return _initialize(network, c)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from translate.networks.blocks import leaky_relu, make_norm
+from translate.networks.blocks import downsampling, leaky_relu, make_norm
 
 
 class PatchGAN(nn.Module):
@@ -12,24 +12,34 @@ class PatchGAN(nn.Module):
 
     Args:
         width: channels of the first layer (ndf).
-        layers: strided convolutions, which set the size of the patches (the receptive field).
+        layers: layers that halve the size, which set the size of the patches (the receptive field).
         norm: the norm of all layers but the first and the last.
+        downsample: `strided`, or `blur`, antialiased as in CUT.
     """
 
     def __init__(
-        self, in_channels: int = 3, *, width: int = 64, layers: int = 3, norm: str = "instance"
+        self,
+        in_channels: int = 3,
+        *,
+        width: int = 64,
+        layers: int = 3,
+        norm: str = "instance",
+        downsample: str = "strided",
     ) -> None:
         super().__init__()
         bias = norm != "batch"
-        body: list[nn.Module] = [nn.Conv2d(in_channels, width, 4, stride=2, padding=1), leaky_relu()]
+        stride, after = downsampling(downsample)
+        first = nn.Conv2d(in_channels, width, 4, stride=stride, padding=1)
+        body: list[nn.Module] = [first, leaky_relu(), *after]
         channels = width
         for layer in range(1, layers + 1):
             before, channels = channels, width * min(2**layer, 8)
-            stride = 2 if layer < layers else 1
+            stride, after = downsampling(downsample) if layer < layers else (1, [])
             body += [
                 nn.Conv2d(before, channels, 4, stride=stride, padding=1, bias=bias),
                 make_norm(norm, channels),
                 leaky_relu(),
+                *after,
             ]
         self.body = nn.Sequential(*body, nn.Conv2d(channels, 1, 4, padding=1))
 
