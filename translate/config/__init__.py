@@ -7,6 +7,7 @@ variable and a keyword argument in Python. The settings of a method are declared
 from translate.config.adversarial import AdversarialConfig
 from translate.config.apply import FolderOptions, PredictorOptions
 from translate.config.augmentation import AugmentationConfig
+from translate.config.contrastive import ContrastiveConfig
 from translate.config.images import ImageTrainConfig, PhotoTrainConfig, TranslationConfig
 from translate.config.model import (
     ColorizationModelConfig,
@@ -36,6 +37,7 @@ __all__ = [
     "AugmentationConfig",
     "ColorizationModelConfig",
     "Config",
+    "ContrastiveConfig",
     "FolderOptions",
     "GenerationModelConfig",
     "GeneratorSpec",

@@ -2,7 +2,7 @@
 
 from translate.losses.adversarial import GAN_LOSSES, GANLoss, gradient_penalty, vanilla
 from translate.losses.color import RebalancedCrossEntropy
-from translate.losses.contrastive import patch_nce
+from translate.losses.contrastive import multilayer_patch_nce, patch_nce
 from translate.losses.perceptual import PerceptualLoss
 from translate.losses.pool import ImagePool
 
@@ -13,6 +13,7 @@ __all__ = [
     "PerceptualLoss",
     "RebalancedCrossEntropy",
     "gradient_penalty",
+    "multilayer_patch_nce",
     "patch_nce",
     "vanilla",
 ]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -45,3 +49,14 @@ def patch_nce(
         similarity = F.pad(query @ key.mT, (0, 1), value=OTHER_NEGATIVE)
     log_probability = F.log_softmax(similarity / temperature, dim=2)
     return -log_probability.diagonal(dim1=1, dim2=2).reshape(shape)
+
+
+def multilayer_patch_nce(queries: Sequence[Tensor], keys: Sequence[Tensor], **options: Any) -> Tensor:
+    """Return the mean PatchNCE over patches, and then over layers (arXiv:2007.15651, eq. 4), a scalar.
+
+    Args:
+        queries, keys: for each layer (N, P, C) embeddings.
+        options: as of `patch_nce`.
+    """
+    losses = [patch_nce(q, k, **options).mean() for q, k in zip(queries, keys, strict=True)]
+    return torch.stack(losses).mean()

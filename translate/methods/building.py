@@ -8,8 +8,22 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from translate.config import AdversarialConfig, ImageTrainConfig, TrainConfig, TranslationConfig
-from translate.networks import DISCRIMINATORS, Generator, create_generator, generator_spec, initialize
+from translate.config import (
+    AdversarialConfig,
+    ContrastiveConfig,
+    ImageTrainConfig,
+    TrainConfig,
+    TranslationConfig,
+)
+from translate.networks import (
+    DISCRIMINATORS,
+    Generator,
+    PatchProjection,
+    ResNet,
+    create_generator,
+    generator_spec,
+    initialize,
+)
 from translate.networks.blocks import BatchNorm
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -56,6 +70,12 @@ def _initialize(network: Network, c: ImageTrainConfig) -> Network:
     return network
 
 
+def build_projection(c: ContrastiveConfig, g: nn.Module) -> PatchProjection:
+    """Build the projection head of a generator's features, with initial weights."""
+    assert isinstance(g, ResNet)
+    return _initialize(PatchProjection(g.feature_channels(c.feature_layers), c.nce_width), c)
+
+
 def create_adam(c: TrainConfig, role: str, *networks: nn.Module) -> torch.optim.Adam:
     """Create one Adam optimizer over the weights of all `networks`.
 
@@ -65,6 +85,19 @@ def create_adam(c: TrainConfig, role: str, *networks: nn.Module) -> torch.optim.
     weights = chain.from_iterable(network.parameters() for network in networks)
     lr, betas = c.learning_rate_and_betas(role)
     return torch.optim.Adam(weights, lr=lr, betas=betas, fused=True)
+
+
+def add_weights(adam: torch.optim.Adam, c: TrainConfig, role: str, *networks: nn.Module) -> None:
+    """Let an Adam train the weights of more networks, with a learning rate and betas of their own.
+
+    It does what an Adam of their own would do, where one loss trains them together with the others.
+
+    Args:
+        role: as of `create_adam`; `f` for projection heads.
+    """
+    lr, betas = c.learning_rate_and_betas(role)
+    weights = chain.from_iterable(network.parameters() for network in networks)
+    adam.add_param_group({"params": list(weights), "lr": lr, "betas": betas})
 
 
 def forward_batched(network: nn.Module, *batches: Tensor) -> tuple[Tensor, ...]:
