@@ -29,11 +29,13 @@ class GANLoss:
         discriminator_on_real: the discriminator loss on the scores of real images.
         discriminator_on_fake: the discriminator loss on the scores of generated images.
         generator_on_fake: the generator loss on the scores of generated images.
+        boundary: the score between real and generated images; the scores of a WGAN have none.
     """
 
     discriminator_on_real: Callable[[Tensor], Tensor]
     discriminator_on_fake: Callable[[Tensor], Tensor]
     generator_on_fake: Callable[[Tensor], Tensor]
+    boundary: float = 0.0
 
     def discriminator_loss(self, *, real: Tensor, fake: Tensor) -> Tensor:
         """Return the discriminator loss on the scores of real and of generated images."""
@@ -92,6 +94,7 @@ GAN_LOSSES = {
         discriminator_on_real=_with_target(_mse, 1),
         discriminator_on_fake=_with_target(_mse, 0),
         generator_on_fake=_with_target(_mse, 1),
+        boundary=0.5,
     ),
     # arXiv:1705.02894.
     "hinge": GANLoss(

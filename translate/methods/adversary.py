@@ -11,6 +11,7 @@ from translate.config import AdversarialConfig
 from translate.losses import GAN_LOSSES, gradient_penalty
 from translate.methods.building import forward_batched
 from translate.methods.trainer import StepProgress, Update
+from translate.networks.augmentation import AdaptiveAugment
 
 
 class Adversary:
@@ -50,7 +51,9 @@ class Adversary:
             real, fake: (N, C, H, W) in [-1, 1]; `fake` is detached.
             condition: (N, K, H, W), K condition channels.
         """
-        real_loss = self.gan.real_loss(self.score(real, condition))
+        real_scores = self.score(real, condition)
+        self.observe(real_scores)
+        real_loss = self.gan.real_loss(real_scores)
         update.accumulate("d", real_loss / 2)
         fake_loss = self.gan.fake_loss(self.score(fake.detach(), condition))
         penalty = self.penalty(progress, real=real, fake=fake, condition=condition)
@@ -68,6 +71,7 @@ class Adversary:
         """
         inputs = (self.prepare(image, condition) for image in (real, fake.detach()))
         real_scores, fake_scores = forward_batched(self.d, *inputs)
+        self.observe(real_scores)
         return self.gan.discriminator_loss(real=real_scores, fake=fake_scores)
 
     def penalty(
@@ -91,6 +95,18 @@ class Adversary:
     def variant(self, progress: StepProgress) -> Hashable:
         """Return what selects the kind of the next step; see `Trainer.variant`."""
         return 0
+
+    def observe(self, real_scores: Tensor) -> None:
+        """Show an adaptive augmentation the scores of real images, by which it measures overfitting."""
+        if isinstance(self.augment, AdaptiveAugment):
+            self.augment.observe(real_scores)
+
+    def adapt(self, progress: StepProgress, name: str = "ada_p") -> dict[str, Tensor]:
+        """Adapt an adaptive augmentation at the end of a step; return its probability, to log, by name."""
+        if not isinstance(self.augment, AdaptiveAugment):
+            return {}
+        self.augment.adapt(progress.fraction_tensor)
+        return {name: self.augment.p.clone()}
 
     def score(self, image: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return the scores of images given their condition, (N, 1, h, w)."""

@@ -15,6 +15,7 @@ from translate.config import (
     TrainConfig,
     TranslationConfig,
 )
+from translate.losses import GAN_LOSSES
 from translate.networks import (
     DISCRIMINATORS,
     Generator,
@@ -24,6 +25,7 @@ from translate.networks import (
     generator_spec,
     initialize,
 )
+from translate.networks.augmentation import AdaptiveAugment, DiffAugment
 from translate.networks.blocks import BatchNorm
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -58,9 +60,16 @@ def build_discriminator(c: ImageTrainConfig, in_channels: int) -> nn.Module:
     return _initialize(network, c)
 
 
-def build_augmentation(c: AdversarialConfig) -> nn.Module:
-    """Build the augmentation of the images that a discriminator sees: none."""
-    return nn.Identity()
+def build_augmentation(c: AdversarialConfig, condition_channels: int = 0) -> nn.Module:
+    """Build the augmentation of the images that a discriminator sees: ADA, DiffAugment or none.
+
+    Args:
+        condition_channels: channels of the condition, which precede those of the images.
+    """
+    if c.ada:
+        boundary = GAN_LOSSES[c.gan_loss].boundary
+        return AdaptiveAugment(condition_channels, target=c.ada_target, threshold=boundary)
+    return DiffAugment(condition_channels) if c.diffaugment else nn.Identity()
 
 
 def _initialize(network: Network, c: ImageTrainConfig) -> Network:

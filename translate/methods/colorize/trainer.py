@@ -31,7 +31,7 @@ class Colorization(Trainer):
         self.optimizers: dict[str, torch.optim.Optimizer] = {"g": create_adam(c, "g", self.g)}
         self.generators = {"colorize": self.g}
         if c.lambda_gan:
-            self.d, self.augment = build_discriminator(c, in_channels=3), build_augmentation(c)
+            self.d, self.augment = build_discriminator(c, in_channels=3), build_augmentation(c, 1)
             self.adversary = Adversary(c, self.d, self.augment)
             self.optimizers["d"] = create_adam(c, "d", self.d)
 
@@ -54,7 +54,8 @@ class Colorization(Trainer):
         with freeze_weights(self.d):
             adversarial = self.adversary.generator_loss(fake, real=chroma, condition=light)
             update("g", color_loss + self.c.lambda_gan * adversarial)
-        return {"d": d_loss, "g": adversarial, "color": color_loss}
+        losses = {"d": d_loss, "g": adversarial, "color": color_loss}
+        return losses | self.adversary.adapt(progress)
 
     def variant(self, progress: StepProgress) -> Hashable:
         """Return the variant of the adversary, if there is one."""

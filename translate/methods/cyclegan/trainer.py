@@ -82,6 +82,7 @@ class CycleGAN(Trainer):
         losses |= {"cycle_a": cycle_a, "cycle_b": cycle_b}
         if c.lambda_identity:
             losses["identity"] = c.lambda_identity * (c.lambda_a * identity_a + c.lambda_b * identity_b)
+        losses |= self.adversary_a.adapt(progress, "ada_p_a") | self.adversary_b.adapt(progress, "ada_p_b")
         return losses
 
     def generator_losses(

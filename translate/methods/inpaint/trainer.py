@@ -33,7 +33,7 @@ class Inpainting(Trainer):
         if c.lambda_features:
             self.features = PerceptualLoss(_load_backbone(c.features))
         if c.lambda_gan:
-            self.d, self.augment = build_discriminator(c, in_channels=4), build_augmentation(c)
+            self.d, self.augment = build_discriminator(c, in_channels=4), build_augmentation(c, 1)
             self.adversary = Adversary(c, self.d, self.augment)
             self.optimizers["d"] = create_adam(c, "d", self.d)
 
@@ -59,7 +59,7 @@ class Inpainting(Trainer):
         with freeze_weights(self.d):
             adversarial = self.adversary.generator_loss(filled, real=photo, condition=mask)
             update("g", reconstruction + self.c.lambda_gan * adversarial)
-        return {"d": d_loss, "g": adversarial, **losses}
+        return {"d": d_loss, "g": adversarial, **losses, **self.adversary.adapt(progress)}
 
     def variant(self, progress: StepProgress) -> Hashable:
         """Return the variant of the adversary, if there is one."""

@@ -20,7 +20,8 @@ class Pix2Pix(Trainer):
         super().__init__()
         self.c = c
         self.g = build_generator(c)
-        self.d, self.augment = build_discriminator(c, in_channels=sum(c.channels)), build_augmentation(c)
+        self.d = build_discriminator(c, in_channels=sum(c.channels))
+        self.augment = build_augmentation(c, condition_channels=c.channels[0])
         self.adversary = Adversary(c, self.d, self.augment)
         self.optimizers = {"d": create_adam(c, "d", self.d), "g": create_adam(c, "g", self.g)}
         self.generators = {c.direction: self.g}
@@ -43,7 +44,7 @@ class Pix2Pix(Trainer):
             adversarial = self.adversary.generator_loss(fake, real=b, condition=a)
             l1 = F.l1_loss(fake, b)  # eq. 3
             update("g", adversarial + self.c.lambda_l1 * l1)  # eq. 4
-        return {"d": d_loss, "g": adversarial, "l1": l1}
+        return {"d": d_loss, "g": adversarial, "l1": l1, **self.adversary.adapt(progress)}
 
     def variant(self, progress: StepProgress) -> Hashable:
         """Return the variant of the adversary."""
