@@ -27,7 +27,10 @@ class AdversarialConfig(SmallDataConfig):
     ndf: int = setting(64, "channels of the discriminator's first layer", low=1, high=1024, group="networks")
     norm: str = setting("instance", "normalization layers", choices=NORMS, group="networks")
     gan_loss: str = setting(
-        "lsgan", "adversarial loss", choices=("vanilla", "lsgan", "hinge", "wgan-gp"), group="losses"
+        "lsgan",
+        "adversarial loss; hinge-real: the generator, too, minimizes the hinge of real images, as in DCLGAN",
+        choices=("vanilla", "lsgan", "hinge", "hinge-real", "wgan-gp"),
+        group="losses",
     )
     lambda_gp: float = setting(10.0, "weight of the gradient penalty of wgan-gp", low=0, group="losses")
 

@@ -58,6 +58,14 @@ def _negative_mean(scores: Tensor) -> Tensor:
     return -scores.mean()
 
 
+def _hinge_real(scores: Tensor) -> Tensor:
+    return F.relu(1 - scores).mean()
+
+
+def _hinge_fake(scores: Tensor) -> Tensor:
+    return F.relu(1 + scores).mean()
+
+
 def _with_target(loss: Callable[[Tensor, Tensor], Tensor], target: float) -> Callable[[Tensor], Tensor]:
     return lambda scores: loss(scores, torch.full_like(scores, target))
 
@@ -98,9 +106,15 @@ GAN_LOSSES = {
     ),
     # arXiv:1705.02894.
     "hinge": GANLoss(
-        discriminator_on_real=lambda scores: F.relu(1 - scores).mean(),
-        discriminator_on_fake=lambda scores: F.relu(1 + scores).mean(),
+        discriminator_on_real=_hinge_real,
+        discriminator_on_fake=_hinge_fake,
         generator_on_fake=_negative_mean,
+    ),
+    # DCLGAN's: a translation that passes for real has no gradient, as a real image has none for `d`.
+    "hinge-real": GANLoss(
+        discriminator_on_real=_hinge_real,
+        discriminator_on_fake=_hinge_fake,
+        generator_on_fake=_hinge_real,
     ),
     "wgan": _WASSERSTEIN,
     "wgan-gp": _WASSERSTEIN,

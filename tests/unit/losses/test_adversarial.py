@@ -38,6 +38,10 @@ EXPECTED = {
         mean([max(0, 1 - x) for x in REAL]) + mean([max(0, 1 + x) for x in FAKE]),
         -mean(FAKE),
     ),
+    "hinge-real": (
+        mean([max(0, 1 - x) for x in REAL]) + mean([max(0, 1 + x) for x in FAKE]),
+        mean([max(0, 1 - x) for x in FAKE]),
+    ),
     "wgan": (mean(FAKE) - mean(REAL), -mean(FAKE)),
     "wgan-gp": (mean(FAKE) - mean(REAL), -mean(FAKE)),
 }
