@@ -31,6 +31,7 @@ from translate.config.schema import (
     with_default,
 )
 from translate.config.training import TrainConfig
+from translate.config.unpaired import TwoWayConfig, UnpairedConfig
 
 __all__ = [
     "AdversarialConfig",
@@ -50,6 +51,8 @@ __all__ = [
     "TrainConfig",
     "TrainingScale",
     "TranslationConfig",
+    "TwoWayConfig",
+    "UnpairedConfig",
     "accepts",
     "check_values",
     "collect_settings",

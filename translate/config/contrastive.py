@@ -5,29 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from translate.config.images import TranslationConfig
 from translate.config.schema import setting, with_default
+from translate.config.unpaired import UnpairedConfig
 from translate.errors import UsageError
 
 ENCODER_LAYERS = {"strided": 10, "blur": 12}  # Layers of the ResNet in front of its blocks, by downsampling.
 
 
 @dataclass(kw_only=True)
-class ContrastiveConfig(TranslationConfig):
+class ContrastiveConfig(UnpairedConfig):
     """The settings of unpaired translation by PatchNCE. The defaults are those of CUT (arXiv:2007.15651)."""
 
     PUBLISHED_LAYERS: ClassVar[tuple[int, ...]] = (0, 4, 8, 12, 16)
 
     generator: str = with_default(
-        TranslationConfig,
+        UnpairedConfig,
         "generator",
         "resnet",
         help="architecture of the generator: a ResNet, because PatchNCE compares features of its layers",
         choices=("resnet",),
     )
-    downsample: str = with_default(TranslationConfig, "downsample", "blur")
-    upsample: str = with_default(TranslationConfig, "upsample", "blur")
-    initialization: str = with_default(TranslationConfig, "initialization", "xavier")
+    downsample: str = with_default(UnpairedConfig, "downsample", "blur")
+    upsample: str = with_default(UnpairedConfig, "upsample", "blur")
+    d_downsample: str = with_default(UnpairedConfig, "d_downsample", "blur")
+    initialization: str = with_default(UnpairedConfig, "initialization", "xavier")
     lambda_nce: float = setting(1.0, "weight of PatchNCE", low=0, group="losses")
     nce_layers: str | None = setting(
         None,
