@@ -197,3 +197,8 @@ class PhotoTrainConfig(ImageTrainConfig):
     lr: float = with_default(ImageTrainConfig, "lr", 5e-4)
     beta1: float = with_default(ImageTrainConfig, "beta1", 0.9)
     lr_schedule: str = with_default(ImageTrainConfig, "lr_schedule", "cosine")
+    lambda_gan: float = setting(0.0, "weight of the adversarial loss; 0: none", low=0, group="losses")
+
+    @property
+    def has_discriminator(self) -> bool:
+        return self.lambda_gan > 0

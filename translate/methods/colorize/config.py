@@ -26,4 +26,3 @@ class ColorizeConfig(PhotoTrainConfig):
     lambda_l1: float = setting(
         100.0, "weight of the L1 loss on a and b (U-Net and ResNet)", low=0, group="losses"
     )
-    lambda_gan: float = setting(0.0, "weight of the adversarial loss; 0: none", low=0, group="losses")

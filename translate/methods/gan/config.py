@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from translate.config import ImageTrainConfig, TrainConfig, setting, with_default
+from translate.config import AdversarialConfig, ImageTrainConfig, TrainConfig, setting, with_default
 from translate.config.model import BASE_SIDE
 from translate.errors import UsageError
 
@@ -44,11 +44,7 @@ class NoiseTrainConfig(TrainConfig):
     )
     d_steps: int = setting(1, "discriminator steps per generator step", low=1, high=100, group="optimization")
     flip: bool = with_default(ImageTrainConfig, "flip", False)
-    diffaugment: bool = setting(
-        False,
-        "DiffAugment: augment what the discriminator sees, for small datasets (arXiv:2006.10738)",
-        group="augmentation",
-    )
+    diffaugment: bool = with_default(AdversarialConfig, "diffaugment", False)
 
     def check(self) -> None:
         super().check()

@@ -25,7 +25,6 @@ class InpaintConfig(PhotoTrainConfig):
     lambda_hole: float = setting(6.0, "weight of the L1 loss inside the hole", low=0, group="losses")
     lambda_valid: float = setting(1.0, "weight of the L1 loss outside the hole", low=0, group="losses")
     lambda_l2: float = setting(0.0, "weight of the L2 loss inside the hole", low=0, group="losses")
-    lambda_gan: float = setting(0.0, "weight of the adversarial loss; 0: none", low=0, group="losses")
     lambda_features: float = setting(
         0.0, "weight of the perceptual loss (features of a backbone); 0: none", low=0, group="losses"
     )
