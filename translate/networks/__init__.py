@@ -6,6 +6,7 @@ from translate.networks.discriminators import (
     MLPDiscriminator,
     PatchGAN,
     PixelDiscriminator,
+    StarGANDiscriminator,
 )
 from translate.networks.generators import (
     GENERATORS,
@@ -43,6 +44,7 @@ __all__ = [
     "PatchProjection",
     "PixelDiscriminator",
     "ResNet",
+    "StarGANDiscriminator",
     "StarGANGenerator",
     "UNet",
     "create_generator",

@@ -1,4 +1,4 @@
-"""Discriminators by name: PatchGAN, the pixel discriminator, DCGAN's and an MLP."""
+"""Discriminators by name: PatchGAN, at one scale or several, the pixel discriminator, DCGAN's and an MLP."""
 
 from collections.abc import Callable
 
@@ -6,13 +6,24 @@ from torch import nn
 
 from translate.networks.discriminators.dcgan import DCGANDiscriminator
 from translate.networks.discriminators.mlp import MLPDiscriminator
+from translate.networks.discriminators.multiscale import MultiscaleDiscriminator
 from translate.networks.discriminators.patchgan import PatchGAN, PixelDiscriminator
+from translate.networks.discriminators.stargan import StarGANDiscriminator
 
 DISCRIMINATORS: dict[str, Callable[..., nn.Module]] = {
     "dcgan": DCGANDiscriminator,
     "mlp": MLPDiscriminator,
+    "multiscale": MultiscaleDiscriminator,
     "patch": PatchGAN,
     "pixel": PixelDiscriminator,
 }
 
-__all__ = ["DISCRIMINATORS", "DCGANDiscriminator", "MLPDiscriminator", "PatchGAN", "PixelDiscriminator"]
+__all__ = [
+    "DISCRIMINATORS",
+    "DCGANDiscriminator",
+    "MLPDiscriminator",
+    "MultiscaleDiscriminator",
+    "PatchGAN",
+    "PixelDiscriminator",
+    "StarGANDiscriminator",
+]

@@ -1,0 +1,1 @@
+"""StarGAN: translation between several domains, or of several attributes, by one generator."""
