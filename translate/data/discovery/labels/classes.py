@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from translate.config.value_range import ValueRange
-from translate.data.discovery.idx import Bytes, find_idx, read_idx
+from translate.data.discovery.labels.idx import Bytes, find_idx, read_idx
 from translate.data.discovery.layout import find_train_folder
 from translate.data.discovery.location import ImageSource, describe_left_out, locate_data, relative_name
 from translate.data.discovery.shards import CACHE_SIZE, Shards
