@@ -33,3 +33,24 @@ def plain_updates(trainer: Trainer) -> Updates:
             trainer.optimizers[name].zero_grad()
 
     return Updates(handle)
+
+
+def recorded_updates(trainer: Trainer, norms: dict[str, float]) -> Updates:
+    """Create updates as in a plain training loop, which record the norms of the gradients they step on.
+
+    Args:
+        norms: gets the norm of each weight's gradient by the weight's name.
+    """
+
+    def handle(name: str, loss: Tensor, step: bool) -> None:
+        optimizer = trainer.optimizers[name]
+        weights = {weight: None for group in optimizer.param_groups for weight in group["params"]}
+        torch.autograd.backward(loss, inputs=list(weights))
+        if step:
+            for key, weight in trainer.named_parameters():
+                if weight in weights:
+                    norms[key] = weight.grad.norm().item()
+            optimizer.step()
+            optimizer.zero_grad()
+
+    return Updates(handle)

@@ -96,7 +96,7 @@ def create_adam(c: TrainConfig, role: str, *networks: nn.Module) -> torch.optim.
     return torch.optim.Adam(weights, lr=lr, betas=betas, fused=True)
 
 
-def add_weights(adam: torch.optim.Adam, c: TrainConfig, role: str, *networks: nn.Module) -> None:
+def add_weights(adam: torch.optim.Optimizer, c: TrainConfig, role: str, *networks: nn.Module) -> None:
     """Let an Adam train the weights of more networks, with a learning rate and betas of their own.
 
     It does what an Adam of their own would do, where one loss trains them together with the others.
