@@ -39,22 +39,28 @@ class Translator:
 
     @property
     def direction(self) -> str:
-        """Return the direction of the translation: `AtoB`."""
+        """Return the direction of the translation, `AtoB`, or its target; empty if there is no target yet."""
         return self.predictor.direction
 
     @property
     def generator(self) -> nn.Module:
-        """Return the network. It turns (N, C, H, W) in [-1, 1] into the same of the target domain."""
+        """Return the network. It turns (N, C, H, W) in [-1, 1] into the same of the target domain.
+
+        For a model of several domains that was loaded without a target, its second argument is the label,
+        (N, domains): 1 for each domain or attribute of the target, and 0 for the others.
+        """
         return self.predictor.generator
 
     @overload
-    def __call__(self, image: Path | str | Image.Image, mask: Any = None) -> Image.Image: ...
+    def __call__(
+        self, image: Path | str | Image.Image, mask: Any = None, *, to: str | None = None
+    ) -> Image.Image: ...
     @overload
-    def __call__(self, image: Array, mask: Any = None) -> Array: ...
+    def __call__(self, image: Array, mask: Any = None, *, to: str | None = None) -> Array: ...
     @overload
-    def __call__(self, image: Tensor, mask: Any = None) -> Tensor: ...
+    def __call__(self, image: Tensor, mask: Any = None, *, to: str | None = None) -> Tensor: ...
 
-    def __call__(self, image: Any, mask: Any = None) -> Any:
+    def __call__(self, image: Any, mask: Any = None, *, to: str | None = None) -> Any:
         """Translate one image, and return an image of the same type.
 
         Args:
@@ -63,29 +69,40 @@ class Translator:
                 uint8 or uint16, of 1 to 4 channels; or a tensor, (C, H, W) or (N, C, H, W) in [-1, 1].
             mask: for an inpainting model: a path, a PIL image or an array, white where the image is to be
                 filled. Without a mask, transparent pixels are filled.
+            to: for a model of several domains: the domain, or the attributes that are on, as in `load`; by
+                default, those that the model was loaded with.
 
         Raises:
             DataError: the file is not an image, or the array or tensor has another shape or dtype.
-            UsageError: an inpainting model got no mask, or another model got one.
+            UsageError: an inpainting model got no mask, or another model got one; a model of several domains
+                has no such target, or got none.
         """
-        return self.predictor(image, mask)
+        return self.predictor.for_target(to)(image, mask)
 
     @accepts(FolderOptions)
     def folder(
-        self, inputs: Path | str | Sequence[Path | str], out: Path | str, **options: Any
+        self,
+        inputs: Path | str | Sequence[Path | str],
+        out: Path | str,
+        *,
+        to: str | None = None,
+        **options: Any,
     ) -> list[Outcome]:
         """Translate files and folders of images, and return one outcome for each image.
 
         The folder tree of the inputs is kept below `out`. An image that fails does not stop the others.
 
         Args:
+            to: for a model of several domains: the target, as when it is called; with `all`, each domain gets
+                a folder below `out`.
             {options}
 
         Raises:
-            UsageError: an input is missing, a folder holds no image, or `out` is an input folder.
+            UsageError: an input is missing, a folder holds no image, or `out` is an input folder; a model of
+                several domains has no such target, or got none.
         """
-        paths = [inputs] if isinstance(inputs, (str, Path)) else inputs
-        return list(translate_folder(self.predictor, [Path(path) for path in paths], Path(out), **options))
+        paths = [Path(path) for path in ([inputs] if isinstance(inputs, (str, Path)) else inputs)]
+        return list(translate_folder(self.predictor, paths, Path(out), to=to, **options))
 
 
 @accepts(PredictorOptions)

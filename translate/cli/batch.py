@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,21 +35,19 @@ def translate_images(
         flags: the flags of the command by name; None if one was not given.
         kind: the kind of model that the command takes; empty for any kind.
     """
-    from translate.inference.batch.folder import translate_files
-    from translate.inference.batch.masks import assign_masks
-    from translate.inference.batch.plan import plan_jobs, scan_inputs
+    from translate.inference.batch.folder import plan_folders, translate_files
+    from translate.inference.batch.plan import scan_inputs
 
     options = FolderOptions(**_given(FolderOptions, flags))
     scan = scan_inputs(inputs, out)
-    jobs = plan_jobs(scan.paths, out, format=options.format)
     predictor = _load(model, kind, _given(PredictorOptions, flags))
-    jobs = assign_masks(jobs, out, options, needed=predictor.needs_mask)
+    folders = plan_folders(predictor, None, inputs, scan, out, options)
     rank, world_size = distributed.rank(), distributed.world_size()
-    progress = _Progress(len(jobs[rank::world_size]))
-    outcomes = translate_files(
-        predictor, jobs, out, options, progress=progress.advance, rank_and_size=(rank, world_size)
-    )
-    _run(outcomes, progress, out, None if rank else flags["report"], scan.left_out)
+    jobs = [job for folder in folders for job in folder.jobs[rank::world_size]]
+    progress = _Progress(len(jobs))
+    outcomes = translate_files(folders, options, progress=progress.advance, rank_and_size=(rank, world_size))
+    targets = [job.target for folder in folders for job in folder.jobs]
+    _run(outcomes, progress, targets, out, None if rank else flags["report"], scan.left_out)
 
 
 def _given(config_class: type[Config], flags: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,30 +57,38 @@ def _given(config_class: type[Config], flags: Mapping[str, Any]) -> dict[str, An
 
 
 def _load(model: str, kind: str, options: dict[str, Any]) -> Predictor:
+    from translate.config.targets import require_target
     from translate.inference import load_predictor
     from translate.models import Model
 
-    predictor = load_predictor(Model.from_pretrained(model), **options)
-    if kind and predictor.config.kind != kind:
+    loaded = Model.from_pretrained(model)
+    if kind and loaded.config.kind != kind:
         raise UsageError(
             f"{model} is not a model of {COMMANDS[kind]}: leave --model out, or use translate apply {model}"
         )
-    return predictor
+    if options.get("direction") is None:
+        require_target(loaded.config, options.get("to"))
+    return load_predictor(loaded, **options)
 
 
 def _run(
     results: Iterator[Outcome],
     progress: _Progress,
+    targets: Sequence[Path],
     out: Path,
     report: Path | None,
     left_out: list[LeftOut],
 ) -> None:
-    """Collect the outcomes; write the report however the batch ends."""
+    """Collect the outcomes; write the report however the batch ends.
+
+    Args:
+        targets: the files of all processes, in the order of the report.
+    """
     outcomes: list[Outcome] = []
     if report:
         _write_report(outcomes, report)  # Find out now, not at the end, if it cannot be written.
     try:
-        with progress, _all_outcomes(outcomes), closing(results):  # type: ignore[type-var]
+        with progress, _all_outcomes(outcomes, targets), closing(results):  # type: ignore[type-var]
             for outcome in results:
                 outcomes.append(outcome)
                 progress.add(outcome)
@@ -98,8 +104,8 @@ def _run(
 
 
 @contextmanager
-def _all_outcomes(outcomes: list[Outcome]) -> Iterator[None]:
-    """Gather the outcomes of all processes of torchrun at the end, in the order of the images.
+def _all_outcomes(outcomes: list[Outcome], targets: Sequence[Path]) -> Iterator[None]:
+    """Gather the outcomes of all processes of torchrun at the end, in the order of the targets.
 
     All processes have planned their jobs before any of them writes an image.
     """
@@ -114,7 +120,8 @@ def _all_outcomes(outcomes: list[Outcome]) -> Iterator[None]:
     with group.connect(torch.device("cpu")):
         yield
         shares = group.all_gather(list(outcomes))
-    outcomes[:] = [share[row] for row in range(len(shares[0])) for share in shares if row < len(share)]
+    by_target = {outcome.target: outcome for share in shares for outcome in share}
+    outcomes[:] = [by_target[target] for target in targets]
 
 
 class _Progress:

@@ -26,6 +26,12 @@ class PredictorOptions(Config):
         "direction of the translation, for a model that has two [default: its first]",
         metavar="AtoB|BtoA",
     )
+    to: str | None = setting(
+        None,
+        "domain of the outputs, for a model of several; all: each of them, in a folder of its own; of"
+        " attributes, all that are on (blond,young), or none",
+        metavar="DOMAIN|all",
+    )
     device: str = setting("auto", DEVICE_HELP, metavar="DEVICE")
     precision: str = setting(
         "auto", "mixed precision; auto is bf16 if the hardware is fast at it", choices=PRECISIONS

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from translate.config import GeneratorSpec, ModelConfig
+from translate.config import GeneratorSpec, ModelConfig, MultiDomainModelConfig, Route
 from translate.inference import Predictor, load_predictor
 from translate.inference.runtime.graphs import Forward
 from translate.models import Model
@@ -106,6 +106,28 @@ def random_model(
     multiple = network.size_multiple
     config = ModelConfig(generator=spec, size_multiple=multiple, statistics=statistics, **channels)
     return Model(config, {"AtoB": network})
+
+
+def multi_domain_model(*domains: str, exclusive: bool = True, **settings: Any) -> Model:
+    """Return a small StarGAN generator whose translations to different targets differ clearly."""
+    names = domains or ("black", "brown", "striped")
+    spec = GeneratorSpec(name="stargan", args={"width": 4, "depth": 1, "domains": len(names)})
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = create_generator(spec)
+        for module in network.modules():
+            if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+                nn.init.kaiming_normal_(module.weight)
+    config = MultiDomainModelConfig(
+        kind="multidomain",
+        method="stargan",
+        domains=list(names),
+        routes={name: Route(target=name, generator="G") for name in names},
+        generator=spec,
+        exclusive=exclusive,
+        **settings,
+    )
+    return Model(config, {"G": network})
 
 
 def load(model: Model, **options: Any) -> Predictor:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from translate.inference.batch.frame_by_frame import predict_frames
 from translate.inference.batch.joined import describe_joined
 from translate.inference.batch.masks import assign_masks
 from translate.inference.batch.outcome import Outcome, PipelineItem
-from translate.inference.batch.plan import Job, plan
+from translate.inference.batch.plan import InputScan, Job, plan_jobs, refuse_input_folder, scan_inputs
 from translate.inference.batch.processes import choose_workers
 from translate.inference.batch.reader import to_format
 from translate.inference.batch.stages import LARGE_IMAGE, FileStages, name_file
@@ -39,12 +39,22 @@ MAX_PIXELS_AHEAD = 128_000_000
 HEADERS = 32
 
 
+@dataclass(frozen=True)
+class OutputFolder:
+    """The folder for the outputs of one predictor, and its jobs, which have masks if it needs them."""
+
+    out: Path
+    predictor: Predictor
+    jobs: Sequence[Job]
+
+
 @accepts(FolderOptions)
 def translate_folder(
     predictor: Predictor,
     inputs: Sequence[Path],
     out: Path,
     *,
+    to: str | None = None,
     progress: Progress = ignore_progress,
     **options: Any,
 ) -> Iterator[Outcome]:
@@ -53,34 +63,70 @@ def translate_folder(
     A file that fails does not stop the others. The folder tree of the inputs is kept below `out`.
 
     Args:
+        to: the target, for a model of several domains; with `all`, each domain gets a folder below `out`.
         progress: is called with the finished fraction of a large image.
         {options}
 
     Raises:
-        UsageError: an input is missing, a folder holds no image, or `out` is an input folder.
+        UsageError: an input is missing, a folder holds no image, `out` is an input folder, or the model has
+            no such target.
     """
     settings = from_mapping(FolderOptions, options, "options")
-    jobs = plan(inputs, out, format=settings.format)
-    jobs = assign_masks(jobs, out, settings, needed=predictor.needs_mask)
-    return translate_files(predictor, jobs, out, settings, progress=progress)
+    folders = plan_folders(predictor, to, inputs, scan_inputs(inputs, out), out, settings)
+    return translate_files(folders, settings, progress=progress)
+
+
+def plan_folders(
+    predictor: Predictor,
+    to: str | None,
+    inputs: Sequence[Path],
+    scan: InputScan,
+    out: Path,
+    options: FolderOptions,
+) -> list[OutputFolder]:
+    """Plan the output folders of the targets that `to` stands for: `out`, or one below it for each domain.
+
+    Args:
+        scan: the images of the inputs.
+
+    Raises:
+        UsageError: the model has no such target, a folder is an input folder, or the masks do not fit.
+    """
+    folders = []
+    for name, each in predictor.by_folder(to).items():
+        for path in inputs:
+            refuse_input_folder(path, out / name)
+        jobs = plan_jobs(scan.paths, out / name, format=options.format)
+        jobs = assign_masks(jobs, out / name, options, needed=each.needs_mask)
+        folders.append(OutputFolder(out / name, each, jobs))
+    return folders
 
 
 def translate_files(
-    predictor: Predictor,
-    jobs: Sequence[Job],
-    out: Path,
+    folders: Sequence[OutputFolder],
     options: FolderOptions,
     *,
     progress: Progress = ignore_progress,
     rank_and_size: tuple[int, int] = (0, 1),
 ) -> Iterator[Outcome]:
-    """Return an iterator that processes one job at each step, in order, and yields its outcome.
+    """Yield the outcome of each job, in order, when it is done.
 
     Args:
-        jobs: for an inpainting model, with their masks (`assign_masks`).
-        rank_and_size: rank and world size of the processes that divide the jobs among them.
+        rank_and_size: rank and world size of the processes that divide the jobs of each folder among them.
     """
-    return Pipeline(predictor, out, options, progress, rank_and_size).run(jobs)
+    if rank_and_size[0] == 0:
+        _print_notes(folders[0].predictor, folders[0].jobs, options)
+    for folder in folders:
+        pipeline = Pipeline(folder.predictor, folder.out, options, progress, rank_and_size)
+        yield from pipeline.run(folder.jobs)
+
+
+def _print_notes(predictor: Predictor, jobs: Sequence[Job], options: FolderOptions) -> None:
+    """Print at which size the network works, and which images look like joined files."""
+    if predictor.size_note:
+        message(predictor.size_note)
+    if not options.half and (note := describe_joined(predictor, jobs)):
+        message(note)
 
 
 class Pipeline:
@@ -104,10 +150,6 @@ class Pipeline:
             with suppress(OSError):
                 remove_stale_parts(folder)
         self.stages.journal.start(jobs, overwrite=self.options.overwrite)
-        if self.predictor.size_note and not self.rank:
-            message(self.predictor.size_note)
-        if not self.options.half and not self.rank and (note := describe_joined(self.predictor, jobs)):
-            message(note)
         jobs = jobs[self.rank :: self.world_size]
         workers = choose_workers(self.options.workers, self.predictor.runner.device, len(jobs))
         with (

@@ -58,14 +58,25 @@ def scan_inputs(inputs: Sequence[Path], out: Path) -> InputScan:
         raise UsageError(f"-o {out} is a file: give a folder")
     scan = InputScan()
     for path in inputs:
+        refuse_input_folder(path, out)
         for source, relative in _find_images(path, out, scan.left_out):
             scan.paths.setdefault(source, relative)  # Where inputs overlap, the first one decides.
     return scan
 
 
-def plan(inputs: Sequence[Path], out: Path, *, format: str = "keep") -> list[Job]:
-    """Find the images of files and folders, and plan their jobs; see `scan_inputs` and `plan_jobs`."""
-    return plan_jobs(scan_inputs(inputs, out).paths, out, format=format)
+def refuse_input_folder(path: Path, out: Path) -> None:
+    """Refuse an output folder that is an input, or in which an input file lies.
+
+    Raises:
+        UsageError: it is one.
+    """
+    if path.is_dir():
+        if resolve_links(path) == resolve_links(out):
+            raise UsageError(
+                f"-o {out} is the input folder itself: give another, or the originals would be lost"
+            )
+    elif (path.exists() or path.is_symlink()) and resolve_links(path) == resolve_links(out / path.name):
+        raise UsageError(f"-o {out} is the folder of {printable_path(path)}: give another folder")
 
 
 def plan_jobs(paths: Mapping[Path, Path], out: Path, *, format: str = "keep") -> list[Job]:
@@ -100,10 +111,6 @@ def check_path(path: Path) -> None:
 def _find_images(path: Path, out: Path, left_out: list[LeftOut]) -> Iterator[tuple[Path, Path]]:
     """Yield each image of an input with its relative path; add what is left out of a folder to a list."""
     if path.is_dir():
-        if resolve_links(path) == resolve_links(out):
-            raise UsageError(
-                f"-o {out} is the input folder itself: give another, or the originals would be lost"
-            )
         scan = scan_folder(path, skip=out)
         left_out += scan.left_out
         undecodable = undecodable_images(scan.left_out)
@@ -111,8 +118,6 @@ def _find_images(path: Path, out: Path, left_out: list[LeftOut]) -> Iterator[tup
             scan.require_images(path)
         yield from ((image, image.relative_to(path)) for image in sorted(scan.images + undecodable))
     elif path.exists() or path.is_symlink():
-        if resolve_links(path) == resolve_links(out / path.name):
-            raise UsageError(f"-o {out} is the folder of {printable_path(path)}: give another folder")
         yield path, Path(path.name)
     else:
         raise UsageError(f"no file or folder {printable_path(path)!r}: check the path")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, overload
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from translate.config import ModelConfig
 from translate.config.apply import choose_working_size, parse_size, parse_tile
+from translate.config.targets import check_target
 from translate.config.value_range import ValueRange, format_ranges, parse_ranges
 from translate.errors import UsageError
 from translate.images import (
@@ -67,7 +68,8 @@ class Predictor(ABC):
         working_size: the shorter side to which a larger image is reduced for the network, in pixels; None if
             the network sees every image at its own size.
         size_note: which size that is and why, as a line for the log; empty if there is nothing to choose.
-        direction: the name of the route from source to target: `AtoB`.
+        direction: the name of the route from source to target, `AtoB`; or the target of
+            a model of several domains.
         fingerprint: a hash of the config and the weights.
         needs_mask: whether each image comes with a hole to fill.
         can_tile: whether the predictor splits large images into tiles as `tile` says.
@@ -113,6 +115,22 @@ class Predictor(ABC):
     def generator(self) -> nn.Module:
         """Return the network, which maps (N, C, H, W) in [-1, 1] to (N, C', H, W)."""
         return self.runner.generator
+
+    def for_target(self, to: str | None = None) -> Predictor:
+        """Return a predictor of the same model with another target, for a model of several domains.
+
+        Raises:
+            UsageError: the model has no such target, or it needs one.
+        """
+        check_target(self.config, None, to)
+        return self
+
+    def by_folder(self, to: str | None = None) -> Mapping[str, Predictor]:
+        """Return the predictors of the targets that `to` stands for, by the folder of their outputs.
+
+        The folder is one below the output folder; the empty string is the output folder itself.
+        """
+        return {"": self.for_target(to)}
 
     @overload
     def __call__(self, image: Path | str | Image.Image, mask: Any = None) -> Image.Image: ...

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from translate.config import PredictorOptions, accepts, from_mapping
+from translate.config.targets import check_target
 from translate.errors import UsageError
 from translate.inference.predictors.base import Predictor
 from translate.inference.predictors.colorization import ColorizationPredictor
 from translate.inference.predictors.inpainting import InpaintingPredictor
-from translate.inference.predictors.translation import TranslationPredictor
+from translate.inference.predictors.translation import MultiDomainPredictor, TranslationPredictor
 from translate.inference.runtime.runner import Runner
 from translate.models import Model
 
@@ -17,6 +18,7 @@ PREDICTORS: dict[str, type[Predictor]] = {
     "translation": TranslationPredictor,
     "colorization": ColorizationPredictor,
     "inpainting": InpaintingPredictor,
+    "multidomain": MultiDomainPredictor,
 }
 
 
@@ -24,18 +26,21 @@ PREDICTORS: dict[str, type[Predictor]] = {
 def load_predictor(model: Model, **options: Any) -> Predictor:
     """Return a predictor that applies a model to images.
 
+    For a model of several domains, `to` is the default of the predictor's `for_target` and `by_folder`.
+
     Args:
         {options}
 
     Raises:
-        UsageError: the model generates images from noise, has no such direction, or an option does not fit
-            the model or this machine.
+        UsageError: the model generates images from noise, has no such direction or target, or an option does
+            not fit the model or this machine.
     """
     o = from_mapping(PredictorOptions, options, "options")
     if model.config.kind not in PREDICTORS:
         raise UsageError("this model generates images from noise and takes none: use translate sample")
     predictor = PREDICTORS[model.config.kind]
     # Check all options before choosing an engine, which can take seconds.
+    check_target(model.config, o.direction, o.to)
     predictor.check_channels(model.config)
     predictor.check_saturation(o.saturation)
     predictor.choose_size(model.config, o.size, o.tile)
@@ -44,7 +49,7 @@ def load_predictor(model: Model, **options: Any) -> Predictor:
     runner = Runner(
         model, o.direction, device=o.device, precision=o.precision, engine=engine, compile=o.compile
     )
-    return predictor(
+    loaded = predictor(
         model,
         runner,
         tile=o.tile,
@@ -53,3 +58,4 @@ def load_predictor(model: Model, **options: Any) -> Predictor:
         size=o.size,
         value_range=o.range,
     )
+    return loaded.with_default(o.to) if isinstance(loaded, MultiDomainPredictor) else loaded

@@ -1,14 +1,20 @@
-"""Translate an image from one domain to another, in one piece or in tiles."""
+"""Translate an image from one domain to another, or to one of several, in one piece or in tiles."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+import threading
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import fx
 
+from translate.config import ModelConfig, MultiDomainModelConfig
+from translate.config.model import ALL_DOMAINS
+from translate.config.targets import Target, parse_target, parse_targets, require_target
+from translate.config.value_range import ValueRange
 from translate.images import Frame
 from translate.images.working_size import reduce_to_working_size, restore_size, working_shape
 from translate.inference.predictors.base import Predictor, Progress, ignore_progress
@@ -36,8 +42,13 @@ class TranslationPredictor(Predictor):
     def __init__(self, model: Model, runner: Runner, **options: Any) -> None:
         super().__init__(model, runner, **options)
         self._memory_limits = memory_limits(self.runner.device)
+        self._use(runner)
+
+    def _use(self, runner: Runner) -> None:
+        """Set the runner of the network, of whose batches nothing is known yet."""
+        self.runner = runner
         self._batch_is_exact: dict[torch.Size, bool] = {}
-        self._fixed_batches = FixedBatches(self.runner) if self.runner.is_graphed else None
+        self._fixed_batches = FixedBatches(runner) if runner.is_graphed else None
 
     def max_batch_size(self, size: tuple[int, int]) -> int:
         height, width = working_shape(size[1], size[0], self.working_size, self.config.size_multiple)
@@ -142,3 +153,72 @@ class TranslationPredictor(Predictor):
         Two threads may both trace it; their graphs are equal.
         """
         return trace_norms(self.runner.generator)
+
+
+class MultiDomainPredictor(TranslationPredictor):
+    """A predictor that translates an image of any domain to one of several, or sets its attributes.
+
+    It has a target, or it serves to get predictors that have one (`for_target`, `by_folder`). All of them
+    share the network.
+    """
+
+    def __init__(self, model: Model, runner: Runner, **options: Any) -> None:
+        super().__init__(model, runner, **options)
+        self.direction = ""  # There is no target yet.
+        self._default: str | None = None
+        self._shared_runner = runner
+        self._by_target: dict[str, MultiDomainPredictor] = {}  # Copies of this object share it, and the lock.
+        self._lock = threading.Lock()
+
+    def with_default(self, to: str | None) -> MultiDomainPredictor:
+        """Return the predictor that `to` is the default of: that of one target, or this one."""
+        if to is not None and to != ALL_DOMAINS:
+            return self.for_target(to)
+        self._default = to
+        return self
+
+    def for_target(self, to: str | None = None) -> MultiDomainPredictor:
+        target = self._default if to is None else to
+        require_target(self._domains, target)
+        return self._bind(parse_target(self._domains, target or ""))
+
+    def by_folder(self, to: str | None = None) -> Mapping[str, Predictor]:
+        target = self._default if to is None else to
+        if target != ALL_DOMAINS:
+            return {"": self.for_target(target)}
+        return {each.name: self._bind(each) for each in parse_targets(self._domains, target)}
+
+    def predict(self, frame: Frame, progress: Progress = ignore_progress) -> Frame:
+        if not self.direction:
+            return self.for_target().predict(frame, progress)
+        return super().predict(frame, progress)
+
+    def predict_batch(self, frames: Sequence[Frame], progress: Progress = ignore_progress) -> list[Frame]:
+        if not self.direction:
+            return self.for_target().predict_batch(frames, progress)
+        return super().predict_batch(frames, progress)
+
+    @classmethod
+    def choose_ranges(
+        cls, config: ModelConfig, direction: str, text: str | None
+    ) -> tuple[ValueRange | None, ValueRange | None]:
+        if text is not None:
+            return super().choose_ranges(config, direction, text)
+        # An input may be of any domain: the images of all of them are one set, with one range.
+        shared = config.value_range_of(config.domains[0])
+        return shared, shared
+
+    @property
+    def _domains(self) -> MultiDomainModelConfig:
+        assert isinstance(self.config, MultiDomainModelConfig)
+        return self.config
+
+    def _bind(self, target: Target) -> MultiDomainPredictor:
+        """Return the predictor of a target, the same one each time."""
+        with self._lock:
+            if target.name not in self._by_target:
+                bound = copy.copy(self)
+                bound.direction = bound._default = target.name
+                bound._use(self._shared_runner.for_label(target.name, target.label))
+                self._by_target[target.name] = bound
+            return self._by_target[target.name]

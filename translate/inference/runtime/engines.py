@@ -15,9 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
+from translate.config import MultiDomainModelConfig
 from translate.errors import UsageError, nearest
 from translate.inference.runtime.engine_cache import EngineCache, EngineStats, hash_files
 from translate.inference.runtime.formats import EXPORT_FORMATS, Files, Forward, first_line
+from translate.inference.runtime.inputs import Inputs, random_labels
 from translate.inference.runtime.tracing import trace_program
 from translate.metrics import psnr
 from translate.models import Model, Precision
@@ -43,13 +45,14 @@ def max_batch_size(network: nn.Module) -> int:
 class Engine(Protocol):
     """A callable that runs a network: (N, C, H, W) float32 in [-1, 1] on the CPU -> (N, C', H, W) float32.
 
-    H and W are multiples of the model's size multiple, at least 8. The output for an image is the same to the
-    bit whatever else is in its batch and whatever ran before. Any number of threads may call an engine.
+    H and W are multiples of the model's size multiple, at least 8. A network of several domains also takes
+    the labels of the targets, (N, domains). The output for an image is the same to the bit whatever else is
+    in its batch and whatever ran before. Any number of threads may call an engine.
     """
 
     name: str
 
-    def __call__(self, x: Tensor) -> Tensor: ...
+    def __call__(self, *inputs: Tensor) -> Tensor: ...
 
 
 @dataclass
@@ -59,8 +62,9 @@ class SequentialEngine:
     name: str
     forward: Forward
 
-    def __call__(self, x: Tensor) -> Tensor:
-        return torch.cat([self.forward(image) for image in x.unsqueeze(1)])
+    def __call__(self, *inputs: Tensor) -> Tensor:
+        items = zip(*(x.unsqueeze(1) for x in inputs), strict=True)
+        return torch.cat([self.forward(*item) for item in items])
 
 
 def find_engine(name: str, model: Model, direction: str | None, precision: Precision) -> Engine | None:
@@ -96,7 +100,9 @@ class EngineSelector:
     def __init__(self, model: Model, direction: str | None, precision: Precision) -> None:
         self.generator = model.generator(direction)
         self.config, self.precision = model.config, precision
-        self.direction = model.direction(direction)
+        # A network of several domains is converted once for all of them, because the label is an input.
+        is_labeled = isinstance(model.config, MultiDomainModelConfig)
+        self.direction = "labeled" if is_labeled else model.direction(direction)
         self.cache = EngineCache(f"{model.fingerprint()}-{self.direction}", str(precision))
         self.conversions: dict[str, tuple[Forward, Files]] = {}  # By engine, those of this process.
 
@@ -163,8 +169,8 @@ class EngineSelector:
         log.info("benchmarking %s on this model, %s (the result is cached)", name, self.direction)
         if name == "torch":
             count = max_batch_size(self.generator)
-            batch = self.images[0].expand(count, -1, -1, -1)
-            stats = EngineStats(seconds=median_seconds(self.eager, batch) / count)
+            batch = [torch.cat([x] * count) for x in self.inputs[0]]
+            stats = EngineStats(seconds=median_seconds(self.eager, *batch) / count)
         else:
             try:
                 stats = self._measure_library(name)
@@ -186,8 +192,8 @@ class EngineSelector:
         library = LIBRARIES[name]
         files = library.convert(self.program, {})
         forward = library.load(files, self.precision.dtype)
-        outputs = [forward(image) for image in self.images]
-        if not torch.equal(forward(self.images[0]), outputs[0]):
+        outputs = [forward(*inputs) for inputs in self.inputs]
+        if not torch.equal(forward(*self.inputs[0]), outputs[0]):
             return EngineStats(failure="its output for the same image changes from run to run")
         self.conversions[name] = forward, files
         pairs = list(zip(outputs, self.targets, strict=True))
@@ -198,7 +204,7 @@ class EngineSelector:
             dtype=torch.float64,
         )
         return EngineStats(
-            seconds=median_seconds(forward, self.images[0]),
+            seconds=median_seconds(forward, *self.inputs[0]),
             difference=float(differences.max()),
             psnr=float(psnrs.min()),
             digest=hash_files(files),
@@ -210,10 +216,10 @@ class EngineSelector:
         return self.precision.cast_weights(self.generator)
 
     @torch.inference_mode()
-    def eager(self, x: Tensor) -> Tensor:
+    def eager(self, *inputs: Tensor) -> Tensor:
         """Run the generator in torch with mixed precision, (N, C, H, W) -> (N, C', H, W) float32."""
         with self.precision.autocast():
-            out: Tensor = self.network(x)
+            out: Tensor = self.network(*inputs)
         return out.float()
 
     @cached_property
@@ -222,17 +228,20 @@ class EngineSelector:
         return trace_program(self.generator, self.config)
 
     @cached_property
-    def images(self) -> list[Tensor]:
-        """Return the two test images, a square and a taller one, both (1, C, H, W)."""
+    def inputs(self) -> list[Inputs]:
+        """Return the inputs for two test images, a square and a taller one, both (1, C, H, W)."""
         multiple, channels = self.config.size_multiple, self.config.in_channels
         side = -(-BENCHMARK_SIDE // multiple) * multiple
-        return [random_image(channels, height, side, seed=height) for height in (side, side + multiple)]
+        images = [random_image(channels, height, side, seed=height) for height in (side, side + multiple)]
+        if not isinstance(self.config, MultiDomainModelConfig):
+            return [(image,) for image in images]
+        return list(zip(images, random_labels(self.config, len(images)), strict=True))
 
     @cached_property
     def targets(self) -> list[Tensor]:
         """Return torch's output for the test images, in float32."""
         with torch.inference_mode():
-            return [self.generator(image) for image in self.images]
+            return [self.generator(*inputs) for inputs in self.inputs]
 
 
 def random_image(channels: int, height: int, width: int, seed: int) -> Tensor:
@@ -244,12 +253,12 @@ def random_image(channels: int, height: int, width: int, seed: int) -> Tensor:
     return (0.5 * smooth + 0.05 * grain).clamp(-1, 1)
 
 
-def median_seconds(forward: Callable[[Tensor], Tensor], x: Tensor) -> float:
+def median_seconds(forward: Callable[..., Tensor], *inputs: Tensor) -> float:
     """Return the median time of a forward pass over 3 runs, or up to 9 within a second, after a warm-up."""
-    forward(x)
+    forward(*inputs)
     times: list[float] = []
     while len(times) < 3 or (len(times) < 9 and sum(times) < 1):
         started = time.perf_counter()
-        forward(x)
+        forward(*inputs)
         times.append(time.perf_counter() - started)
     return statistics.median(times)

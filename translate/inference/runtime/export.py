@@ -9,9 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from translate.config.targets import check_target
 from translate.errors import TranslateError, UsageError, nearest
 from translate.inference.runtime.formats import EXPORT_FORMATS, Files, Forward, Metadata, first_line
-from translate.inference.runtime.inputs import network_input
+from translate.inference.runtime.inputs import Inputs, network_input
 from translate.inference.runtime.tracing import trace_program
 from translate.models import Model
 from translate.storage import atomic_write
@@ -42,7 +43,8 @@ def export(
 
     The input is called `picture`, the output `translated`: (N, C, H, W) float32 in [-1, 1]. N is free; H and
     W must be multiples of the model's size multiple, at least 8. A model that generates images from noise
-    takes `noise`, (N, inputs), and returns `picture`; the metadata lists its inputs in order.
+    takes `noise`, (N, inputs), and returns `picture`; the metadata lists its inputs in order. A model of
+    several domains also takes `label`, (N, domains) of 0 and 1, whose entries the metadata names in order.
 
     Args:
         format: `onnx`, `openvino` or `torch`; None infers it from the suffix of `path`.
@@ -56,6 +58,7 @@ def export(
     """
     name = _format_name(path, format)
     EXPORT_FORMATS[name].require_packages(f"format {name!r}")
+    check_target(model.config, direction, None)
     model.generator(direction)
     if not overwrite:
         _refuse_existing(path, name)
@@ -109,15 +112,15 @@ def _convert(model: Model, name: str, direction: str | None) -> tuple[Files, flo
     files = EXPORT_FORMATS[name].convert(program, export_metadata(model, direction))
     batches = network_input(model.config).random_batches()
     forward = EXPORT_FORMATS[name].load(files, torch.float32)
-    differences = torch.stack([_difference(forward, model.generator(direction), x) for x in batches])
-    return files, float(differences.max()), sum(map(len, batches))
+    differences = torch.stack([_difference(forward, model.generator(direction), batch) for batch in batches])
+    return files, float(differences.max()), sum(len(batch[0]) for batch in batches)
 
 
 @torch.inference_mode()
-def _difference(forward: Forward, generator: torch.nn.Module, batch: Tensor) -> Tensor:
+def _difference(forward: Forward, generator: torch.nn.Module, batch: Inputs) -> Tensor:
     """Return the maximum difference between a batched forward and torch's output for each item by itself."""
-    target = torch.cat([generator(item) for item in batch.unsqueeze(1)])
-    output = forward(batch)
+    target = torch.cat([generator(*item) for item in zip(*(x.unsqueeze(1) for x in batch), strict=True)])
+    output = forward(*batch)
     if output.shape != target.shape:
         raise ValueError(f"its output has shape {tuple(output.shape)}, torch's has {tuple(target.shape)}")
     return (output - target).abs().max()

@@ -24,7 +24,7 @@ from translate.inference.runtime.tracing import suppress_output
 
 Files = dict[str, bytes]  # The content of each file of an exported model, by suffix.
 Metadata = dict[str, str]
-Forward = Callable[[Tensor], Tensor]
+Forward = Callable[..., Tensor]  # Takes the inputs of a network, in their order.
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class ExportFormat:
         packages: the packages that converting and running import.
         extra: the extra of this package (`pip install 'translate-images[extra]'`) that installs them.
         convert: converts a traced generator to the content of the files.
-        load: loads the files as a function of (N, C, H, W) float32 that computes in float32 or bfloat16; any
-            number of threads may call it.
+        load: loads the files as a function of the network's inputs, (N, C, H, W) float32 and a label if it
+            takes one, that computes in float32 or bfloat16; any number of threads may call it.
     """
 
     suffixes: tuple[str, ...]
@@ -64,19 +64,24 @@ class ExportFormat:
 
 def to_onnx(program: ExportedProgram, metadata: Metadata) -> Files:
     """Convert to a single ONNX file that contains the weights; the metadata go to its `metadata_props`."""
-    (input_name,) = program.graph_signature.user_inputs
+    names = input_names(program)
     with suppress_output(), settings_write_lock():
         _use_instance_norms(program)
         onnx_program = torch.onnx.export(
             program,
-            input_names=[input_name],
-            output_names=[OUTPUT_NAMES[input_name]],
+            input_names=names,
+            output_names=[OUTPUT_NAMES[names[0]]],
             verbose=False,
             external_data=False,
         )
         assert onnx_program is not None
         onnx_program.model.metadata_props.update(metadata)
         return {".onnx": onnx_program.model_proto.SerializeToString()}
+
+
+def input_names(program: ExportedProgram) -> list[str]:
+    """Return the names of a program's inputs: the image or the noise, then the label if it takes one."""
+    return [str(name) for name in program.graph_signature.user_inputs]
 
 
 def _use_instance_norms(program: ExportedProgram) -> None:
@@ -104,10 +109,11 @@ def load_onnx(files: Files, dtype: torch.dtype) -> Forward:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(files[".onnx"], options, providers=["CPUExecutionProvider"])
 
-    (session_input,) = session.get_inputs()
+    names = [session_input.name for session_input in session.get_inputs()]
 
-    def forward(x: Tensor) -> Tensor:
-        return torch.from_numpy(session.run(None, {session_input.name: x.contiguous().numpy()})[0])
+    def forward(*inputs: Tensor) -> Tensor:
+        arrays = {name: x.contiguous().numpy() for name, x in zip(names, inputs, strict=True)}
+        return torch.from_numpy(session.run(None, arrays)[0])
 
     return forward
 
@@ -118,9 +124,10 @@ def to_openvino(program: ExportedProgram, metadata: Metadata) -> Files:
     with suppress_output(), settings_write_lock(), tempfile.TemporaryDirectory() as folder:
         model = openvino.convert_model(program)
         _replace_group_norms(model, openvino.opset13)
-        (input_name,) = program.graph_signature.user_inputs
-        model.inputs[0].get_tensor().set_names({input_name})
-        model.outputs[0].get_tensor().set_names({OUTPUT_NAMES[input_name]})
+        names = input_names(program)
+        for model_input, name in zip(model.inputs, names, strict=True):
+            model_input.get_tensor().set_names({name})
+        model.outputs[0].get_tensor().set_names({OUTPUT_NAMES[names[0]]})
         for key, value in metadata.items():
             model.set_rt_info(value, key.split("."))
         path = Path(folder) / "model.xml"
@@ -159,9 +166,9 @@ def load_openvino(files: Files, dtype: torch.dtype) -> Forward:
         request = core.compile_model(model, "CPU", settings).create_infer_request()
     lock = threading.Lock()  # An infer request holds the input and output tensors of one call.
 
-    def forward(x: Tensor) -> Tensor:
+    def forward(*inputs: Tensor) -> Tensor:
         with lock:
-            return torch.from_numpy(request.infer([x.contiguous().numpy()])[0].copy())
+            return torch.from_numpy(request.infer([x.contiguous().numpy() for x in inputs])[0].copy())
 
     return forward
 
@@ -194,8 +201,8 @@ def load_torch(files: Files, dtype: torch.dtype) -> Forward:
     with suppress_output():
         module = torch.export.load(io.BytesIO(files[".pt2"])).module()
 
-    def forward(x: Tensor) -> Tensor:
-        out: Tensor = module(x)
+    def forward(*inputs: Tensor) -> Tensor:
+        out: Tensor = module(*inputs)
         return out
 
     return forward

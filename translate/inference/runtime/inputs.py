@@ -8,27 +8,31 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
-from translate.config import GenerationModelConfig, ModelConfig
+from translate.config import GenerationModelConfig, ModelConfig, MultiDomainModelConfig
 
 MIN_SIDE = 8  # In pixels: reflection padding needs at least this much.
 TEST_SIDE = 64  # In pixels, rounded up: the shorter side of the larger test images.
-# The name of an exported file's output by that of its input, which is the argument of `forward` below.
+# The name of an exported file's output by that of its first input. The names of the inputs are those of the
+# arguments of `forward` below.
 OUTPUT_NAMES = {"picture": "translated", "noise": "picture"}
 
 
+Inputs = tuple[Tensor, ...]  # The inputs of a network, of N items each.
+
+
 class NetworkInput(Protocol):
-    """A description of the network input of one kind of model."""
+    """A description of the network inputs of one kind of model."""
 
     def wrap(self, generator: nn.Module) -> nn.Module:
-        """Wrap a generator so that the argument of its `forward` has the name that exported files use."""
+        """Wrap a generator so that the arguments of its `forward` have the names that exported files use."""
 
-    def example(self) -> Tensor:
-        """Return an input of two items, with which to trace a generator."""
+    def example(self) -> Inputs:
+        """Return inputs of two items, with which to trace a generator."""
 
-    def dynamic_shapes(self) -> dict[int, Any]:
-        """Return the dimensions of the input that may vary, in the form that `torch.export` takes."""
+    def dynamic_shapes(self) -> tuple[dict[int, Any], ...]:
+        """Return the dimensions of each input that may vary, in the form that `torch.export` takes."""
 
-    def random_batches(self) -> list[Tensor]:
+    def random_batches(self) -> list[Inputs]:
         """Return inputs on which to compare an exported file with torch; they are the same on each call."""
 
     def metadata(self, direction: str) -> dict[str, Any]:
@@ -36,8 +40,10 @@ class NetworkInput(Protocol):
 
 
 def network_input(config: ModelConfig) -> NetworkInput:
-    """Return the input description of a model: noise for a model that generates, otherwise images."""
-    return NoiseInput(config) if isinstance(config, GenerationModelConfig) else ImageInput(config)
+    """Return the input description of a model: noise, images and labels, or images."""
+    if isinstance(config, GenerationModelConfig):
+        return NoiseInput(config)
+    return LabeledImageInput(config) if isinstance(config, MultiDomainModelConfig) else ImageInput(config)
 
 
 class ImageInput:
@@ -49,19 +55,19 @@ class ImageInput:
     def wrap(self, generator: nn.Module) -> nn.Module:
         return _ImageGenerator(generator)
 
-    def example(self) -> Tensor:
+    def example(self) -> Inputs:
         smallest = self._min_multiples()
         height, width = (smallest + 2) * self.multiple, (smallest + 3) * self.multiple
-        return torch.zeros(2, self.config.in_channels, height, width)
+        return (torch.zeros(2, self.config.in_channels, height, width),)
 
-    def dynamic_shapes(self) -> dict[int, Any]:
+    def dynamic_shapes(self) -> tuple[dict[int, Any], ...]:
         rows, columns = (Dim(name, min=self._min_multiples()) for name in ("rows", "columns"))
-        return {0: Dim("batch"), 2: self.multiple * rows, 3: self.multiple * columns}
+        return ({0: Dim("batch"), 2: self.multiple * rows, 3: self.multiple * columns},)
 
     def _min_multiples(self) -> int:
         return min_side(self.multiple) // self.multiple
 
-    def random_batches(self) -> list[Tensor]:
+    def random_batches(self) -> list[Inputs]:
         """Return the smallest image, a tall one, and a batch of two wide ones."""
         smallest = min_side(self.multiple)
         side = -(-TEST_SIDE // smallest) * smallest
@@ -69,7 +75,7 @@ class ImageInput:
         random = torch.Generator().manual_seed(0)
         channels = self.config.in_channels
         return [
-            2 * torch.rand(n, channels, height, width, generator=random) - 1 for n, height, width in shapes
+            (2 * torch.rand(n, channels, height, width, generator=random) - 1,) for n, height, width in shapes
         ]
 
     def metadata(self, direction: str) -> dict[str, Any]:
@@ -81,6 +87,45 @@ class ImageInput:
         }
 
 
+class LabeledImageInput(ImageInput):
+    """Image inputs, and the label of each image's target, (N, domains) of 0 and 1."""
+
+    config: MultiDomainModelConfig
+
+    def wrap(self, generator: nn.Module) -> nn.Module:
+        return _LabeledImageGenerator(generator)
+
+    def example(self) -> Inputs:
+        return *super().example(), torch.zeros(2, len(self.config.domains))
+
+    def dynamic_shapes(self) -> tuple[dict[int, Any], ...]:
+        (image,) = super().dynamic_shapes()
+        return image, {0: image[0]}
+
+    def random_batches(self) -> list[Inputs]:
+        """Return images of several sizes as for other models, and more of the smallest, for all domains."""
+        batches = [images for (images,) in super().random_batches()]
+        if missing := max(0, len(self.config.domains) - sum(map(len, batches))):
+            batches.append(batches[0].expand(missing, -1, -1, -1))
+        labels = iter(random_labels(self.config, sum(map(len, batches))))
+        return [(images, torch.cat([next(labels) for _ in images])) for images in batches]
+
+    def metadata(self, direction: str) -> dict[str, Any]:
+        metadata = super().metadata(direction)
+        del metadata["direction"]  # The label decides.
+        c = self.config
+        return {**metadata, "domains": ",".join(c.domains), "exclusive": str(c.exclusive).lower()}
+
+
+def random_labels(config: MultiDomainModelConfig, count: int) -> list[Tensor]:
+    """Return labels, (1, domains) each: the domains in turn, or random attributes; the same on each call."""
+    domains = len(config.domains)
+    if config.exclusive:
+        return list(torch.eye(domains)[torch.arange(count) % domains].unsqueeze(1))
+    random = torch.Generator().manual_seed(0)
+    return list(torch.randint(2, (count, domains), generator=random).float().unsqueeze(1))
+
+
 class NoiseInput:
     """Noise inputs: the latent vector, then class, category and codes if the model has them, (N, inputs)."""
 
@@ -90,16 +135,16 @@ class NoiseInput:
     def wrap(self, generator: nn.Module) -> nn.Module:
         return _NoiseGenerator(generator)
 
-    def example(self) -> Tensor:
-        return torch.zeros(2, self.config.in_channels)
+    def example(self) -> Inputs:
+        return (torch.zeros(2, self.config.in_channels),)
 
-    def dynamic_shapes(self) -> dict[int, Any]:
-        return {0: Dim("batch")}
+    def dynamic_shapes(self) -> tuple[dict[int, Any], ...]:
+        return ({0: Dim("batch")},)
 
-    def random_batches(self) -> list[Tensor]:
+    def random_batches(self) -> list[Inputs]:
         """Return noise for one image, and a batch of noise for four."""
         random = torch.Generator().manual_seed(0)
-        return [torch.randn(count, self.config.in_channels, generator=random) for count in (1, 4)]
+        return [(torch.randn(count, self.config.in_channels, generator=random),) for count in (1, 4)]
 
     def metadata(self, direction: str) -> dict[str, Any]:
         c = self.config
@@ -119,6 +164,19 @@ class _ImageGenerator(nn.Module):
         out: Tensor = self.generator(picture)
         # An output that is the input itself, as of an identity, would lose its name in the exported file.
         return out.clone()
+
+
+class _LabeledImageGenerator(nn.Module):
+    """A generator of images and labels whose arguments have the names that exported files use."""
+
+    def __init__(self, generator: nn.Module) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, picture: Tensor, label: Tensor) -> Tensor:
+        """Translate images, (N, C, H, W) -> (N, C', H, W), to the targets of (N, domains) labels."""
+        out: Tensor = self.generator(picture, label)
+        return out
 
 
 class _NoiseGenerator(_ImageGenerator):

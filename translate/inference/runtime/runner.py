@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 
@@ -21,6 +21,7 @@ from translate.inference.runtime.settings_lock import settings_read_lock
 from translate.models import Model, Precision, pick_device, pick_precision
 from translate.networks import Generator
 from translate.networks.blocks import per_image_norms
+from translate.networks.generators.fixed_label import FixedLabel
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ class Runner:
         direction, device, precision, engine, compile: as in `load_predictor`.
 
     Attributes:
-        direction: the name of the route.
+        direction: the name of the route, or of the target that `for_label` was called with.
         generator: the network on the device, in float32.
         compiled: whether the network is to be compiled.
         memory_format: that of the convolutions, if the device is a GPU or the precision is half.
@@ -49,12 +50,28 @@ class Runner:
         self.precision = pick_precision(precision, self.device)
         self.generator = move_to_device(model.generator(direction), self.device)
         self._engine = find_engine(engine, model, direction, self.precision)
+        self._engine_forward: Forward | None = self._engine
         self.compiled = compile
         self.memory_format = choose_memory_format(self.generator, self.precision, compile=compile)
         self._mixed = self.precision.cast_weights(self.generator, self.memory_format)
         self._mixed_forward: Forward = CompiledNetwork(self._mixed, self.device) if compile else self._mixed
         capture = find_capture(self.device)
         self._graphs = GraphedForwards(capture) if capture else None
+
+    def for_label(self, name: str, label: Sequence[float]) -> Runner:
+        """Return a runner with the label of one target; both share weights, engine, program and graphs.
+
+        Args:
+            name: identifies the target.
+            label: an entry for each domain of the model.
+        """
+        runner, values = copy.copy(self), torch.tensor(label, device=self.device)
+        runner.direction = name
+        runner.generator = FixedLabel(self.generator, values)
+        runner._mixed = FixedLabel(self._mixed, values)
+        runner._mixed_forward = _with_label(self._mixed_forward, values)
+        runner._engine_forward = _with_label(self._engine, values) if self._engine else None
+        return runner
 
     @property
     def engine(self) -> str:
@@ -68,8 +85,8 @@ class Runner:
 
     def __call__(self, windows: Tensor, *, exact: bool = False) -> Tensor:
         """Run the network on (N, C, H, W) float32 in [-1, 1]; `exact` runs it in float32 by torch."""
-        if self._engine and not exact:
-            return self._engine(windows)
+        if self._engine_forward and not exact:
+            return self._engine_forward(windows)
         name = "exact" if exact else "mixed"
         return self.run(name, partial(self.forward, exact=exact), windows.to(self.device))
 
@@ -86,7 +103,7 @@ class Runner:
             name: identifies the function among those that run on this object.
         """
         with settings_read_lock(), allocator.retain_freed_memory():
-            return self._graphs(name, forward, x) if self._graphs else forward(x)
+            return self._graphs(f"{self.direction} {name}", forward, x) if self._graphs else forward(x)
 
     def forward(self, x: Tensor, *, exact: bool = False) -> Tensor:
         """Run the network by torch on a tensor of the device, kernel by kernel; return float32."""
@@ -111,6 +128,11 @@ class Runner:
             yield
 
 
+def _with_label(forward: Callable[..., Tensor], label: Tensor) -> Forward:
+    """Return a function of images that calls a function of images and labels."""
+    return lambda x: forward(x, label.expand(len(x), -1))
+
+
 def choose_memory_format(generator: nn.Module, precision: Precision, *, compile: bool) -> torch.memory_format:
     """Return the memory format of the convolutions in which a network is fastest on a device.
 
@@ -127,15 +149,16 @@ class CompiledNetwork:
 
     def __init__(self, network: nn.Module, device: torch.device) -> None:
         prepare_compiler()
-        self._network: Forward = network
+        self._network: Callable[..., Tensor] = network
         # On a GPU, each image size gets a program of its own. By default, the second size gets one for all
         # sizes, and images of the first size that come after it would differ from those before it.
-        self._compiled: Forward = torch.compile(network, dynamic=False if device.type == "cuda" else None)
+        dynamic = False if device.type == "cuda" else None
+        self._compiled: Callable[..., Tensor] = torch.compile(network, dynamic=dynamic)
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """Run the network, (N, C, H, W) -> (N, C', H, W)."""
+    def __call__(self, *inputs: Tensor) -> Tensor:
+        """Run the network, (N, C, H, W) and a label if it takes one -> (N, C', H, W)."""
         try:
-            return self._compiled(x)
+            return self._compiled(*inputs)
         except RuntimeError as error:
             from torch._dynamo.exc import TorchDynamoException  # Its import takes as long as that of torch.
 
@@ -144,7 +167,7 @@ class CompiledNetwork:
             reason = getattr(error, "inner_exception", error)
             log.info("the network is not compiled: %s", first_line(reason))
             self._compiled = self._network
-        return self._network(x)
+        return self._network(*inputs)
 
 
 def move_to_device(generator: Generator, device: torch.device) -> Generator:

@@ -47,6 +47,8 @@ class _Tracer(fx.Tracer):
     usual thing in every other thread.
     """
 
+    proxy_buffer_attributes = True  # The label of a network is a buffer.
+
     def __init__(self, leaves: Collection[nn.Module]) -> None:
         # By default, fx also patches the functions of `math`, which no network applies to tensors.
         super().__init__(autowrap_modules=())  # type: ignore[arg-type]
@@ -82,15 +84,14 @@ class _Tracer(fx.Tracer):
 
 def trace_program(generator: nn.Module, config: ModelConfig) -> ExportedProgram:
     """Trace a generator by torch.export for any batch size and any multiples of its size multiple."""
-    network_inputs = network_input(config)
+    inputs = network_input(config)
     # Trace a copy: torch.export swaps the weights for fake tensors, and other threads may be using them.
-    module = network_inputs.wrap(copy.deepcopy(generator)).eval()
+    module = inputs.wrap(copy.deepcopy(generator)).eval()
     # Without this setting, the program of a U-Net refuses images of the smallest size, on which its innermost
     # layer has one pixel.
     oblivious = shapes_config.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
     with suppress_output(), settings_write_lock(), oblivious:
-        shapes = (network_inputs.dynamic_shapes(),)
-        return torch.export.export(module, (network_inputs.example(),), dynamic_shapes=shapes)
+        return torch.export.export(module, inputs.example(), dynamic_shapes=inputs.dynamic_shapes())
 
 
 @contextlib.contextmanager

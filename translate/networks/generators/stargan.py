@@ -86,7 +86,7 @@ class StarGANGenerator(Generator):
         Returns:
             (N, out_channels, H, W) images in [-1, 1].
         """
-        planes = labels.to(x.dtype)[:, :, None, None].expand(-1, -1, *x.shape[2:])
+        planes = labels.to(x.dtype)[:, :, None, None].expand(-1, -1, x.shape[2], x.shape[3])
         x = self.segment(self.encoder, torch.cat([x, planes], dim=1))
         for block in self.blocks:
             x = self.segment(block, x)

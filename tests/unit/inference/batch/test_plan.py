@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from translate.errors import UsageError
-from translate.inference.batch.plan import plan
+from translate.inference.batch.plan import Job, plan_jobs, scan_inputs
 
 
 def create_files(root: Path, *names: str) -> Path:
@@ -21,6 +21,11 @@ def create_files(root: Path, *names: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     return root
+
+
+def plan(inputs: list[Path], out: Path, *, format: str = "keep") -> list[Job]:
+    """Find the images of files and folders, and plan their jobs."""
+    return plan_jobs(scan_inputs(inputs, out).paths, out, format=format)
 
 
 def target_names(inputs: list[Path], out: Path, format: str = "keep") -> list[str]:

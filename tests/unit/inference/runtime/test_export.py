@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.unit.inference.making import multi_domain_model
 from translate.config import GeneratorSpec, ModelConfig
 from translate.errors import TranslateError, UsageError
 from translate.inference.runtime import export as exporting
@@ -80,15 +81,52 @@ def test_every_network_agrees_with_torch_in_every_format(case: str) -> None:
         export_format = require_format(name)
         forward = export_format.load(export_format.convert(program, {}), torch.float32)
         for batch in network_input(model.config).random_batches():
-            output = forward(batch)
+            output = forward(*batch)
             assert output.dtype == torch.float32
-            expected = torch.cat([model.generator()(image) for image in batch.split(1)])
+            items = zip(*(x.split(1) for x in batch), strict=True)
+            expected = torch.cat([model.generator()(*item) for item in items])
             torch.testing.assert_close(output, expected, atol=TOLERANCE, rtol=0)
+
+
+def test_a_model_of_several_domains_takes_the_label_as_an_input(tmp_path: Path) -> None:
+    model = multi_domain_model("black", "brown", "striped").requires_grad_(False)
+    program = trace_program(model.generator(), model.config)
+    for name in ("openvino", "torch"):
+        export_format = require_format(name)
+        forward = export_format.load(export_format.convert(program, {}), torch.float32)
+        images, labels = torch.rand(3, 3, 12, 20) * 2 - 1, torch.eye(3)
+        expected = model.generator()(images, labels)
+        assert (expected - model.generator()(images, labels.flip(0))).abs().max() > 10 * TOLERANCE
+        torch.testing.assert_close(forward(images, labels), expected, atol=TOLERANCE, rtol=0)
+    require_format("onnx")
+    import onnx
+
+    result = export(model, tmp_path / "model.onnx")
+    assert 0 < result.difference < 1e-4
+    proto = onnx.load(result.path)
+    names = [[value.name for value in values] for values in (proto.graph.input, proto.graph.output)]
+    assert names == [["picture", "label"], ["translated"]]
+    metadata = {entry.key.removeprefix("translate."): entry.value for entry in proto.metadata_props}
+    assert (metadata["domains"], metadata["exclusive"]) == ("black,brown,striped", "true")
+    assert "direction" not in metadata
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_an_export_is_compared_for_every_domain(exclusive: bool) -> None:
+    config = multi_domain_model(*(f"domain {n}" for n in range(9)), exclusive=exclusive).config
+    labels = torch.cat([labels for _, labels in network_input(config).random_batches()])
+    assert labels.any(dim=0).all()
+    assert bool((labels.sum(dim=1) == 1).all()) == exclusive
+
+
+def test_a_direction_is_refused_where_the_label_is_an_input(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--direction black"):
+        export(multi_domain_model("black", "white"), tmp_path / "model.pt2", direction="black")
 
 
 def test_exports_are_compared_on_images_of_several_sizes() -> None:
     config = create_model("U-Net, batch norm with image statistics, blur").config
-    shapes = [tuple(batch.shape) for batch in network_input(config).random_batches()]
+    shapes = [tuple(images.shape) for (images,) in network_input(config).random_batches()]
     assert shapes == [(1, 3, 8, 8), (1, 3, 128, 64), (2, 3, 64, 128)]
 
 
