@@ -108,7 +108,6 @@ class AdaptiveAugment(nn.Module):
         condition_channels: the first channels, which keep their colours.
         target: the r_t that is aimed at.
         threshold: the score between real and generated images.
-        interval: images from one adaptation to the next.
 
     Attributes:
         p: the probability of each augmentation, () float32. Like the other buffers it is in the checkpoints.
@@ -122,17 +121,10 @@ class AdaptiveAugment(nn.Module):
     images: Tensor
     fraction: Tensor
 
-    def __init__(
-        self,
-        condition_channels: int = 0,
-        *,
-        target: float = 0.6,
-        threshold: float = 0.0,
-        interval: int = INTERVAL,
-    ) -> None:
+    def __init__(self, condition_channels: int = 0, *, target: float = 0.6, threshold: float = 0.0) -> None:
         super().__init__()
         self.condition_channels = condition_channels
-        self.target, self.threshold, self.interval = target, threshold, interval
+        self.target, self.threshold = target, threshold
         for name in ("p", "signs", "images", "fraction"):
             self.register_buffer(name, torch.zeros(()))
 
@@ -155,7 +147,7 @@ class AdaptiveAugment(nn.Module):
         Args:
             fraction: the finished fraction of the run, () float32.
         """
-        is_due = self.images >= self.interval
+        is_due = self.images >= INTERVAL
         overfitting = self.signs / self.images.clamp_min(1)
         change = torch.maximum(
             (fraction - self.fraction) / RISE_FRACTION,  # Negative if a resumed run became longer.
