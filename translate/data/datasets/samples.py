@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from itertools import accumulate
 from typing import Any, Generic
 
@@ -211,9 +210,7 @@ class UnpairedDataset(AugmentedDataset[ImageSource]):
             name: self.augment(self._read(name, draw.image), draw)
             for name, draw in self.draw(sample_rng(self.seed, key), key).items()
         }
-        return {
-            name: to_image_tensor(convert_channels(image, self.channels)) for name, image in images.items()
-        }
+        return {name: to_image_tensor(image, self.channels) for name, image in images.items()}
 
     def draw(self, rng: Generator, key: SampleKey | SampleKeys) -> dict[str, Draw]:
         image_b = self._draw_image_b(rng, key) if self.training else key.index % len(self.b)
@@ -247,9 +244,10 @@ class UnpairedDataset(AugmentedDataset[ImageSource]):
 
 
 class PhotoDataset(AugmentedDataset[ImageSource]):
-    """A dataset of photos: `photo`, (3, H, W) uint8.
+    """A dataset of photos: `photo`, (C, H, W) uint8.
 
     Args:
+        channels: C, 1 for gray images, 3 for colour.
         training, ranges, cache: as for `AugmentedDataset`.
     """
 
@@ -258,12 +256,13 @@ class PhotoDataset(AugmentedDataset[ImageSource]):
         files: Sequence[ImageSource],
         c: AugmentationConfig,
         *,
+        channels: int = 3,
         training: bool,
         ranges: Mapping[ImageSource, ValueRange] = NO_RANGES,
         cache: DecodedCache[ImageSource] | None = None,
     ) -> None:
         super().__init__(c, training=training, ranges=ranges, cache=cache)
-        self.files = files
+        self.files, self.channels = files, channels
         self.shard_sizes = shard_sizes(files)
 
     def __len__(self) -> int:
@@ -271,7 +270,8 @@ class PhotoDataset(AugmentedDataset[ImageSource]):
 
     def sample(self, key: SampleKey) -> Sample:
         draw = self.draw(sample_rng(self.seed, key), key)["photo"]
-        return {"photo": to_image_tensor(self.augment(self._read(key.index), draw))}
+        photo = self.augment(self.reader(self.files[key.index]), draw)
+        return {"photo": to_image_tensor(photo, self.channels)}
 
     def draw(self, rng: Generator, key: SampleKey | SampleKeys) -> dict[str, Draw]:
         return {"photo": Draw(key.index, _draw_seed(rng))}
@@ -280,11 +280,12 @@ class PhotoDataset(AugmentedDataset[ImageSource]):
         return {"photo": StoredImages(len(self), self._read)}
 
     def _read(self, number: int) -> Pixels:
-        return self.reader(self.files[number])
+        return convert_channels(self.reader(self.files[number]), self.channels)
 
 
-def to_image_tensor(pixels: Pixels) -> Tensor:
-    """Return an image, (H, W, C), as a tensor, (C, H, W)."""
+def to_image_tensor(pixels: Pixels, channels: int | None = None) -> Tensor:
+    """Return an image, (H, W, C), as a tensor, (C, H, W), with a number of channels if given."""
+    pixels = pixels if channels is None else convert_channels(pixels, channels)
     # Torch needs a writable array, and pixels from the cache are read-only.
     return torch.from_numpy(np.require(pixels, requirements=["C", "W"])).permute(2, 0, 1)
 
@@ -294,6 +295,6 @@ def _draw_seed(rng: Generator) -> Numbers:
     return rng.integers(2**31)
 
 
-@functools.cache
+@cache
 def _log_once(text: str) -> None:
     log.info(text)

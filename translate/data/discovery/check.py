@@ -18,7 +18,7 @@ from translate.data.discovery.find import (
     find_photos,
     find_unpaired,
 )
-from translate.data.discovery.labels import find_labeled
+from translate.data.discovery.labels import MultiDomainImages, find_labeled
 from translate.data.discovery.location import ImageSource, find_left_out
 from translate.data.discovery.values import BLANK_CHECKS, describe_blank, find_value_ranges
 from translate.errors import DataError, UsageError
@@ -51,7 +51,7 @@ def _read_error(source: ImageSource, value_range: ValueRange | None) -> str:
     return ""
 
 
-CollectionT = TypeVar("CollectionT", PairedImages, UnpairedImages, Photos)
+CollectionT = TypeVar("CollectionT", PairedImages, UnpairedImages, Photos, MultiDomainImages)
 
 
 def exclude_unreadable(

@@ -211,8 +211,10 @@ def find_domains(root: Path, *, only_in_train: bool = False) -> Domains | None:
     return Domains(domains.train, validation, domains.unused + unused, notes)
 
 
-def split_validation(items: list[Item], name: Callable[[Item], str]) -> tuple[list[Item], list[Item]]:
-    """Split items into a training and a validation set: one item in 20 is for validation, at most 50.
+def split_validation(
+    items: list[Item], name: Callable[[Item], str], most: int = VALIDATION_MAX
+) -> tuple[list[Item], list[Item]]:
+    """Split items into a training and a validation set: one item in 20 is for validation, at most `most`.
 
     The items whose names have the lowest hashes form the validation set, so the split is stable when other
     images are added or removed. A single item is for training.
@@ -220,7 +222,7 @@ def split_validation(items: list[Item], name: Callable[[Item], str]) -> tuple[li
     Returns:
         The training set and the validation set, each in the order of `items`.
     """
-    count = min(VALIDATION_MAX, math.ceil(len(items) / VALIDATION_ONE_IN)) if len(items) > 1 else 0
+    count = min(most, math.ceil(len(items) / VALIDATION_ONE_IN)) if len(items) > 1 else 0
     by_hash = sorted(items, key=lambda item: _hash(name(item)))
     names = {name(item) for item in by_hash[:count]}
     return [item for item in items if name(item) not in names], [
@@ -247,10 +249,14 @@ class HasFiles(Protocol):
     def files(self) -> Sequence[ImageSource]: ...
 
 
-def fingerprint(dataset: HasFiles) -> str:
-    """Return the number of files and a hash of their names, by which a resumed run checks its data."""
+def fingerprint(dataset: HasFiles, labels: str = "") -> str:
+    """Return the number of files and a hash of their names, by which a resumed run checks its data.
+
+    Args:
+        labels: the labels of the files, where a change of them must be noticed, too.
+    """
     files = dataset.files()
-    return f"{len(files)} files, {_hash(chr(10).join(file.name for file in files)).hex()[:8]}"
+    return f"{len(files)} files, {_hash(chr(10).join(file.name for file in files) + labels).hex()[:8]}"
 
 
 def _hash(text: str) -> bytes:

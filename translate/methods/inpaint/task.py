@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from translate.config import ModelConfig, Route
-from translate.data.datasets.inpainting import InpaintingDataset
+from translate.data.datasets.photos import InpaintingDataset
 from translate.data.datasets.samples import Sample
 from translate.methods.data import photo_data
 from translate.methods.inpaint.config import InpaintConfig

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,6 +11,7 @@ import numpy as np
 
 from translate.config.value_range import ValueRange
 from translate.data.discovery.labels.idx import Bytes, find_idx, read_idx
+from translate.data.discovery.labels.tables import read_csv_rows
 from translate.data.discovery.layout import find_train_folder
 from translate.data.discovery.location import ImageSource, describe_left_out, locate_data, relative_name
 from translate.data.discovery.shards import CACHE_SIZE, Shards
@@ -166,15 +166,7 @@ def _from_csv(images: ImageSet, table: Path) -> LabeledImages:
 
 def _read_csv(table: Path) -> list[tuple[str, str]]:
     """Read (name, class) rows from a CSV file."""
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            rows = [row for row in csv.reader(file) if row]
-    except OSError as error:
-        raise UsageError(f"cannot read the labels {str(table)!r}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise DataError(f"{table} is not encoded in UTF-8: save it as UTF-8") from None
-    except csv.Error as error:
-        raise DataError(f"{table} is not a CSV file ({error}): write rows name,class") from None
+    rows = read_csv_rows(table)
     for number, row in enumerate(rows, 1):
         if len(row) < 2 or not row[1].strip():
             raise DataError(f"{table}, row {number}: {row[0]!r} has no class: write name,class")

@@ -1,4 +1,4 @@
-"""Samples for inpainting: photos, and masks of random holes."""
+"""Datasets of photos and what belongs to each: a mask of its holes, or its label."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from translate.config import ImageTrainConfig
+from translate.config import AugmentationConfig, ImageTrainConfig
 from translate.config.value_range import ValueRange
+from translate.data.datasets.batched_rng import IntArray
 from translate.data.datasets.cache import DecodedCache
 from translate.data.datasets.crops import SampleKey
 from translate.data.datasets.masks import draw_mask
 from translate.data.datasets.reader import NO_RANGES
 from translate.data.datasets.samples import PhotoDataset, Sample
+from translate.data.discovery.labels.domains import Label
 from translate.data.discovery.location import ImageSource
 
 MASK_STREAM = 1  # Separates the random numbers of masks from those of augmentation.
@@ -46,3 +48,33 @@ class InpaintingDataset(PhotoDataset):
         rng = np.random.default_rng([self.seed, key.epoch if self.training else 0, key.index, MASK_STREAM])
         mask = draw_mask(rng, height, width, self.kinds)
         return {**sample, "mask": torch.from_numpy(mask)[None]}
+
+
+class MultiDomainDataset(PhotoDataset):
+    """A dataset of photos, `photo`, (C, H, W) uint8, and labels, `label`, (domains,) int64, 0 or 1.
+
+    Args:
+        labels: the label of each file.
+        channels: 1 for gray images, 3 for colour.
+        training, ranges, cache: as for `AugmentedDataset`.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[ImageSource],
+        labels: Mapping[ImageSource, Label],
+        c: AugmentationConfig,
+        *,
+        channels: int = 3,
+        training: bool,
+        ranges: Mapping[ImageSource, ValueRange] = NO_RANGES,
+        cache: DecodedCache[ImageSource] | None = None,
+    ) -> None:
+        super().__init__(files, c, channels=channels, training=training, ranges=ranges, cache=cache)
+        self.label_array: IntArray = np.array([labels[file] for file in files], np.int64)
+
+    def sample(self, key: SampleKey) -> Sample:
+        return {**super().sample(key), "label": torch.from_numpy(self.label_array[key.index].copy())}
+
+    def labels(self) -> dict[str, IntArray]:
+        return {"label": self.label_array}
