@@ -28,7 +28,7 @@ def estimate_memory(trainer: Trainer, c: TrainConfig, sample: Sample, half: bool
         sample: a sample of the dataset, for its shapes.
         half: whether mixed precision keeps activations in 16 bits.
     """
-    trainer.to("meta")
+    move_to_meta(trainer)
     weights: int = sum(weight.nbytes for weight in trainer.parameters())
     ema: int = sum(weight.nbytes for g in trainer.generators.values() for weight in g.parameters())
     if c.recompute:
@@ -38,6 +38,19 @@ def estimate_memory(trainer: Trainer, c: TrainConfig, sample: Sample, half: bool
     with _LiveMemory() as memory:
         trainer.step(batch, _MetaUpdates(trainer), StepProgress.on(torch.device("meta")))
     return int(3 * weights + ema + memory.peak // (2 if half else 1))
+
+
+def move_to_meta(trainer: Trainer) -> None:
+    """Move a trainer to torch's meta device, and let its optimizers train the weights there.
+
+    A weight of the meta device is a new one, while on other devices a weight stays the same object.
+    """
+    before = list(trainer.parameters())
+    trainer.to("meta")
+    moved = dict(zip(before, trainer.parameters(), strict=True))
+    for optimizer in trainer.optimizers.values():
+        for group in optimizer.param_groups:
+            group["params"] = [moved[weight] for weight in group["params"]]
 
 
 def free_memory(device: torch.device) -> int:

@@ -24,7 +24,7 @@ from translate.images import to_tensor
 from translate.methods.registry import METHODS, find_method
 from translate.methods.task import Task, TaskData
 from translate.methods.trainer import StepProgress, Trainer
-from translate.training.memory import estimate_memory
+from translate.training.memory import estimate_memory, move_to_meta
 from translate.training.step.stepper import Stepper
 
 SMALL: dict[str, Any] = {
@@ -163,7 +163,8 @@ class Gradients:
 @pytest.mark.parametrize("name", METHODS)
 def test_a_step_uses_tensors_of_its_device_only(name: str, data: Path) -> None:
     task, c, task_data = load_task(name, data)
-    trainer = task.trainer(c).to("meta")
+    trainer = task.trainer(c)
+    move_to_meta(trainer)
     meta = {"device": "meta"}
     batch = {
         part: torch.empty(

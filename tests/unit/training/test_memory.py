@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tests.images import demo
+from tests.updates import Updates
 from translate.methods.cyclegan.config import CycleGANConfig
 from translate.methods.cyclegan.trainer import CycleGAN
 from translate.methods.pix2pix.config import Pix2PixConfig
@@ -64,6 +65,22 @@ def test_gradient_accumulation_and_gradient_checkpointing_need_less_memory() -> 
     assert accumulated == batch_1
     recomputed, _ = estimate("cyclegan", batch_size=4, recompute=True)
     assert 5 * weights < recomputed < batch_4
+
+
+class WithoutBackward(CycleGAN):
+    """A CycleGAN whose step keeps all activations."""
+
+    def step(self, batch: dict[str, torch.Tensor], update: Any, progress: Any) -> dict[str, torch.Tensor]:
+        return super().step(batch, Updates(lambda name, loss, step: None), progress)
+
+
+def test_activations_that_backward_frees_do_not_count_beside_later_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    freed, _ = estimate("cyclegan", batch_size=16)
+    monkeypatch.setitem(TRAINERS, "cyclegan", (WithoutBackward, CycleGANConfig))
+    all_activations, _ = estimate("cyclegan", batch_size=16)
+    assert freed < 0.7 * all_activations
 
 
 def test_a_large_step_is_estimated_without_running_it() -> None:
