@@ -16,10 +16,11 @@ from translate.methods.registry import find_method
 from translate.methods.trainer import StepProgress, Trainer
 
 SMALL = {"ngf": 4, "ndf": 4, "image_size": 32, "norm": "instance", "d_layers": 2}
-DISCRIMINATORS = {"pix2pix": "d", "cyclegan": "d_a", "colorize": "d", "inpaint": "d"}
+DISCRIMINATORS = {"pix2pix": "d", "cyclegan": "d_a", "dclgan": "d_a", "colorize": "d", "inpaint": "d"}
 OWN_SETTINGS: dict[str, dict[str, Any]] = {
     "pix2pix": {},
     "cyclegan": {"blocks": 1},
+    "dclgan": {"blocks": 1},
     "colorize": {"lambda_gan": 1.0, "generator": "unet"},
     "inpaint": {"lambda_gan": 1.0},
 }
@@ -56,8 +57,9 @@ def summed_losses(trainer: Trainer) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("norm", ["instance", "batch"])
-def test_the_domains_of_cyclegan_may_differ_in_image_size(norm: str) -> None:
-    trainer = new("cyclegan", norm=norm, preprocess="none")
+@pytest.mark.parametrize("method", ["cyclegan", "dclgan"])
+def test_the_domains_may_differ_in_image_size(method: str, norm: str) -> None:
+    trainer = new(method, norm=norm, preprocess="none")
     images = {"a": torch.rand(1, 3, 32, 48) * 2 - 1, "b": torch.rand(1, 3, 40, 32) * 2 - 1}
     losses = trainer.step(images, Updates(lambda name, loss, step: loss.backward()), StepProgress())
     assert all(loss.isfinite() for loss in losses.values())
@@ -142,6 +144,7 @@ def test_a_loss_has_gradients_in_the_networks_of_its_optimizer_only(method: str,
     [
         ("pix2pix", ["lambda_l1"]),
         ("cyclegan", ["lambda_a", "lambda_b", "lambda_identity"]),
+        ("dclgan", ["lambda_nce", "lambda_identity"]),
         ("colorize", ["lambda_l1"]),
         ("inpaint", ["lambda_hole"]),
     ],
@@ -161,7 +164,9 @@ def test_no_network_stays_frozen_after_a_step(method: str) -> None:
     assert all(weight.requires_grad for weight in trainer.parameters())
 
 
-@pytest.mark.parametrize(("method", "names"), [("cyclegan", ["g", "d"]), *((m, ["d"]) for m in CONDITIONAL)])
+@pytest.mark.parametrize(
+    ("method", "names"), [("cyclegan", ["g", "d"]), ("dclgan", ["d"]), *((m, ["d"]) for m in CONDITIONAL)]
+)
 def test_the_halves_of_a_loss_are_in_memory_one_after_the_other(method: str, names: list[str]) -> None:
     trainer, saved = new(method), weakref.WeakSet[_SavedTensor]()
     counts: dict[str, list[int]] = {"g": [], "d": []}  # Tensors saved for backward at each loss.
@@ -190,4 +195,7 @@ class _SavedTensor:
 @pytest.mark.parametrize("direction", ["AtoB", "BtoA"])
 def test_the_first_generator_has_the_direction_of_the_settings(direction: str) -> None:
     assert list(new("pix2pix", direction=direction).generators) == [direction]
-    assert next(iter(new("cyclegan", direction=direction).generators)) == direction
+    for method in ("cyclegan", "dclgan"):
+        generators = new(method, direction=direction).generators
+        assert next(iter(generators)) == direction
+        assert len(generators) == 2
