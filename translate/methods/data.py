@@ -13,14 +13,14 @@ from translate.data.datasets.reader import (
     open_training_cache,
     read_some,
 )
-from translate.data.datasets.samples import PairedDataset, SampleDataset, UnpairedDataset
+from translate.data.datasets.samples import PairedDataset, PhotoDataset, SampleDataset, UnpairedDataset
 from translate.data.discovery.check import exclude_unreadable
 from translate.data.discovery.find import find_paired, find_photos, find_unpaired
 from translate.data.discovery.location import ImageSource, left_out_notes
 from translate.data.discovery.pair import Pair
 from translate.data.discovery.split import fingerprint
 from translate.data.discovery.values import BLANK_CHECKS, find_value_ranges, refuse_blank
-from translate.methods.task import TaskData
+from translate.methods.task import DomainImages, TaskData
 
 
 def paired_data(c: TranslationConfig) -> TaskData:
@@ -73,6 +73,10 @@ def unpaired_data(c: TranslationConfig) -> TaskData:
     # Both generators have one architecture, and see the images of both domains (the identity loss).
     gray = needs_channels(c) and all(all(find_gray(domain, reader)) for domain in (a, b))
     c, channel_notes = choose_channels(c, gray, gray)
+
+    def photos(files: list[ImageSource]) -> PhotoDataset:
+        return PhotoDataset(files, c, training=False, ranges=values.by_file)
+
     return TaskData(
         train=UnpairedDataset((a, b), c, training=True, ranges=values.by_file, cache=cache),
         validation=UnpairedDataset(
@@ -87,6 +91,10 @@ def unpaired_data(c: TranslationConfig) -> TaskData:
         ],
         fingerprint=fingerprint(images),
         settings={"in_channels": c.in_channels, "out_channels": c.out_channels, "range": c.range},
+        domains={
+            "A": DomainImages(photos(a), photos(validation_a or a)),
+            "B": DomainImages(photos(b), photos(validation_b or b)),
+        },
     )
 
 

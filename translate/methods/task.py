@@ -15,6 +15,18 @@ from translate.networks import Generator
 
 
 @dataclass(frozen=True)
+class DomainImages:
+    """All images of a domain, without data augmentation.
+
+    Attributes:
+        train, validation: datasets of `photo`, (3, H, W) uint8.
+    """
+
+    train: SampleDataset
+    validation: SampleDataset
+
+
+@dataclass(frozen=True)
 class TaskData:
     """The training and validation set of a run.
 
@@ -24,6 +36,7 @@ class TaskData:
         fingerprint: a hash by which a resumed run checks that the images are still the same.
         settings: settings that follow from the dataset.
         facts: what the finished model stores about the dataset, such as its classes.
+        domains: the images of each domain, where methods without pairs are scored by comparing sets.
     """
 
     train: SampleDataset
@@ -33,6 +46,7 @@ class TaskData:
     fingerprint: str
     settings: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+    domains: Mapping[str, DomainImages] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -42,10 +56,12 @@ class ValidationResult:
     Attributes:
         sheet: a sample sheet of a few images, (H, W, 1 or 3) uint8.
         scores: validation scores by name.
+        notes: lines to log about this validation.
     """
 
     sheet: Pixels
     scores: dict[str, float]
+    notes: Sequence[str] = ()
 
 
 History = Sequence[Mapping[str, float]]  # All validation scores of a run, each with its `step`, newest last.

@@ -42,6 +42,8 @@ class MobileNetFeatures:
         DataError: the file is damaged.
     """
 
+    name, dimensions = "MobileNetV2", FEATURE_DIM
+
     def __init__(self) -> None:
         # Imported here, because importing torchvision takes seconds.
         from torchvision.models import MobileNet_V2_Weights, mobilenet_v2  # type: ignore[import-untyped]
@@ -52,6 +54,13 @@ class MobileNetFeatures:
         _load(network, weights)
         self._preprocess = weights.transforms()
         self._network = network.features.eval()
+
+    @staticmethod
+    def weights_path() -> Path:
+        """Return the path of the weights, whether or not they have been downloaded."""
+        from torchvision.models import MobileNet_V2_Weights
+
+        return _weights_path(MobileNet_V2_Weights.IMAGENET1K_V1)
 
     def __call__(self, images: Iterable[Pixels]) -> Features:
         """Return the features of (H, W, 3) RGB images, each of any size: (N, 1280), in [0, 6]."""
@@ -68,9 +77,13 @@ class MobileNetFeatures:
         return features
 
 
+def _weights_path(weights: Any) -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints" / PurePosixPath(weights.url).name
+
+
 def _load(network: torch.nn.Module, weights: Any) -> None:
     """Load weights of torchvision into a network; unpickle nothing but tensors."""
-    path = Path(torch.hub.get_dir()) / "checkpoints" / PurePosixPath(weights.url).name
+    path = _weights_path(weights)
     try:
         with contextlib.redirect_stdout(sys.stderr):  # torch.hub prints to stdout that a download begins.
             state = weights.get_state_dict(

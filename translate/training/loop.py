@@ -235,12 +235,13 @@ class Loop:
         self.log.record_validation(self.progress, result.scores)
         self._keep_best(result.scores)
         scores = "  ".join(f"{name} {value:.4f}" for name, value in result.scores.items())
-        lines = [f"checkpoint at step {step}  {scores}  {sheet_path}", *self.task.warnings(self.history)]
+        lines = [f"checkpoint at step {step}  {scores}  {sheet_path}", *result.notes]
+        lines += self.task.warnings(self.history)
         return lines + divergence_warnings(self.stepper.trainer.networks, self.c)
 
     def _keep_best(self, scores: dict[str, float]) -> None:
         """Save the model as the best one if its score is at least as good as the best so far."""
-        if self.task.best is None:
+        if self.task.best is None or self.task.best.name not in scores:
             return
         score, lower_is_better = scores[self.task.best.name], self.task.best.lower_is_better
         best = self.best.get("score", math.nan)  # NaN: no score yet, or one that any later score replaces.

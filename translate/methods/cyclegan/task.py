@@ -1,4 +1,4 @@
-"""The task of CycleGAN: a dataset of two domains, and validation by the cycle-consistency loss."""
+"""The task of CycleGAN: a dataset of two domains, and validation without truth."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from translate.methods.cyclegan.trainer import CycleGAN
 from translate.methods.data import unpaired_data
 from translate.methods.models import translation_model
 from translate.methods.task import Task
+from translate.methods.unpaired import BEST_KERNEL, UnpairedValidation
 from translate.methods.validation import Columns, Generators, Validation
 from translate.metrics import l1
 
@@ -31,10 +32,11 @@ def _score(columns: Columns) -> dict[str, float]:
     }
 
 
-# There is no best checkpoint, because the cycle loss is lowest if the generators change nothing.
+# The cycle loss selects no checkpoint, because it is lowest if the generators change nothing.
 TASK = Task(
     trainer=CycleGAN,
     data=unpaired_data,
-    validate=Validation(_make_columns, _score),
+    validate=UnpairedValidation(Validation(_make_columns, _score)),
     model=translation_model(paired=False),
+    best=BEST_KERNEL,
 )

@@ -1,0 +1,95 @@
+"""Features of images for the distance between two sets, from the backbone that comes with the package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from translate.metrics.frechet import Features
+from translate.metrics.image_quality import Pixels
+
+MIN_SIDE, MAX_SIDE = 64, 128  # Pixels; less shows the backbone nothing, and more takes a CPU too long.
+BATCH_SIZE = 16
+
+
+class FeatureNetwork(Protocol):
+    """A network whose features describe images.
+
+    Attributes:
+        name: the name of the network, as the log and the protocol of a score state it.
+        dimensions: the number of features of an image, D.
+    """
+
+    name: str
+    dimensions: int
+
+    def __call__(self, images: Iterable[Pixels]) -> Features:
+        """Return the features, (N, D), of (H, W, 3) RGB images, each of any size."""
+        ...
+
+
+class EfficientNetFeatures:
+    """A feature extractor: the EfficientNet-Lite0 of the installed model `colorize`.
+
+    The backbone sees R, G and B of an image one by one, because it was trained on gray images, resized to a
+    square of 64 to 128 px. Its features at five scales are averaged over the image, and those of each scale
+    are scaled to one length, so that neither one scale nor one image with extreme values outweighs the rest.
+
+    Args:
+        backbone: maps (N, 1, H, W) gray images in [-1, 1], H and W multiples of 32, to features at several
+            scales. It stays on its device.
+        channels: the channels of these scales.
+    """
+
+    name = "EfficientNet-Lite0"
+
+    def __init__(self, backbone: nn.Module, channels: Iterable[int]) -> None:
+        self._backbone = backbone.eval()
+        self._device = next(backbone.parameters()).device
+        self.dimensions = 3 * sum(channels)
+
+    def __call__(self, images: Iterable[Pixels]) -> Features:
+        """Return the features, (N, D), of (H, W, 3) RGB images, each of any size."""
+        images = iter(images)
+        features = [np.empty((0, self.dimensions))]
+        while batch := list(islice(images, BATCH_SIZE)):
+            features += [self._extract(group) for group in _group_by_shape(batch)]
+        return np.concatenate(features)
+
+    @torch.inference_mode()
+    def _extract(self, images: list[Pixels]) -> Features:
+        """Return the features of images of one size."""
+        pixels = torch.from_numpy(np.stack(images)).to(self._device).permute(0, 3, 1, 2)
+        batch = _resize(pixels.float() / 127.5 - 1)
+        gray = batch.reshape(-1, 1, *batch.shape[2:])  # R, G and B of each image, one after the other.
+        scales = [
+            F.normalize(maps.mean(dim=(2, 3)).reshape(len(images), -1), dim=1)
+            for maps in self._backbone(gray)
+        ]
+        features = torch.cat([scale * scale.shape[1] ** 0.5 for scale in scales], dim=1)
+        return np.asarray(features.double().cpu().numpy())
+
+
+def _group_by_shape(images: list[Pixels]) -> list[list[Pixels]]:
+    """Return runs of neighbouring images of one size, in order."""
+    groups: list[list[Pixels]] = []
+    for image in images:
+        if groups and groups[-1][0].shape == image.shape:
+            groups[-1].append(image)
+        else:
+            groups.append([image])
+    return groups
+
+
+def _resize(images: Tensor) -> Tensor:
+    """Resize (N, C, H, W) images to a square whose side is a multiple of 32."""
+    side = min(MAX_SIDE, max(MIN_SIDE, 32 * round(max(images.shape[2:]) / 32)))
+    if images.shape[2:] == (side, side):
+        return images
+    return F.interpolate(images, (side, side), mode="bilinear", antialias=True, align_corners=False)

@@ -1,0 +1,56 @@
+"""Networks whose features compare sets of images, none that the discriminator of a model was trained with."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import torch
+
+from translate.errors import TranslateError
+from translate.metrics import EfficientNetFeatures, FeatureNetwork, MobileNetFeatures
+from translate.models.model import Model, load_installed_model
+from translate.networks import Colorizer
+from translate.networks.generators.efficientnet import CHANNELS
+
+
+def has_trained_with(model: Model, network: str) -> bool:
+    """Return whether the discriminator of a model used a feature network as its backbone.
+
+    The features of such a network say how well the generator has learned to deceive it, not how good its
+    images are.
+
+    Args:
+        network: the name of a feature network; `tf_efficientnet_lite0` is EfficientNet-Lite0, too.
+    """
+    backbone = model.config.trained_on.get("discriminator_backbone")
+    return isinstance(backbone, str) and _plain(network) in _plain(backbone)
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
+
+
+@cache
+def load_efficientnet_features(device: torch.device) -> EfficientNetFeatures:
+    """Load the feature extractor that comes with the package, the backbone of the model `colorize`."""
+    colorizer = load_installed_model("colorize").generator()
+    assert isinstance(colorizer, Colorizer)
+    backbone = colorizer.backbone.to(memory_format=torch.channels_last)  # A third faster on a CPU.
+    return EfficientNetFeatures(backbone.to(device), CHANNELS)
+
+
+def load_feature_network(model: Model, device: torch.device) -> FeatureNetwork:
+    """Load features that may score a model during its training; nothing is downloaded.
+
+    Raises:
+        TranslateError: the discriminator was trained with the only feature network that is available.
+    """
+    if not has_trained_with(model, EfficientNetFeatures.name):
+        return load_efficientnet_features(device)
+    path = MobileNetFeatures.weights_path()
+    if not path.exists():
+        raise TranslateError(
+            f"the discriminator is trained with {EfficientNetFeatures.name}, which is no fair judge then:"
+            f" copy torchvision's {path.name} to {path.parent} to score by {MobileNetFeatures.name}"
+        )
+    return MobileNetFeatures()
