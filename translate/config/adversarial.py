@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from translate.config.model import DOWNSAMPLINGS, NORMS
@@ -9,13 +10,19 @@ from translate.config.schema import setting
 from translate.config.small_data import SmallDataConfig
 from translate.errors import UsageError
 
+PATCHGANS = ("patch", "multiscale")  # The discriminators that consist of PatchGANs.
+
 
 @dataclass(kw_only=True)
 class AdversarialConfig(SmallDataConfig):
     """The settings of a discriminator of images, and of the losses between it and a generator."""
 
     discriminator: str = setting(
-        "patch", "architecture of the discriminator", choices=("patch", "pixel"), group="networks"
+        "patch",
+        "architecture of the discriminator: a PatchGAN, PatchGANs for an image and its smaller copies, or one"
+        " that scores single pixels",
+        choices=("patch", "multiscale", "pixel"),
+        group="networks",
     )
     d_layers: int = setting(3, "strided layers of a PatchGAN", low=1, high=6, group="networks")
     d_downsample: str = setting(
@@ -24,49 +31,125 @@ class AdversarialConfig(SmallDataConfig):
         choices=DOWNSAMPLINGS,
         group="networks",
     )
+    d_scales: int = setting(
+        3,
+        "PatchGANs of a multiscale discriminator, each for images of half the side; their losses add up",
+        low=2,
+        high=6,
+        group="networks",
+    )
+    spectral: bool = setting(
+        False, "spectral normalization of the discriminator (arXiv:1802.05957)", group="networks"
+    )
     ndf: int = setting(64, "channels of the discriminator's first layer", low=1, high=1024, group="networks")
     norm: str = setting("instance", "normalization layers", choices=NORMS, group="networks")
     gan_loss: str = setting(
         "lsgan",
-        "adversarial loss; hinge-real: the generator, too, minimizes the hinge of real images, as in DCLGAN",
-        choices=("vanilla", "lsgan", "hinge", "hinge-real", "wgan-gp"),
+        "adversarial loss; hinge-real: the generator, too, minimizes the hinge of real images, as in DCLGAN;"
+        " relativistic: compares pairs of a real and a generated image, with R1 and R2, as in R3GAN",
+        choices=("vanilla", "lsgan", "hinge", "hinge-real", "wgan-gp", "relativistic"),
         group="losses",
     )
     lambda_gp: float = setting(10.0, "weight of the gradient penalty of wgan-gp", low=0, group="losses")
+    lambda_r1: float | None = setting(
+        None,
+        "weight gamma of R1, the gradient penalty on real images (arXiv:1801.04406) [default: 0; for"
+        " relativistic, 2 at 64 px to 150 at 256 px, as in R3GAN]",
+        low=0,
+        group="losses",
+    )
+    lambda_r2: float | None = setting(
+        None,
+        "weight gamma of R2, the gradient penalty on generated images [default: 0; for relativistic, as R1]",
+        low=0,
+        group="losses",
+    )
+    r1_every: int | None = setting(
+        None,
+        "steps from one R1 and R2 to the next, each weighted by this number (lazy regularization,"
+        " arXiv:1912.04958) [default: 16; for relativistic 1]",
+        low=1,
+        high=1000,
+        group="losses",
+    )
 
     def check(self) -> None:
         super().check()
-        self._check_penalty()
+        self._check_unused()
+        self._check_penalties()
         self._check_adaptive_augmentation()
         self._check_discriminator_size()
-        if self.d_downsample != "strided" and self.discriminator != "patch":
-            raise UsageError(
-                f"d_downsample {self.d_downsample} is for the PatchGAN, but discriminator is"
-                f" {self.discriminator}: use --d-downsample strided, or --discriminator patch"
-            )
 
-    def _check_penalty(self) -> None:
-        if self.gan_loss == "wgan-gp" and self.norm == "batch":
+    def _check_unused(self) -> None:
+        """Refuse a setting that differs from its default and would have no effect."""
+        is_patch = self.discriminator in PATCHGANS
+        for name, is_used, needs in (
+            ("d_downsample", is_patch, "--discriminator patch or multiscale"),
+            ("d_scales", self.discriminator == "multiscale", "--discriminator multiscale"),
+            ("r1_every", any(self.penalty_weights), "--lambda-r1"),
+        ):
+            value = getattr(self, name)
+            if not is_used and value != type(self).__dataclass_fields__[name].default:
+                flag = f"--{name.replace('_', '-')}"
+                raise UsageError(f"{name} {value} has no effect without {needs}: add it, or leave {flag} out")
+
+    def _check_penalties(self) -> None:
+        lambdas = {"lambda_r1": self.lambda_r1, "lambda_r2": self.lambda_r2}
+        given = [f"{name} {value:g}" for name, value in lambdas.items() if value]
+        if self.gan_loss == "wgan-gp" and given:
             raise UsageError(
-                "gan_loss wgan-gp needs the gradient of each image alone, and norm batch mixes the images of"
-                " a batch: use --norm instance"
+                f"{given[0]} draws gradients to length 0, and the penalty of gan_loss wgan-gp draws them to"
+                " length 1: give only one of them"
+            )
+        if self.norm == "batch" and (self.gan_loss == "wgan-gp" or any(self.penalty_weights)):
+            cause = given[0] if given else f"gan_loss {self.gan_loss}"
+            raise UsageError(
+                f"{cause} needs the gradient of each image alone, and norm batch mixes the images of a batch:"
+                " use --norm instance"
             )
 
     def _check_adaptive_augmentation(self) -> None:
-        if self.ada and self.gan_loss == "wgan-gp":
+        if self.ada and self.gan_loss in ("wgan-gp", "relativistic"):
             raise UsageError(
-                "ada measures overfitting by the sign of a score, and the scores of gan_loss wgan-gp have no"
-                " zero: use --diffaugment, or another --gan-loss"
+                f"ada measures overfitting by the sign of a score, and the scores of gan_loss {self.gan_loss}"
+                " have no zero: use --diffaugment, or another --gan-loss"
             )
 
     def _check_discriminator_size(self) -> None:
         if self.image_size < self.min_image_size:
+            patch = f"a PatchGAN of {self.d_layers} layers"
+            is_multiscale = self.discriminator == "multiscale"
             raise UsageError(
-                f"image_size {self.image_size} is below {self.min_image_size}, the minimum for a PatchGAN of"
-                f" {self.d_layers} layers: use a larger --image-size or fewer --d-layers"
+                f"image_size {self.image_size} is below {self.min_image_size}, the minimum for"
+                f" {f'{self.d_scales} scales of ' if is_multiscale else ''}{patch}: use a larger --image-size"
+                f"{', fewer --d-scales' if is_multiscale else ''} or fewer --d-layers"
             )
 
     @property
     def min_image_size(self) -> int:
         """Return the smallest side that the networks can be trained on, in pixels."""
-        return 3 * 2**self.d_layers if self.discriminator == "patch" else 8
+        if self.discriminator not in PATCHGANS:
+            return 8
+        halvings = self.d_scales - 1 if self.discriminator == "multiscale" else 0
+        return 3 * 2 ** (self.d_layers + halvings)
+
+    @property
+    def compares_images(self) -> bool:
+        """Return whether the adversarial loss takes real and generated images of one size only."""
+        return self.gan_loss in ("wgan-gp", "relativistic")
+
+    @property
+    def penalty_weights(self) -> tuple[float, float]:
+        """Return the weights gamma of R1 and R2.
+
+        The defaults of the relativistic loss go through those of R3GAN for FFHQ, 2 at 64 px and 150 at 256
+        px (arXiv:2501.05441, appendix), in a straight line over the logarithms.
+        """
+        default = 2 * 75 ** math.log(self.image_size / 64, 4) if self.gan_loss == "relativistic" else 0.0
+        r1, r2 = (default if weight is None else weight for weight in (self.lambda_r1, self.lambda_r2))
+        return r1, r2
+
+    @property
+    def penalty_interval(self) -> int:
+        """Return the number of steps from one R1 and R2 to the next."""
+        return self.r1_every or (1 if self.gan_loss == "relativistic" else 16)

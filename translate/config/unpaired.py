@@ -15,9 +15,9 @@ class UnpairedConfig(TranslationConfig):
 
     def check(self) -> None:
         super().check()
-        if self.gan_loss == "wgan-gp" and not self.preprocess.endswith("crop"):
+        if self.compares_images and not self.preprocess.endswith("crop"):
             raise UsageError(
-                f"gan_loss wgan-gp needs crops of one size, but preprocess is {self.preprocess}:"
+                f"gan_loss {self.gan_loss} needs crops of one size, but preprocess is {self.preprocess}:"
                 " use --preprocess resize_and_crop"
             )
 

@@ -1,6 +1,15 @@
 """Training losses: adversarial, perceptual and contrastive ones, the gradient penalty, and the image pool."""
 
-from translate.losses.adversarial import GAN_LOSSES, GANLoss, gradient_penalty, vanilla
+from translate.losses.adversarial import (
+    GAN_LOSSES,
+    GANLoss,
+    RelativisticLoss,
+    Scores,
+    gradient_penalty,
+    split_scales,
+    vanilla,
+    zero_centered_penalty,
+)
 from translate.losses.color import RebalancedCrossEntropy
 from translate.losses.contrastive import multilayer_patch_nce, patch_nce
 from translate.losses.perceptual import PerceptualLoss
@@ -12,8 +21,12 @@ __all__ = [
     "ImagePool",
     "PerceptualLoss",
     "RebalancedCrossEntropy",
+    "RelativisticLoss",
+    "Scores",
     "gradient_penalty",
     "multilayer_patch_nce",
     "patch_nce",
+    "split_scales",
     "vanilla",
+    "zero_centered_penalty",
 ]

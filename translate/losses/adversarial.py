@@ -1,29 +1,41 @@
-"""Adversarial losses, each a pair of a discriminator loss and a generator loss, and the gradient penalty."""
+"""Adversarial losses, each a pair of a discriminator loss and a generator loss, and gradient penalties."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from translate.compiling import run_eagerly
+from translate.mixed_precision import at_least_float32
+
+# What a discriminator returns: scores of any shape, (N, 1, h, w) for a PatchGAN, or those of several scales.
+Scores = Tensor | tuple[Tensor, ...]
 
 
-def _at_least_float32(scores: Tensor) -> Tensor:
-    """Convert half precision to float32, because a mean over half-precision scores loses digits."""
-    return scores.to(torch.promote_types(scores.dtype, torch.float32))
+def split_scales(scores: Scores) -> tuple[Tensor, ...]:
+    """Return the scores of each scale, in float32 or better: a mean over half precision loses digits."""
+    scales = scores if isinstance(scores, tuple) else (scores,)
+    return tuple(map(at_least_float32, scales))
+
+
+def _sum_over_scales(loss: Callable[..., Tensor], *scores: Scores) -> Tensor:
+    """Return the sum of the losses of the scales (arXiv:1711.11585, eq. 2; arXiv:2111.01007, eq. 4)."""
+    scales = zip(*map(split_scales, scores), strict=True)
+    return reduce(torch.add, (loss(*scale) for scale in scales))
 
 
 @dataclass(frozen=True)
 class GANLoss:
     """A pair of losses over a discriminator's logits: one for the discriminator, one for the generator.
 
-    The scores have any shape, (N, 1, h, w) for a PatchGAN; they are unbounded, and higher means more real.
-    Each loss is a scalar in float32 or better. `discriminator_loss` is the sum of `real_loss` and
-    `fake_loss`, without the factor 1/2 of some papers.
+    The scores are unbounded, and higher means more real. Each loss is a scalar in float32 or better.
+    `discriminator_loss` is the sum of `real_loss` and `fake_loss`, without the factor 1/2 of some papers.
+    The losses of several scales add up.
 
     Attributes:
         discriminator_on_real: the discriminator loss on the scores of real images.
@@ -37,21 +49,44 @@ class GANLoss:
     generator_on_fake: Callable[[Tensor], Tensor]
     boundary: float = 0.0
 
-    def discriminator_loss(self, *, real: Tensor, fake: Tensor) -> Tensor:
+    def discriminator_loss(self, *, real: Scores, fake: Scores) -> Tensor:
         """Return the discriminator loss on the scores of real and of generated images."""
         return self.real_loss(real) + self.fake_loss(fake)
 
-    def real_loss(self, scores: Tensor) -> Tensor:
+    def real_loss(self, scores: Scores) -> Tensor:
         """Return the discriminator loss on the scores of real images."""
-        return self.discriminator_on_real(_at_least_float32(scores))
+        return _sum_over_scales(self.discriminator_on_real, scores)
 
-    def fake_loss(self, scores: Tensor) -> Tensor:
+    def fake_loss(self, scores: Scores) -> Tensor:
         """Return the discriminator loss on the scores of generated images."""
-        return self.discriminator_on_fake(_at_least_float32(scores))
+        return _sum_over_scales(self.discriminator_on_fake, scores)
 
-    def generator_loss(self, fake: Tensor) -> Tensor:
+    def generator_loss(self, fake: Scores) -> Tensor:
         """Return the generator loss on the scores of generated images."""
-        return self.generator_on_fake(_at_least_float32(fake))
+        return _sum_over_scales(self.generator_on_fake, fake)
+
+
+class RelativisticLoss:
+    """The relativistic pairing loss of R3GAN: a real image should score higher than a generated one.
+
+    arXiv:2501.05441, eq. 2 with f(t) = -log(1 + exp(-t)). The scores pair by index: the i-th real image with
+    the i-th generated one, and each of its patches with the patch at the same place. Their shapes must be
+    equal. R1 and R2 belong to it (eq. 3); without them, training need not converge.
+    """
+
+    def discriminator_loss(self, *, real: Scores, fake: Scores) -> Tensor:
+        """Return the discriminator loss on the scores of real and of generated images."""
+        return _sum_over_scales(_pairing_loss, real, fake)
+
+    def generator_loss(self, fake: Scores, *, real: Scores) -> Tensor:
+        """Return the generator loss on the scores of generated and of real images."""
+        return _sum_over_scales(_pairing_loss, fake, real)
+
+
+def _pairing_loss(higher: Tensor, lower: Tensor) -> Tensor:
+    if higher.shape != lower.shape:
+        raise ValueError(f"scores of shapes {tuple(higher.shape)} and {tuple(lower.shape)} do not pair")
+    return F.softplus(lower - higher).mean()
 
 
 def _negative_mean(scores: Tensor) -> Tensor:
@@ -121,7 +156,7 @@ GAN_LOSSES = {
 }
 
 
-def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
+def gradient_penalty(critic: Callable[[Tensor], Scores], real: Tensor, fake: Tensor) -> Tensor:
     """Return WGAN-GP's penalty E[(|grad critic(x)| - 1)^2], x on random lines between real and fake images.
 
     arXiv:1704.00028, eq. 3.
@@ -137,6 +172,30 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
     mixed = torch.lerp(real.detach(), fake.detach().to(real.dtype), share).requires_grad_()
     with run_eagerly("torch.compile cannot differentiate the gradient penalty: it runs uncompiled"):
         scores = critic(mixed)
-    (gradient,) = torch.autograd.grad(_at_least_float32(scores).sum(), mixed, create_graph=True)
+    (gradient,) = torch.autograd.grad(_sum_over_scales(torch.sum, scores), mixed, create_graph=True)
     norm: Tensor = torch.linalg.vector_norm(gradient.flatten(1), dim=1)
     return (norm - 1).square().mean()
+
+
+def zero_centered_penalty(critic: Callable[[Tensor], Scores], images: Tensor) -> Tensor:
+    """Return the zero-centred gradient penalty E[|grad D(x)|^2] / 2: R1 of real images, R2 of generated ones.
+
+    arXiv:1801.04406, eq. 9 and 10, without the weight gamma. D(x), the score of an image, is the mean over
+    its patches, as in the losses, so that a weight means the same for any number of patches. Those of several
+    scales add up.
+
+    Args:
+        critic: scores (N, C, H, W) images.
+        images: (N, C, H, W), no gradient needed.
+
+    Returns:
+        A scalar whose gradient reaches the critic's weights.
+    """
+    x = at_least_float32(images.detach()).requires_grad_()
+    with run_eagerly("torch.compile cannot differentiate the gradient penalty: it runs uncompiled"):
+        scales = split_scales(critic(x))
+    # The gradient of a patch's score starts as 1 and is divided later: in float16, a small one becomes 0.
+    patches = scales[0][0].numel()
+    score = reduce(torch.add, (scores.sum() * (patches / scores[0].numel()) for scores in scales))
+    (gradient,) = torch.autograd.grad(score, x, create_graph=True)
+    return (gradient / patches).flatten(1).square().sum(dim=1).mean() / 2

@@ -1,4 +1,4 @@
-"""The adversary of a generator: a discriminator with its losses and its gradient penalty."""
+"""The adversary of a generator: a discriminator with its losses and its gradient penalties."""
 
 from __future__ import annotations
 
@@ -8,8 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from translate.config import AdversarialConfig
-from translate.losses import GAN_LOSSES, gradient_penalty
-from translate.methods.building import forward_batched
+from translate.losses import (
+    GAN_LOSSES,
+    RelativisticLoss,
+    Scores,
+    gradient_penalty,
+    split_scales,
+    zero_centered_penalty,
+)
+from translate.methods.building import can_batch
 from translate.methods.trainer import StepProgress, Update
 from translate.networks.augmentation import AdaptiveAugment
 
@@ -31,7 +38,7 @@ class Adversary:
 
     def __init__(self, c: AdversarialConfig, d: nn.Module, augment: nn.Module) -> None:
         self.c, self.d, self.augment = c, d, augment
-        self.gan = GAN_LOSSES[c.gan_loss]
+        self.gan = RelativisticLoss() if c.gan_loss == "relativistic" else GAN_LOSSES[c.gan_loss]
 
     def update_discriminator(
         self,
@@ -45,12 +52,16 @@ class Adversary:
         """Update `d` on half of its loss and of its penalty; return half of its loss, without the penalty.
 
         The gradients on real and on generated images accumulate one after the other, so that only the
-        activations of one forward pass are in memory at a time.
+        activations of one forward pass are in memory at a time; a relativistic loss needs both together.
 
         Args:
             real, fake: (N, C, H, W) in [-1, 1]; `fake` is detached.
             condition: (N, K, H, W), K condition channels.
         """
+        if isinstance(self.gan, RelativisticLoss):
+            loss = self.discriminator_loss(real=real, fake=fake, condition=condition)
+            update("d", (loss + self.penalty(progress, real=real, fake=fake, condition=condition)) / 2)
+            return loss / 2
         real_scores = self.score(real, condition)
         self.observe(real_scores)
         real_loss = self.gan.real_loss(real_scores)
@@ -69,18 +80,36 @@ class Adversary:
             real, fake: (N, C, H, W) in [-1, 1]; `fake` is detached.
             condition: (N, K, H, W), K condition channels.
         """
-        inputs = (self.prepare(image, condition) for image in (real, fake.detach()))
-        real_scores, fake_scores = forward_batched(self.d, *inputs)
+        real_scores, fake_scores = self.score_both(real, fake.detach(), condition)
         self.observe(real_scores)
         return self.gan.discriminator_loss(real=real_scores, fake=fake_scores)
 
     def penalty(
         self, progress: StepProgress, *, real: Tensor, fake: Tensor, condition: Tensor | None = None
     ) -> Tensor | float:
-        """Return the weighted gradient penalty on `d`, to be added to its loss; 0 if there is none."""
-        if self.c.gan_loss != "wgan-gp":
+        """Return the weighted gradient penalties on `d`, to be added to its loss; 0 if a step has none.
+
+        They are that of WGAN-GP, or R1 and R2 with lazy regularization.
+        """
+
+        def critic(image: Tensor) -> Scores:
+            return self.score(image, condition)
+
+        if self.c.gan_loss == "wgan-gp":
+            return self.c.lambda_gp * gradient_penalty(critic, real, fake)
+        if not self.is_regularized(progress):
             return 0.0
-        return self.c.lambda_gp * gradient_penalty(lambda image: self.score(image, condition), real, fake)
+        # Lazy regularization: n times as strong every n-th step (arXiv:1912.04958, appendix B).
+        weighted = [
+            self.c.penalty_interval * gamma * zero_centered_penalty(critic, images)
+            for gamma, images in zip(self.c.penalty_weights, (real, fake), strict=True)
+            if gamma
+        ]
+        return sum(weighted[1:], weighted[0])
+
+    def is_regularized(self, progress: StepProgress) -> bool:
+        """Return whether the next step has R1 or R2."""
+        return any(self.c.penalty_weights) and progress.step % self.c.penalty_interval == 0
 
     def generator_loss(
         self, fake: Tensor, *, real: Tensor | None = None, condition: Tensor | None = None
@@ -88,18 +117,25 @@ class Adversary:
         """Return the adversarial loss of the generator, which is low if `d` takes `fake` for real.
 
         Args:
-            real: real images of the same shape, for a loss that compares both.
+            real: real images of the same shape, which a relativistic loss compares with, pair by pair.
         """
-        return self.gan.generator_loss(self.score(fake, condition))
+        scores = self.score(fake, condition)
+        if not isinstance(self.gan, RelativisticLoss):
+            return self.gan.generator_loss(scores)
+        assert real is not None
+        with torch.no_grad():  # The generator has no part in them.
+            real_scores = self.score(real, condition)
+        return self.gan.generator_loss(scores, real=real_scores)
 
     def variant(self, progress: StepProgress) -> Hashable:
         """Return what selects the kind of the next step; see `Trainer.variant`."""
-        return 0
+        return self.is_regularized(progress)
 
-    def observe(self, real_scores: Tensor) -> None:
+    def observe(self, real_scores: Scores) -> None:
         """Show an adaptive augmentation the scores of real images, by which it measures overfitting."""
         if isinstance(self.augment, AdaptiveAugment):
-            self.augment.observe(real_scores)
+            patches = [scores.flatten(1) for scores in split_scales(real_scores)]
+            self.augment.observe(torch.cat(patches, dim=1))
 
     def adapt(self, progress: StepProgress, name: str = "ada_p") -> dict[str, Tensor]:
         """Adapt an adaptive augmentation at the end of a step; return its probability, to log, by name."""
@@ -108,10 +144,22 @@ class Adversary:
         self.augment.adapt(progress.fraction_tensor)
         return {name: self.augment.p.clone()}
 
-    def score(self, image: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Return the scores of images given their condition, (N, 1, h, w)."""
-        scores: Tensor = self.d(self.prepare(image, condition))
+    def score(self, image: Tensor, condition: Tensor | None = None) -> Scores:
+        """Return the scores of images given their condition, (N, 1, h, w) or such of several scales."""
+        scores: Scores = self.d(self.prepare(image, condition))
         return scores
+
+    def score_both(self, real: Tensor, fake: Tensor, condition: Tensor | None) -> tuple[Scores, Scores]:
+        """Return the scores of real and of generated images, from one forward pass if possible."""
+        images = self.prepare(real, condition), self.prepare(fake, condition)
+        if not can_batch(self.d, *images):
+            return self.d(images[0]), self.d(images[1])
+        scores = self.d(torch.cat(images))
+        if isinstance(scores, tuple):
+            halves = [scale.chunk(2) for scale in scores]
+            return tuple(real for real, _ in halves), tuple(fake for _, fake in halves)
+        real_scores, fake_scores = scores.chunk(2)
+        return real_scores, fake_scores
 
     def prepare(self, image: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return what `d` sees of images: the channels of their condition and their own, augmented."""

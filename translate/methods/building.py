@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from translate.config import (
     TrainConfig,
     TranslationConfig,
 )
+from translate.config.adversarial import PATCHGANS
 from translate.losses import GAN_LOSSES
 from translate.networks import (
     DISCRIMINATORS,
@@ -27,6 +28,7 @@ from translate.networks import (
 )
 from translate.networks.augmentation import AdaptiveAugment, DiffAugment
 from translate.networks.blocks import BatchNorm
+from translate.networks.spectral_norm import add_spectral_norm
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -55,9 +57,15 @@ def build_generator(
 
 def build_discriminator(c: ImageTrainConfig, in_channels: int) -> nn.Module:
     """Build the discriminator that the settings describe, with initial weights."""
-    patch = {"layers": c.d_layers, "downsample": c.d_downsample} if c.discriminator == "patch" else {}
-    network = DISCRIMINATORS[c.discriminator](in_channels, width=c.ndf, norm=c.norm, **patch)
-    return _initialize(network, c)
+    arguments: dict[str, Any] = {"width": c.ndf, "norm": c.norm}
+    if c.discriminator in PATCHGANS:
+        arguments |= {"layers": c.d_layers, "downsample": c.d_downsample}
+    if c.discriminator == "multiscale":
+        arguments["scales"] = c.d_scales
+    network = _initialize(DISCRIMINATORS[c.discriminator](in_channels, **arguments), c)
+    if c.spectral:
+        add_spectral_norm(network)
+    return network
 
 
 def build_augmentation(c: AdversarialConfig, condition_channels: int = 0) -> nn.Module:
@@ -109,15 +117,19 @@ def add_weights(adam: torch.optim.Optimizer, c: TrainConfig, role: str, *network
     adam.add_param_group({"params": list(weights), "lr": lr, "betas": betas})
 
 
-def forward_batched(network: nn.Module, *batches: Tensor) -> tuple[Tensor, ...]:
-    """Apply a network to several batches, in one forward pass if possible, which is faster.
+def can_batch(network: nn.Module, *batches: Tensor) -> bool:
+    """Return whether a network may take several batches in one forward pass, which is faster.
 
     The batches must have the same size for that, and the network no batch norm, which would mix their
-    statistics. The results are the same up to rounding.
+    statistics. The results are then the same up to rounding.
     """
-    shapes = {batch.shape for batch in batches}
-    if len(shapes) > 1 or any(isinstance(module, BatchNorm) for module in network.modules()):
+    is_mixed = any(isinstance(module, BatchNorm) for module in network.modules())
+    return not is_mixed and len({batch.shape for batch in batches}) == 1
+
+
+def forward_batched(network: nn.Module, *batches: Tensor) -> tuple[Tensor, ...]:
+    """Apply a network to several batches, in one forward pass if possible (see `can_batch`)."""
+    if not can_batch(network, *batches):
         return tuple(network(batch) for batch in batches)
-    # One forward pass, if no batch norm mixes the images.
     output: Tensor = network(torch.cat(batches))
     return output.chunk(len(batches))

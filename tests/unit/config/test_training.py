@@ -12,6 +12,7 @@ from translate.errors import UsageError
 from translate.methods.cyclegan.config import CycleGANConfig
 from translate.methods.pix2pix.config import Pix2PixConfig
 from translate.networks import PatchGAN
+from translate.networks.discriminators import MultiscaleDiscriminator
 
 
 def test_steps_and_minutes_exclude_each_other() -> None:
@@ -63,6 +64,45 @@ def test_the_minimum_image_size_is_the_smallest_that_a_patchgan_can_score(layers
     if minimum > 8:  # No smaller image size is allowed.
         with pytest.raises(UsageError, match=f"image_size {minimum - 4} .*{minimum}.*--d-layers"):
             CycleGANConfig(image_size=minimum - 4, d_layers=layers)
+
+
+def test_each_scale_of_a_multiscale_discriminator_doubles_the_minimum_image_size() -> None:
+    settings = {"discriminator": "multiscale", "d_layers": 2, "d_scales": 3}
+    assert CycleGANConfig(image_size=48, **settings).min_image_size == 48
+    discriminator = MultiscaleDiscriminator(width=1, layers=2, scales=3)
+    assert discriminator(torch.zeros(1, 3, 48, 48))[-1].shape == (1, 1, 1, 1)
+    with pytest.raises(
+        UsageError, match=r"image_size 44 .*48.*3 scales.*2 layers.*--d-scales or .*--d-layers"
+    ):
+        CycleGANConfig(image_size=44, **settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"d_scales": 2}, r"d_scales 2 .*--discriminator multiscale.*--d-scales"),
+        ({"d_downsample": "blur", "discriminator": "pixel"}, r"d_downsample blur .*--discriminator patch"),
+        ({"r1_every": 4}, r"r1_every 4 .*--lambda-r1.*--r1-every"),
+        ({"gan_loss": "wgan-gp", "lambda_r1": 10}, r"lambda_r1 10 .*wgan-gp.*only one"),
+        ({"norm": "batch", "lambda_r2": 1}, r"lambda_r2 1 .*norm batch.*--norm instance"),
+        ({"norm": "batch", "gan_loss": "relativistic"}, r"relativistic .*norm batch.*--norm instance"),
+        ({"gan_loss": "relativistic", "preprocess": "none"}, r"relativistic .*one size.*resize_and_crop"),
+        ({"gan_loss": "relativistic", "ada": True}, r"ada .*relativistic.*--diffaugment"),
+    ],
+)
+def test_settings_of_the_adversary_that_do_not_go_together(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        CycleGANConfig(**settings)
+
+
+def test_r1_and_r2_have_the_weights_of_r3gan_by_default_only_with_its_loss() -> None:
+    assert CycleGANConfig().penalty_weights == (0, 0)
+    assert CycleGANConfig(lambda_r1=10).penalty_weights == (10, 0)
+    assert CycleGANConfig(lambda_r1=10).penalty_interval == 16
+    for size, gamma in ((64, 2), (256, 150)):
+        c = CycleGANConfig(gan_loss="relativistic", image_size=size)
+        assert c.penalty_weights == pytest.approx((gamma, gamma))
+        assert c.penalty_interval == 1
 
 
 def test_a_pixel_discriminator_takes_the_smallest_images() -> None:

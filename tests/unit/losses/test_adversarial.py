@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from translate.losses import GAN_LOSSES, gradient_penalty, vanilla
+from translate.losses import GAN_LOSSES, RelativisticLoss, gradient_penalty, vanilla, zero_centered_penalty
 
 REAL, FAKE = [2.0, -0.5], [-2.0, 0.5, 3.0]
 
@@ -182,3 +182,49 @@ def test_the_penalty_of_a_two_layer_critic_and_its_gradient_equal_the_formula() 
     assert float(penalty.detach()) == pytest.approx(float(expected.detach()), abs=1e-6)
     for gradient, expected_gradient in zip(gradients, expected_gradients, strict=True):
         torch.testing.assert_close(gradient, expected_gradient, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("name", GAN_LOSSES)
+def test_the_losses_of_several_scales_add_up(name: str) -> None:
+    loss = GAN_LOSSES[name]
+    real, fake = (scores(REAL), scores(FAKE)), (scores(FAKE), scores(REAL))
+    expected = sum(loss.discriminator_loss(real=r, fake=f) for r, f in zip(real, fake, strict=True))
+    assert float(loss.discriminator_loss(real=real, fake=fake)) == pytest.approx(float(expected))
+    expected = sum(map(loss.generator_loss, fake))
+    assert float(loss.generator_loss(fake)) == pytest.approx(float(expected))
+
+
+def test_the_relativistic_loss_pairs_scores_by_index() -> None:
+    real, fake, loss = [2.0, -0.5, 1.0], [-2.0, 0.5, 3.0], RelativisticLoss()
+    d = loss.discriminator_loss(real=scores(real), fake=scores(fake))
+    g = loss.generator_loss(scores(fake), real=scores(real))
+    pairs = list(zip(real, fake, strict=True))
+    assert float(d) == pytest.approx(mean([softplus(f - r) for r, f in pairs]))
+    assert float(g) == pytest.approx(mean([softplus(r - f) for r, f in pairs]))
+    both = loss.discriminator_loss(real=(scores(real), scores(fake)), fake=(scores(fake), scores(real)))
+    assert float(both) == pytest.approx(float(d + g))
+
+
+def test_the_relativistic_loss_refuses_scores_that_do_not_pair() -> None:
+    with pytest.raises(ValueError, match=r"\(1, 1, 1, 2\) and \(1, 1, 1, 3\)"):
+        RelativisticLoss().discriminator_loss(real=scores(REAL), fake=scores(FAKE))
+
+
+def test_the_zero_centered_penalty_of_a_linear_critic_and_its_gradient_are_exact() -> None:
+    critic = Linear(images(1, seed=5))
+    penalty = zero_centered_penalty(critic, images(seed=1))
+    penalty.backward()
+    w = critic.weights.detach()
+    torch.testing.assert_close(penalty.detach(), w.square().sum() / 2)
+    torch.testing.assert_close(critic.weights.grad, w)
+
+
+def test_the_zero_centered_penalty_is_the_mean_over_images_of_a_mean_score_over_patches() -> None:
+    weights, x = images(1, seed=5), images(seed=1)
+    large, small = x.square() / 2, (weights * x)[..., ::2, ::2]  # 48 and 12 patches of an image.
+    norms = (x / 48 + torch.zeros_like(x)).flatten(1).square().sum(1)
+    torch.testing.assert_close(zero_centered_penalty(lambda x: x.square() / 2, x), norms.mean() / 2)
+    gradient = x / large[0].numel()
+    gradient[..., ::2, ::2] += weights[..., ::2, ::2] / small[0].numel()
+    both = zero_centered_penalty(lambda x: (x.square() / 2, (weights * x)[..., ::2, ::2]), x)
+    torch.testing.assert_close(both, gradient.flatten(1).square().sum(1).mean() / 2)

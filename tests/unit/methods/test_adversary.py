@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from typing import Any
+
+import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.updates import Updates
 from translate.config import AdversarialConfig
 from translate.methods.adversary import Adversary
+from translate.methods.cyclegan.config import CycleGANConfig
+from translate.methods.cyclegan.trainer import CycleGAN
 from translate.methods.trainer import StepProgress
+from translate.networks import PatchGAN
+from translate.networks.spectral_norm import add_spectral_norm
 
 
 def images(seed: int, channels: int = 3) -> Tensor:
@@ -32,3 +41,94 @@ def test_the_condition_comes_first_and_the_penalty_does_not_differentiate_it() -
     penalty = adversary.penalty(StepProgress(), real=images(1), fake=images(2), condition=images(3))
     assert isinstance(penalty, Tensor)
     torch.testing.assert_close(penalty.detach(), 10 * (weights[:, 3:].norm() - 1) ** 2)
+
+
+def new_adversary(**settings: Any) -> Adversary:
+    torch.manual_seed(0)
+    return Adversary(AdversarialConfig(**settings), PatchGAN(width=4, layers=2), nn.Identity())
+
+
+def photos(seed: int) -> Tensor:
+    return torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+
+
+def value(penalty: Tensor | float) -> float:
+    return penalty.item() if isinstance(penalty, Tensor) else penalty
+
+
+@pytest.mark.parametrize("gan_loss", ["vanilla", "lsgan", "hinge", "relativistic"])
+def test_r1_is_part_of_every_nth_step_and_n_times_as_strong(gan_loss: str) -> None:
+    adversary = new_adversary(gan_loss=gan_loss, lambda_r1=10, lambda_r2=0, r1_every=4)
+    every_step = new_adversary(gan_loss=gan_loss, lambda_r1=10, lambda_r2=0, r1_every=1)
+    images = {"real": photos(1), "fake": photos(2)}
+    lazy = [value(adversary.penalty(StepProgress(step), **images)) for step in range(8)]
+    once = value(every_step.penalty(StepProgress(5), **images))
+    assert once > 0.01
+    assert lazy == pytest.approx(2 * [4 * once, 0, 0, 0])
+    variants = [adversary.variant(StepProgress(step)) for step in range(8)]
+    assert variants == [variants[0], *3 * [variants[1]]] * 2
+    assert variants[0] != variants[1]
+
+
+def test_r1_is_of_real_images_and_r2_of_generated_ones() -> None:
+    real, fake = photos(1), photos(2)
+    progress = StepProgress()
+    r1 = new_adversary(lambda_r1=1).penalty(progress, real=real, fake=fake)
+    r2 = new_adversary(lambda_r2=1).penalty(progress, real=real, fake=fake)
+    both = new_adversary(lambda_r1=1, lambda_r2=3).penalty(progress, real=real, fake=fake)
+    swapped = new_adversary(lambda_r2=1).penalty(progress, real=fake, fake=real)
+    assert value(both) == pytest.approx(value(r1) + 3 * value(r2))
+    assert value(r1) == pytest.approx(value(swapped))
+    assert value(r1) != pytest.approx(value(r2), rel=1e-3)
+
+
+def penalty_gradient(dtype: torch.dtype, memory_format: torch.memory_format, spectral: bool) -> Tensor:
+    """Return the gradient of R1 for all weights of a discriminator, under autocast for half precision."""
+    adversary = new_adversary(lambda_r1=1, r1_every=1)
+    body = adversary.d.body
+    for number, layer in enumerate(body):
+        if isinstance(layer, nn.LeakyReLU):  # Rounding may put an input on the other side of its kink.
+            body[number] = nn.SiLU()
+    if spectral:
+        add_spectral_norm(adversary.d)
+    adversary.d.to(memory_format=memory_format)
+    scaler = torch.amp.GradScaler("cpu", enabled=dtype == torch.float16)
+    half = dtype in (torch.bfloat16, torch.float16)
+    if not half:
+        adversary.d.to(dtype)
+    real = photos(1).to(torch.float32 if half else dtype).to(memory_format=memory_format)
+    with torch.autocast("cpu", dtype=dtype) if half else nullcontext():
+        penalty = adversary.penalty(StepProgress(), real=real, fake=real)
+    assert isinstance(penalty, Tensor)
+    scaler.scale(penalty).backward()
+    gradients = [weight.grad.double() for weight in adversary.d.parameters() if weight.grad is not None]
+    return torch.cat([gradient.flatten() for gradient in gradients]) / scaler.get_scale()
+
+
+@pytest.mark.parametrize("spectral", [False, True])
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 0.03), (torch.float16, 0.004)]
+)
+def test_the_gradient_of_r1_is_right_in_each_precision_and_memory_format(
+    dtype: torch.dtype, tolerance: float, spectral: bool
+) -> None:
+    exact = penalty_gradient(torch.float64, torch.contiguous_format, spectral)
+    for memory_format in (torch.contiguous_format, torch.channels_last):
+        gradient = penalty_gradient(dtype, memory_format, spectral)
+        assert (gradient - exact).norm() < tolerance * exact.norm()
+
+
+@pytest.mark.parametrize("discriminator", ["patch", "multiscale"])
+def test_one_batched_forward_pass_gives_the_losses_of_two(discriminator: str) -> None:
+    """CycleGAN scores real and generated images together, and the conditional methods one after the other."""
+    settings = {"image_size": 32, "ngf": 4, "ndf": 4, "blocks": 1, "d_layers": 1, "d_scales": 3}
+    if discriminator == "patch":
+        del settings["d_scales"]
+    torch.manual_seed(0)
+    adversary = CycleGAN(CycleGANConfig(discriminator=discriminator, **settings)).adversary_a
+    halves: list[Tensor] = []
+    update = Updates(lambda name, loss, step: halves.append(loss.detach()))
+    logged = adversary.update_discriminator(update, StepProgress(), real=photos(1), fake=photos(2))
+    batched = adversary.discriminator_loss(real=photos(1), fake=photos(2))
+    assert sum(map(float, halves)) == pytest.approx(batched.item() / 2, rel=1e-5)
+    assert logged.item() == pytest.approx(batched.item() / 2, rel=1e-5)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from translate.config import GeneratorSpec
 from translate.losses import GANLoss
@@ -19,6 +18,7 @@ from translate.networks import (
 )
 from translate.networks.augmentation import DiffAugment
 from translate.networks.initialization import create_untrained_generator
+from translate.networks.spectral_norm import add_spectral_norm
 
 Discriminator = DCGANDiscriminator | MLPDiscriminator
 
@@ -98,13 +98,3 @@ def _build_discriminator(c: NoiseTrainConfig) -> Discriminator:
     if c.networks == "dcgan":
         initialize(network, "normal", 0.02)
     return network
-
-
-def add_spectral_norm(network: nn.Module) -> None:
-    """Add spectral normalization to each layer in place (arXiv:1802.05957).
-
-    It divides the weights by their largest singular value.
-    """
-    for module in list(network.modules()):
-        if isinstance(module, (nn.Conv2d, nn.Linear)):
-            spectral_norm(module)
