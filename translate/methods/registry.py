@@ -54,6 +54,7 @@ def _method(folder: str, about: str, config: str, task: str = "TASK") -> Method:
 METHODS = {
     "pix2pix": _method("pix2pix", "paired image-to-image translation", "Pix2PixConfig"),
     "cyclegan": _method("cyclegan", "unpaired image-to-image translation", "CycleGANConfig"),
+    "dclgan": _method("dclgan", "unpaired translation in both directions by contrast", "DCLGANConfig"),
     "colorize": _method("colorize", "colorization of gray photos", "ColorizeConfig"),
     "inpaint": _method("inpaint", "inpainting of holes in photos", "InpaintConfig"),
     "gan": _method("gan", "image generation from noise", "GANConfig", "GAN_TASK"),
