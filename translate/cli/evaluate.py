@@ -26,6 +26,12 @@ from translate.evaluation.protocols import SCORES, refuse_unknown_scores
     help="dataset, whose validation set is scored (a flat folder of photos: all)",
 )
 @click.option("--masks", metavar="DIR", type=PATH, help="masks for a model of inpaint [default: drawn]")
+@click.option(
+    "--labels",
+    metavar="FILE",
+    type=PATH,
+    help="table of domains or attributes, for a model of several [default: sub-folders are domains]",
+)
 @click.option("--baselines", is_flag=True, help="also score inpainting methods that need no model")
 @click.option(
     "--metrics",
@@ -48,6 +54,8 @@ def evaluate(
 
     A model of colorize or inpaint is scored on photos, one of pix2pix on pairs, and one of cyclegan on two
     domains, in the layouts that training takes; an imported model is scored on pairs if the data has them.
+    A model of several domains is scored by target; where files of several domains share a name, also against
+    the true image.
     The validation set is scored, or all photos of a flat folder. Samples of a model from noise are compared
     with the images that it was trained on, at each checkpoint that its run keeps. Images that cannot be
     scored are listed at the end, and the exit code is then 3.

@@ -29,6 +29,7 @@ NEXT_COMMAND = {  # How to try a trained model, by its kind.
     "colorization": "translate colorize PHOTOS/ -o out/ --model {}",
     "inpainting": "translate inpaint PHOTOS/ --mask MASK.png -o out/ --model {}",
     "generation": "translate sample {} -o out/",
+    "multidomain": "translate apply {} PHOTOS/ --to {domain} -o out/",
 }
 
 TITLES = {"networks": "Network", "losses": "Loss"}  # The titles of groups, if they are not their names.
@@ -183,5 +184,6 @@ def _print_summary(name: str, folder: str, session: Session, *, completed: bool)
     click.echo(f"the model is in {session.run.model}{samples}")
     from translate.models import read_model_config
 
-    kind = read_model_config(session.run.model).kind
-    click.echo(f"next: {NEXT_COMMAND.get(kind, NEXT_COMMAND['translation']).format(folder)}")
+    config = read_model_config(session.run.model)
+    command = NEXT_COMMAND.get(config.kind, NEXT_COMMAND["translation"])
+    click.echo(f"next: {command.format(folder, domain=quote(config.domains[-1]))}")

@@ -93,6 +93,7 @@ class Request:
         scorer: computes the scores of single images, and the features for the Frechet distance.
         scores: the names of the requested scores.
         masks: a folder of masks, white in the hole; None draws random holes.
+        labels: a table of the domains or attributes of the images; None for sub-folders.
         baselines: also fill the holes by methods that need no model.
         progress: called as images are scored.
     """
@@ -101,6 +102,7 @@ class Request:
     scorer: ImageScorer
     scores: Sequence[str] = ()
     masks: Path | None = None
+    labels: Path | None = None
     baselines: bool = False
     progress: Progress = lambda done, total: None
 

@@ -13,6 +13,7 @@ from translate.errors import TranslateError, UsageError, nearest
 from translate.evaluation.colorization import evaluate_colorization
 from translate.evaluation.generation import evaluate_samples, is_conditional, load_samplers
 from translate.evaluation.inpainting import evaluate_inpainting
+from translate.evaluation.multidomain import evaluate_multi_domain, load_multi_domain
 from translate.evaluation.photos import load_predictors
 from translate.evaluation.protocols import COLUMNS, refuse_unknown_scores
 from translate.evaluation.scoring import Evaluation, ImageScorer, Progress, Request, SuiteResult
@@ -37,6 +38,7 @@ class Suite:
         group: what the rows are grouped by; empty if they are not.
         region: the pixels that PSNR and CIEDE2000 compare, in words.
         masks: whether masks and baselines apply.
+        labels: whether a table of labels applies.
         fits: whether the suite fits a model and a dataset; the first suite of a kind that fits is run.
     """
 
@@ -47,6 +49,7 @@ class Suite:
     group: str = ""
     region: str = "the image"
     masks: bool = False
+    labels: bool = False
     fits: Callable[[ModelConfig, str], bool] = lambda config, data: True
 
 
@@ -71,6 +74,16 @@ SUITES: dict[str, tuple[Suite, ...]] = {  # by the kind of the model
     "translation": (
         Suite(name="paired", scores=WITH_TRUTH, run=evaluate_pairs, group="direction", fits=is_paired),
         Suite(name="unpaired", scores=("frechet",), run=evaluate_unpaired, group="direction"),
+    ),
+    "multidomain": (
+        Suite(
+            name="multidomain",
+            scores=WITH_TRUTH,
+            run=evaluate_multi_domain,
+            load=load_multi_domain,
+            group="target",
+            labels=True,
+        ),
     ),
     "generation": (
         Suite(
@@ -102,6 +115,7 @@ def evaluate(
     *,
     metrics: Sequence[str] | None = None,
     masks: Path | str | None = None,
+    labels: Path | str | None = None,
     baselines: bool = False,
     device: str = "auto",
     precision: str = "auto",
@@ -115,6 +129,7 @@ def evaluate(
         metrics: some of `psnr`, `ssim`, `delta-e`, `colorfulness`, `frechet` and `class`; None computes all
             that fit the model.
         masks: for inpainting, a folder of masks, white in the hole; None draws random holes.
+        labels: for a model of several domains, a table of labels as in training; None for sub-folders.
         baselines: for inpainting, also score methods that need no model.
         device, precision: as for `translate.load`.
 
@@ -128,13 +143,14 @@ def evaluate(
     folder = None if isinstance(model, Model) else locate_model(model)
     subject = model if isinstance(model, Model) else Model.from_pretrained(locate_model(model))
     suite = find_suite(subject.config, str(data))
-    _check_options(suite, subject.config, metrics or (), masks=bool(masks), baselines=baselines)
+    _check_options(suite, subject.config, metrics or (), bool(masks), baselines, bool(labels))
     scorer, scores, notes = _create_scorer(suite, metrics)
     request = Request(
         data=str(data),
         scorer=scorer,
         scores=scores,
         masks=Path(masks) if masks else None,
+        labels=Path(labels) if labels else None,
         baselines=baselines,
     )
     return _run(suite, subject, folder, request, _device_and_precision(device, precision), notes)
@@ -201,13 +217,15 @@ def _device_and_precision(device: str, precision: str) -> dict[str, str]:
 
 
 def _check_options(
-    suite: Suite, config: ModelConfig, metrics: Sequence[str], *, masks: bool, baselines: bool
+    suite: Suite, config: ModelConfig, metrics: Sequence[str], masks: bool, baselines: bool, labels: bool
 ) -> None:
     """Refuse options that do not apply to a model of this kind.
 
     Raises:
-        UsageError: masks or baselines do not apply, or a score is not in the suite.
+        UsageError: masks, baselines or labels do not apply, or a score is not in the suite.
     """
+    if labels and not suite.labels:
+        raise UsageError("--labels is for a model of several domains: leave it out for this one")
     title = config.kind if suite.name == config.kind else f"{suite.name} {config.kind}"
     if (masks or baselines) and not suite.masks:
         raise UsageError(f"--masks and --baselines are for inpainting: leave them out for a model of {title}")
