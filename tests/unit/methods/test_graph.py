@@ -53,6 +53,7 @@ OPTIONS: list[tuple[str, dict[str, Any]]] = [
         },
     ),
     ("cyclegan", {"discriminator": "multiscale", "d_layers": 1, "gan_loss": "relativistic"}),
+    ("dclgan", {"precision": "bf16", "recompute": True, "batch_size": 4, "accumulate": 2, "clip_grad": 0.1}),
     ("colorize", {"lambda_gan": 1}),
     ("dcgan", {"diffaugment": True, "spectral": True, "d_steps": 2}),
     ("wgan-gp", {"diffaugment": True, "d_norm": "instance"}),
