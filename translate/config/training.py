@@ -104,6 +104,14 @@ class TrainConfig(Config):
     keep_checkpoints: int = setting(
         2, "newest checkpoints to keep, besides the best checkpoint", low=1, group="run", resumable=True
     )
+    early_stopping: int = setting(
+        0,
+        "end the run after this many validations without a better score; 0: off; for recipes with a best"
+        " checkpoint",
+        low=0,
+        group="run",
+        resumable=True,
+    )
     init: str | None = setting(
         None, "start from the weights of this model", metavar="MODEL", group="run", common=True
     )

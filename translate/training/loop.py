@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -17,6 +16,7 @@ from translate.images import write_rgb
 from translate.methods.task import Task, TaskData
 from translate.methods.trainer import StepProgress
 from translate.models import Model, pick_device
+from translate.training.best import BestCheckpoint
 from translate.training.break_even import BreakEven
 from translate.training.divergence import divergence_warnings
 from translate.training.interrupt import Interrupt
@@ -39,7 +39,7 @@ class Loop:
 
     Every few minutes, or every `checkpoint_every` steps, it validates the generators with their EMA weights,
     writes a sample sheet, and saves a checkpoint and the model; for methods with a best score, the best
-    checkpoint is kept as well. There is no early stopping: a run ends after its steps, epochs or minutes.
+    checkpoint is kept as well. A run ends after its steps, epochs or minutes, or by early stopping.
 
     Args:
         method: name of the method, stored in the model.
@@ -74,7 +74,7 @@ class Loop:
         if state is None:
             self.notes += load_initial_weights(c, trainer.generators)
         self.stepper = Stepper(trainer, c, group, lambda line: self.log.message(line))
-        self.best: dict[str, Any] = {}  # The `step` and the `score` of the best checkpoint.
+        self.best = BestCheckpoint(task.best, c)
         self.history: list[dict[str, float]] = []  # The scores of all validations.
         self.progress = TrainingProgress()
         # Progressive growing: the settings that `Task.settings_at` overrides now, and the step since when.
@@ -83,6 +83,7 @@ class Loop:
         self.signal = 0
         if state is not None:
             self._restore(state)
+        self.has_stopped_early = self.best.is_patience_over(self.history)
         self._enter_stage()
 
     def train(self, messages: Sequence[str] = ()) -> bool:
@@ -95,10 +96,10 @@ class Loop:
             self.log = Log(self.run, self.budget, self.progress, self._images_per_step())
         for message in messages:
             self.log.message(message)
-        if self.budget.is_reached(self.progress):
+        if self._has_ended():
+            remedy = self.best.remedy if self.has_stopped_early else "more --epochs, --steps or --minutes"
             self.log.message(
-                f"the run has ended already, at step {self.progress.step}:"
-                " to train longer, give more --epochs, --steps or --minutes"
+                f"the run has ended already, at step {self.progress.step}: to train longer, give {remedy}"
             )
             self.log.close()
             return True
@@ -114,7 +115,10 @@ class Loop:
                 raise lost_worker_error(self.c.workers) from None
             finally:
                 self.log.close()
-        return self.budget.is_reached(self.progress)
+        return self._has_ended()
+
+    def _has_ended(self) -> bool:
+        return self.has_stopped_early or self.budget.is_reached(self.progress)
 
     def _run_steps(self, interrupt: Interrupt) -> None:
         """Take steps until the end of the run or a signal."""
@@ -143,7 +147,7 @@ class Loop:
             elif self.signal:
                 self.log.record_losses(self.progress)
                 self._save()
-            if is_last or self.signal:
+            if is_last or self.signal or self.has_stopped_early:
                 return
 
     def _next_batch(self, batches: Iterator[Sample]) -> tuple[Sample, float]:
@@ -212,7 +216,7 @@ class Loop:
         return seconds >= CHECKPOINT_SECONDS
 
     def _validate_and_save(self) -> None:
-        """Validate the model, save a checkpoint, and log both; unreadable images do not end the run."""
+        """Validate in the first process, save a checkpoint, and log both; unreadable images end no run."""
         self.log.record_losses(self.progress)
         try:
             lines = self._validate() if self.group.is_first else []
@@ -222,6 +226,10 @@ class Loop:
             self._save()  # A bug in validation must not lose the training.
             raise
         self._save()
+        (is_over,) = self.group.all_reduce_max(float(self.best.is_patience_over(self.history)))
+        self.has_stopped_early = bool(is_over)
+        if self._has_ended():
+            lines += self.best.summary(self.run.best_model, stopped_early=self.has_stopped_early)
         for line in lines:
             self.log.message(line)
 
@@ -233,21 +241,13 @@ class Loop:
         write_rgb(result.sheet, sheet_path)
         self.history.append({"step": step, **result.scores})
         self.log.record_validation(self.progress, result.scores)
-        self._keep_best(result.scores)
-        scores = "  ".join(f"{name} {value:.4f}" for name, value in result.scores.items())
-        lines = [f"checkpoint at step {step}  {scores}  {sheet_path}", *result.notes]
-        lines += self.task.warnings(self.history)
-        return lines + divergence_warnings(self.stepper.trainer.networks, self.c)
-
-    def _keep_best(self, scores: dict[str, float]) -> None:
-        """Save the model as the best one if its score is at least as good as the best so far."""
-        if self.task.best is None or self.task.best.name not in scores:
-            return
-        score, lower_is_better = scores[self.task.best.name], self.task.best.lower_is_better
-        best = self.best.get("score", math.nan)  # NaN: no score yet, or one that any later score replaces.
-        if math.isnan(best) or (score <= best if lower_is_better else score >= best):
-            self.best = {"step": self.progress.step, "score": score}
+        is_best = self.best.update(step, result.scores)
+        if is_best:
             self._build_model().save_pretrained(self.run.best_model)
+        scores = "  ".join(f"{name} {value:.4f}" for name, value in result.scores.items())
+        line = f"checkpoint at step {step}  {scores}  {sheet_path}{'  best so far' if is_best else ''}"
+        warnings = [*self.best.warnings(result.scores), *self.task.warnings(self.history)]
+        return [line, *result.notes, *warnings, *divergence_warnings(self.stepper.trainer.networks, self.c)]
 
     def _save(self) -> None:
         """Save a checkpoint and the model, and remove old checkpoints.
@@ -263,7 +263,7 @@ class Loop:
         state = self._state()
         if self.group.is_first:
             checkpoint.save(state, self.run.checkpoint(self.progress.step))
-            self.run.prune(self.c.keep_checkpoints, self.best.get("step"))
+            self.run.prune(self.c.keep_checkpoints, self.best.record.get("step"))
             self._build_model().save_pretrained(self.run.model)
 
     def _build_model(self) -> Model:
@@ -280,7 +280,7 @@ class Loop:
             "format_version": FORMAT_VERSION,
             "step": self.progress.step,
             "seconds": self.progress.seconds,
-            "best": self.best,
+            "best": self.best.record,
             "history": self.history,
             "data": self.data.fingerprint,
             "settings": {name: value for name, value in self.c.to_dict().items() if name != "out"},
@@ -293,7 +293,7 @@ class Loop:
         state, notes = migrate_checkpoint(state, list(self.stepper.trainer.generators), self.run.folder)
         self.notes += notes
         self.progress = TrainingProgress(state["step"], state["seconds"])
-        self.best, self.history = state["best"], state["history"]
+        self.best.record, self.history = state["best"], state["history"]
         self.stage, self.stage_start = state["stage"]["settings"], state["stage"]["start"]
         if self.stage:
             self._find_stage_data()

@@ -26,7 +26,7 @@ class TrainingProgress:
 class TrainingBudget:
     """The length of a run in epochs, steps or minutes, whichever the settings give.
 
-    A run ends when its budget is reached. There is no early stopping.
+    A run ends when its budget is reached, or earlier by early stopping (`training/best.py`).
     """
 
     c: TrainConfig

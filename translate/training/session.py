@@ -90,6 +90,11 @@ class Session:
                 " start a new run with another --out, or with --overwrite instead of --resume"
             )
         self.task = find_method(method).load_task()
+        if self.config.early_stopping and self.task.best is None:
+            raise UsageError(
+                f"early_stopping {self.config.early_stopping} needs a score that selects the best checkpoint,"
+                f" and {method} has none: leave --early-stopping out"
+            )
         self.data = self._find_data(settings)
         self.config = self.config.replace(**self.data.settings)
         if resume and not self.start.path:
