@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from translate.config import PhotoTrainConfig, TranslationConfig
+from translate.config.small_data import SMALL_DATA_IMAGES, SmallDataConfig
 from translate.config.value_range import AUTO
 from translate.data.datasets.reader import (
     ImageReader,
@@ -51,6 +52,7 @@ def paired_data(c: TranslationConfig) -> TaskData:
             *left_out_notes(c.data, c.domain_a, c.domain_b),
             *values.notes,
             *channel_notes,
+            *small_data_notes(c, {"pairs": len(images.train)}),
         ],
         fingerprint=fingerprint(images),
         settings={"in_channels": c.in_channels, "out_channels": c.out_channels, "range": c.range},
@@ -88,6 +90,7 @@ def unpaired_data(c: TranslationConfig) -> TaskData:
             *left_out_notes(c.data, c.domain_a, c.domain_b),
             *values.notes,
             *channel_notes,
+            *small_data_notes(c, {"images of A": len(a), "images of B": len(b)}),
         ],
         fingerprint=fingerprint(images),
         settings={"in_channels": c.in_channels, "out_channels": c.out_channels, "range": c.range},
@@ -123,6 +126,22 @@ def choose_channels(
     ]
 
 
+def small_data_notes(c: SmallDataConfig, counts: Mapping[str, int]) -> list[str]:
+    """Return a note that suggests `--small-data`, if there are few images and nothing is chosen for them.
+
+    Args:
+        counts: the number of training images of each domain, by its name in the note.
+    """
+    is_small = min(counts.values()) < SMALL_DATA_IMAGES
+    if not is_small or not c.has_discriminator or c.small_data or c.diffaugment or c.ada:
+        return []
+    found = " and ".join(f"{count} {name}" for name, count in counts.items())
+    return [
+        f"{found} to train on: the discriminator may learn so few by heart; --small-data is for fewer than"
+        f" {SMALL_DATA_IMAGES}"
+    ]
+
+
 def photo_data(c: PhotoTrainConfig, dataset: Callable[..., SampleDataset]) -> TaskData:
     """Find a dataset of photos.
 
@@ -141,7 +160,12 @@ def photo_data(c: PhotoTrainConfig, dataset: Callable[..., SampleDataset]) -> Ta
         train=dataset(images.train, c, training=True, ranges=values.by_file, cache=cache),
         validation=dataset(images.validation or images.train, c, training=False, ranges=values.by_file),
         summary=images.summary,
-        notes=[*images.messages, *left_out_notes(c.data), *values.notes],
+        notes=[
+            *images.messages,
+            *left_out_notes(c.data),
+            *values.notes,
+            *small_data_notes(c, {"photos": len(images.train)}),
+        ],
         fingerprint=fingerprint(images),
         settings={"range": c.range},
     )

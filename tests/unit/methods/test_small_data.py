@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -165,3 +166,29 @@ def test_what_cannot_augment_a_discriminator_is_refused(
 ) -> None:
     with pytest.raises(UsageError, match=message):
         find_method(method).config_class()(**settings)
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "note"),
+    [
+        ("cyclegan", {}, "12 images of A and 12 images of B to train on.*--small-data"),
+        ("pix2pix", {}, "12 pairs to train on.*--small-data"),
+        ("inpaint", {"lambda_gan": 0.1}, "24 photos to train on.*--small-data"),
+        ("inpaint", {}, ""),  # There is no discriminator.
+        ("cyclegan", {"small_data": True}, ""),
+        ("cyclegan", {"ada": True}, ""),
+    ],
+)
+def test_the_log_suggests_the_preset_for_few_images(
+    method: str, settings: dict[str, Any], note: str, tmp_path: Path
+) -> None:
+    session = Session(method, {**TINY, "data": str(demo(tmp_path / "data")), "out": "none", **settings})
+    notes = [line for line in session.data.notes if "to train on" in line]
+    assert len(notes) == bool(note)
+    assert re.match(note, "".join(notes))
+
+
+def test_the_log_suggests_no_preset_for_many_images(tmp_path: Path) -> None:
+    data = demo(tmp_path / "data", train=100, size=8)
+    session = Session("pix2pix", {**TINY, "data": str(data), "out": "none"})
+    assert not [line for line in session.data.notes if "to train on" in line]
