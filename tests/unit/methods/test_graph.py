@@ -30,6 +30,8 @@ SMALL: dict[str, Any] = {
     "blocks": 2,
     "d_layers": 2,
     "pool_size": 3,
+    "nce_width": 16,
+    "nce_patches": 32,
 }
 STEPS = 20
 OPTIONS: list[tuple[str, dict[str, Any]]] = [
@@ -53,7 +55,7 @@ OPTIONS: list[tuple[str, dict[str, Any]]] = [
         },
     ),
     ("cyclegan", {"discriminator": "multiscale", "d_layers": 1, "gan_loss": "relativistic"}),
-    ("dclgan", {"precision": "bf16", "recompute": True, "batch_size": 4, "accumulate": 2, "clip_grad": 0.1}),
+    ("dclgan", {"precision": "bf16", "clip_grad": 0.1, "ngf": 4}),
     ("colorize", {"lambda_gan": 1}),
     ("dcgan", {"diffaugment": True, "spectral": True, "d_steps": 2}),
     ("wgan-gp", {"diffaugment": True, "d_norm": "instance"}),
