@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 import translate
 from tests.images import demo
 from translate.api import Translator
+from translate.config import MultiDomainModelConfig
 from translate.images import Pixels
 from translate.inference import Sampler
 from translate.methods.gan.config import NoiseTrainConfig
@@ -38,22 +39,33 @@ def train(recipe: str, data: Path, out: Path, **settings: Any) -> Translator | S
 
 
 def apply(model: Translator | Sampler, image: Pixels) -> Pixels:
-    """Translate an image, or inpaint its left half; or generate one from noise."""
+    """Translate an image, to the first of several domains, or inpaint its left half; or generate one."""
     if isinstance(model, Sampler):
         return model(model.draw(1, seed=0))[0]
+    if isinstance(model.config, MultiDomainModelConfig):
+        return model(image, to=model.config.domains[0])
     mask = np.zeros(image.shape[:2], np.uint8)
     mask[:, : mask.shape[1] // 2] = 255
     result: Pixels = model(image, mask if model.predictor.needs_mask else None)
     return result
 
 
-@pytest.mark.parametrize("gan_loss", ["vanilla", "lsgan", "hinge", "wgan-gp"])
-@pytest.mark.parametrize("recipe", TRANSLATIONS)
-def test_trains_two_steps_and_applies(recipe: str, gan_loss: str, tmp_path: Path) -> None:
-    data, out = demo(tmp_path / "data"), tmp_path / "run"
+def adversaries(recipe: str) -> list[dict[str, Any]]:
+    """Return settings for each adversarial loss of a method; none for one with a single loss of its own."""
+    if "gan_loss" not in METHODS[recipe].config_class().__dataclass_fields__:
+        return [{}]
     # By default, colorize and inpaint have no adversarial loss.
-    adversary = {"lambda_gan": 0.1} if recipe in ("colorize", "inpaint") else {}
-    translator = train(recipe, data, out, steps=2, gan_loss=gan_loss, norm="instance", **adversary)
+    weight = {"lambda_gan": 0.1} if recipe in ("colorize", "inpaint") else {}
+    losses = ("vanilla", "lsgan", "hinge", "wgan-gp")
+    return [{"gan_loss": loss, "norm": "instance", **weight} for loss in losses]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "adversary"), [(recipe, each) for recipe in TRANSLATIONS for each in adversaries(recipe)]
+)
+def test_trains_two_steps_and_applies(recipe: str, adversary: dict[str, Any], tmp_path: Path) -> None:
+    data, out = demo(tmp_path / "data"), tmp_path / "run"
+    translator = train(recipe, data, out, steps=2, **adversary)
     image = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
     assert apply(translator, image).shape == image.shape
     assert translator.config.method == recipe

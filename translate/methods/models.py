@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from translate.config import (
+    AdversarialConfig,
+    AugmentationConfig,
     ImageTrainConfig,
     ModelConfig,
     Route,
@@ -53,8 +55,14 @@ def data_range(c: TrainConfig, domains: Sequence[str]) -> dict[str, list[float]]
     }
 
 
+def discriminator_facts(c: TrainConfig) -> dict[str, Any]:
+    """Return which pretrained network the discriminator used, whose features must not score the model."""
+    backbone = c.discriminator_backbone if isinstance(c, AdversarialConfig) else None
+    return {"discriminator_backbone": backbone} if backbone else {}
+
+
 def common_model_fields(
-    c: ImageTrainConfig, generators: Mapping[str, Generator], domains: Sequence[str]
+    c: AugmentationConfig, generators: Mapping[str, Generator], domains: Sequence[str]
 ) -> dict[str, Any]:
     """Return the fields of a model's config that describe its domains, its generator and its training."""
     generator = next(iter(generators.values()))
@@ -63,8 +71,8 @@ def common_model_fields(
         "domains": list(domains),
         "generator": generator.spec,
         "size_multiple": generator.size_multiple,
-        "statistics": c.applied_statistics,
+        "statistics": c.applied_statistics if isinstance(c, ImageTrainConfig) else "picture",
         "data_range": data_range(c, domains),
         "scale": TrainingScale(preprocess=c.preprocess, resize_to=resize_to, crop=c.image_size),
-        "trained_on": {"data": c.data_source, "image_size": c.image_size},
+        "trained_on": {"data": c.data_source, "image_size": c.image_size, **discriminator_facts(c)},
     }

@@ -55,6 +55,7 @@ METHODS = {
     "pix2pix": _method("pix2pix", "paired image-to-image translation", "Pix2PixConfig"),
     "cyclegan": _method("cyclegan", "unpaired image-to-image translation", "CycleGANConfig"),
     "dclgan": _method("dclgan", "unpaired translation in both directions by contrast", "DCLGANConfig"),
+    "stargan": _method("stargan", "translation between several domains", "StarGANConfig"),
     "colorize": _method("colorize", "colorization of gray photos", "ColorizeConfig"),
     "inpaint": _method("inpaint", "inpainting of holes in photos", "InpaintConfig"),
     "gan": _method("gan", "image generation from noise", "GANConfig", "GAN_TASK"),

@@ -10,6 +10,7 @@ from typing import Any
 from translate.config import (
     GenerationModelConfig,
     ModelConfig,
+    MultiDomainModelConfig,
     TrainConfig,
     flag_name,
     setting_fields,
@@ -27,7 +28,8 @@ SETTINGS = {
     "upsample": "upsample",
     "dropout": "dropout",
 }
-DEPTHS = {"resnet": "blocks", "unet": "levels", "context": "levels"}  # The setting of the depth.
+# The setting of the depth.
+DEPTHS = {"resnet": "blocks", "stargan": "blocks", "unet": "levels", "context": "levels"}
 
 
 def adopt_architecture(
@@ -88,6 +90,9 @@ def _architecture(config: ModelConfig) -> dict[str, Any]:
         found |= {"image_size": config.image_size, "latent": config.latent, "channels": config.out_channels}
     if config.kind == "translation":
         found |= {"in_channels": config.in_channels, "out_channels": config.out_channels}
+    if isinstance(config, MultiDomainModelConfig):
+        found |= {"channels": config.in_channels, "domains": len(config.domains)}
+        found |= {} if config.exclusive else {"attributes": ",".join(config.domains)}
     if spec.name == "unet" and "imported_from" in config.trained_on and not args["dropout"]:
         del found["dropout"]  # The checkpoint of a U-Net does not tell whether it was trained with dropout.
     return found

@@ -30,7 +30,7 @@ def load_initial_weights(c: TrainConfig, generators: Mapping[str, Generator]) ->
     for number, path in enumerate(c.init_models):
         model = Model.from_pretrained(path)
         missing = [direction for direction in generators if direction not in sources]
-        routes = {direction: direction for direction in missing if direction in model.config.routes}
+        routes = {name: route for name in missing if (route := _find_route(model, name))}
         if number and not missing:
             raise UsageError(
                 f"--init {c.init} has the directions {' and '.join(sources)}: leave --init-back out"
@@ -50,6 +50,14 @@ def load_initial_weights(c: TrainConfig, generators: Mapping[str, Generator]) ->
     fresh = [f"{name} starts from random weights" for name in generators if name not in sources]
     remedy = ": --init-back MODEL gives it a model" if fresh and hasattr(c, "init_back") else ""
     return [", ".join([*starts, *fresh]) + remedy]
+
+
+def _find_route(model: Model, direction: str) -> str | None:
+    """Return the direction of a model, or one of several domains whose only generator has this name."""
+    routes = model.config.routes
+    if direction in routes:
+        return direction
+    return next((name for name, route in routes.items() if route.generator == direction), None)
 
 
 def _missing_direction(c: TrainConfig, path: str, model: Model, missing: Sequence[str]) -> str:

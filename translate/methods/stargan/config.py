@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from translate.config import AugmentationConfig, ImageTrainConfig, setting, with_default
+from translate.config.small_data import SmallDataConfig
 from translate.errors import UsageError
 
 SIZE_MULTIPLE = 4
@@ -47,6 +48,8 @@ class StarGANConfig(AugmentationConfig):
     channels: int | None = setting(
         None, "1 for gray images, 3 for colour [default: as the dataset]", low=1, high=3, group="data"
     )
+    small_data: bool = with_default(SmallDataConfig, "small_data", False)
+    diffaugment: bool = with_default(SmallDataConfig, "diffaugment", False)
     ngf: int = with_default(ImageTrainConfig, "ngf", 64)
     blocks: int = setting(6, "residual blocks of the generator", low=0, high=64, group="networks")
     ndf: int = with_default(ImageTrainConfig, "ndf", 64)

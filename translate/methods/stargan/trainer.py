@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from translate.losses import GAN_LOSSES, gradient_penalty
 from translate.methods.building import create_adam
@@ -12,6 +12,7 @@ from translate.methods.stargan.config import StarGANConfig
 from translate.methods.trainer import StepProgress, Trainer, Update, freeze_weights
 from translate.mixed_precision import at_least_float32
 from translate.networks import StarGANDiscriminator, create_generator, generator_spec
+from translate.networks.augmentation import DiffAugment
 
 GENERATOR = "G"  # The name of the only generator of the model.
 
@@ -39,6 +40,7 @@ class StarGAN(Trainer):
         self.d = StarGANDiscriminator(
             channels, image_size=c.image_size, domains=c.domains, width=c.ndf, layers=c.depth_d
         )
+        self.augment = DiffAugment() if c.diffaugment else nn.Identity()
         self.optimizers = {"g": create_adam(c, "g", self.g), "d": create_adam(c, "d", self.d)}
         self.generators = {GENERATOR: self.g}
 
@@ -53,16 +55,16 @@ class StarGAN(Trainer):
             target = self.draw_targets(c)
             with freeze_weights(self.g):
                 fake = self.g(x, target)
-            scores, logits = self.d(torch.cat([x, fake]))
+            scores, logits = self.d(self.augment(torch.cat([x, fake])))
             real_scores, fake_scores = scores.chunk(2)
             d_loss = self.gan.discriminator_loss(real=real_scores, fake=fake_scores)
             d_cls = self.classification_loss(logits[: len(x)], c)  # eq. 2
-            penalty = gradient_penalty(lambda mixed: self.d(mixed)[0], x, fake)
+            penalty = gradient_penalty(lambda mixed: self.d(self.augment(mixed))[0], x, fake)
             update("d", d_loss + self.c.lambda_cls * d_cls + self.c.lambda_gp * penalty)  # eq. 5
 
         with freeze_weights(self.d):
             fake = self.g(x, target)
-            scores, logits = self.d(fake)
+            scores, logits = self.d(self.augment(fake))
             g_loss = self.gan.generator_loss(scores)
             g_cls = self.classification_loss(logits, target)  # eq. 3
             reconstruction = F.l1_loss(self.g(fake, c), x)  # eq. 4
