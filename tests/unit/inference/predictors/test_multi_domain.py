@@ -12,9 +12,12 @@ from PIL import Image
 
 import translate
 from tests.unit.inference.making import StandInGraph, load, multi_domain_model, noise, random_model, scene
-from translate.config import Route
+from translate.config import FolderOptions, Route
 from translate.errors import UsageError
-from translate.inference.runtime import runner
+from translate.inference.batch.folder import plan_folders, translate_files
+from translate.inference.batch.plan import scan_inputs
+from translate.inference.runtime import engines, runner
+from translate.inference.runtime.formats import ExportFormat
 from translate.models import Model
 
 COATS = ("black", "brown", "striped")
@@ -113,14 +116,23 @@ def test_tiles_have_the_statistics_of_the_whole_image(coats: Path, precision: st
     assert np.abs(whole - tiled).mean() < 1
 
 
-def test_an_engine_is_converted_once_for_all_targets(coats: Path, own_cache: Path) -> None:
-    for package in ("onnxruntime", "onnxscript"):
-        pytest.importorskip(package)
-    model, image = Model.from_pretrained(coats), noise(16, 20)
-    predictor = load(model, engine="onnxruntime")
-    for to in COATS:
-        difference = predictor.for_target(to)(image).astype(int) - load(model, to=to)(image)
-        assert np.abs(difference).max() <= 1
+def test_an_engine_is_converted_once_for_all_targets(
+    coats: Path, monkeypatch: pytest.MonkeyPatch, own_cache: Path
+) -> None:
+    model, image, conversions = Model.from_pretrained(coats), noise(16, 20), []
+
+    def convert(program: object, metadata: dict[str, str]) -> dict[str, bytes]:
+        conversions.append(program)
+        return {".onnx": b"converted"}
+
+    library = ExportFormat((".onnx",), (), "", convert, lambda files, dtype: model.generator())
+    monkeypatch.setattr(engines, "LIBRARIES", {"onnxruntime": library})
+    monkeypatch.setattr(engines, "trace_program", lambda *_: "program")
+    for predictor in (load(model, engine="onnxruntime"), load(model, engine="onnxruntime", to="brown")):
+        assert predictor.runner.engine == "onnxruntime"
+        for to in COATS:
+            assert np.array_equal(predictor.for_target(to)(image), load(model, to=to)(image))
+    assert conversions == ["program"]
     assert len(list(own_cache.rglob("*.onnx"))) == 1
 
 
@@ -136,6 +148,19 @@ def test_all_writes_a_folder_for_each_domain(translator: translate.Translator, t
     assert all(outcome.skipped for outcome in again)
     (one, _) = translator.folder(photos, out / "brown", to="brown")
     assert one.skipped
+
+
+def test_processes_divide_the_images_of_every_domain(coats: Path, tmp_path: Path) -> None:
+    photos, out = image_files(tmp_path / "photos", "a.png", "b.png", "c.png"), tmp_path / "out"
+    predictor, options = load(Model.from_pretrained(coats)), FolderOptions()
+    written = []
+    for rank in range(2):
+        folders = plan_folders(predictor, "all", [photos], scan_inputs([photos], out), out, options)
+        outcomes = translate_files(folders, options, rank_and_size=(rank, 2))
+        written.append([str(outcome.target.relative_to(out)) for outcome in outcomes])
+    assert written[1] == [f"{domain}/b.png" for domain in COATS]
+    assert len(written[0]) == 6
+    assert sorted(written[0] + written[1]) == sorted(files_below(out))
 
 
 def test_another_target_into_the_same_folder_translates_again(
