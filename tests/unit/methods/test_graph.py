@@ -42,7 +42,6 @@ OPTIONS: list[tuple[str, dict[str, Any]]] = [
     ("pix2pix", {"gan_loss": "wgan-gp", "norm": "instance"}),
     ("cyclegan", {"gan_loss": "wgan-gp", "batch_size": 4, "accumulate": 2, "clip_grad": 0.1}),
     ("cyclegan", {"precision": "bf16", "lambda_identity": 0}),
-    ("pix2pix", {"precision": "bf16", "norm": "instance"}),
     (
         "pix2pix",
         {
@@ -56,7 +55,8 @@ OPTIONS: list[tuple[str, dict[str, Any]]] = [
     ),
     ("cyclegan", {"discriminator": "multiscale", "d_layers": 1, "gan_loss": "relativistic"}),
     ("dclgan", {"precision": "bf16", "clip_grad": 0.1, "ngf": 4}),
-    ("colorize", {"lambda_gan": 1}),
+    ("colorize", {"lambda_gan": 1, "ada": True, "batch_size": 4}),
+    ("pix2pix", {"diffaugment": True, "precision": "bf16", "norm": "instance"}),
     ("dcgan", {"diffaugment": True, "spectral": True, "d_steps": 2}),
     ("wgan-gp", {"diffaugment": True, "d_norm": "instance"}),
     ("infogan", {"diffaugment": True, "precision": "bf16"}),
