@@ -24,7 +24,7 @@ def divergence_warnings(networks: Mapping[str, nn.Module], c: TrainConfig) -> li
     name = max(sizes, key=lambda name: sizes[name])
     if not sizes[name] > MAX_RMS:
         return []
-    role = "d" if name.startswith("d") else "g"
+    role = name[0] if hasattr(c, f"lr_{name[0]}") else "g"
     flag = "--lr" if getattr(c, f"lr_{role}") is None else f"--lr-{role}"
     lr, _ = c.learning_rate_and_betas(role)
     return [
