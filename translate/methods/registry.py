@@ -54,6 +54,8 @@ def _method(folder: str, about: str, config: str, task: str = "TASK") -> Method:
 METHODS = {
     "pix2pix": _method("pix2pix", "paired image-to-image translation", "Pix2PixConfig"),
     "cyclegan": _method("cyclegan", "unpaired image-to-image translation", "CycleGANConfig"),
+    "cut": _method("cut", "unpaired translation in one direction", "CUTConfig"),
+    "fastcut": _method("cut", "unpaired translation in one direction, faster", "FastCUTConfig"),
     "dclgan": _method("dclgan", "unpaired translation in both directions by contrast", "DCLGANConfig"),
     "stargan": _method("stargan", "translation between several domains", "StarGANConfig"),
     "colorize": _method("colorize", "colorization of gray photos", "ColorizeConfig"),

@@ -1,0 +1,51 @@
+"""The settings of CUT and FastCUT."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from translate.config import ContrastiveConfig, setting, with_default
+from translate.errors import UsageError
+
+
+@dataclass(kw_only=True)
+class CUTConfig(ContrastiveConfig):
+    """Unpaired translation in one direction by PatchNCE (arXiv:2007.15651)."""
+
+    epochs: int = with_default(ContrastiveConfig, "epochs", 400)
+    d_downsample: str = with_default(ContrastiveConfig, "d_downsample", "blur")
+    lambda_gan: float = setting(1.0, "weight of the adversarial loss", low=0, group="losses")
+    nce_identity: bool = setting(
+        True,
+        "also compare images of the target domain with their own translations, which should keep them; both"
+        " parts then count half",
+        group="losses",
+    )
+    flip_equivariance: bool = setting(
+        False,
+        "translate every second batch mirrored, and compare it with the images as they are",
+        group="losses",
+    )
+    all_negatives: bool = setting(
+        False, "compare a patch with those of all images of the batch, not only of its own", group="losses"
+    )
+
+    def check(self) -> None:
+        super().check()
+        if self.channels[0] != self.channels[1]:
+            raise UsageError(
+                f"in_channels {self.channels[0]} and out_channels {self.channels[1]} differ, and PatchNCE"
+                " compares features of an image and of its translation in one network: give both the same"
+                " number"
+            )
+
+
+@dataclass(kw_only=True)
+class FastCUTConfig(CUTConfig):
+    """Unpaired translation in one direction by PatchNCE, without the identity part (arXiv:2007.15651)."""
+
+    epochs: int = with_default(CUTConfig, "epochs", 200)
+    lr_decay: float = with_default(CUTConfig, "lr_decay", 0.25)
+    lambda_nce: float = with_default(CUTConfig, "lambda_nce", 10.0)
+    nce_identity: bool = with_default(CUTConfig, "nce_identity", False)
+    flip_equivariance: bool = with_default(CUTConfig, "flip_equivariance", True)

@@ -1,0 +1,121 @@
+"""The trainer of CUT and FastCUT: unpaired translation by contrastive learning (arXiv:2007.15651)."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+import torch
+from torch import Tensor
+
+from translate.losses import multilayer_patch_nce
+from translate.methods.adversary import Adversary
+from translate.methods.building import (
+    add_weights,
+    build_augmentation,
+    build_discriminator,
+    build_generator,
+    build_projection,
+    create_adam,
+)
+from translate.methods.cut.config import CUTConfig
+from translate.methods.trainer import StepProgress, Trainer, Update, freeze_weights
+from translate.networks import draw_positions
+
+
+class CUT(Trainer):
+    """A trainer of one generator, a discriminator and a projection head.
+
+    Trains the generator `g` (G, X to Y), whose encoder's features PatchNCE compares; the discriminator `d`,
+    which scores images of Y; and the projection head `f` (H), which embeds patches of features.
+    """
+
+    def __init__(self, c: CUTConfig) -> None:
+        super().__init__()
+        self.c, self.layers = c, c.feature_layers
+        self.x, self.y = ("a", "b") if c.direction == "AtoB" else ("b", "a")
+        self.g = build_generator(c)
+        self.d = build_discriminator(c, in_channels=c.channels[1])
+        self.f = build_projection(c, self.g)
+        self.augment = build_augmentation(c)
+        self.adversary = Adversary(c, self.d, self.augment)
+        # One Adam trains G and H, because one loss does; with learning rates and betas of their own.
+        adam_g = create_adam(c, "g", self.g)
+        add_weights(adam_g, c, "f", self.f)
+        self.optimizers = {"g": adam_g, "d": create_adam(c, "d", self.d)}
+        self.generators = {c.direction: self.g}
+
+    def step(self, batch: dict[str, Tensor], update: Update, progress: StepProgress) -> dict[str, Tensor]:
+        """Update the discriminator, then the generator together with the projection head.
+
+        Args:
+            batch: unpaired `a` and `b`, (N, C, H, W) in [-1, 1].
+        """
+        c, x, y = self.c, batch[self.x], batch[self.y]
+        flip = self.draw_flip(x) if c.flip_equivariance else None
+        fake, features = self.g(flip_where(flip, x), self.layers)
+
+        # The discriminator learns to tell images of Y from translations: eq. 1, with `gan_loss`.
+        d = self.adversary.update_discriminator(update, progress, real=y, fake=fake)
+
+        # The generator and the head minimize eq. 5, with PatchNCE on X, and in CUT also on Y, which G should
+        # keep as it is. Backward runs on each in turn, so that activations of one image are in memory.
+        with freeze_weights(self.d):
+            adversarial = self.adversary.generator_loss(fake, real=y)
+        nce_x = self.nce_loss(x, features, fake, flip)
+        losses = {"d": d, "g": adversarial, "nce": nce_x}
+        if not c.nce_identity:
+            update("g", c.lambda_gan * adversarial + c.lambda_nce * nce_x)
+            return losses
+        update.accumulate("g", c.lambda_gan * adversarial + c.lambda_nce * nce_x / 2)
+        identity, features = self.g(flip_where(flip, y), self.layers)
+        nce_y = self.nce_loss(y, features, identity, flip)
+        update("g", c.lambda_nce * nce_y / 2)
+        return losses | {"nce_identity": nce_y}
+
+    def nce_loss(
+        self, image: Tensor, features: Sequence[Tensor], translation: Tensor, flip: Tensor | None
+    ) -> Tensor:
+        """Return PatchNCE between the patches of a translation and those of its input (eq. 3).
+
+        Args:
+            features: G's features of the input, from the forward pass that translated it.
+            translation: of the input, mirrored where `flip` is true.
+        """
+        queries = self.g(translation, self.layers, decode=False)
+        # Without a gradient only now: autocast keeps the weights' 16-bit copies of the first forward pass.
+        with torch.no_grad():
+            if flip is not None:  # The features are those of the mirrored input.
+                features = self.g(image, self.layers, decode=False)
+        positions = self.draw_positions(features)
+        at = positions
+        if flip is not None:
+            widths = [layer.shape[3] for layer in features]
+            at = [flip_positions(flip, p, width) for p, width in zip(positions, widths, strict=True)]
+        z_hat = self.f(queries, at)
+        with torch.no_grad():
+            z = self.f(features, positions)
+        c = self.c
+        return multilayer_patch_nce(z_hat, z, temperature=c.nce_temperature, all_negatives=c.all_negatives)
+
+    def draw_positions(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """Draw the patches of each layer that PatchNCE compares; see `draw_positions` of the networks."""
+        return draw_positions(features, self.c.nce_patches)
+
+    def draw_flip(self, x: Tensor) -> Tensor:
+        """Draw whether the images of a batch are mirrored, a boolean scalar."""
+        return torch.rand((), device=x.device) < 0.5
+
+    def variant(self, progress: StepProgress) -> Hashable:
+        """Return the variant of the adversary."""
+        return self.adversary.variant(progress)
+
+
+def flip_where(flip: Tensor | None, x: Tensor) -> Tensor:
+    """Mirror (N, C, H, W) images horizontally if `flip`, a boolean scalar, is true."""
+    return x if flip is None else torch.where(flip, x.flip(3), x)
+
+
+def flip_positions(flip: Tensor, positions: Tensor, width: int) -> Tensor:
+    """Return the positions, row * width + column, at which a map mirrored if `flip` is true has the same."""
+    column = positions % width
+    return torch.where(flip, positions + width - 1 - 2 * column, positions)
