@@ -26,14 +26,27 @@ def data() -> None:
     metavar="PIXELS",
     help="side of the images, from 16 to 1024  [default: 64]",
 )
-def demo(folder: Path, size: int) -> None:
+@click.option(
+    "--domains",
+    default=2,
+    type=click.IntRange(2, 3),
+    metavar="N",
+    help="2: horses and zebras; 3: horses in three coats, for stargan  [default: 2]",
+)
+def demo(folder: Path, size: int, domains: int) -> None:
     """Write the built-in dataset, synthetic horses and zebras, to DIR.
 
     It is drawn, without a download, to trainA/ trainB/ testA/ testB/. A horse and the zebra of the same scene
-    share a file name, so that it serves for paired and unpaired training.
+    share a file name, so that it serves for paired and unpaired training. With three domains, the horses of
+    train/ and test/ are in the sub-folders black/ brown/ striped/.
     """
-    from translate.data.demo import write_demo
+    from translate.data.demo import COATS, write_coats, write_demo
 
+    if domains == len(COATS):
+        write_coats(folder, size=size)
+        click.echo(f"wrote horses in three coats ({', '.join(COATS)}) to {folder}")
+        click.echo(f"next: translate train stargan --data {quote(str(folder))} --image-size {size}")
+        return
     write_demo(folder, size=size)
     click.echo(f"wrote horses (A) and zebras (B) to {folder}")
     click.echo(f"next: translate train cyclegan --data {quote(str(folder))} --image-size {size}")

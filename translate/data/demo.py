@@ -1,8 +1,9 @@
 """The built-in synthetic dataset, horses and zebras, which needs no download.
 
 Each scene is one animal in a meadow with two coats: brown, and striped like a zebra. The stripes are fixed to
-the body, so the zebra follows from the horse, and there is a ground truth to measure a translation by. The
-silhouette of the horse and the ground textures come with scikit-image.
+the body, so the zebra follows from the horse, and there is a ground truth to measure a translation by. For
+translation between several domains, there is a black coat as well. The silhouette of the horse and the ground
+textures come with scikit-image.
 
 Colors are floats from 0 to 255 until the last step. Positions and lengths in the background are fractions of
 the image's side; those on the body are fractions of the body's width.
@@ -31,7 +32,9 @@ STRIPE_PERIOD = 0.125 / MIN_BODY_WIDTH  # In body widths: at least an eighth of 
 SEAM_X, SEAM_TOP, SEAM_BOTTOM = 0.53, 0.20, 0.48  # A vertical line in the trunk that the stripes surround.
 
 CHESTNUT, BAY, TAN, LIVER = (146, 78, 42), (104, 62, 36), (150, 108, 66), (80, 50, 36)
+BLACK = (26, 26, 30)
 BROWN_COATS = np.array([CHESTNUT, BAY, TAN, LIVER], np.float32)
+COATS = ("black", "brown", "striped")
 WHITE_STRIPE, DARK_STRIPE = (217, 238), (22, 42)  # Gray levels, from the hooves to the top of the head.
 
 GRASS: ColorRange = ((82, 124, 50), (152, 160, 84))
@@ -72,13 +75,37 @@ def draw_scene(seed: int, index: int, size: int) -> Scene:
     Args:
         size: the side of the images in pixels.
     """
-    rng = np.random.default_rng([seed, index])
-    pose = _random_pose(rng, size)
-    background = _add_shadow(_draw_background(rng, size), pose)
-    light = np.repeat(1 - _pixel_centers(pose.height)[:, None], pose.width, axis=1)
+    rng, pose, background, light = _draw_surroundings(seed, index, size)
     horse = _draw_body(_brown_coat(rng, light), pose, size)
     zebra = _draw_body(_striped_coat(light), pose, size)
     return Scene(_composite(horse, background), _composite(zebra, background), zebra[..., 3] > 0)
+
+
+def draw_coats(seed: int, index: int, size: int) -> dict[str, NDArray[np.uint8]]:
+    """Draw the scene of `draw_scene` with each of the coats, by its name, (size, size, 3) uint8 each.
+
+    The brown image is that of the horse, and the striped one that of the zebra.
+    """
+    rng, pose, background, light = _draw_surroundings(seed, index, size)
+    coats = {
+        "black": _lit(np.array(BLACK, np.float32), light),
+        "brown": _brown_coat(rng, light),
+        "striped": _striped_coat(light),
+    }
+    return {name: _composite(_draw_body(coat, pose, size), background) for name, coat in coats.items()}
+
+
+def _draw_surroundings(seed: int, index: int, size: int) -> tuple[np.random.Generator, _Pose, Floats, Floats]:
+    """Draw all of a scene but the animal.
+
+    Returns:
+        The scene's random generator, the pose of the animal, the background, (size, size, 3), and the light
+        on the body, from 0 to 1, (height, width).
+    """
+    rng = np.random.default_rng([seed, index])
+    pose = _random_pose(rng, size)
+    background = _add_shadow(_draw_background(rng, size), pose)
+    return rng, pose, background, np.repeat(1 - _pixel_centers(pose.height)[:, None], pose.width, axis=1)
 
 
 def write_demo(folder: Path, *, size: int = 64, train: int = 200, test: int = 40, seed: int = 0) -> None:
@@ -97,6 +124,18 @@ def write_demo(folder: Path, *, size: int = 64, train: int = 200, test: int = 40
         scene = draw_scene(seed, index, size)
         _save(scene.horse, folder / f"{split}A" / f"{index:04d}.png")
         _save(scene.zebra, folder / f"{split}B" / f"{index:04d}.png")
+
+
+def write_coats(folder: Path, *, size: int = 64, train: int = 200, test: int = 40, seed: int = 0) -> None:
+    """Write horses in three coats as PNG files into train/black/, train/brown/, ..., test/striped/.
+
+    The images of a scene have the same file name. The arguments are those of `write_demo`, whose scenes these
+    are.
+    """
+    for index in range(train + test):
+        split = "train" if index < train else "test"
+        for coat, image in draw_coats(seed, index, size).items():
+            _save(image, folder / split / coat / f"{index:04d}.png")
 
 
 def _save(image: NDArray[np.uint8], path: Path) -> None:
@@ -128,8 +167,12 @@ def _random_pose(rng: np.random.Generator, size: int) -> _Pose:
 
 def _brown_coat(rng: np.random.Generator, light: Floats) -> Floats:
     """Return a brown coat, (height, width, 3), brighter where `light`, from 0 to 1, is higher."""
-    tint = rng.choice(BROWN_COATS) * rng.uniform(0.9, 1.1) * rng.uniform(0.96, 1.04, size=3)
-    return np.asarray(tint * (0.7 + 0.4 * light[..., None]), np.float32)
+    return _lit(rng.choice(BROWN_COATS) * rng.uniform(0.9, 1.1) * rng.uniform(0.96, 1.04, size=3), light)
+
+
+def _lit(color: NDArray[np.floating], light: Floats) -> Floats:
+    """Return a coat of one color, (height, width, 3), brighter where `light` is higher."""
+    return np.asarray(color * (0.7 + 0.4 * light[..., None]), np.float32)
 
 
 def _striped_coat(light: Floats) -> Floats:
