@@ -9,10 +9,10 @@ Given again, it continues the run that was interrupted, and does not repeat what
 may share a folder, each with its own seeds and one core: OMP_NUM_THREADS=1.
 
 The translations of held-out horses are compared with the zebras of other held-out scenes, by the kernel
-distance of EfficientNet-Lite0 features, and with the true zebras of their own scenes, by PSNR. The
-discriminator overfits if it scores the images that it was trained on higher than held-out ones; its
-overfitting is r_v of arXiv:2006.06676 (eq. 1): 0 if it scores both alike, 1 if it scores held-out images like
-generated ones. Its scores are means over images without augmentation.
+distance and the Frechet distance of EfficientNet-Lite0 features, and with the true zebras of their own
+scenes, by PSNR. The discriminator overfits if it scores the images that it was trained on higher than
+held-out ones; its overfitting is r_v of arXiv:2006.06676 (eq. 1): 0 if it scores both alike, 1 if it scores
+held-out images like generated ones. Its scores are means over images without augmentation.
 """
 
 from __future__ import annotations
@@ -34,12 +34,11 @@ from translate.config import TranslationConfig, from_mapping, load_yaml
 from translate.data.datasets.crops import SampleKey
 from translate.data.datasets.samples import SampleDataset
 from translate.data.demo import write_demo
-from translate.errors import UsageError
 from translate.images import find_images, read_rgb, to_tensor
 from translate.methods.adversary import Adversary
 from translate.methods.registry import find_method
 from translate.methods.trainer import Trainer
-from translate.metrics import KernelDistance, psnr
+from translate.metrics import frechet_distance, kernel_distance, psnr
 from translate.models.feature_networks import load_efficientnet_features
 from translate.storage import atomic_write
 from translate.training.runs import checkpoint
@@ -74,13 +73,14 @@ class Scores:
     """The scores of a run.
 
     Attributes:
-        kernel: kernel distance of the translations to held-out zebras.
+        kernel, frechet: distances of the translations to held-out zebras.
         psnr: mean PSNR of the translations against the true zebras, in dB.
         train, held_out, generated: mean scores of the discriminator of zebras.
     """
 
     steps: int
     kernel: float
+    frechet: float
     psnr: float
     train: float
     held_out: float
@@ -99,30 +99,44 @@ def write_data(folder: Path) -> Path:
     return folder
 
 
-def train_and_score(folder: Path, recipe: str, data: Path, settings: Mapping[str, Any]) -> Scores:
-    """Train a run, or continue it, and score it; a run that has been scored is not touched."""
-    path = folder / SCORES
-    if not path.exists():
-        fields = find_method(recipe).config_class().__dataclass_fields__
-        known = {name: value for name, value in SETTINGS.items() if name in fields}
-        out = {"data": str(data), "out": str(folder)}
-        translate.train(recipe, resume=True, **{**known, **settings, **out})
-        atomic_write(path, json.dumps(asdict(score(folder, recipe, data)), indent=1).encode())
-    return Scores(**json.loads(path.read_text(encoding="utf-8")))
+def train_and_score(folder: Path, recipe: str, data: Path, settings: Mapping[str, Any], device: str) -> None:
+    """Train a run, or continue it, and score it; a run that has been scored is not touched.
+
+    Raises:
+        click.UsageError: the folder holds a run of other settings.
+    """
+    fields = find_method(recipe).config_class().__dataclass_fields__
+    settings = {**{name: value for name, value in SETTINGS.items() if name in fields}, **settings}
+    if (folder / SCORES).exists():
+        if (stored := read_scores(folder)[0]) != settings:
+            raise click.UsageError(f"{folder} has {stored}, not {settings}: give another FOLDER")
+    else:
+        translate.train(recipe, resume=True, data=str(data), out=str(folder), device=device, **settings)
+        content = {"settings": settings, "scores": asdict(score(folder, recipe, data, device))}
+        atomic_write(folder / SCORES, json.dumps(content, indent=1).encode())
 
 
-def score(folder: Path, recipe: str, data: Path) -> Scores:
+def read_scores(folder: Path) -> tuple[dict[str, Any], Scores]:
+    """Return the settings and the scores of a finished run."""
+    content = json.loads((folder / SCORES).read_text(encoding="utf-8"))
+    return content["settings"], Scores(**content["scores"])
+
+
+def score(folder: Path, recipe: str, data: Path, device: str) -> Scores:
     """Score the model of a run, and its discriminator of zebras."""
-    translator = translate.load(folder)
+    # The newest model, not the best so far, which the held-out scenes have chosen.
+    translator = translate.load(folder / "model", engine="torch", device=device)
     horses = find_images(data / "testA")[: TEST // 2]
     images = [translator(read_rgb(horse)) for horse in horses]
     truth = [read_rgb(data / "testB" / horse.name) for horse in horses]
     others = [read_rgb(zebra) for zebra in find_images(data / "testB")[TEST // 2 :]]
     features = load_efficientnet_features(torch.device("cpu"))
+    translations, reference = features(images), features(others)
     (step, path), *_ = reversed(Run(folder).checkpoints().items())
     return Scores(
         steps=step,
-        kernel=KernelDistance(features(others))(features(images)),
+        kernel=kernel_distance(translations, reference),
+        frechet=frechet_distance(translations, reference),
         psnr=mean(psnr(image, zebra, data_range=255) for image, zebra in zip(images, truth, strict=True)),
         **score_discriminator(folder, recipe, path),
     )
@@ -168,24 +182,25 @@ def score_image(trainer: Trainer, horse: Tensor, zebra: Tensor) -> Tensor:
 def print_table(runs: Mapping[str, Mapping[int, Scores]]) -> None:
     """Print the scores of all runs, the means of each variant, and its distance against plain training."""
     click.echo(
-        f"{'variant':20}{'seed':>5}{'steps':>8}{'kernel':>10}{'PSNR':>8}"
+        f"{'variant':20}{'seed':>5}{'steps':>8}{'kernel':>10}{'Frechet':>10}{'PSNR':>8}"
         f"{'D(train)':>10}{'D(held-out)':>13}{'D(generated)':>14}{'overfitting':>13}"
     )
     for variant, by_seed in runs.items():
         for seed, s in sorted(by_seed.items()):
             click.echo(
-                f"{variant:20}{seed:5}{s.steps:8}{s.kernel:10.4f}{s.psnr:8.2f}"
+                f"{variant:20}{seed:5}{s.steps:8}{s.kernel:10.4f}{s.frechet:10.2f}{s.psnr:8.2f}"
                 f"{s.train:10.3f}{s.held_out:13.3f}{s.generated:14.3f}{s.overfitting:13.2f}"
             )
     plain = runs.get("plain", {})
     for variant, by_seed in runs.items():
         if shared := sorted(plain.keys() & by_seed.keys()) if variant != "plain" else []:
-            before, after = (mean(each[seed].kernel for seed in shared) for each in (plain, by_seed))
-            better = sum(by_seed[seed].kernel < plain[seed].kernel for seed in shared)
-            click.echo(
-                f"{variant} against plain: kernel distance {before:.4f} -> {after:.4f}"
-                f" ({after / before - 1:+.0%}), nearer with {better} of {len(shared)} seeds"
-            )
+            for name in ("kernel", "frechet"):
+                before, after = ([getattr(each[seed], name) for seed in shared] for each in (plain, by_seed))
+                better = sum(b < a for a, b in zip(before, after, strict=True))
+                click.echo(
+                    f"{variant} against plain: mean {name} distance {mean(before):.4f} -> {mean(after):.4f}"
+                    f" ({mean(after) / mean(before) - 1:+.0%}), nearer with {better} of {len(shared)} seeds"
+                )
 
 
 def find_scored(folder: Path, recipe: str, names: Sequence[str]) -> dict[str, dict[int, Scores]]:
@@ -194,7 +209,7 @@ def find_scored(folder: Path, recipe: str, names: Sequence[str]) -> dict[str, di
     for name in names:
         for path in folder.glob(f"{recipe}-{name}-seed*/{SCORES}"):
             seed = int(path.parent.name.rpartition("seed")[2])
-            runs.setdefault(name, {})[seed] = Scores(**json.loads(path.read_text(encoding="utf-8")))
+            _, runs.setdefault(name, {})[seed] = read_scores(path.parent)
     return runs
 
 
@@ -218,15 +233,14 @@ def main(
     """Train and score variants of a recipe on 50 + 50 scenes; write the runs to FOLDER."""
     names = variants.split(",")
     if unknown := set(names) - set(VARIANTS):
-        raise UsageError(f"variants {', '.join(sorted(unknown))}: must be of {', '.join(VARIANTS)}")
+        raise click.UsageError(f"variants {', '.join(sorted(unknown))}: must be of {', '.join(VARIANTS)}")
     length = {"steps": steps} if steps else {"minutes": minutes or 10.0}
     data = write_data(folder / "data")
     for seed in map(int, seeds.split(",")):
         for name in names:
             run = folder / f"{recipe}-{name}-seed{seed}"
             click.echo(f"{run}", err=True)
-            settings = {**VARIANTS[name], "seed": seed, "device": device, **length}
-            train_and_score(run, recipe, data, settings)
+            train_and_score(run, recipe, data, {**VARIANTS[name], "seed": seed, **length}, device)
     print_table(find_scored(folder, recipe, list(VARIANTS)))
 
 

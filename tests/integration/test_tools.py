@@ -12,6 +12,7 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
 from tests.images import demo
 from tests.integration.conftest import environment
@@ -238,3 +239,26 @@ def test_the_benchmark_times_data_loading_with_and_without_the_cache(tmp_path: P
     rows = json.loads((tmp_path / "t.json").read_text())["rows"]
     assert [row["way"] for row in rows] == ["plain loader", "ours, --cache-size 0", "ours"]
     assert all(f"| {row['way']} | {row['images_a_second']:.0f} |" in result.stdout for row in rows)
+
+
+def test_the_measurement_of_small_data_trains_each_run_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(str(TOOLS))
+    import small_data
+
+    monkeypatch.setattr(small_data, "TRAIN", 4)
+    monkeypatch.setattr(small_data, "TEST", 8)
+    tiny = {"image_size": 32, "load_size": 32, "blocks": 0, "ngf": 2, "ndf": 2, "d_layers": 2}
+    monkeypatch.setattr(small_data, "SETTINGS", {**small_data.SETTINGS, **tiny})
+    command = [str(tmp_path), "--seeds", "0", "--steps", "1", "--device", "cpu"]
+    first = CliRunner().invoke(small_data.main, command)
+    assert first.exit_code == 0, first.output
+    assert "small_data against plain: mean kernel distance" in first.stdout
+    models = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/model/*.safetensors")}
+    assert len(models) == 2
+    assert CliRunner().invoke(small_data.main, command).stdout == first.stdout
+    assert {path: path.stat().st_mtime_ns for path in models} == models
+    longer = CliRunner().invoke(small_data.main, [*command, "--steps", "2"])
+    assert longer.exit_code == 2
+    assert "another FOLDER" in longer.stderr
