@@ -13,7 +13,7 @@ PACKAGE = Path(translate.__file__).parent
 LAYERS = [  # subpackages and modules of `translate`, from the lowest layer up
     {"errors", "storage", "distributed", "signals", "allocator", "version", "progress"},
     {"config", "display", "compiling"},
-    {"mixed_precision"},
+    {"mixed_precision", "pretrained"},
     {"networks", "losses", "images", "metrics"},
     {"models", "data"},
     {"inference"},

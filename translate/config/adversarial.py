@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from translate.config.model import DOWNSAMPLINGS, NORMS
 from translate.config.schema import setting
 from translate.config.small_data import SmallDataConfig
-from translate.errors import UsageError
+from translate.config.training import TrainConfig
+from translate.errors import UsageError, nearest
 
+PROJECTED_LOSS = "hinge"  # The adversarial loss of a projected discriminator, if the user names none.
 PATCHGANS = ("patch", "multiscale")  # The discriminators that consist of PatchGANs.
+TORCHVISION_BACKBONES = ("mobilenet_v2", "efficientnet_b0")
+TIMM = "timm:"  # What the names of timm's backbones begin with.
 
 
 @dataclass(kw_only=True)
@@ -19,9 +25,17 @@ class AdversarialConfig(SmallDataConfig):
 
     discriminator: str = setting(
         "patch",
-        "architecture of the discriminator: a PatchGAN, PatchGANs for an image and its smaller copies, or one"
-        " that scores single pixels",
-        choices=("patch", "multiscale", "pixel"),
+        "architecture of the discriminator: a PatchGAN, PatchGANs for an image and its smaller copies, one"
+        " that scores single pixels, or one that judges by the features of a frozen pretrained network"
+        " (arXiv:2111.01007), the output alone, without its input, and with gan_loss hinge by default",
+        choices=("patch", "multiscale", "pixel", "projected"),
+        group="networks",
+    )
+    backbone: str = setting(
+        TORCHVISION_BACKBONES[0],
+        f"pretrained network of a projected discriminator: {' or '.join(TORCHVISION_BACKBONES)} of"
+        f" torchvision, or {TIMM}NAME, such as {TIMM}tf_efficientnet_lite0, if timm is installed",
+        metavar="NAME",
         group="networks",
     )
     d_layers: int = setting(3, "strided layers of a PatchGAN", low=1, high=6, group="networks")
@@ -75,15 +89,28 @@ class AdversarialConfig(SmallDataConfig):
 
     def check(self) -> None:
         super().check()
+        self._check_backbone()
         self._check_unused()
         self._check_penalties()
         self._check_adaptive_augmentation()
         self._check_discriminator_size()
 
+    def _check_backbone(self) -> None:
+        if self.backbone not in TORCHVISION_BACKBONES and not self.backbone.startswith(TIMM):
+            known = (*TORCHVISION_BACKBONES, f"{TIMM}NAME")
+            raise UsageError(f"no backbone {self.backbone!r}{nearest(self.backbone, known)}")
+        if self.discriminator == "projected" and not self.has_discriminator:
+            raise UsageError(
+                "discriminator projected is for an adversarial loss, and lambda_gan 0 trains without one:"
+                " use --lambda-gan 0.1, or leave --discriminator out"
+            )
+
     def _check_unused(self) -> None:
         """Refuse a setting that differs from its default and would have no effect."""
         is_patch = self.discriminator in PATCHGANS
         for name, is_used, needs in (
+            ("backbone", self.discriminator == "projected", "--discriminator projected"),
+            ("d_layers", self.discriminator != "projected", "--discriminator patch or multiscale"),
             ("d_downsample", is_patch, "--discriminator patch or multiscale"),
             ("d_scales", self.discriminator == "multiscale", "--discriminator multiscale"),
             ("r1_every", any(self.penalty_weights), "--lambda-r1"),
@@ -131,7 +158,17 @@ class AdversarialConfig(SmallDataConfig):
         if self.discriminator not in PATCHGANS:
             return 8
         halvings = self.d_scales - 1 if self.discriminator == "multiscale" else 0
-        return 3 * 2 ** (self.d_layers + halvings)
+        return 3 << (self.d_layers + halvings)
+
+    @property
+    def sees_condition(self) -> bool:
+        """Return whether the discriminator of a conditional method sees the condition beside the image."""
+        return self.discriminator != "projected"
+
+    @property
+    def discriminator_backbone(self) -> str | None:
+        """Return the pretrained network of the discriminator, which must not score the finished model."""
+        return self.backbone if self.discriminator == "projected" else None
 
     @property
     def compares_images(self) -> bool:
@@ -153,3 +190,23 @@ class AdversarialConfig(SmallDataConfig):
     def penalty_interval(self) -> int:
         """Return the number of steps from one R1 and R2 to the next."""
         return self.r1_every or (1 if self.gan_loss == "relativistic" else 16)
+
+
+def choose_adversarial_loss(
+    config_class: type[TrainConfig], given: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """Add the adversarial loss of a projected discriminator to the settings of a user who named none.
+
+    Returns:
+        The settings, and lines for the log; for other discriminators, the same settings and no line.
+    """
+    if given.get("discriminator") != "projected" or not issubclass(config_class, AdversarialConfig):
+        return dict(given), []
+    backbone = given.get("backbone", config_class.__dataclass_fields__["backbone"].default)
+    lines = [
+        f"the projected discriminator judges the output alone, without its input, by features of {backbone},"
+        " which are then no fair judge of the model"
+    ]
+    if "gan_loss" not in given:
+        lines.append(f"--discriminator projected sets gan_loss {PROJECTED_LOSS}")
+    return {"gan_loss": PROJECTED_LOSS, **given}, lines

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from translate.pretrained import convert_to_buffers
+
 
 class PerceptualLoss(nn.Module):
     """A perceptual loss: the relative L1 distance between a frozen backbone's features.
@@ -30,17 +32,3 @@ class PerceptualLoss(nn.Module):
         scales = zip(self.backbone(image), self.backbone(target), strict=True)
         distances = [F.l1_loss(a, b) / b.abs().mean().clamp_min(1e-6) for a, b in scales]
         return sum(distances, image.new_zeros(())) / len(distances)
-
-
-def convert_to_buffers(network: nn.Module) -> nn.Module:
-    """Freeze a network in place: turn its weights and its buffers into non-persistent buffers.
-
-    They are then no parameters to train or to average, and no part of a checkpoint.
-    """
-    for module in network.modules():
-        for name, weight in list(module.named_parameters(recurse=False)):
-            delattr(module, name)
-            module.register_buffer(name, weight.detach(), persistent=False)
-        for name, value in list(module.named_buffers(recurse=False)):
-            module.register_buffer(name, value, persistent=False)
-    return network

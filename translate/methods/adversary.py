@@ -163,6 +163,7 @@ class Adversary:
 
     def prepare(self, image: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return what `d` sees of images: the channels of their condition and their own, augmented."""
-        joined = image if condition is None else torch.cat([condition, image], dim=1)
-        augmented: Tensor = self.augment(joined)
+        if condition is not None and self.c.sees_condition:
+            image = torch.cat([condition, image], dim=1)
+        augmented: Tensor = self.augment(image)
         return augmented

@@ -27,7 +27,9 @@ from translate.networks import (
     initialize,
 )
 from translate.networks.augmentation import AdaptiveAugment, DiffAugment
+from translate.networks.backbones import load_backbone
 from translate.networks.blocks import BatchNorm
+from translate.networks.discriminators.projected import ProjectedDiscriminator
 from translate.networks.spectral_norm import add_spectral_norm
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -55,14 +57,22 @@ def build_generator(
     return _initialize(create_generator(generator_spec(c.generator, arguments)), c)
 
 
-def build_discriminator(c: ImageTrainConfig, in_channels: int) -> nn.Module:
-    """Build the discriminator that the settings describe, with initial weights."""
+def build_discriminator(c: ImageTrainConfig, in_channels: int, condition_channels: int = 0) -> nn.Module:
+    """Build the discriminator that the settings describe, with initial weights.
+
+    Args:
+        in_channels: channels of an image.
+        condition_channels: channels of the condition, which precede those of the image. A projected
+            discriminator does not see them.
+    """
+    if c.discriminator == "projected":
+        return ProjectedDiscriminator(load_backbone(c.backbone), width=c.ndf, norm=c.norm)
     arguments: dict[str, Any] = {"width": c.ndf, "norm": c.norm}
     if c.discriminator in PATCHGANS:
         arguments |= {"layers": c.d_layers, "downsample": c.d_downsample}
     if c.discriminator == "multiscale":
         arguments["scales"] = c.d_scales
-    network = _initialize(DISCRIMINATORS[c.discriminator](in_channels, **arguments), c)
+    network = _initialize(DISCRIMINATORS[c.discriminator](condition_channels + in_channels, **arguments), c)
     if c.spectral:
         add_spectral_norm(network)
     return network
@@ -74,6 +84,7 @@ def build_augmentation(c: AdversarialConfig, condition_channels: int = 0) -> nn.
     Args:
         condition_channels: channels of the condition, which precede those of the images.
     """
+    condition_channels = condition_channels if c.sees_condition else 0
     if c.ada:
         boundary = GAN_LOSSES[c.gan_loss].boundary
         return AdaptiveAugment(condition_channels, target=c.ada_target, threshold=boundary)

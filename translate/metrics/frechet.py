@@ -11,11 +11,9 @@ same scenes a smaller one.
 
 from __future__ import annotations
 
-import contextlib
-import sys
 from collections.abc import Iterable
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,11 +21,13 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from translate.errors import DataError, TranslateError
+from translate.errors import DataError
 from translate.metrics.image_quality import Pixels
+from translate.pretrained import load_torchvision, torchvision_weights, weights_path
 
 Features = npt.NDArray[np.float64]
 
+NETWORK = "mobilenet_v2"
 FEATURE_DIM = 1280
 BATCH_SIZE = 16
 
@@ -45,22 +45,16 @@ class MobileNetFeatures:
     name, dimensions = "MobileNetV2", FEATURE_DIM
 
     def __init__(self) -> None:
-        # Imported here, because importing torchvision takes seconds.
-        from torchvision.models import MobileNet_V2_Weights, mobilenet_v2  # type: ignore[import-untyped]
-
-        weights = MobileNet_V2_Weights.IMAGENET1K_V1
-        with torch.device("meta"):  # Initial weights would advance torch's random number generator.
-            network = mobilenet_v2()
-        _load(network, weights)
-        self._preprocess = weights.transforms()
-        self._network = network.features.eval()
+        network: Any = load_torchvision(
+            NETWORK, purpose="the Frechet distance", alternative="leave frechet out of --metrics"
+        )
+        self._preprocess = torchvision_weights(NETWORK).transforms()
+        self._network = network.features
 
     @staticmethod
     def weights_path() -> Path:
         """Return the path of the weights, whether or not they have been downloaded."""
-        from torchvision.models import MobileNet_V2_Weights
-
-        return _weights_path(MobileNet_V2_Weights.IMAGENET1K_V1)
+        return weights_path(NETWORK)
 
     def __call__(self, images: Iterable[Pixels]) -> Features:
         """Return the features of (H, W, 3) RGB images, each of any size: (N, 1280), in [0, 6]."""
@@ -75,30 +69,6 @@ class MobileNetFeatures:
         batch = torch.stack([self._preprocess(Image.fromarray(image)) for image in images])
         features: Features = self._network(batch).mean(dim=(2, 3)).double().numpy()
         return features
-
-
-def _weights_path(weights: Any) -> Path:
-    return Path(torch.hub.get_dir()) / "checkpoints" / PurePosixPath(weights.url).name
-
-
-def _load(network: torch.nn.Module, weights: Any) -> None:
-    """Load weights of torchvision into a network; unpickle nothing but tensors."""
-    path = _weights_path(weights)
-    try:
-        with contextlib.redirect_stdout(sys.stderr):  # torch.hub prints to stdout that a download begins.
-            state = weights.get_state_dict(
-                progress=False, check_hash=True, weights_only=True, map_location="cpu"
-            )
-        network.load_state_dict(state, assign=True)
-    except Exception as error:  # The network, the disk and torch raise errors of many types.
-        if path.exists():
-            raise DataError(f"cannot read the weights {path}: delete the file to download it again") from None
-        reason = " ".join(str(error).split())
-        raise TranslateError(
-            f"cannot download the weights for the Frechet distance ({weights.url}): {reason}: copy the file"
-            f" to {path}, set TORCH_HOME to a folder with hub/checkpoints/{path.name}, or leave frechet out"
-            " of --metrics"
-        ) from None
 
 
 def frechet_distance(features: Features, others: Features) -> float:

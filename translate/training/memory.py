@@ -20,8 +20,8 @@ from translate.training.step.recompute import recompute_generators
 def estimate_memory(trainer: Trainer, c: TrainConfig, sample: Sample, half: bool) -> int:
     """Estimate the peak memory of training, in bytes.
 
-    It is the sum of weights, gradients, Adam's moments, the EMA, and the activations of a step. The step runs
-    on torch's meta device, where tensors have shapes but no data.
+    It is the sum of weights, buffers, gradients, Adam's moments, the EMA, and the activations of a step. The
+    step runs on torch's meta device, where tensors have shapes but no data.
 
     Args:
         trainer: moved to the meta device by this, and not usable afterwards.
@@ -30,6 +30,7 @@ def estimate_memory(trainer: Trainer, c: TrainConfig, sample: Sample, half: bool
     """
     move_to_meta(trainer)
     weights: int = sum(weight.nbytes for weight in trainer.parameters())
+    buffers: int = sum(buffer.nbytes for buffer in trainer.buffers())
     ema: int = sum(weight.nbytes for g in trainer.generators.values() for weight in g.parameters())
     if c.recompute:
         recompute_generators(trainer)
@@ -37,7 +38,7 @@ def estimate_memory(trainer: Trainer, c: TrainConfig, sample: Sample, half: bool
     batch = {name: _meta_batch(tensor, batch_size) for name, tensor in sample.items()}
     with _LiveMemory() as memory:
         trainer.step(batch, _MetaUpdates(trainer), StepProgress.on(torch.device("meta")))
-    return int(3 * weights + ema + memory.peak // (2 if half else 1))
+    return int(3 * weights + buffers + ema + memory.peak // (2 if half else 1))
 
 
 def move_to_meta(trainer: Trainer) -> None:

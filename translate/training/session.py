@@ -12,6 +12,7 @@ import torch
 
 from translate import distributed
 from translate.config import dump_yaml
+from translate.config.adversarial import choose_adversarial_loss
 from translate.config.small_data import expand_small_data
 from translate.data.datasets.crops import SampleKey
 from translate.data.datasets.worker_processes import leave_unguarded_script
@@ -79,9 +80,9 @@ class Session:
                 config_class, self.run, method, settings, self.start.settings
             )
         else:
-            settings, self.messages = expand_small_data(config_class, settings)
-            settings, messages = adopt_architecture(config_class, settings)
-            self.messages += messages
+            for complete in (expand_small_data, choose_adversarial_loss, adopt_architecture):
+                settings, messages = complete(config_class, settings)
+                self.messages += messages
             self.config = config_class(**settings)
             self.run.refuse(overwrite=overwrite)
         if self.is_resumed and self.run.model.exists() and not self.start.path:

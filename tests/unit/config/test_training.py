@@ -9,6 +9,7 @@ import torch
 
 from translate.config import ImageTrainConfig
 from translate.errors import UsageError
+from translate.methods.colorize.config import ColorizeConfig
 from translate.methods.cyclegan.config import CycleGANConfig
 from translate.methods.pix2pix.config import Pix2PixConfig
 from translate.networks import PatchGAN
@@ -88,11 +89,24 @@ def test_each_scale_of_a_multiscale_discriminator_doubles_the_minimum_image_size
         ({"norm": "batch", "gan_loss": "relativistic"}, r"relativistic .*norm batch.*--norm instance"),
         ({"gan_loss": "relativistic", "preprocess": "none"}, r"relativistic .*one size.*resize_and_crop"),
         ({"gan_loss": "relativistic", "ada": True}, r"ada .*relativistic.*--diffaugment"),
+        ({"discriminator": "projected", "d_layers": 2}, r"d_layers 2 .*--discriminator patch.*--d-layers"),
+        (
+            {"backbone": "efficientnet_b0"},
+            r"backbone efficientnet_b0 .*--discriminator projected.*--backbone",
+        ),
+        ({"discriminator": "projected", "backbone": "mobilenet"}, r"'mobilenet'.*'mobilenet_v2'"),
     ],
 )
 def test_settings_of_the_adversary_that_do_not_go_together(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         CycleGANConfig(**settings)
+
+
+def test_a_projected_discriminator_needs_an_adversarial_loss() -> None:
+    with pytest.raises(UsageError, match=r"projected .*lambda_gan 0.*--lambda-gan 0.1"):
+        ColorizeConfig(discriminator="projected")
+    assert ColorizeConfig(discriminator="projected", lambda_gan=1).discriminator_backbone == "mobilenet_v2"
+    assert ColorizeConfig(lambda_gan=1).discriminator_backbone is None
 
 
 def test_r1_and_r2_have_the_weights_of_r3gan_by_default_only_with_its_loss() -> None:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from translate.images.color.lab import split_lab
+from translate.images.color.lab import join_lab, split_lab
 from translate.losses import RebalancedCrossEntropy
 from translate.methods.adversary import Adversary
 from translate.methods.building import build_augmentation, build_discriminator, build_generator, create_adam
@@ -31,7 +31,7 @@ class Colorization(Trainer):
         self.optimizers: dict[str, torch.optim.Optimizer] = {"g": create_adam(c, "g", self.g)}
         self.generators = {"colorize": self.g}
         if c.lambda_gan:
-            self.d, self.augment = build_discriminator(c, in_channels=3), build_augmentation(c, 1)
+            self.d, self.augment = build_discriminator(c, 2, condition_channels=1), build_augmentation(c, 1)
             self.adversary = Adversary(c, self.d, self.augment)
             self.optimizers["d"] = create_adam(c, "d", self.d)
 
@@ -48,11 +48,10 @@ class Colorization(Trainer):
             return {"color": color_loss}
 
         fake = fake.to(light)
-        d_loss = self.adversary.update_discriminator(
-            update, progress, real=chroma, fake=fake, condition=light
-        )
+        real, fake = self.adversarial_images(light, chroma), self.adversarial_images(light, fake)
+        d_loss = self.adversary.update_discriminator(update, progress, real=real, fake=fake, condition=light)
         with freeze_weights(self.d):
-            adversarial = self.adversary.generator_loss(fake, real=chroma, condition=light)
+            adversarial = self.adversary.generator_loss(fake, real=real, condition=light)
             update("g", color_loss + self.c.lambda_gan * adversarial)
         losses = {"d": d_loss, "g": adversarial, "color": color_loss}
         return losses | self.adversary.adapt(progress)
@@ -60,6 +59,10 @@ class Colorization(Trainer):
     def variant(self, progress: StepProgress) -> Hashable:
         """Return the variant of the adversary, if there is one."""
         return self.adversary.variant(progress) if self.c.lambda_gan else 0
+
+    def adversarial_images(self, light: Tensor, chroma: Tensor) -> Tensor:
+        """Return what `d` scores: a and b, (N, 2, H, W), or without L as the condition, RGB, (N, 3, H, W)."""
+        return chroma if self.c.sees_condition else join_lab(light, chroma)
 
     def color_loss(self, light: Tensor, chroma: Tensor) -> tuple[Tensor, Tensor]:
         """Predict the colours; return them, (N, 2, H, W), and their loss against the true colours.

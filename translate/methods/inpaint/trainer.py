@@ -33,7 +33,7 @@ class Inpainting(Trainer):
         if c.lambda_features:
             self.features = PerceptualLoss(_load_backbone(c.features))
         if c.lambda_gan:
-            self.d, self.augment = build_discriminator(c, in_channels=4), build_augmentation(c, 1)
+            self.d, self.augment = build_discriminator(c, 3, condition_channels=1), build_augmentation(c, 1)
             self.adversary = Adversary(c, self.d, self.augment)
             self.optimizers["d"] = create_adam(c, "d", self.d)
 

@@ -20,7 +20,7 @@ class Pix2Pix(Trainer):
         super().__init__()
         self.c = c
         self.g = build_generator(c)
-        self.d = build_discriminator(c, in_channels=sum(c.channels))
+        self.d = build_discriminator(c, c.channels[1], condition_channels=c.channels[0])
         self.augment = build_augmentation(c, condition_channels=c.channels[0])
         self.adversary = Adversary(c, self.d, self.augment)
         self.optimizers = {"d": create_adam(c, "d", self.d), "g": create_adam(c, "g", self.g)}

@@ -8,6 +8,7 @@ from translate.networks.discriminators.dcgan import DCGANDiscriminator
 from translate.networks.discriminators.mlp import MLPDiscriminator
 from translate.networks.discriminators.multiscale import MultiscaleDiscriminator
 from translate.networks.discriminators.patchgan import PatchGAN, PixelDiscriminator
+from translate.networks.discriminators.projected import ProjectedDiscriminator
 from translate.networks.discriminators.stargan import StarGANDiscriminator
 
 DISCRIMINATORS: dict[str, Callable[..., nn.Module]] = {
@@ -25,5 +26,6 @@ __all__ = [
     "MultiscaleDiscriminator",
     "PatchGAN",
     "PixelDiscriminator",
+    "ProjectedDiscriminator",
     "StarGANDiscriminator",
 ]

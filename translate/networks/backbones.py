@@ -1,0 +1,124 @@
+"""Frozen backbones, which return features of images at four scales: networks of torchvision and of timm."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from translate.config.adversarial import TIMM, TORCHVISION_BACKBONES
+from translate.errors import TranslateError, UsageError
+from translate.mixed_precision import at_least_float32
+from translate.pretrained import convert_to_buffers, load_torchvision
+
+MIN_SIDE = 224  # The side of the images that the backbones were trained on, in pixels.
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+# The last of torchvision's layers whose features have 1/4, 1/8, 1/16 and 1/32 of the image's side.
+LAST_LAYERS = {"mobilenet_v2": (3, 6, 13, 17), "efficientnet_b0": (2, 3, 5, 7)}
+ALTERNATIVE = "use another --discriminator"
+
+log = logging.getLogger("translate")
+
+
+class Backbone(nn.Module):
+    """A frozen backbone, which stays in `eval()`. Its weights are buffers, and no part of a checkpoint.
+
+    Args:
+        layers: maps normalised RGB images to a list of features with 1/4, 1/8, 1/16 and 1/32 of their side.
+        mean, std: the statistics of R, G and B by which images in [0, 1] are normalised.
+
+    Attributes:
+        channels: the channels of these features.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, layers: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.layers = convert_to_buffers(layers).eval()
+        self.training = False
+        for name, values in (("mean", mean), ("std", std)):
+            self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1), persistent=False)
+        with torch.no_grad():
+            self.channels = [features.shape[1] for features in self(torch.zeros(1, 3, MIN_SIDE, MIN_SIDE))]
+
+    def train(self, mode: bool = True) -> Backbone:
+        """Do nothing, because the batch norms must keep using their running statistics."""
+        return self
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Return the features of (N, C, H, W) images in [-1, 1], gray ones repeated as R, G and B.
+
+        Images below 224 px are enlarged.
+        """
+        x = at_least_float32(x)
+        if x.shape[1] == 1:
+            x = x.expand(-1, 3, -1, -1)
+        shorter = min(x.shape[2:])
+        if shorter < MIN_SIDE:
+            size = [round(side * MIN_SIDE / shorter) for side in x.shape[2:]]
+            x = F.interpolate(x, size, mode="bilinear", align_corners=False)
+        features: list[Tensor] = self.layers(((x + 1) / 2 - self.mean) / self.std)
+        return features
+
+
+class _Stages(nn.Module):
+    """Consecutive parts of a network, which returns the output of each part."""
+
+    def __init__(self, layers: nn.Sequential, last: Sequence[int]) -> None:
+        super().__init__()
+        starts = (0, *(number + 1 for number in last))
+        self.stages = nn.ModuleList(layers[start : end + 1] for start, end in zip(starts, last, strict=False))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        features = []
+        for stage in self.stages:
+            x = stage(x)
+            features.append(x)
+        return features
+
+
+def load_backbone(name: str) -> Backbone:
+    """Load a backbone with its ImageNet weights, which are downloaded if they are not there.
+
+    Args:
+        name: `mobilenet_v2` or another of `TORCHVISION_BACKBONES`, or `timm:` and a name of timm.
+
+    Raises:
+        TranslateError: the weights cannot be downloaded.
+        UsageError: timm is not installed, or has no such network.
+    """
+    if name.startswith(TIMM):
+        return _load_timm(name.removeprefix(TIMM))
+    network: Any = load_torchvision(name, purpose="--discriminator projected", alternative=ALTERNATIVE)
+    return Backbone(_Stages(network.features, LAST_LAYERS[name]), IMAGENET_MEAN, IMAGENET_STD)
+
+
+def _load_timm(name: str) -> Backbone:
+    try:
+        import timm
+    except ImportError:
+        raise UsageError(
+            f"backbone {TIMM}{name} needs timm, which is not installed: pip install 'translate-images[timm]',"
+            f" or use --backbone {TORCHVISION_BACKBONES[0]}"
+        ) from None
+    if not timm.is_model(name) or not timm.models.is_model_pretrained(name):
+        raise UsageError(f"backbone {TIMM}{name} is no pretrained network of timm {timm.__version__}")
+    about = timm.models.get_pretrained_cfg(name)
+    source = f"huggingface.co/{about.hf_hub_id}" if about.hf_hub_id else about.url
+    log.info(f"loading {name} of timm from {source}, or its copy in the cache (licence: {about.license})")
+    try:
+        with torch.random.fork_rng(devices=[]):  # Its initial weights must not change those of training.
+            layers = timm.create_model(name, pretrained=True, features_only=True, out_indices=(1, 2, 3, 4))
+    except Exception as error:  # The network, the disk and timm raise errors of many types.
+        reason = " ".join(str(error).split())
+        raise TranslateError(
+            f"cannot load {name} of timm from {source}: {reason}: copy its files to the cache of Hugging Face"
+            f" (HF_HOME), or {ALTERNATIVE}"
+        ) from None
+    return Backbone(layers, about.mean, about.std)
