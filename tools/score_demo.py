@@ -3,6 +3,11 @@
 translate data demo datasets/demo
 python tools/score_demo.py runs/cyclegan --data datasets/demo
 
+Horses in three coats are scored for each pair of coats:
+
+translate data demo datasets/coats --domains 3
+python tools/score_demo.py runs/stargan --data datasets/coats
+
 Larger scenes (`translate data demo datasets/demo512 --size 512`) are scored at 64 px, where stripes of any
 size can be counted alike, and their background at its own size.
 """
@@ -16,6 +21,7 @@ import click
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from score_coats import print_scores, score_coats
 
 import translate
 from translate.images import find_images, read_rgb
@@ -128,7 +134,10 @@ def score_model(model: str, data: Path, size: str = "auto", device: str = "auto"
 @click.option("--size", default="auto", help="working size, as for translate apply", show_default=True)
 @click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps", show_default=True)
 def main(model: str, data: Path, size: str, device: str) -> None:
-    """Print how similar the translations of MODEL are to the true zebras of the test scenes."""
+    """Print how similar the translations of MODEL are to the true zebras, or coats, of the test scenes."""
+    if not (data / "testA").is_dir():
+        print_scores(*score_coats(model, data, size, device))
+        return
     scores = score_model(model, data, size, device)
     click.echo(f"scenes                              {len(scores)}")
     click.echo(f"PSNR, mean                          {np.mean([s.psnr for s in scores]):.2f} dB")

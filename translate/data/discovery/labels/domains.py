@@ -260,14 +260,12 @@ def _with_attributes(
         files, validation = train.images, [file for file in held_out.images if file in labels]
     else:
         files, validation = train.split()
-    images = MultiDomainImages(
+    return MultiDomainImages(
         files,
         validation[:VALIDATION_MAX],
         labels,
         list(attributes),
-        False,
-        notes,
-        subsets.describe_layout(),
+        exclusive=False,
+        notes=notes,
+        layout=subsets.describe_layout(),
     )
-    images.require_varied_labels()
-    return images
