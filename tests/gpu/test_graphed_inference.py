@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.unit.inference.making import StandInGraph, load, noise, random_model, scene
+from tests.unit.inference.making import StandInGraph, load, multi_domain_model, noise, random_model, scene
 from tests.unit.inference.predictors.test_generation import model as noise_model
 from translate.images import Frame
 from translate.inference import Predictor, Sampler
@@ -26,6 +26,7 @@ MODELS: dict[str, Callable[[], Model]] = {
     "instance norm": lambda: random_model(depth=2),
     "batch norm": lambda: random_model("unet", depth=5, norm="batch", statistics="running"),
     "batch norm by image": lambda: random_model("unet", depth=5, norm="batch"),
+    "several domains": multi_domain_model,
     "antialiased": lambda: random_model(depth=1, downsample="blur", upsample="blur"),
 }
 
@@ -41,6 +42,11 @@ def every_capture_succeeds(
             monkeypatch.setattr(module, "find_capture", lambda device: StandInGraph)
     yield
     assert "without CUDA graphs" not in caplog.text
+
+
+def load_model(name: str, **options: str) -> Predictor:
+    """Return a predictor of one of `MODELS`, with a target if it has several domains."""
+    return load(MODELS[name](), to="striped" if name == "several domains" else None, **options)
 
 
 def compare_company(make: Callable[[], Predictor], shape: tuple[int, int], dtype: type) -> None:
@@ -65,7 +71,7 @@ def test_an_image_is_the_same_whatever_its_company(
     name: str, precision: str, shape: tuple[int, int], gpu: str
 ) -> None:
     def make() -> Predictor:
-        return load(MODELS[name](), device=gpu, precision=precision)
+        return load_model(name, device=gpu, precision=precision)
 
     compare_company(make, shape, np.uint8)
 
@@ -108,7 +114,7 @@ def test_tiles_in_batches_agree_with_one_piece(gpu: str) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_outputs_are_near_those_on_the_cpu(name: str, gpu: str) -> None:
     image = scene(128, 96)
-    on_gpu, on_cpu = (load(MODELS[name](), device=device)(image).astype(int) for device in (gpu, "cpu"))
+    on_gpu, on_cpu = (load_model(name, device=device)(image).astype(int) for device in (gpu, "cpu"))
     assert np.abs(on_gpu - on_cpu).max() <= 1
 
 

@@ -100,10 +100,11 @@ class EngineSelector:
     def __init__(self, model: Model, direction: str | None, precision: Precision) -> None:
         self.generator = model.generator(direction)
         self.config, self.precision = model.config, precision
+        self.direction = key = model.direction(direction)
         # A network of several domains is converted once for all of them, because the label is an input.
-        is_labeled = isinstance(model.config, MultiDomainModelConfig)
-        self.direction = "labeled" if is_labeled else model.direction(direction)
-        self.cache = EngineCache(f"{model.fingerprint()}-{self.direction}", str(precision))
+        if isinstance(model.config, MultiDomainModelConfig):
+            self.direction, key = "all domains", "labeled"
+        self.cache = EngineCache(f"{model.fingerprint()}-{key}", str(precision))
         self.conversions: dict[str, tuple[Forward, Files]] = {}  # By engine, those of this process.
 
     def fastest(self) -> Engine | None:
