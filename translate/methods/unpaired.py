@@ -18,15 +18,16 @@ from translate.errors import DataError, TranslateError
 from translate.images import Pixels, to_pixels, to_tensor
 from translate.methods.task import BestScore, TaskData, ValidationResult
 from translate.methods.validation import SCORED_IMAGES, Validation
-from translate.metrics import FeatureNetwork, KernelDistance, relative_change
+from translate.metrics import FeatureNetwork, KernelDistance, psnr, shift_share
 from translate.models import Model, Precision
 from translate.models.feature_networks import load_feature_network
 
 KERNEL = "val_kernel"  # The mean over all translations; the score of one has its name behind it.
 BEST_KERNEL = BestScore(KERNEL)
 MAX_REFERENCES = 20_000  # Training images of a domain to compare with; of larger ones, some spread evenly.
-MIN_CHANGE = 1e-3  # The least share of the necessary change by which a distance is divided.
-COPY = 0.5  # Below this share, the log says that a translation copies its input.
+FULL_SHARE = 0.5  # Outputs beyond the middle between the inputs and the target count as translated.
+MIN_SHARE = 0.05  # Smaller shares count as this one, so that a score stays finite.
+COPY_PSNR = 25.0  # dB; above it, an output looks like its input.
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,9 @@ def score_translations(
 ) -> tuple[dict[str, float], list[str]]:
     """Score translations by the kernel distance to the training images of their targets; lower is better.
 
-    A generator that returns its input must not win because its images are real ones. So a distance is divided
-    by the share of the necessary change (`relative_change`) that the translations reach, if they do not reach
-    all of it, and the log says that they copy their input.
+    A generator that returns its input must not win because its images are real ones. So the distance of
+    translations that stay nearer to their inputs than to the target (`shift_share` s below 1/2) is divided by
+    (2s)^2, and the log says so.
 
     Returns:
         `val_kernel`, the mean over all translations, and with several of them the score of each; empty if no
@@ -103,11 +104,11 @@ def score_translations(
         for each in translations:
             reference, inputs = references[each.target], network(each.inputs)
             outputs = network(each.outputs)
-            change = relative_change(inputs, outputs, reference.features)
-            scores[f"{KERNEL}_{each.name}"] = _penalize_copying(reference(outputs), change)
+            share = shift_share(inputs, outputs, reference.features)
+            scores[f"{KERNEL}_{each.name}"] = _penalize(reference(outputs), share)
             untranslated.append(f"{reference(inputs):.4f} ({each.name})")
-            if change < COPY:
-                notes.append(_copy_warning(each.name, change))
+            if share < FULL_SHARE:
+                notes.append(_describe_penalty(each, share))
     except TranslateError as error:
         return {}, [f"{KERNEL} is not scored: {error}"]
     if seconds:
@@ -117,15 +118,22 @@ def score_translations(
     return {KERNEL: mean, **(scores if len(scores) > 1 else {})}, notes
 
 
-def _penalize_copying(distance: float, change: float) -> float:
-    return distance / min(1.0, max(MIN_CHANGE, change)) if distance > 0 else distance
+def _penalize(distance: float, share: float) -> float:
+    return distance / min(1.0, max(MIN_SHARE, share) / FULL_SHARE) ** 2 if distance > 0 else distance
 
 
-def _copy_warning(name: str, change: float) -> str:
+def _describe_penalty(translations: Translations, share: float) -> str:
+    name, target = translations.name, translations.target
+    way = (
+        f"by its features it is {max(0, share):.0%} of the way to {target}, and its score is raised for that"
+    )
+    pairs = zip(translations.inputs, translations.outputs, strict=True)
+    similarity = float(np.mean([min(100.0, psnr(a, b, data_range=255)) for a, b in pairs]))
+    if similarity < COPY_PSNR:
+        return f"{name} does not yet look like {target}: {way}"
     return (
-        f"{name} copies its input: its images change by {change:.0%} of what separates the domains, and count"
-        " as worse than their kernel distance: train longer, or lower the weights of the losses that preserve"
-        " the input"
+        f"{name} copies its input (PSNR {similarity:.0f} dB): {way}; train longer, or lower the weights of"
+        " losses that preserve the input"
     )
 
 

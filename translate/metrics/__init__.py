@@ -4,7 +4,7 @@ from translate.metrics.features import EfficientNetFeatures, FeatureNetwork
 from translate.metrics.fidelity import l1, psnr
 from translate.metrics.frechet import MobileNetFeatures, frechet_distance
 from translate.metrics.image_quality import colorfulness, delta_e, select_pixels, ssim
-from translate.metrics.kernel import KernelDistance, kernel_distance, relative_change
+from translate.metrics.kernel import KernelDistance, kernel_distance, shift_share
 
 __all__ = [
     "EfficientNetFeatures",
@@ -17,7 +17,7 @@ __all__ = [
     "kernel_distance",
     "l1",
     "psnr",
-    "relative_change",
     "select_pixels",
+    "shift_share",
     "ssim",
 ]

@@ -45,25 +45,27 @@ def kernel_distance(features: Features, others: Features) -> float:
     return KernelDistance(others)(features)
 
 
-def relative_change(inputs: Features, outputs: Features, targets: Features) -> float:
-    """Return how much a translation changes the features, relative to the least change that could suffice.
+def shift_share(inputs: Features, outputs: Features, targets: Features) -> float:
+    """Return which share of the shift from the mean input to the mean target a translation makes.
 
-    If the translated images have the mean features of the target, they differ from their inputs, on average,
-    by at least the distance between the means of inputs and targets (the triangle inequality). A translation
-    that copies its input has 0; a good one has at least 1, up to the error of the means.
+    The mean features of a translation's outputs are projected on the line between the two means: 0 is at the
+    inputs, 1 at the targets. Copies of the inputs are at 0, and stay near it with noise, blur or compression.
 
     Args:
         inputs, outputs: (N, D); an output belongs to the input in its row.
         targets: (M, D).
 
     Returns:
-        0 or more; infinity if the means of inputs and targets are no farther apart than chance explains.
+        Any number; 1 if chance could explain the shift, because all that is known then is that the inputs
+        are near the targets.
     """
-    change = np.sqrt(np.square(outputs - inputs).sum(axis=1)).mean()
-    squared = np.square(inputs.mean(axis=0) - targets.mean(axis=0)).sum()
-    # The means of samples are farther apart than those of their distributions, by the variances of both.
-    squared -= sum(features.var(axis=0, ddof=1).sum() / len(features) for features in (inputs, targets))
-    return float(change / np.sqrt(squared)) if squared > 0 else float("inf")
+    start = inputs.mean(axis=0)
+    shift = targets.mean(axis=0) - start
+    squared = np.square(shift).sum()
+    by_chance = sum(features.var(axis=0, ddof=1).sum() / len(features) for features in (inputs, targets))
+    if squared <= 2 * by_chance:
+        return 1.0
+    return float((outputs.mean(axis=0) - start) @ shift / squared)
 
 
 def _as_set(features: Features) -> Features:

@@ -30,20 +30,28 @@ class BestCheckpoint:
         if self.rule is None or self.rule.name not in scores:
             return False
         score = scores[self.rule.name]
-        best = self.record.get("score", math.nan)  # NaN: no score yet, or one that any later score replaces.
-        is_best = math.isnan(best) or (score <= best if self.rule.lower_is_better else score >= best)
+        is_best = score == self.record.get("score") or self._is_better(score, self.record.get("score"))
         if is_best:
             self.record = {"step": step, "score": score}
         return is_best
 
-    def is_patience_over(self, history: History) -> bool:
-        """Return whether the last `--early-stopping` validations have not found a better checkpoint."""
-        return bool(self.patience and self.record) and self._count_worse(history) >= self.patience
-
-    def _count_worse(self, history: History) -> int:
-        """Return how many scored validations there were since the best one."""
+    def _is_better(self, score: float, best: float | None) -> bool:
         assert self.rule is not None
-        return sum(self.rule.name in scores and scores["step"] > self.record["step"] for scores in history)
+        if best is None or math.isnan(best):
+            return True
+        return score < best if self.rule.lower_is_better else score > best
+
+    def is_patience_over(self, history: History) -> bool:
+        """Return whether the last `--early-stopping` validations have found no better score."""
+        if not (self.patience and self.rule):
+            return False
+        best, since = None, 0
+        for scores in history:
+            if self.rule.name in scores:
+                score = scores[self.rule.name]
+                is_better = self._is_better(score, best)
+                best, since = (score, 0) if is_better else (best, since + 1)
+        return since >= self.patience
 
     def warnings(self, scores: Mapping[str, float]) -> list[str]:
         """Return a line for the log if early stopping is on, but this validation has no score for it."""

@@ -1,0 +1,88 @@
+"""Tests of the score without truth: true translations win, copies of the input lose, features are fair."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.images import demo
+from translate.config import ModelConfig, Route, TranslationConfig
+from translate.images import Pixels, find_images, read_rgb
+from translate.methods.data import unpaired_data
+from translate.methods.task import TaskData
+from translate.methods.unpaired import Translations, score_translations, translate_validation
+from translate.models import Model, Precision
+from translate.networks import Identity
+
+CPU = Precision(torch.device("cpu"), torch.float32)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return demo(tmp_path_factory.mktemp("unpaired") / "data", train=40, test=10, size=64)
+
+
+@pytest.fixture(scope="module")
+def data(folder: Path) -> TaskData:
+    return unpaired_data(TranslationConfig(data=str(folder), image_size=64, cache_size=0))
+
+
+def copying_model(**trained_on: str) -> Model:
+    routes = {f"{a}to{b}": Route(source=a, target=b, generator="G") for a, b in ("AB", "BA")}
+    return Model(ModelConfig(routes=routes, trained_on=trained_on), {"G": Identity(in_channels=3)})
+
+
+def images(folder: Path) -> list[Pixels]:
+    return [read_rgb(path) for path in find_images(folder)]
+
+
+def score(data: TaskData, inputs: list[Pixels], outputs: list[Pixels]) -> tuple[dict[str, float], list[str]]:
+    return score_translations([Translations("AtoB", "B", inputs, outputs)], copying_model(), data, CPU)
+
+
+def test_true_translations_have_the_best_score_and_copies_the_worst(folder: Path, data: TaskData) -> None:
+    horses, zebras = images(folder / "testA"), images(folder / "testB")
+    half = [np.uint8(0.5 * horse + 0.5 * zebra) for horse, zebra in zip(horses, zebras, strict=True)]
+    dark = [zebra // 4 for zebra in zebras]
+    nearly = [np.uint8(0.9 * horse + 0.1 * zebra) for horse, zebra in zip(horses, zebras, strict=True)]
+    ranking = [
+        score(data, horses, outputs)[0]["val_kernel"] for outputs in (zebras, half, dark, nearly, horses)
+    ]
+    assert ranking == sorted(ranking)
+    assert abs(ranking[0]) < 0.05 * ranking[1]
+    assert ranking[-1] > 100 * ranking[1]
+
+
+def test_the_log_says_when_a_model_copies_its_input(folder: Path, data: TaskData) -> None:
+    scores, notes = score_translations(
+        translate_validation(copying_model(), data, CPU), copying_model(), data, CPU
+    )
+    assert sorted(scores) == ["val_kernel", "val_kernel_AtoB", "val_kernel_BtoA"]
+    assert scores["val_kernel"] == pytest.approx((scores["val_kernel_AtoB"] + scores["val_kernel_BtoA"]) / 2)
+    assert sum("copies its input" in note for note in notes) == 2
+    _, notes = score(data, images(folder / "testA"), images(folder / "testB"))
+    assert not notes
+
+
+def test_images_of_one_kind_may_be_copied(folder: Path, data: TaskData) -> None:
+    zebras = images(folder / "testB")
+    scores, notes = score(data, zebras, zebras)
+    assert scores["val_kernel"] < 0.05
+    assert not notes
+
+
+@pytest.mark.parametrize("backbone", ["EfficientNet-Lite0", "timm/tf_efficientnet_lite0.in1k"])
+def test_the_backbone_of_the_discriminator_does_not_score_the_model(
+    backbone: str, data: TaskData, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    model = copying_model(discriminator_backbone=backbone)
+    scores, notes = score_translations(translate_validation(model, data, CPU), model, data, CPU)
+    assert not scores
+    assert len(notes) == 1
+    assert "mobilenet_v2" in notes[0]
+    model = copying_model(discriminator_backbone="MobileNetV2")
+    assert score_translations(translate_validation(model, data, CPU), model, data, CPU)[0]
