@@ -108,7 +108,10 @@ def _load_timm(name: str) -> Backbone:
             f" or use --backbone {TORCHVISION_BACKBONES[0]}"
         ) from None
     if not timm.is_model(name) or not timm.models.is_model_pretrained(name):
-        raise UsageError(f"backbone {TIMM}{name} is no pretrained network of timm {timm.__version__}")
+        raise UsageError(
+            f"backbone {TIMM}{name} is no pretrained network of timm {timm.__version__}: choose one of"
+            " timm.list_models(pretrained=True)"
+        )
     about = timm.models.get_pretrained_cfg(name)
     source = f"huggingface.co/{about.hf_hub_id}" if about.hf_hub_id else about.url
     log.info(f"loading {name} of timm from {source}, or its copy in the cache (licence: {about.license})")

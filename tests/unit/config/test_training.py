@@ -12,6 +12,7 @@ from translate.errors import UsageError
 from translate.methods.colorize.config import ColorizeConfig
 from translate.methods.cyclegan.config import CycleGANConfig
 from translate.methods.pix2pix.config import Pix2PixConfig
+from translate.methods.stargan.config import StarGANConfig
 from translate.networks import PatchGAN
 from translate.networks.discriminators import MultiscaleDiscriminator
 
@@ -107,6 +108,11 @@ def test_a_projected_discriminator_needs_an_adversarial_loss() -> None:
         ColorizeConfig(discriminator="projected")
     assert ColorizeConfig(discriminator="projected", lambda_gan=1).discriminator_backbone == "mobilenet_v2"
     assert ColorizeConfig(lambda_gan=1).discriminator_backbone is None
+
+
+def test_stargan_refuses_a_discriminator_that_does_not_classify() -> None:
+    with pytest.raises(UsageError, match=r"discriminator projected .*domains apart: leave --discriminator"):
+        StarGANConfig(discriminator="projected")
 
 
 def test_r1_and_r2_have_the_weights_of_r3gan_by_default_only_with_its_loss() -> None:

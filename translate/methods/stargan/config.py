@@ -52,6 +52,11 @@ class StarGANConfig(AugmentationConfig):
     diffaugment: bool = with_default(SmallDataConfig, "diffaugment", False)
     ngf: int = with_default(ImageTrainConfig, "ngf", 64)
     blocks: int = setting(6, "residual blocks of the generator", low=0, high=64, group="networks")
+    discriminator: str = setting(
+        "stargan",
+        "architecture of the discriminator: only StarGAN's own, which also tells the domains apart",
+        group="networks",
+    )
     ndf: int = with_default(ImageTrainConfig, "ndf", 64)
     d_layers: int | None = setting(
         None,
@@ -67,6 +72,11 @@ class StarGANConfig(AugmentationConfig):
 
     def check(self) -> None:
         super().check()
+        if self.discriminator != "stargan":
+            raise UsageError(
+                f"discriminator {self.discriminator} only scores images, and that of StarGAN also tells their"
+                " domains apart: leave --discriminator out"
+            )
         size = self.image_size
         if size % SIZE_MULTIPLE:
             below = size // SIZE_MULTIPLE * SIZE_MULTIPLE
