@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -179,9 +180,45 @@ def move(x: Tensor, p: Tensor) -> Tensor:
         ],
         dim=-1,
     )
-    sampled = F.grid_sample(x, grid.to(x.dtype), padding_mode="reflection", align_corners=False)
+    sampled: Tensor = _Sample.apply(x, grid.to(x.dtype))
     is_moved = (linear != torch.eye(2, device=x.device)).flatten(1).any(1) | (offset != 0).any(1)
     return torch.where(is_moved[:, None, None, None], sampled, x)
+
+
+class _Sample(torch.autograd.Function):
+    """Bilinear sampling of (N, C, H, W) images at a grid, with reflection at the borders.
+
+    A penalty on gradients differentiates it twice, which `F.grid_sample` does not support in torch 2.10.
+    It is linear in the images, so the gradient of its gradient is the sampling itself.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, grid: Tensor) -> Tensor:
+        ctx.save_for_backward(grid)
+        ctx.shape = x.shape
+        return F.grid_sample(x, grid, padding_mode="reflection", align_corners=False)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return _SampleGradient.apply(gradient, *ctx.saved_tensors, ctx.shape), None
+
+
+class _SampleGradient(torch.autograd.Function):
+    """The gradient of `_Sample` with respect to the images, of this shape."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, grid: Tensor, shape: torch.Size) -> Tensor:
+        ctx.save_for_backward(grid)
+        image = gradient.new_empty(shape)  # Only its shape counts.
+        bilinear, reflection = 0, 2
+        result: tuple[Tensor, Tensor] = torch.ops.aten.grid_sampler_2d_backward(
+            gradient, image, grid, bilinear, reflection, False, [True, False]
+        )
+        return result[0]
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        return _Sample.apply(gradient, *ctx.saved_tensors), None, None
 
 
 def _draw_maps(count: int, height: int, width: int, p: Tensor) -> tuple[Tensor, Tensor]:

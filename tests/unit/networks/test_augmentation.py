@@ -79,6 +79,18 @@ def test_each_image_is_augmented_differently_and_gets_a_gradient() -> None:
     assert x.grad.abs().sum(dim=(1, 2, 3)).min() > 0
 
 
+def test_a_penalty_on_gradients_can_be_taken_through_the_augmentation() -> None:
+    """R1 differentiates twice."""
+
+    def augment(x: Tensor) -> Tensor:
+        torch.manual_seed(0)
+        return adaptive()(x).square()
+
+    x = noise(2, 3, side=4).double().requires_grad_()
+    assert torch.autograd.gradcheck(augment, x, fast_mode=True)
+    assert torch.autograd.gradgradcheck(augment, x, fast_mode=True)
+
+
 def test_movements_mirror_turn_scale_and_shift_by_as_much_as_in_the_paper() -> None:
     """A disk in the centre shows how far it was moved, and its area how it was scaled."""
     torch.manual_seed(0)
