@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import TypeVar
 
 from translate.config.value_range import AUTO, ValueRange
@@ -18,7 +19,12 @@ from translate.data.discovery.find import (
     find_photos,
     find_unpaired,
 )
-from translate.data.discovery.labels import MultiDomainImages, find_labeled
+from translate.data.discovery.labels import (
+    LabeledImages,
+    MultiDomainImages,
+    find_labeled,
+    find_multidomain,
+)
 from translate.data.discovery.location import ImageSource, find_left_out
 from translate.data.discovery.values import BLANK_CHECKS, describe_blank, find_value_ranges
 from translate.errors import DataError, UsageError
@@ -26,6 +32,7 @@ from translate.images import read_rgb, summarize_left_out, undecodable_images, u
 
 THREADS = 4
 PHOTOS = "colorize and inpaint"
+SEVERAL = "stargan"  # The recipe that translates between several domains.
 FROM_NOISE = "dcgan and other recipes from noise"  # These have no validation set.
 
 
@@ -127,10 +134,9 @@ def check_dataset(
     bad = find_unreadable((file for images in collections.values() for file in images.files()), ranges)
     summaries = {recipe: images.exclude(bad, []).summary for recipe, images in collections.items()}
     if PHOTOS in collections:
-        try:
-            summaries[FROM_NOISE] = find_labeled(folder, with_classes=False).exclude(bad, []).summary
-        except (UsageError, DataError) as error:
-            refusals.append(f"{FROM_NOISE} cannot use it: {error}")
+        labeled, reasons = _summarize_labeled(folder, bad)
+        summaries |= labeled
+        refusals += reasons
     lines = [f"{recipe} would use {summary}" for recipe, summary in summaries.items()]
     pairs = collections.get("pix2pix")
     if isinstance(pairs, PairedImages) and pairs.warning:
@@ -146,7 +152,24 @@ def check_dataset(
         lines.append(summary)
         if undecodable_images(left_out) or unreadable_folders(left_out):
             problems.append(summary)  # Videos and texts are no problem.
-    return DatasetCheck([*lines, *refusals, *notes, *bad.values()], problems)
+    command = [f"next: translate train {SEVERAL} --data {quote(str(folder))}"] if SEVERAL in summaries else []
+    return DatasetCheck([*lines, *refusals, *notes, *bad.values(), *command], problems)
+
+
+def _summarize_labeled(folder: str | None, bad: Collection[ImageSource]) -> tuple[dict[str, str], list[str]]:
+    """Return what the recipes would use that take classes or domains, and why the others cannot."""
+    finders: dict[str, Callable[[], LabeledImages | MultiDomainImages]] = {
+        FROM_NOISE: lambda: find_labeled(folder, with_classes=False),
+        SEVERAL: lambda: find_multidomain(folder),
+    }
+    summaries, refusals = {}, []
+    for recipe, find in finders.items():
+        try:
+            summaries[recipe] = find().exclude(bad, []).summary
+        except (UsageError, DataError) as error:
+            if recipe == FROM_NOISE or isinstance(error, DataError):  # A flat folder has no domains at all.
+                refusals.append(f"{recipe} cannot use it: {error}")
+    return summaries, refusals
 
 
 def _find_collections(
