@@ -92,6 +92,22 @@ def test_a_wrong_target_is_one_line_and_writes_nothing(
     assert not (tmp_path / out).exists()
 
 
+def test_the_next_command_after_training_applies_the_model(
+    within: Command, horses: Path, tmp_path: Path
+) -> None:
+    for domain in ("black coat", "white"):
+        for seed in range(4):
+            noise(tmp_path / "data" / domain / f"{seed}.png", seed=seed)
+    sizes = ["--image-size", "16", "--batch-size", "2", "--ngf", "2", "--ndf", "2", "--blocks", "1"]
+    lengths = ["--steps", "1", "--d-steps", "1", "--workers", "0", "--device", "cpu", "--out", "run"]
+    result = within("train", "stargan", "--data", "data", *sizes, *lengths)
+    (command,) = [line for line in result.stdout.splitlines() if line.startswith("next: ")]
+    assert command == "next: translate apply run PHOTOS/ --to white -o out/"
+    arguments = command.removeprefix("next: translate ").replace("PHOTOS/", "photos").split()
+    within(*arguments, *TORCH)
+    assert files_below(tmp_path / "out") == files_below(horses)
+
+
 def test_an_export_says_which_inputs_it_takes(within: Command, horses: Path, tmp_path: Path) -> None:
     result = within("export", "coats", "-o", "coats.pt2")
     assert result.stdout.startswith("coats.pt2: differs from torch by at most ")

@@ -21,8 +21,9 @@ from translate.config.apply import FolderOptions, PredictorOptions
 def apply(model: str, inputs: tuple[Path, ...], out: Path, **flags: Any) -> None:
     """Apply a trained model to images and folders of images.
 
-    MODEL is a run, a model folder, or the name of an installed model. Each image keeps its size, name, place
-    in the folder tree, format, bit depth, transparency and colour profile. If the command is stopped, give it
-    again to continue. Images that fail are listed at the end, and the exit code is then 3.
+    MODEL is a run, a model folder, or the name of an installed model; one of several domains needs --to. Each
+    image keeps its size, name, place in the folder tree, format, bit depth, transparency and colour profile.
+    If the command is stopped, give it again to continue. Images that fail are listed at the end, and the exit
+    code is then 3.
     """
     translate_images(model, inputs, out, flags)

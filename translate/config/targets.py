@@ -74,6 +74,8 @@ def parse_targets(config: MultiDomainModelConfig, to: str) -> list[Target]:
     Raises:
         UsageError: the model has no such domain or attribute, or `to` has several of exclusive domains.
     """
+    if not isinstance(to, str):
+        raise UsageError(f"target {to!r} is not a string: {_choose(config)}")
     names = list(dict.fromkeys(name.strip() for name in to.split(",")))
     if to == ALL_DOMAINS:
         if not config.exclusive:

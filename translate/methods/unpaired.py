@@ -104,8 +104,9 @@ def score_translations(
         for each in translations:
             reference, inputs = references[each.target], network(each.inputs)
             outputs = network(each.outputs)
+            distance = reference(outputs)  # It refuses a single image, which has no variance.
             share = shift_share(inputs, outputs, reference.features)
-            scores[f"{KERNEL}_{each.name}"] = _penalize(reference(outputs), share)
+            scores[f"{KERNEL}_{each.name}"] = _penalize(distance, share)
             untranslated.append(f"{reference(inputs):.4f} ({each.name})")
             if share < FULL_SHARE:
                 notes.append(_describe_penalty(each, share))

@@ -196,6 +196,7 @@ def test_the_folder_of_a_domain_must_not_be_the_input(
         ("", ["''", *COATS]),
         ("black,brown", ["black,brown", "an image has one", *COATS]),
         ("all", ["'all'", *COATS, "folder"]),
+        (["black"], ["['black']", "string"]),
     ],
 )
 def test_an_image_needs_one_domain_of_the_model(
