@@ -62,7 +62,7 @@ class CUT(Trainer):
         with freeze_weights(self.d):
             adversarial = self.adversary.generator_loss(fake, real=y)
         nce_x = self.nce_loss(x, features, fake, flip)
-        losses = {"d": d, "g": adversarial, "nce": nce_x}
+        losses = {"d": d, "g": adversarial, "nce": nce_x, **self.adversary.adapt(progress)}
         if not c.nce_identity:
             update("g", c.lambda_gan * adversarial + c.lambda_nce * nce_x)
             return losses
