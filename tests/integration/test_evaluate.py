@@ -61,6 +61,8 @@ def save_identity_model(folder: Path, *directions: str, paired: bool | None) -> 
 class MeanAndSpread:
     """A feature network without weights: the mean and the standard deviation of an image."""
 
+    name, dimensions = "MobileNetV2", 2
+
     def __call__(self, images: list[np.ndarray]) -> np.ndarray:
         return np.array([[image.mean(), image.std()] for image in images])
 
@@ -165,8 +167,8 @@ def test_a_model_trained_without_pairs_is_scored_in_both_directions(
     write_pairs(tmp_path / "data")
     save_identity_model(tmp_path / "both", "AtoB", "BtoA", paired=False)
     lines = within("evaluate", "both", "--data", "data", "--json", "a.json").stdout.splitlines()
-    assert [line.split() for line in lines[:5]] == [
-        ["direction", "images", "Frechet"],
+    assert lines[0].split() == ["direction", "images", "Frechet", "kernel"]
+    assert [line.split()[:-1] for line in lines[1:5]] == [
         ["A", "to", "B", "untranslated", "2", "0.00"],
         ["A", "to", "B", "model", "2", "0.00"],
         ["B", "to", "A", "untranslated", "2", "0.00"],
@@ -185,8 +187,9 @@ def test_an_undefined_score_is_a_dash_in_the_table_and_null_in_json(
         (data / f"val{domain}" / "1.png").unlink()
     save_identity_model(tmp_path / "both", "AtoB", "BtoA", paired=False)
     lines = within("evaluate", "both", "--data", "data", "--json", "a.json").stdout.splitlines()
-    assert [line.split()[-2:] for line in lines[1:5]] == [["1", "-"]] * 4
-    assert json.loads((tmp_path / "a.json").read_text())["rows"][0]["frechet"] is None
+    assert [line.split()[-3:] for line in lines[1:5]] == [["1", "-", "-"]] * 4
+    row = json.loads((tmp_path / "a.json").read_text())["rows"][0]
+    assert row["frechet"] is row["kernel"] is None
 
 
 def test_the_data_decides_how_an_imported_model_is_scored(
@@ -201,7 +204,7 @@ def test_the_data_decides_how_an_imported_model_is_scored(
     for name in ("trainA/1.png", "trainA/2.png", "trainB/3.png", "trainB/4.png"):
         noise(tmp_path / "domains" / name, seed=len(name))
     lines = within("evaluate", "imported", "--data", "domains", "--json", "a.json").stdout.splitlines()
-    assert lines[0].split() == ["direction", "images", "Frechet"]
+    assert lines[0].split() == ["direction", "images", "Frechet", "kernel"]
     assert [line.split()[:4] for line in lines[1:3]] == [
         ["A", "to", "B", "untranslated"],
         ["A", "to", "B", "model"],
@@ -308,6 +311,21 @@ def test_without_weights_a_suite_of_the_frechet_distance_alone_is_an_error(
     save_identity_model(tmp_path / "both", paired=False)
     result = within("evaluate", "both", "--data", "data", code=1)
     assert result.stderr.splitlines()[-1].startswith("error: cannot download the weights")
+
+
+def test_a_model_is_not_scored_by_the_backbone_of_its_discriminator(
+    within: Command, tmp_path: Path, offline: None
+) -> None:
+    write_pairs(tmp_path / "data")
+    model = create_identity_model("AtoB", paired=False)
+    model.config.trained_on["discriminator_backbone"] = "mobilenet_v2"
+    model.save_pretrained(tmp_path / "projected")
+    result = within("evaluate", "projected", "--data", "data")
+    assert "trained with MobileNetV2" in result.stderr
+    heading, *_, frechet, kernel = result.stdout.splitlines()
+    assert heading.split() == ["direction", "images", "Frechet", "kernel"]
+    assert "EfficientNet-Lite0" in frechet
+    assert "EfficientNet-Lite0" in kernel
 
 
 def test_skipped_images_are_listed_and_the_exit_code_is_3(

@@ -18,8 +18,9 @@ class Column:
     Attributes:
         heading: the column's title.
         format: the format specification of its numbers.
-        protocol: how the score is computed, with `{region}` for the pixels that it compares; empty for a
-            ratio, which comes with the score that it belongs to and cannot be requested by itself.
+        protocol: how the score is computed, with `{region}` for the pixels that it compares and `{features}`
+            for the feature network; empty for a ratio, which comes with the score that it belongs to and
+            cannot be requested by itself.
     """
 
     heading: str
@@ -50,10 +51,16 @@ COLUMNS = {
     "frechet": Column(
         "Frechet",
         ".2f",
-        "Frechet distance between MobileNetV2's features of all images and of all ground-truth images;"
+        "Frechet distance between {features}'s features of all images and of all ground-truth images;"
         " not the FID; lower is better",
     ),
     "frechet-share": Column("vs gray", ".0%"),
+    "kernel": Column(
+        "kernel",
+        ".4f",
+        "kernel distance (as the KID, unbiased) between {features}'s features of all images and of all"
+        " ground-truth images; lower is better, and it can be just below 0",
+    ),
     "untrained-share": Column("vs untrained", ".0%"),
     "class": Column(
         "class", ".0%", "fraction of the samples that a small CNN assigns to the requested class"

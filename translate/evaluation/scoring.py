@@ -10,10 +10,11 @@ import numpy as np
 
 from translate.images import Hole, Pixels
 from translate.metrics import (
-    MobileNetFeatures,
+    FeatureNetwork,
     colorfulness,
     delta_e,
     frechet_distance,
+    kernel_distance,
     psnr,
     select_pixels,
     ssim,
@@ -111,7 +112,7 @@ class Request:
 class ImageScores:
     """The scores of an image, and the features of it and of its ground truth.
 
-    The features have the shape (1, 1280), or (0, 1280) without a feature network.
+    The features have the shape (1, D), or (0, D) without a feature network.
     """
 
     values: dict[str, float]
@@ -134,16 +135,21 @@ class ImageScorer:
 
     Args:
         scores: the names of the scores; those that are not in `IMAGE_METRICS` are ignored.
-        network: extracts the features for the Frechet distance; None skips it.
+        network: extracts the features for the distances between sets; None skips them.
     """
 
-    def __init__(self, scores: Sequence[str], network: MobileNetFeatures | None = None) -> None:
+    def __init__(self, scores: Sequence[str], network: FeatureNetwork | None = None) -> None:
         self.metrics = {score: IMAGE_METRICS[score] for score in IMAGE_METRICS if score in scores}
         self._network = network
         self._truth: tuple[Pixels | None, Features] = (None, np.empty((0, FEATURE_DIM)))
 
+    @property
+    def network_name(self) -> str:
+        """Return the name of the feature network; empty without one."""
+        return self._network.name if self._network else ""
+
     def features(self, image: Pixels) -> Features:
-        """Return the features of an image, (1, 1280), or (0, 1280) without a network."""
+        """Return the features of an image, (1, D), or (0, D) without a network."""
         return self._network([image]) if self._network else np.empty((0, FEATURE_DIM))
 
     def __call__(self, image: Pixels, truth: Pixels, region: Hole | None = None) -> ImageScores:
@@ -161,11 +167,30 @@ class ImageScorer:
         return ImageScores(values, self.features(image), self._truth[1])
 
 
+SET_DISTANCES: dict[str, Callable[[Features, Features], float]] = {
+    "frechet": frechet_distance,
+    "kernel": kernel_distance,
+}
+
+
+def compare_sets(
+    names: Sequence[str], features: Sequence[Features], others: Sequence[Features]
+) -> dict[str, float | None]:
+    """Return distances between two sets of images; None for each if one has fewer than 2 images.
+
+    Args:
+        names: those of all requested scores; those that are not in `SET_DISTANCES` are ignored.
+    """
+    distances = {name: distance for name, distance in SET_DISTANCES.items() if name in names}
+    if min(len(features), len(others)) < 2:
+        return dict.fromkeys(distances)
+    sets = np.concatenate(features), np.concatenate(others)
+    return {name: distance(*sets) for name, distance in distances.items()}
+
+
 def frechet_or_none(features: Sequence[Features], others: Sequence[Features]) -> float | None:
     """Return the Frechet distance between two sets of images; None if one has fewer than 2 images."""
-    if min(len(features), len(others)) < 2:
-        return None
-    return frechet_distance(np.concatenate(features), np.concatenate(others))
+    return compare_sets(["frechet"], features, others)["frechet"]
 
 
 def ratio(value: float | None, base: float | None) -> float | None:

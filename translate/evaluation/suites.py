@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from translate.config import ModelConfig
 from translate.errors import TranslateError, UsageError, nearest
 from translate.evaluation.colorization import evaluate_colorization
@@ -16,10 +18,18 @@ from translate.evaluation.inpainting import evaluate_inpainting
 from translate.evaluation.multidomain import evaluate_multi_domain, load_multi_domain
 from translate.evaluation.photos import load_predictors
 from translate.evaluation.protocols import COLUMNS, refuse_unknown_scores
-from translate.evaluation.scoring import Evaluation, ImageScorer, Progress, Request, SuiteResult
+from translate.evaluation.scoring import (
+    SET_DISTANCES,
+    Evaluation,
+    ImageScorer,
+    Progress,
+    Request,
+    SuiteResult,
+)
 from translate.evaluation.translation import evaluate_pairs, evaluate_unpaired, is_paired
 from translate.metrics import MobileNetFeatures
 from translate.models import Model, locate_model, pick_device, pick_precision
+from translate.models.feature_networks import has_trained_with, load_efficientnet_features
 from translate.progress import Advanced, Finished, Started, emit
 from translate.version import __version__
 
@@ -73,7 +83,7 @@ SUITES: dict[str, tuple[Suite, ...]] = {  # by the kind of the model
     ),
     "translation": (
         Suite(name="paired", scores=WITH_TRUTH, run=evaluate_pairs, group="direction", fits=is_paired),
-        Suite(name="unpaired", scores=("frechet",), run=evaluate_unpaired, group="direction"),
+        Suite(name="unpaired", scores=("frechet", "kernel"), run=evaluate_unpaired, group="direction"),
     ),
     "multidomain": (
         Suite(
@@ -126,8 +136,8 @@ def evaluate(
         model: a run (a model from noise is then scored at its checkpoints, too), a model folder, the name of
             an installed model, or a model.
         data: a dataset or its name; its validation set is scored, or all photos of a flat folder.
-        metrics: some of `psnr`, `ssim`, `delta-e`, `colorfulness`, `frechet` and `class`; None computes all
-            that fit the model.
+        metrics: some of `psnr`, `ssim`, `delta-e`, `colorfulness`, `frechet`, `kernel` and `class`; None
+            computes all that fit the model.
         masks: for inpainting, a folder of masks, white in the hole; None draws random holes.
         labels: for a model of several domains, a table of labels as in training; None for sub-folders.
         baselines: for inpainting, also score methods that need no model.
@@ -144,7 +154,7 @@ def evaluate(
     subject = model if isinstance(model, Model) else Model.from_pretrained(locate_model(model))
     suite = find_suite(subject.config, str(data))
     _check_options(suite, subject.config, metrics or (), bool(masks), baselines, bool(labels))
-    scorer, scores, notes = _create_scorer(suite, metrics)
+    scorer, scores, notes = _create_scorer(suite, metrics, subject)
     request = Request(
         data=str(data),
         scorer=scorer,
@@ -174,7 +184,7 @@ def _run(
         result = suite.run(subjects, replace(request, progress=progress))
     return Evaluation(
         rows=result.rows,
-        protocol=_protocol(suite, result),
+        protocol=_protocol(suite, result, request.scorer.network_name),
         images=result.images,
         skipped=result.skipped,
         notes=notes + result.notes,
@@ -235,29 +245,38 @@ def _check_options(
             raise UsageError(f"a model of {title} has no score {name!r}; choose from {scores}")
 
 
-def _create_scorer(suite: Suite, metrics: Sequence[str] | None) -> tuple[ImageScorer, list[str], list[str]]:
-    """Create the scorer; return it, the names of its scores, and a note if the Frechet distance is skipped.
+def _create_scorer(
+    suite: Suite, metrics: Sequence[str] | None, model: Model
+) -> tuple[ImageScorer, list[str], list[str]]:
+    """Create the scorer; return it, the names of its scores, and a note if its features are not as usual.
 
     Raises:
-        TranslateError: the weights for the Frechet distance are not available, and it is requested or the
-            only score of the suite.
+        TranslateError: the weights for the distances between sets are not available, and such a distance is
+            requested, or the suite has no other score.
     """
     scores = [score for score in suite.scores if metrics is None or score in metrics]
-    if "frechet" not in scores:
+    if not set(scores) & set(SET_DISTANCES):
         return ImageScorer(scores), scores, []
+    if has_trained_with(model, MobileNetFeatures.name):
+        network = load_efficientnet_features(torch.device("cpu"))
+        note = (
+            f"the discriminator was trained with {MobileNetFeatures.name}, so the distances between sets are"
+            f" by the features of {network.name}: compare them only with such"
+        )
+        return ImageScorer(scores, network), scores, [note]
     try:
         return ImageScorer(scores, MobileNetFeatures()), scores, []
     except TranslateError as error:
-        if metrics or scores == ["frechet"]:
+        others = [score for score in scores if score not in SET_DISTANCES]
+        if metrics or not others:
             raise
-        scores.remove("frechet")
-        return ImageScorer(scores), scores, [f"the Frechet distance is not scored: {error}"]
+        return ImageScorer(others), others, [f"the Frechet distance is not scored: {error}"]
 
 
-def _protocol(suite: Suite, result: SuiteResult) -> dict[str, str]:
+def _protocol(suite: Suite, result: SuiteResult, features: str) -> dict[str, str]:
     """Return how the images were chosen and how each score was computed."""
     scores = {
-        name: COLUMNS[name].protocol.format(region=suite.region)
+        name: COLUMNS[name].protocol.format(region=suite.region, features=features)
         for name in suite.scores
         if name in result.rows[0].values
     }

@@ -11,7 +11,7 @@ from translate.data.discovery.location import ImageSource
 from translate.data.discovery.pair import Pair
 from translate.errors import UsageError
 from translate.evaluation.photos import RowScores, average_rows, score_each, to_rgb, value_ranges
-from translate.evaluation.scoring import Request, Row, SuiteResult, frechet_or_none
+from translate.evaluation.scoring import Request, Row, SuiteResult, compare_sets
 from translate.images import Pixels, read_rgb, resize
 from translate.inference import Predictor
 from translate.metrics.frechet import Features
@@ -105,7 +105,7 @@ def evaluate_unpaired(predictors: Mapping[str, Predictor], request: Request) -> 
     rows = []
     for direction, (source, target) in domains.items():
         for name, features in (("untranslated", real[source]), ("model", fake[direction])):
-            values = {"frechet": frechet_or_none(features, real[target])}
+            values = compare_sets(request.scores, features, real[target])
             rows.append(Row(_group(predictors[direction].config, direction), name, len(features), values))
     protocol = {"images": f"{_describe_images(dataset)} of {request.data}, {_describe_size(predictors)}"}
     return SuiteResult(rows=rows, protocol=protocol, images=len(images), skipped=skipped, notes=dataset.notes)

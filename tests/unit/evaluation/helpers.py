@@ -39,6 +39,8 @@ class StubPredictor:
 class StubFeatures:
     """A feature network without weights: an image shrunk to 4 x 4 pixels, (N, 48)."""
 
+    name, dimensions = "stub", 48
+
     def __call__(self, images: Iterable[Pixels]) -> Features:
         return np.stack(
             [cv2.resize(image, (4, 4), interpolation=cv2.INTER_AREA).ravel() / 255 for image in images]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from translate.evaluation.scoring import SuiteResult
 from translate.evaluation.translation import SPLIT_NOTE, evaluate_pairs, evaluate_unpaired, is_paired
 from translate.images import read_rgb, write_rgb
 from translate.methods.pix2pix.config import Pix2PixConfig
-from translate.metrics import frechet_distance
+from translate.metrics import frechet_distance, kernel_distance
 
 
 def score_pairs(data: Path, *predictors: StubPredictor, **fields: Any) -> SuiteResult:
@@ -28,7 +29,8 @@ def score_pairs(data: Path, *predictors: StubPredictor, **fields: Any) -> SuiteR
 
 def score_unpaired(data: Path, *predictors: StubPredictor) -> SuiteResult:
     by_direction = {predictor.direction: predictor for predictor in predictors}
-    return evaluate_unpaired(by_direction, create_request(data, scores=[]))
+    request = replace(create_request(data, scores=[]), scores=["frechet", "kernel"])
+    return evaluate_unpaired(by_direction, request)
 
 
 def invert(image: np.ndarray) -> np.ndarray:
@@ -151,10 +153,14 @@ def test_both_directions_are_scored_beside_the_untranslated_images(tmp_path: Pat
     features = StubFeatures()
     assert find_row(result, "model", "A to B").values["frechet"] == pytest.approx(0, abs=1e-9)
     for group in ("A to B", "B to A"):
-        distance = find_row(result, "untranslated", group).values["frechet"]
-        assert distance == pytest.approx(frechet_distance(features(a), features(b)))
-    expected = frechet_distance(features([image // 2 for image in b]), features(a))
-    assert find_row(result, "model", "B to A").values["frechet"] == pytest.approx(expected)
+        distances = find_row(result, "untranslated", group).values
+        expected = {
+            "frechet": frechet_distance(features(a), features(b)),
+            "kernel": kernel_distance(features(a), features(b)),
+        }
+        assert distances == pytest.approx(expected)
+    distance = frechet_distance(features([image // 2 for image in b]), features(a))
+    assert find_row(result, "model", "B to A").values["frechet"] == pytest.approx(distance)
     assert result.images == 6
     assert result.protocol["images"] == f"validation images of {folder}, at their own size"
 
@@ -171,6 +177,6 @@ def test_a_model_of_one_direction_is_scored_in_that_direction(tmp_path: Path) ->
     assert {row.group for row in result.rows} == {"B to A"}
 
 
-def test_the_frechet_distance_of_one_image_is_undefined(tmp_path: Path) -> None:
+def test_distances_of_one_image_are_undefined(tmp_path: Path) -> None:
     result = score_unpaired(write_unpaired(tmp_path, 1), StubPredictor(keep))
-    assert [row.values["frechet"] for row in result.rows] == [None, None]
+    assert [row.values for row in result.rows] == [{"frechet": None, "kernel": None}] * 2
