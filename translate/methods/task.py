@@ -10,7 +10,6 @@ from translate.config import ModelConfig
 from translate.data.datasets.samples import SampleDataset
 from translate.images import Pixels
 from translate.methods.trainer import StepProgress, Trainer
-from translate.models import Model, Precision
 from translate.networks import Generator
 
 
@@ -93,7 +92,8 @@ class Task:
     Attributes:
         trainer: builds the trainer from the config.
         data: finds and checks the dataset.
-        validate: scores a model on the validation set of a dataset, and renders a sample sheet.
+        validate: takes a model, a dataset (`TaskData`), a precision, and the trainer's `validation_networks`
+            as keyword arguments; scores the model on the validation set, and renders a sample sheet.
         model: builds the finished model's config from the training config, the generators by name, and the
             facts of the dataset.
         best: the score that selects the best checkpoint; None if no score is reliable enough for that.
@@ -104,7 +104,7 @@ class Task:
 
     trainer: Callable[[Any], Trainer]
     data: Callable[[Any], TaskData]
-    validate: Callable[[Model, TaskData, Precision], ValidationResult]
+    validate: Callable[..., ValidationResult]
     model: BuildModel
     best: BestScore | None = None
     warnings: Callable[[History], list[str]] = no_warnings

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Protocol
 
 import torch
@@ -74,10 +75,13 @@ class Trainer(nn.Module):
     Attributes:
         optimizers: by the name that `step` passes to `update`.
         generators: the networks of the finished model, by name.
+        validation_networks: networks that validation needs besides the finished model, by the name of the
+            argument of `Task.validate`.
     """
 
     optimizers: dict[str, torch.optim.Optimizer]
     generators: dict[str, Generator]
+    validation_networks: Mapping[str, nn.Module] = MappingProxyType({})
 
     @property
     def networks(self) -> dict[str, nn.Module]:

@@ -29,7 +29,7 @@ class Validation:
 
     Args:
         make_columns: applies the generators to a batch of (N, C, H, W) images in [-1, 1], and returns the
-            columns of the sample sheet.
+            columns of the sample sheet. The validation networks of the trainer are among the generators.
         score: returns named scores of these columns; they are averaged over the images.
         count: images to score, of which the first few are in the sample sheet.
     """
@@ -39,11 +39,13 @@ class Validation:
     count: int = SHEET_IMAGES
 
     @torch.no_grad()
-    def __call__(self, model: Model, data: TaskData, precision: Precision) -> ValidationResult:
+    def __call__(
+        self, model: Model, data: TaskData, precision: Precision, **networks: nn.Module
+    ) -> ValidationResult:
         """Score a model on the validation set, and render the sample sheet."""
         sheet: dict[str, list[Pixels]] = defaultdict(list)
         means: dict[str, float] = defaultdict(float)
-        generators = dict(model.generators.items())
+        generators = {**dict(model.generators.items()), **networks}
         count = min(self.count, len(data.validation))
         for index in range(count):
             sample = data.validation[SampleKey(0, index)]

@@ -237,13 +237,13 @@ class Loop:
         """Validate the model, write the sample sheet, and keep the best model; return lines to log."""
         step = self.progress.step
         sheet_path = self.run.samples / f"step-{step:08d}.png"
-        result = self.task.validate(self._build_model(), self.data, self.stepper.precision)
+        model, networks = self._build_model(), self.stepper.trainer.validation_networks
+        result = self.task.validate(model, self.data, self.stepper.precision, **networks)
         write_rgb(result.sheet, sheet_path)
         self.history.append({"step": step, **result.scores})
         self.log.record_validation(self.progress, result.scores)
-        is_best = self.best.update(step, result.scores)
-        if is_best:
-            self._build_model().save_pretrained(self.run.best_model)
+        if is_best := self.best.update(step, result.scores):
+            model.save_pretrained(self.run.best_model)
         scores = "  ".join(f"{name} {value:.4f}" for name, value in result.scores.items())
         line = f"checkpoint at step {step}  {scores}  {sheet_path}{'  best so far' if is_best else ''}"
         warnings = [*self.best.warnings(result.scores), *self.task.warnings(self.history)]

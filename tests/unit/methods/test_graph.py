@@ -40,6 +40,7 @@ OPTIONS: list[tuple[str, dict[str, Any]]] = [
     *((name, {"clip_grad": 0.1, "ema": 0}) for name in ("cyclegan", "dcgan", "wgan")),
     *((name, {"recompute": True}) for name in ("cyclegan", "colorize", "dcgan")),
     ("pix2pix", {"gan_loss": "wgan-gp", "norm": "instance"}),
+    ("pix2pix", {"align": True, "precision": "bf16", "norm": "instance"}),
     ("cyclegan", {"gan_loss": "wgan-gp", "batch_size": 4, "accumulate": 2, "clip_grad": 0.1}),
     ("cyclegan", {"precision": "bf16", "lambda_identity": 0}),
     (
@@ -59,6 +60,7 @@ OPTIONS: list[tuple[str, dict[str, Any]]] = [
     ("pix2pix", {"diffaugment": True, "precision": "bf16", "norm": "instance"}),
     ("dcgan", {"diffaugment": True, "spectral": True, "d_steps": 2}),
     ("wgan-gp", {"diffaugment": True, "d_norm": "instance"}),
+    ("stargan", {"diffaugment": True, "precision": "bf16", "d_steps": 2, "recompute": True}),
     ("infogan", {"diffaugment": True, "precision": "bf16"}),
 ]
 

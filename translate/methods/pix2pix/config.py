@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from translate.config import ImageTrainConfig, TranslationConfig, setting, with_default
+from translate.errors import UsageError
+
+LAMBDA_SMOOTH = 10.0
 
 
 @dataclass(kw_only=True)
@@ -16,3 +19,27 @@ class Pix2PixConfig(TranslationConfig):
     dropout: bool = with_default(ImageTrainConfig, "dropout", True)
     gan_loss: str = with_default(ImageTrainConfig, "gan_loss", "vanilla")
     lambda_l1: float = setting(100.0, "weight of the L1 loss", low=0, group="losses")
+    align: bool = setting(
+        False,
+        "for pairs that do not quite align: train a network that warps each translation onto its target"
+        " before they are compared (RegGAN, arXiv:2110.06465); the finished model does not contain it",
+    )
+    lambda_smooth: float = setting(
+        LAMBDA_SMOOTH,
+        "weight of the smoothness of the warps of --align, in pixels squared",
+        low=0,
+        group="losses",
+    )
+
+    def check(self) -> None:
+        super().check()
+        if self.lambda_smooth != LAMBDA_SMOOTH and not self.align:
+            raise UsageError(
+                f"lambda_smooth {self.lambda_smooth:g} is for the warps of align, which is off: give --align,"
+                " or leave it out"
+            )
+
+    @property
+    def sees_condition(self) -> bool:
+        """Return whether the discriminator sees the input of a translation; see `Pix2Pix`."""
+        return super().sees_condition and not self.align

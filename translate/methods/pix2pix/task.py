@@ -5,22 +5,33 @@ from __future__ import annotations
 from translate.data.datasets.samples import Sample
 from translate.methods.data import paired_data
 from translate.methods.models import translation_model
-from translate.methods.pix2pix.trainer import Pix2Pix
+from translate.methods.pix2pix.trainer import REGISTRATION, Pix2Pix
 from translate.methods.task import BestScore, Task
 from translate.methods.validation import SCORED_IMAGES, Columns, Generators, Validation
 from translate.metrics import l1, psnr
+from translate.networks.registration import warp
+
+WARPED = "warped"  # The column of translations that --align warps onto their targets.
 
 
 def _make_columns(generators: Generators, batch: Sample) -> Columns:
-    (generator,) = generators.values()
-    return {"input": batch["a"], "translated": generator(batch["a"]), "truth": batch["b"]}
+    (generator,) = (network for name, network in generators.items() if name != REGISTRATION)
+    translated, truth = generator(batch["a"]), batch["b"]
+    if REGISTRATION not in generators:
+        return {"input": batch["a"], "translated": translated, "truth": truth}
+    warped = warp(translated, generators[REGISTRATION](translated, truth))
+    return {"input": batch["a"], "translated": translated, WARPED: warped, "truth": truth}
 
 
 def _score(columns: Columns) -> dict[str, float]:
-    return {
-        "val_l1": l1(columns["translated"], columns["truth"]),
-        "val_psnr": psnr(columns["translated"], columns["truth"], data_range=2),
-    }
+    """Compare translations with their targets; with --align, after they are warped onto them, and before."""
+    translated, truth = columns["translated"], columns["truth"]
+    image = columns.get(WARPED, translated)
+    scores = {"val_l1": l1(image, truth), "val_psnr": psnr(image, truth, data_range=2)}
+    if WARPED in columns:
+        unaligned = l1(translated, truth), psnr(translated, truth, data_range=2)
+        scores |= {"val_l1_unaligned": unaligned[0], "val_psnr_unaligned": unaligned[1]}
+    return scores
 
 
 TASK = Task(
