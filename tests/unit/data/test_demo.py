@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.morphology import isotropic_erosion, isotropic_opening
 
-from translate.data.demo import Scene, draw_scene, write_demo
+from translate.data.demo import COATS, Scene, draw_coats, draw_scene, write_coats, write_demo
 
 SIZE = 64
 
@@ -170,3 +170,28 @@ def test_writing_again_gives_the_same_bytes(tmp_path: Path) -> None:
     first = read_files(tmp_path)
     write_demo(tmp_path, size=32, train=3, test=2, seed=1)
     assert read_files(tmp_path) == first
+
+
+def test_the_coats_of_a_scene_differ_on_the_body_only(scenes: list[Scene]) -> None:
+    for index, scene in enumerate(scenes):
+        coats = draw_coats(0, index, SIZE)
+        assert tuple(coats) == COATS
+        assert np.array_equal(coats["brown"], scene.horse)
+        assert np.array_equal(coats["striped"], scene.zebra)
+        assert np.array_equal(coats["black"][~scene.mask], scene.horse[~scene.mask])
+        inside = isotropic_erosion(scene.mask, 2)
+        black, brown = (coats[name][inside].mean(axis=0) for name in ("black", "brown"))
+        assert (black + 15 < brown).any()
+        assert black.max() < 40
+
+
+def test_the_images_of_a_scene_in_three_coats_share_a_name(tmp_path: Path) -> None:
+    write_coats(tmp_path, size=16, train=2, test=1)
+    expected = {f"{folder}/{coat}" for folder in ("train", "test") for coat in COATS}
+    assert {str(path.parent.relative_to(tmp_path)) for path in tmp_path.rglob("*.png")} == expected
+    for coat in COATS:
+        assert [path.name for path in sorted((tmp_path / "train" / coat).iterdir())] == [
+            "0000.png",
+            "0001.png",
+        ]
+        assert [path.name for path in (tmp_path / "test" / coat).iterdir()] == ["0002.png"]

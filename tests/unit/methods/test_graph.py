@@ -61,6 +61,7 @@ OPTIONS: list[tuple[str, dict[str, Any]]] = [
     ("dcgan", {"diffaugment": True, "spectral": True, "d_steps": 2}),
     ("wgan-gp", {"diffaugment": True, "d_norm": "instance"}),
     ("stargan", {"diffaugment": True, "precision": "bf16", "d_steps": 2, "recompute": True}),
+    ("stargan", {"diffaugment": True, "precision": "bf16", "d_steps": 2, "recompute": True}),
     ("infogan", {"diffaugment": True, "precision": "bf16"}),
 ]
 
