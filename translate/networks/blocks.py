@@ -147,14 +147,22 @@ class BlurPool(nn.Module):
     """Antialiased downsampling by 2: a blur with the filter [1, 2, 1] / 4, then every second pixel.
 
     It pads by reflection, as CUT does (arXiv:2007.15651; filter of arXiv:1904.11486). There are no weights to
-    store, and sums of slices save nothing for the backward pass.
+    store, and a sum saves nothing for the backward pass. On a CPU, pooling and a convolution in half
+    precision took several times as long.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         """Halve (N, C, H, W) features; an odd side of n pixels becomes (n + 1) / 2."""
-        x = F.pad(x, (1, 1, 1, 1), mode="reflect")
-        x = torch.add(x[:, :, :-2:2] + x[:, :, 2::2], x[:, :, 1:-1:2], alpha=2) / 4
-        return torch.add(x[..., :-2:2] + x[..., 2::2], x[..., 1:-1:2], alpha=2) / 4
+        height, width = x.shape[2:]
+        if height % 2 or width % 2:
+            x = F.pad(x, (0, width % 2, 0, height % 2), mode="reflect")
+        # Not slices, whose gradients would be maps full of zeros; for single columns, slices are faster.
+        even, odd = x.unflatten(2, (-1, 2)).unbind(3)
+        before = torch.cat([odd[:, :, :1], odd[:, :, :-1]], dim=2)
+        x = torch.add(odd + before, even, alpha=2)
+        even, odd = x[..., ::2], x[..., 1::2]
+        before = torch.cat([odd[..., :1], odd[..., :-1]], dim=3)
+        return torch.add(odd + before, even, alpha=2) / 16
 
 
 def downsampling(kind: str) -> tuple[int, list[nn.Module]]:

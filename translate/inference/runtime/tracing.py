@@ -64,8 +64,9 @@ class _Tracer(fx.Tracer):
         return function, inputs[: len(required)]
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        """Return whether a module becomes a single node."""
-        return m in self.leaves or super().is_leaf_module(m, module_qualified_name)
+        """Return whether a module becomes a single node: a leaf, or one of which no part could be one."""
+        is_atomic = next(m.children(), None) is None
+        return is_atomic or m in self.leaves or super().is_leaf_module(m, module_qualified_name)
 
     def call_module(
         self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
