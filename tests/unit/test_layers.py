@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -30,17 +31,10 @@ INNER_LAYERS = {  # folders of a subpackage, from the lowest layer up
     "data": ["discovery", "datasets"],
     "training": ["step", "runs"],
 }
+METHOD_FOLDERS = sorted(path.parent.name for path in PACKAGE.glob("methods/*/__init__.py"))
 INDEPENDENT = [  # pairs of folders that do not import each other
     ("networks.generators", "networks.discriminators"),
-    *(
-        (f"methods.{a}", f"methods.{b}")
-        for a in ("gan", "pix2pix")
-        for b in ("cyclegan", "colorize", "inpaint")
-    ),
-    ("methods.gan", "methods.pix2pix"),
-    ("methods.cyclegan", "methods.colorize"),
-    ("methods.cyclegan", "methods.inpaint"),
-    ("methods.colorize", "methods.inpaint"),
+    *((f"methods.{first}", f"methods.{second}") for first, second in combinations(METHOD_FOLDERS, 2)),
 ]
 FILES = sorted(PACKAGE.rglob("*.py"))
 MODULES = {
