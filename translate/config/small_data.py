@@ -85,4 +85,4 @@ def expand_small_data(
     if not chosen or not is_on("small_data"):
         return dict(given), []
     text = ", ".join(f"{key} {'on' if value is True else value}" for key, value in chosen.items())
-    return {**chosen, **given}, [f"--small-data sets {text}"]
+    return {**chosen, **given}, [f"small_data sets {text}"]

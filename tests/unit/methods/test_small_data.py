@@ -127,7 +127,7 @@ def test_the_probability_is_in_the_progress_line_and_in_the_metrics(tmp_path: Pa
 
 def test_the_preset_is_in_the_settings_of_the_run_which_resuming_keeps(tmp_path: Path) -> None:
     run = train("pix2pix", demo(tmp_path / "data"), tmp_path / "run", small_data=True, steps=1)
-    assert "--small-data sets diffaugment on" in run.log.read_text()
+    assert "small_data sets diffaugment on" in run.log.read_text()
     assert resolved(run)["small_data"]
     assert resolved(run)["diffaugment"]
     translate.train("pix2pix", out=str(run.folder), resume=True, steps=2)
