@@ -91,21 +91,23 @@ class Adversary:
 
         They are that of WGAN-GP, or R1 and R2 with lazy regularization.
         """
-
-        def critic(image: Tensor) -> Scores:
-            return self.score(image, condition)
-
         if self.c.gan_loss == "wgan-gp":
-            return self.c.lambda_gp * gradient_penalty(critic, real, fake)
+            return self.c.lambda_gp * gradient_penalty(lambda x: self.score(x, condition), real, fake)
         if not self.is_regularized(progress):
             return 0.0
         # Lazy regularization: n times as strong every n-th step (arXiv:1912.04958, appendix B).
         weighted = [
-            self.c.penalty_interval * gamma * zero_centered_penalty(critic, images)
+            self.c.penalty_interval * gamma * self.zero_centered_penalty(images, condition)
             for gamma, images in zip(self.c.penalty_weights, (real, fake), strict=True)
             if gamma
         ]
         return sum(weighted[1:], weighted[0])
+
+    def zero_centered_penalty(self, images: Tensor, condition: Tensor | None) -> Tensor:
+        """Return R1 of real images or R2 of generated ones, as `d` sees them, augmented."""
+        seen = self.prepare(images.detach(), condition)
+        condition, x = seen[:, : -images.shape[1]], seen[:, -images.shape[1] :]
+        return zero_centered_penalty(lambda x: self.d(torch.cat([condition, x], dim=1)), x)
 
     def is_regularized(self, progress: StepProgress) -> bool:
         """Return whether the next step has R1 or R2."""

@@ -14,6 +14,8 @@ from translate.config import AdversarialConfig
 from translate.methods.adversary import Adversary
 from translate.methods.cyclegan.config import CycleGANConfig
 from translate.methods.cyclegan.trainer import CycleGAN
+from translate.methods.pix2pix.config import Pix2PixConfig
+from translate.methods.pix2pix.trainer import Pix2Pix
 from translate.methods.trainer import StepProgress
 from translate.networks import PatchGAN
 from translate.networks.spectral_norm import add_spectral_norm
@@ -132,3 +134,20 @@ def test_one_batched_forward_pass_gives_the_losses_of_two(discriminator: str) ->
     batched = adversary.discriminator_loss(real=photos(1), fake=photos(2))
     assert sum(map(float, halves)) == pytest.approx(batched.item() / 2, rel=1e-5)
     assert logged.item() == pytest.approx(batched.item() / 2, rel=1e-5)
+
+
+@pytest.mark.parametrize("settings", [{"ada": True}, {"diffaugment": True}, {"gan_loss": "relativistic"}])
+def test_r1_differentiates_the_image_that_the_discriminator_sees(settings: dict[str, Any]) -> None:
+    """ADA samples an image at new places, which torch cannot differentiate twice."""
+    small = {"image_size": 32, "ngf": 4, "ndf": 4, "d_layers": 2, "norm": "instance"}
+    torch.manual_seed(0)
+    trainer = Pix2Pix(Pix2PixConfig(lambda_r1=10, r1_every=1, **small, **settings))
+    if settings.get("ada"):
+        trainer.augment.p.fill_(0.5)
+    real, condition = photos(1), photos(2)
+    trainer.adversary.penalty(StepProgress(), real=real, fake=real, condition=condition).backward()
+    assert trainer.d.body[0].weight.grad.abs().sum() > 0
+    with torch.no_grad():  # A discriminator that ignores the image has no gradient, whatever the condition.
+        trainer.d.body[0].weight[:, 3:] = 0
+    penalty = trainer.adversary.penalty(StepProgress(), real=real, fake=real, condition=condition)
+    assert value(penalty) == 0
