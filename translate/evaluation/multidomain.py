@@ -15,7 +15,7 @@ from translate.data.discovery.labels.domains import MultiDomainImages, find_mult
 from translate.data.discovery.location import ImageSource
 from translate.errors import UsageError, nearest
 from translate.evaluation.photos import score_each, to_rgb, value_ranges
-from translate.evaluation.scoring import Request, Row, SuiteResult, frechet_or_none
+from translate.evaluation.scoring import SET_DISTANCES, Request, Row, SuiteResult, compare_sets
 from translate.images import Pixels, read_rgb, resize
 from translate.inference import Predictor, load_predictor
 from translate.metrics.frechet import Features
@@ -24,7 +24,7 @@ from translate.models import Model
 MODEL, UNTRANSLATED = "model", "untranslated"
 PAIRS_NOTE = (
     "files of one name in several domains are taken as one scene: if they are not, PSNR, SSIM and CIEDE2000"
-    " have no meaning, and --metrics frechet leaves them out"
+    " have no meaning, and --metrics frechet,kernel leaves them out"
 )
 
 Values = Mapping[str, float]  # The scores of an image against its ground truth; empty without one.
@@ -101,9 +101,8 @@ def evaluate_multi_domain(predictors: Mapping[str, Predictor], request: Request)
         return Scored(file, features, rows)
 
     scored, skipped = score_each(request, files, score)
-    names = list(request.scorer.metrics) if truths else []
     return SuiteResult(
-        rows=[_average(group, name, scored, names) for group in groups for name in (UNTRANSLATED, MODEL)],
+        rows=[_average(group, name, scored, request) for group in groups for name in (UNTRANSLATED, MODEL)],
         protocol={"images": _describe(request, dataset, predictor)},
         images=len(scored),
         skipped=skipped,
@@ -180,11 +179,11 @@ def _find_truths(
         UsageError: only scores that need it are requested, and there is none.
     """
     truths = _find_namesakes(dataset, files) if dataset.exclusive and request.scorer.metrics else {}
-    if not truths and "frechet" not in request.scores:
+    if not truths and not set(request.scores) & set(SET_DISTANCES):
         reason = "no names in common across domains" if dataset.exclusive else "attributes, but no true image"
         raise UsageError(
-            f"the files of {request.data} have {reason}, so only the Frechet distance applies: add frechet to"
-            " --metrics, or leave --metrics out"
+            f"the files of {request.data} have {reason}, so only distances between sets apply: add"
+            f" {' or '.join(SET_DISTANCES)} to --metrics, or leave --metrics out"
         )
     return truths
 
@@ -213,14 +212,17 @@ def _score(request: Request, image: Pixels, truth: Pixels | None) -> Values:
     return {name: metric(image, truth, None) for name, metric in request.scorer.metrics.items()}
 
 
-def _average(group: Group, name: str, scored: Sequence[Scored], names: Sequence[str]) -> Row:
-    """Return the row of a group: the means of the scores, and the distance to the real images."""
+def _average(group: Group, name: str, scored: Sequence[Scored], request: Request) -> Row:
+    """Return the row of a group: the means of the scores, and the distances to the real images.
+
+    A mean is None if no image of the group has a ground truth, and left out if none of all images has.
+    """
+    has_truths = any(scores for image in scored for _, scores in image.rows.values())
     results = [image.rows[group.name, name] for image in scored if (group.name, name) in image.rows]
     values: dict[str, float | None] = {}
-    for score in names:
+    for score in request.scorer.metrics if has_truths else ():
         each = [scores[score] for _, scores in results if score in scores]
         values[score] = fmean(each) if each else None
-    if len(scored[0].features):
-        real = [image.features for image in scored if image.file in group.real]
-        values["frechet"] = frechet_or_none([features for features, _ in results], real)
+    real = [image.features for image in scored if image.file in group.real]
+    values |= compare_sets(request.scores, [features for features, _ in results], real)
     return Row(group.name, name, len(results), values)

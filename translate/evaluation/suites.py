@@ -88,7 +88,7 @@ SUITES: dict[str, tuple[Suite, ...]] = {  # by the kind of the model
     "multidomain": (
         Suite(
             name="multidomain",
-            scores=WITH_TRUTH,
+            scores=(*WITH_TRUTH, "kernel"),
             run=evaluate_multi_domain,
             load=load_multi_domain,
             group="target",

@@ -62,7 +62,7 @@ def write_coats(folder: Path, *, name: str = "{seed}", count: int = 3) -> Path:
 
 
 def score(data: Path, predictor: StubTranslator, **fields: Any) -> SuiteResult:
-    request = replace(create_request(data, scores=PIXELS, **fields), scores=[*PIXELS, "frechet"])
+    request = replace(create_request(data, scores=PIXELS, **fields), scores=[*PIXELS, "frechet", "kernel"])
     return evaluate_multi_domain({"model": predictor}, request)
 
 
@@ -74,8 +74,9 @@ def test_translations_are_compared_with_the_scene_in_the_coat_asked_for(tmp_path
     ]
     for domain in COATS:
         values = find_row(result, "model", f"to {domain}").values
-        assert values == pytest.approx({"psnr": 100, "ssim": 1, "delta-e": 0, "frechet": 0}, abs=1e-3)
         untranslated = find_row(result, "untranslated", f"to {domain}").values
+        assert abs(values.pop("kernel")) < 0.01
+        assert values == pytest.approx({"psnr": 100, "ssim": 1, "delta-e": 0, "frechet": 0}, abs=1e-3)
         assert untranslated["psnr"] < 20
         assert untranslated["frechet"] > 0.1
     assert len(predictor.calls) == 18
@@ -88,7 +89,7 @@ def test_translations_are_compared_with_the_scene_in_the_coat_asked_for(tmp_path
 def test_without_names_in_common_the_sets_are_compared(tmp_path: Path) -> None:
     data = write_coats(tmp_path, name="{domain}-{seed}")
     result = score(data, StubTranslator(repaint, *COATS))
-    assert {tuple(row.values) for row in result.rows} == {("frechet",)}
+    assert {tuple(row.values) for row in result.rows} == {("frechet", "kernel")}
     assert find_row(result, "model", "to brown").values["frechet"] == pytest.approx(0, abs=1e-3)
     assert not any("one scene" in note for note in result.notes)
     request = create_request(data, scores=["psnr"])
