@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -114,46 +114,60 @@ def _model(
 
 @torch.no_grad()
 def validate(model: Model, data: TaskData, precision: Precision) -> ValidationResult:
-    """Show each validation image in every domain, and score the reconstruction and the distance to a domain.
+    """Show validation images in every domain, and score their reconstruction and the distance to each domain.
 
-    With attributes, a column switches one of them, and leaves the others as the image has them.
+    With attributes, a column switches one of them, and leaves the others as the image has them. Then there is
+    no distance, because an image belongs to many sets.
     """
     config = model.config
     assert isinstance(config, MultiDomainModelConfig)
-    count = min(SCORED_IMAGES if config.exclusive else SHEET_IMAGES, len(data.validation))
-    sheet: dict[str, list[Pixels]] = defaultdict(list)
+    columns: dict[str, list[Pixels]] = defaultdict(list)
     errors: list[float] = []
-    inputs: dict[str, list[Pixels]] = {name: [] for name in config.domains}
-    outputs: dict[str, list[Pixels]] = {name: [] for name in config.domains}
-    for index in range(count):
-        sample = data.validation[SampleKey(0, index)]
-        x = to_tensor(sample["photo"][None]).to(precision.device)
-        own = sample["label"][None].to(precision.device, x.dtype)
-        image = to_pixels(x[0].expand(3, -1, -1))
-        if index < SHEET_IMAGES:
-            sheet["input"].append(image)
+    for x, own in _images(data, SHEET_IMAGES, precision):
+        columns["input"].append(_to_rgb(x))
         for number, name in enumerate(config.domains):
             target = _target(own, number, config)
-            with precision.autocast():
-                y = model.generator(name)(x, target)
-            translated = to_pixels(y[0].expand(3, -1, -1))
-            if index < SHEET_IMAGES:
-                sheet[name if config.exclusive else f"{name} switched"].append(translated)
-            if own[0, number] == 0:
-                inputs[name].append(image)
-                outputs[name].append(translated)
-            if index < SHEET_IMAGES and not target.equal(own):
-                with precision.autocast():
-                    errors.append(l1(model.generator(name)(y, own), x))
-    scores = {"val_rec": sum(errors) / len(errors)}
-    notes: list[str] = []
+            y = _translate(model, x, target, precision)
+            columns[name if config.exclusive else f"{name} switched"].append(_to_rgb(y))
+            if not target.equal(own):
+                errors.append(l1(_translate(model, y, own, precision), x))
+    scores, notes = {"val_rec": sum(errors) / len(errors)}, list[str]()
     if config.exclusive:
-        pairs = [
-            Translations(name, name, inputs[name], outputs[name]) for name in config.domains if inputs[name]
-        ]
-        more, notes = score_translations(pairs, model, data, precision)
-        scores |= more
-    return ValidationResult(contact_sheet(sheet, side=SHEET_SIDE), scores, notes)
+        distances, notes = score_translations(_translations(model, data, precision), model, data, precision)
+        scores |= distances
+    return ValidationResult(contact_sheet(columns, side=SHEET_SIDE), scores, notes)
+
+
+def _translations(model: Model, data: TaskData, precision: Precision) -> list[Translations]:
+    """Translate validation images to every domain but their own."""
+    config = model.config
+    inputs: dict[str, list[Pixels]] = defaultdict(list)
+    outputs: dict[str, list[Pixels]] = defaultdict(list)
+    for x, own in _images(data, SCORED_IMAGES, precision):
+        for number, name in enumerate(config.domains):
+            if own[0, number] == 0:
+                inputs[name].append(_to_rgb(x))
+                y = _translate(model, x, _target(own, number, config), precision)
+                outputs[name].append(_to_rgb(y))
+    return [Translations(name, name, inputs[name], outputs[name]) for name in config.domains if inputs[name]]
+
+
+def _images(data: TaskData, count: int, precision: Precision) -> Iterator[Image]:
+    """Yield the first images of the validation set."""
+    for index in range(min(count, len(data.validation))):
+        sample = data.validation[SampleKey(0, index)]
+        x = to_tensor(sample["photo"][None]).to(precision.device)
+        yield x, sample["label"][None].to(precision.device, x.dtype)
+
+
+def _translate(model: Model, x: Tensor, target: Tensor, precision: Precision) -> Tensor:
+    with precision.autocast():
+        y: Tensor = model.generator(model.config.domains[0])(x, target)
+    return y
+
+
+def _to_rgb(x: Tensor) -> Pixels:
+    return to_pixels(x[0].expand(3, -1, -1))
 
 
 def _target(own: Tensor, number: int, config: ModelConfig) -> Tensor:
