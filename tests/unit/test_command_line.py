@@ -119,7 +119,7 @@ def complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
         ("col", ["colorize"]),
         ("train p", ["pix2pix"]),
         ("train wg", ["wgan", "wgan-gp"]),
-        ("train pix2pix --gan-loss ", ["vanilla", "lsgan", "hinge", "wgan-gp"]),
+        ("train pix2pix --direction ", ["AtoB", "BtoA"]),
         ("train pix2pix --batch", ["--batch-size"]),
         ("apply model a.png --format p", ["png"]),
         ("apply inp", ["inpaint"]),
