@@ -1,0 +1,79 @@
+"""tools/compare_methods.py: it trains configs one after the other, and prints their cost and their scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from tests.images import demo
+from tests.integration.test_tools import TOOLS
+from translate.images import find_images, read_rgb
+
+CONFIG = """# A tiny CUT.
+recipe: cut
+image_size: 32
+batch_size: 2
+blocks: 1
+ngf: 4
+ndf: 4
+d_layers: 2
+workers: 0
+"""
+
+
+@pytest.fixture
+def tool(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The module tools/compare_methods.py."""
+    monkeypatch.syspath_prepend(str(TOOLS))
+    import compare_methods
+
+    return compare_methods
+
+
+def run(tool: ModuleType, *arguments: Any, code: int = 0) -> str:
+    result = CliRunner().invoke(tool.main, [str(argument) for argument in arguments])
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def test_a_finished_run_is_measured_once_and_scored_again(tool: ModuleType, tmp_path: Path) -> None:
+    data, config, folder = demo(tmp_path / "data", test=3), tmp_path / "tiny.yaml", tmp_path / "runs"
+    config.write_text(CONFIG)
+    options = [folder, config, "--data", data, "--device", "cpu", "--steps", 2]
+    lines = run(tool, *options, "--seeds", "3").splitlines()
+    (row,) = (line.split() for line in lines if line.startswith("tiny "))
+    name, seed, _minutes, steps, rate, peak, step, psnr, *_ = row
+    assert (name, seed, steps) == ("tiny", "3", "2")
+    assert min(map(float, (rate, peak, step, psnr))) > 0
+    assert any(line.startswith("untranslated") for line in lines)
+    assert any(line.startswith("tiny, mean of 1") for line in lines)
+    # A second training would be refused without --resume, and would change the log.
+    before = (folder / "tiny-seed3" / "log.txt").read_bytes()
+    assert run(tool, *options, "--seeds", "3").splitlines()[-3:] == lines[-3:]
+    assert run(tool, folder, "--score-only", "--device", "cpu").splitlines()[-3:] == lines[-3:]
+    assert (folder / "tiny-seed3" / "log.txt").read_bytes() == before
+    config.write_text(CONFIG + "lr: 1e-3\n")
+    assert "other settings" in run(tool, *options, "--seeds", "3", code=2)
+
+
+def test_translations_that_are_all_alike_have_collapsed(tool: ModuleType, tmp_path: Path) -> None:
+    data = demo(tmp_path, train=0, test=6, size=64)
+    judge = tool.Judge(data)
+    zebras = [read_rgb(path) for path in find_images(data / "testB")]
+    perfect = judge(zebras)
+    assert (perfect.psnr, perfect.collapsed) == (np.inf, False)
+    assert perfect.frechet == pytest.approx(0, abs=1e-6)
+    assert not judge(map(read_rgb, judge.inputs)).collapsed
+    assert judge([zebras[0]] * 6).collapsed
+    noise = np.random.default_rng(0).integers(0, 256, zebras[0].shape, dtype=np.uint8)
+    assert judge([noise] * 6).collapsed
+
+
+def test_without_finished_runs_there_is_nothing_to_score(tool: ModuleType, tmp_path: Path) -> None:
+    assert "no finished runs" in run(tool, tmp_path, "--score-only", code=2)
+    assert "--data" in run(tool, tmp_path, code=2)
