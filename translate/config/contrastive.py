@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from translate.config.schema import setting, with_default
 from translate.config.unpaired import UnpairedConfig
 from translate.errors import UsageError
 
+DEFAULT_LAYERS = (4, 8, 12, 16)
 ENCODER_LAYERS = {"strided": 10, "blur": 12}  # Layers of the ResNet in front of its blocks, by downsampling.
 
 
 @dataclass(kw_only=True)
 class ContrastiveConfig(UnpairedConfig):
     """The settings of unpaired translation by PatchNCE. The defaults are those of CUT (arXiv:2007.15651)."""
-
-    PUBLISHED_LAYERS: ClassVar[tuple[int, ...]] = (0, 4, 8, 12, 16)
 
     generator: str = with_default(
         UnpairedConfig,
@@ -33,7 +31,7 @@ class ContrastiveConfig(UnpairedConfig):
     nce_layers: str | None = setting(
         None,
         "layers of the generator whose features PatchNCE compares; 0 is the image, others count the layers of"
-        " the encoder and then the blocks, as CUT does [default: as published, as far as the blocks reach]",
+        " the encoder and then the blocks, as CUT does [default: 4,8,12,16, as far as the blocks reach]",
         metavar="N,N,...",
         group="losses",
     )
@@ -64,7 +62,7 @@ class ContrastiveConfig(UnpairedConfig):
         if layers != tuple(sorted(set(layers))) or not 0 <= layers[0] <= layers[-1] < self.layer_count:
             raise UsageError(
                 f"nce_layers {self.nce_layers} must ascend, from 0 to {self.layer_count - 1} for a ResNet of"
-                f" {self.depth} blocks: use --nce-layers {','.join(map(str, self._published_layers))}"
+                f" {self.depth} blocks: use --nce-layers {','.join(map(str, self._default_layers))}"
             )
 
     @property
@@ -76,15 +74,15 @@ class ContrastiveConfig(UnpairedConfig):
     def feature_layers(self) -> tuple[int, ...]:
         """Return the layers whose features PatchNCE compares."""
         if self.nce_layers is None:
-            return self._published_layers
+            return self._default_layers
         try:
             return tuple(int(number) for number in self.nce_layers.split(","))
         except ValueError:
             raise UsageError(
                 f"nce_layers is {self.nce_layers!r}, but must be numbers of layers with commas between them:"
-                f" {','.join(map(str, self._published_layers))}"
+                f" {','.join(map(str, self._default_layers))}"
             ) from None
 
     @property
-    def _published_layers(self) -> tuple[int, ...]:
-        return tuple(layer for layer in self.PUBLISHED_LAYERS if layer < self.layer_count)
+    def _default_layers(self) -> tuple[int, ...]:
+        return tuple(layer for layer in DEFAULT_LAYERS if layer < self.layer_count)

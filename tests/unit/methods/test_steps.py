@@ -16,10 +16,12 @@ from translate.methods.registry import find_method
 from translate.methods.trainer import StepProgress, Trainer
 
 SMALL = {"ngf": 4, "ndf": 4, "image_size": 32, "norm": "instance", "d_layers": 2}
-DISCRIMINATORS = {"pix2pix": "d", "cyclegan": "d_a", "dclgan": "d_a", "colorize": "d", "inpaint": "d"}
+DISCRIMINATORS = {"cyclegan": "d_a", "dclgan": "d_a"}  # Of other methods it is called d.
 OWN_SETTINGS: dict[str, dict[str, Any]] = {
     "pix2pix": {},
     "cyclegan": {"blocks": 1},
+    "cut": {"blocks": 1},
+    "fastcut": {"blocks": 1},
     "dclgan": {"blocks": 1},
     "colorize": {"lambda_gan": 1.0, "generator": "unet"},
     "inpaint": {"lambda_gan": 1.0},
@@ -57,7 +59,7 @@ def summed_losses(trainer: Trainer) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("norm", ["instance", "batch"])
-@pytest.mark.parametrize("method", ["cyclegan", "dclgan"])
+@pytest.mark.parametrize("method", ["cyclegan", "cut", "fastcut", "dclgan"])
 def test_the_domains_may_differ_in_image_size(method: str, norm: str) -> None:
     trainer = new(method, norm=norm, preprocess="none")
     images = {"a": torch.rand(1, 3, 32, 48) * 2 - 1, "b": torch.rand(1, 3, 40, 32) * 2 - 1}
@@ -88,7 +90,7 @@ def test_the_logged_discriminator_loss_is_without_the_gradient_penalty(method: s
         torch.manual_seed(2)
         return trainer.step(batch(), Updates(lambda name, loss, step: None), StepProgress())
 
-    name = DISCRIMINATORS[method]
+    name = DISCRIMINATORS.get(method, "d")
     assert logged(0)[name].equal(logged(10)[name])
 
 
@@ -96,7 +98,7 @@ def test_the_logged_discriminator_loss_is_without_the_gradient_penalty(method: s
 def test_the_gradient_penalty_reaches_the_discriminators_weights(method: str) -> None:
     def gradient(weight: float) -> Tensor:
         trainer = new(method, gan_loss="wgan-gp", lambda_gp=weight)
-        first = next(getattr(trainer, DISCRIMINATORS[method]).parameters())
+        first = next(getattr(trainer, DISCRIMINATORS.get(method, "d")).parameters())
 
         def backward(name: str, loss: Tensor, step: bool) -> None:
             if name == "d":
@@ -144,6 +146,7 @@ def test_a_loss_has_gradients_in_the_networks_of_its_optimizer_only(method: str,
     [
         ("pix2pix", ["lambda_l1"]),
         ("cyclegan", ["lambda_a", "lambda_b", "lambda_identity"]),
+        ("cut", ["lambda_gan", "lambda_nce"]),
         ("dclgan", ["lambda_nce", "lambda_identity"]),
         ("colorize", ["lambda_l1"]),
         ("inpaint", ["lambda_hole"]),
@@ -165,7 +168,8 @@ def test_no_network_stays_frozen_after_a_step(method: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "names"), [("cyclegan", ["g", "d"]), ("dclgan", ["d"]), *((m, ["d"]) for m in CONDITIONAL)]
+    ("method", "names"),
+    [("cyclegan", ["g", "d"]), ("cut", ["g", "d"]), ("dclgan", ["d"]), *((m, ["d"]) for m in CONDITIONAL)],
 )
 def test_the_halves_of_a_loss_are_in_memory_one_after_the_other(method: str, names: list[str]) -> None:
     trainer, saved = new(method), weakref.WeakSet[_SavedTensor]()
@@ -194,7 +198,8 @@ class _SavedTensor:
 
 @pytest.mark.parametrize("direction", ["AtoB", "BtoA"])
 def test_the_first_generator_has_the_direction_of_the_settings(direction: str) -> None:
-    assert list(new("pix2pix", direction=direction).generators) == [direction]
+    for method in ("pix2pix", "cut"):
+        assert list(new(method, direction=direction).generators) == [direction]
     for method in ("cyclegan", "dclgan"):
         generators = new(method, direction=direction).generators
         assert next(iter(generators)) == direction

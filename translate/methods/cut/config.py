@@ -13,7 +13,14 @@ class CUTConfig(ContrastiveConfig):
     """Unpaired translation in one direction by PatchNCE (arXiv:2007.15651)."""
 
     epochs: int = with_default(ContrastiveConfig, "epochs", 400)
-    d_downsample: str = with_default(ContrastiveConfig, "d_downsample", "blur")
+    nce_layers: str | None = with_default(
+        ContrastiveConfig,
+        "nce_layers",
+        None,
+        help="layers of the generator whose features PatchNCE compares; 0 is the image, others count the"
+        " layers of the encoder and then the blocks [default: 4,8,12,16, as far as the blocks reach; the"
+        " published 0,4,8,12,16 holds on to the colours of the input]",
+    )
     lambda_gan: float = setting(1.0, "weight of the adversarial loss", low=0, group="losses")
     nce_identity: bool = setting(
         True,
@@ -23,7 +30,7 @@ class CUTConfig(ContrastiveConfig):
     )
     flip_equivariance: bool = setting(
         False,
-        "translate every second batch mirrored, and compare it with the images as they are",
+        "translate half of the batches mirrored, and compare them with the images as they are",
         group="losses",
     )
     all_negatives: bool = setting(
@@ -46,6 +53,11 @@ class FastCUTConfig(CUTConfig):
 
     epochs: int = with_default(CUTConfig, "epochs", 200)
     lr_decay: float = with_default(CUTConfig, "lr_decay", 0.25)
-    lambda_nce: float = with_default(CUTConfig, "lambda_nce", 10.0)
+    lambda_nce: float = with_default(
+        CUTConfig,
+        "lambda_nce",
+        2.0,
+        help="weight of PatchNCE; the published 10 is unstable on some datasets",
+    )
     nce_identity: bool = with_default(CUTConfig, "nce_identity", False)
     flip_equivariance: bool = with_default(CUTConfig, "flip_equivariance", True)

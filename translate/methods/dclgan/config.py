@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from translate.config import ContrastiveConfig, TwoWayConfig, setting, with_default
 
@@ -11,8 +10,6 @@ from translate.config import ContrastiveConfig, TwoWayConfig, setting, with_defa
 @dataclass(kw_only=True)
 class DCLGANConfig(ContrastiveConfig, TwoWayConfig):
     """Unpaired translation in both directions by PatchNCE (arXiv:2104.07689)."""
-
-    PUBLISHED_LAYERS: ClassVar[tuple[int, ...]] = (4, 8, 12, 16)
 
     epochs: int = with_default(ContrastiveConfig, "epochs", 400)
     gan_loss: str = with_default(ContrastiveConfig, "gan_loss", "hinge-real")
