@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from translate.config.small_data import SmallDataConfig
 from translate.config.training import TrainConfig
 from translate.errors import UsageError, nearest
 
+R3GAN_GAMMA = 2.0  # Its weight of R1 and R2 for FFHQ at 64 px, about the size of a PatchGAN's patches, 70 px.
 PROJECTED_LOSS = "hinge"  # The adversarial loss of a projected discriminator, if the user names none.
 PATCHGANS = ("patch", "multiscale")  # The discriminators that consist of PatchGANs.
 TORCHVISION_BACKBONES = ("mobilenet_v2", "efficientnet_b0")
@@ -68,7 +68,7 @@ class AdversarialConfig(SmallDataConfig):
     lambda_r1: float | None = setting(
         None,
         "weight gamma of R1, the gradient penalty on real images (arXiv:1801.04406) [default: 0; for"
-        " relativistic, 2 at 64 px to 150 at 256 px, as in R3GAN]",
+        f" relativistic {R3GAN_GAMMA:g}, that of R3GAN at 64 px]",
         low=0,
         group="losses",
     )
@@ -177,12 +177,8 @@ class AdversarialConfig(SmallDataConfig):
 
     @property
     def penalty_weights(self) -> tuple[float, float]:
-        """Return the weights gamma of R1 and R2.
-
-        The defaults of the relativistic loss go through those of R3GAN for FFHQ, 2 at 64 px and 150 at 256
-        px (arXiv:2501.05441, appendix), in a straight line over the logarithms.
-        """
-        default = 2 * 75 ** math.log(self.image_size / 64, 4) if self.gan_loss == "relativistic" else 0.0
+        """Return the weights gamma of R1 and R2."""
+        default = R3GAN_GAMMA if self.gan_loss == "relativistic" else 0.0
         r1, r2 = (default if weight is None else weight for weight in (self.lambda_r1, self.lambda_r2))
         return r1, r2
 

@@ -219,12 +219,16 @@ def test_the_zero_centered_penalty_of_a_linear_critic_and_its_gradient_are_exact
     torch.testing.assert_close(critic.weights.grad, w)
 
 
-def test_the_zero_centered_penalty_is_the_mean_over_images_of_a_mean_score_over_patches() -> None:
-    weights, x = images(1, seed=5), images(seed=1)
-    large, small = x.square() / 2, (weights * x)[..., ::2, ::2]  # 48 and 12 patches of an image.
-    norms = (x / 48 + torch.zeros_like(x)).flatten(1).square().sum(1)
-    torch.testing.assert_close(zero_centered_penalty(lambda x: x.square() / 2, x), norms.mean() / 2)
-    gradient = x / large[0].numel()
-    gradient[..., ::2, ::2] += weights[..., ::2, ::2] / small[0].numel()
-    both = zero_centered_penalty(lambda x: (x.square() / 2, (weights * x)[..., ::2, ::2]), x)
-    torch.testing.assert_close(both, gradient.flatten(1).square().sum(1).mean() / 2)
+def test_the_zero_centered_penalty_is_the_mean_over_patches_and_the_sum_over_scales_of_each_ones_own() -> (
+    None
+):
+    torch.manual_seed(0)
+    first, second = torch.randn(2, 3, 48, dtype=torch.float64), torch.randn(5, 48, dtype=torch.float64)
+
+    def critic(x: Tensor) -> tuple[Tensor, ...]:
+        flat = x.flatten(1)
+        return (flat @ first.flatten(0, 1).T).view(-1, 1, 2, 3), (flat @ second.T).view(-1, 1, 1, 5)
+
+    expected = (first.square().sum(-1).mean() + second.square().sum(-1).mean()) / 2
+    many = images(seed=1)[:1].expand(4000, -1, -1, -1)  # Each image has signs of its own.
+    torch.testing.assert_close(zero_centered_penalty(critic, many), expected, rtol=0.02, atol=0)
