@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from tests.integration.test_tools import TOOLS, score_demo  # noqa: F401 - a fixture
-from translate.data.demo import write_demo
+from translate.data.demo import write_coats, write_demo
 
 SMALL = ["--image-size", "64", "--batch-size", "4", "--ngf", "32", "--ndf", "32"]
 RUNS = {
@@ -44,6 +44,24 @@ def test_translated_horses_have_stripes_in_the_right_places(
     else:
         assert striped >= 0.9
         check_large_scenes(score_demo, tmp_path, scores)
+
+
+@pytest.mark.slow
+def test_translated_horses_have_the_coat_asked_for(
+    score_demo: ModuleType,  # noqa: F811 - the fixture
+    tmp_path: Path,
+) -> None:
+    write_coats(tmp_path / "coats")
+    arguments = [str(TOOLS.parent / "configs" / "demo-stargan.yaml"), "--data", "coats", "--out", "run"]
+    command = [sys.executable, "-m", "translate", "train", *arguments, "--device", "cpu"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    scores, accuracy = score_demo.score_coats(str(tmp_path / "run"), tmp_path / "coats", device="cpu")
+    taken = np.mean([each.taken for each in scores.values()])
+    gain = np.mean([each.psnr - each.psnr_of_input for each in scores.values()])
+    print(f"\nstargan: taken for the coat asked for {taken:.1%}, {gain:+.2f} dB over the input")
+    assert accuracy >= 0.98
+    assert taken >= 0.85
+    assert gain >= 3
 
 
 def check_large_scenes(score_demo: ModuleType, folder: Path, small: list[Any]) -> None:  # noqa: F811

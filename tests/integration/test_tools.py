@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 from tests.images import demo
 from tests.integration.conftest import environment
+from translate.data.demo import write_coats
 from translate.images import read_rgb
 from translate.inference import Predictor, load_predictor
 from translate.models import Model
@@ -66,6 +67,35 @@ def test_horses_have_no_stripes_and_zebras_have(score_demo: ModuleType, tmp_path
         assert score_demo.score(np.full_like(horse, 128), horse, zebra).background_energy == 0
 
 
+def test_coats_are_scored_for_each_pair_of_them(
+    score_demo: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    import score_coats
+
+    write_coats(tmp_path, size=16, train=0, test=3)
+    monkeypatch.setattr(score_coats, "SCENES", 5)
+    monkeypatch.setattr(score_coats, "STEPS", 2)
+    # A model that returns its input, but makes black horses darker.
+    monkeypatch.setattr(
+        score_coats.translate,
+        "load",
+        lambda *args, **options: lambda image, to: image // 2 if to == "black" else image,
+    )
+    scores, accuracy = score_coats.score_coats("a model", tmp_path, device="cpu")
+    assert len(scores) == 6
+    assert 0 <= accuracy <= 1
+    for (_, target), each in scores.items():
+        assert (each.psnr == each.psnr_of_input) == (target != "black")
+        assert 0 <= each.taken <= 1
+    score_coats.print_scores(scores, accuracy)
+    output = capsys.readouterr().out
+    assert "brown to striped" in output
+    assert "taken for the coat asked for" in output
+
+
 def test_score_demo_prints_the_scores_of_a_model(model: Path) -> None:
     options = ["--data", model.parent / "data", "--device", "cpu"]
     lines = run_tool("score_demo.py", model, *options).stdout.splitlines()
@@ -92,7 +122,7 @@ def test_a_contact_sheet_has_a_column_for_each_folder(tmp_path: Path) -> None:
     assert "'horse=nowhere' is not NAME=FOLDER" in result.stderr
 
 
-@pytest.mark.parametrize("recipe", ["cyclegan", "pix2pix", "dcgan"])
+@pytest.mark.parametrize("recipe", ["cyclegan", "cut", "fastcut", "pix2pix", "dcgan"])
 def test_the_plain_recipe_and_the_trainer_take_the_same_steps(
     recipe: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,7 +164,7 @@ def test_the_plain_recipe_and_the_trainer_take_the_same_steps(
     assert max(changes) > 1e-4
 
 
-@pytest.mark.parametrize(("case", "gmac"), [("pix2pix-256", 44), ("cyclegan-256", 942)])
+@pytest.mark.parametrize(("case", "gmac"), [("pix2pix-256", 44), ("cyclegan-256", 942), ("cut-128", 177)])
 def test_the_benchmark_counts_the_flops_of_a_step(case: str, gmac: float, timing: SimpleNamespace) -> None:
     """The numbers of multiply-accumulate operations were counted by hand from the layers."""
     training = timing.training
