@@ -12,6 +12,7 @@ from translate.networks.blocks import leaky_relu
 
 LEVELS = 5  # Halvings; the innermost features see displacements of tens of pixels.
 MAX_FACTOR = 4  # The widest levels have this many times `width` channels.
+MEAN_SIDE, MEAN_DECAY = 4, 0.98  # The side of the grid of the mean displacements, and their decay per step.
 UNIT = 10.0  # Pixels; Adam's first steps change the predictions by hundredths of this.
 
 
@@ -87,6 +88,29 @@ def warp(image: Tensor, field: Tensor) -> Tensor:
     grid = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], dim=3)
     with torch.autocast(image.device.type, enabled=False):
         return F.grid_sample(image.to(grid.dtype), grid, padding_mode="border", align_corners=False)
+
+
+class Centering(nn.Module):
+    """A loss that keeps the mean displacement field of the training pairs at zero.
+
+    Without it nothing says where the generator has to draw: a generator that shifts all of its images, and a
+    registration network that shifts them back, have the same loss. It holds a moving average of the fields,
+    for the mean of one batch is no estimate, and its gradient pushes each field against that average.
+    """
+
+    mean: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(2, MEAN_SIDE, MEAN_SIDE))
+
+    def forward(self, field: Tensor) -> Tensor:
+        """Add the mean of (N, 2, H, W) displacement fields to the average; return the loss, a scalar."""
+        coarse = F.adaptive_avg_pool2d(field, MEAN_SIDE)
+        with torch.no_grad():
+            self.mean.lerp_(coarse.mean(dim=0).to(self.mean.dtype), 1 - MEAN_DECAY)
+        # The average changes in place at the next microbatch, and autograd needs this one until then.
+        return (self.mean.clone() * coarse).sum(dim=1).mean()
 
 
 def smoothness(field: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from translate.networks.registration import Registration, smoothness, warp
+from translate.networks.registration import Centering, Registration, smoothness, warp
 
 
 @pytest.mark.parametrize("size", [(32, 32), (8, 20), (30, 45)])
@@ -60,3 +60,14 @@ def test_the_network_learns_the_shift_of_each_pair() -> None:
         optimizer.step()
         optimizer.zero_grad()
     assert (field.mean(dim=(2, 3)) - shift).norm(dim=1).mean() < 1
+
+
+def test_centering_pushes_displacements_against_their_mean_over_many_batches() -> None:
+    center = Centering()
+    left, right = torch.full((1, 2, 8, 8), -3.0), torch.full((1, 2, 8, 8), 5.0)
+    for _ in range(200):
+        center(left)
+        center(right)
+    torch.testing.assert_close(center.mean, torch.ones(2, 4, 4), rtol=0.1, atol=0)
+    (gradient,) = torch.autograd.grad(center(left.requires_grad_()), left)
+    assert (gradient > 0).all(), "a descent moves all fields to the left, where their mean is 0"

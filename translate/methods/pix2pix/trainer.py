@@ -12,7 +12,7 @@ from translate.methods.adversary import Adversary
 from translate.methods.building import build_augmentation, build_discriminator, build_generator, create_adam
 from translate.methods.pix2pix.config import Pix2PixConfig
 from translate.methods.trainer import StepProgress, Trainer, Update, freeze_weights
-from translate.networks.registration import Registration, smoothness, warp
+from translate.networks.registration import Centering, Registration, smoothness, warp
 
 REGISTRATION = "registration"  # The network that validation needs with --align.
 
@@ -36,7 +36,7 @@ class Pix2Pix(Trainer):
         self.adversary = Adversary(c, self.d, self.augment)
         networks: list[nn.Module] = [self.g]
         if c.align:
-            self.r = Registration(c.channels[1])
+            self.r, self.center = Registration(c.channels[1]), Centering()
             # It has the same weights, but is not compiled, because validation images have many sizes.
             self.validation_networks = {REGISTRATION: copy.copy(self.r)}
             networks.append(self.r)
@@ -70,7 +70,8 @@ class Pix2Pix(Trainer):
             return {"l1": l1}, self.c.lambda_l1 * l1
         field = self.r(fake.detach(), b)
         l1, smooth = F.l1_loss(warp(fake, field), b), smoothness(field)  # L_Corr and L_Smooth of RegGAN
-        return {"l1": l1, "smooth": smooth}, self.c.lambda_l1 * l1 + self.c.lambda_smooth * smooth
+        weighted = self.c.lambda_l1 * l1 + self.c.lambda_smooth * smooth + self.center(field)
+        return {"l1": l1, "smooth": smooth}, weighted
 
     def variant(self, progress: StepProgress) -> Hashable:
         """Return the variant of the adversary."""
