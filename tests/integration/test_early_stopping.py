@@ -54,6 +54,7 @@ def test_a_run_ends_after_validations_without_a_better_score(
     options += ["--checkpoint-every", "1", "--early-stopping", "2"]
     output = within("train", "pix2pix", *TRAIN, *options, "--out", run)
     scores = validations(run, "val_l1")
+    assert "next: translate apply run/model-best" in output.stdout.replace(f"{tmp_path}/", "")
     last, best = max(scores), min(scores, key=lambda step: scores[step])
     assert last == best + 2
     assert last < 40

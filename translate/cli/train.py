@@ -182,8 +182,9 @@ def _print_summary(name: str, folder: str, session: Session, *, completed: bool)
         return
     samples = f", its samples in {session.run.samples}" if session.run.samples.is_dir() else ""
     click.echo(f"the model is in {session.run.model}{samples}")
-    from translate.models import read_model_config
+    from translate.models import path_argument, read_model_config
 
     config = read_model_config(session.run.model)
     command = NEXT_COMMAND.get(config.kind, NEXT_COMMAND["translation"])
-    click.echo(f"next: {command.format(folder, domain=quote(config.domains[-1]))}")
+    model = quote(path_argument(session.run.best_model)) if session.has_stopped_early else folder
+    click.echo(f"next: {command.format(model, domain=quote(config.domains[-1]))}")

@@ -53,6 +53,7 @@ class Session:
 
     Attributes:
         signal: number of the signal that stopped training early; 0 if there was none.
+        has_stopped_early: whether early stopping ended the run.
 
     Raises:
         TranslateError: a setting or the dataset is not usable.
@@ -67,6 +68,7 @@ class Session:
         if distributed.restart_count():  # Torchrun repeats the same command; a user would add --resume.
             resume, overwrite = True, False
         self.method, self.group, self.signal = method, ProcessGroup(), 0
+        self.has_stopped_early = False
         config_class = find_method(method).config_class()
         self.run = Run(Path(settings.get("out") or f"runs/{method}"))
         if self.group.is_first:
@@ -129,7 +131,7 @@ class Session:
                 if loop.progress.step:
                     self.messages.append(f"resuming {self.run.folder} from step {loop.progress.step}")
                 has_ended = loop.train(self.messages + self.data.notes + warnings)
-            self.signal = loop.signal
+            self.signal, self.has_stopped_early = loop.signal, loop.has_stopped_early
             return has_ended
 
     @contextmanager
