@@ -15,12 +15,11 @@ Given again, it continues the run that was interrupted, and does not repeat what
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import click
 import numpy as np
@@ -37,24 +36,31 @@ from translate.metrics import MobileNetFeatures
 from translate.models import Precision
 from translate.training.runs.checkpoint_models import load_checkpoint_models
 from translate.training.runs.folder import Run
+from translate.training.session import Session
 
 TRAIN, TEST = 200, 50  # Scenes; the run of few images has FEW of the former.
 FEW = 20
 SIZE = 64  # pixels
 CHECKPOINTS = 12  # of each run; there is one more wherever a run was interrupted or the learning rate rises.
-SETTINGS = (
-    *("--image-size", str(SIZE), "--load-size", "68", "--batch-size", "4", "--workers", "0"),
-    *("--blocks", "4", "--ngf", "16", "--ndf", "32", "--keep-checkpoints", "1000"),
-)
-RUNS = {  # By name: the recipe and its settings.
-    "plain": ("cyclegan", "--lambda-identity", "0"),
-    "identity": ("cyclegan", "--seed", "1"),
-    "weak-cycle": ("cyclegan", "--lambda-identity", "0", "--lambda-a", "2", "--lambda-b", "2", "--seed", "2"),
-    "dclgan": ("dclgan", "--seed", "3"),
-    "late-high-lr": ("cyclegan", "--lambda-identity", "0", "--lr-schedule", "constant", "--seed", "4"),
-    "few-images": ("cyclegan", "--lambda-identity", "0", "--lr", "0.002", "--seed", "5"),
+SETTINGS: dict[str, Any] = {
+    "image_size": SIZE,
+    "load_size": 68,
+    "batch_size": 4,
+    "workers": 0,
+    "blocks": 4,
+    "ngf": 16,
+    "ndf": 32,
+    "keep_checkpoints": 1000,
 }
-HIGH_LR = "0.01"  # Of the second half of `late-high-lr`, which undoes what the first half has learned.
+RUNS: dict[str, tuple[str, dict[str, Any]]] = {  # By name: the recipe and its own settings.
+    "plain": ("cyclegan", {"lambda_identity": 0, "seed": 0}),
+    "identity": ("cyclegan", {"seed": 1}),
+    "weak-cycle": ("cyclegan", {"lambda_identity": 0, "lambda_a": 2, "lambda_b": 2, "seed": 2}),
+    "dclgan": ("dclgan", {"seed": 3}),
+    "late-high-lr": ("cyclegan", {"lambda_identity": 0, "lr_schedule": "constant", "seed": 4}),
+    "few-images": ("cyclegan", {"lambda_identity": 0, "lr": 0.002, "seed": 5}),
+}
+HIGH_LR = 0.01  # Of the second half of `late-high-lr`, which undoes what the first half has learned.
 
 
 @dataclass(frozen=True)
@@ -76,20 +82,15 @@ class Checkpoint:
 
 def train(folder: Path, name: str, data: Path, steps: int, device: str) -> None:
     """Train a run, or continue it; for the second half of `late-high-lr`, at a high learning rate."""
-    recipe, *settings = RUNS[name]
-    command = [sys.executable, "-m", "translate", "train", recipe, "--out", str(folder), "--resume"]
-    command += [
-        "--device",
-        device,
-        "--data",
-        str(data),
-        "--checkpoint-every",
-        str(max(1, steps // CHECKPOINTS)),
-    ]
-    lengths = [steps // 2, steps] if name == "late-high-lr" else [steps]
-    for length, rate in zip(lengths, ([], ["--lr", HIGH_LR]), strict=False):
-        if max(Run(folder).checkpoints(), default=0) < length:
-            subprocess.run([*command, *SETTINGS, *settings, *rate, "--steps", str(length)], check=True)
+    recipe, own = RUNS[name]
+    settings = {**SETTINGS, **own, "data": str(data), "out": str(folder), "device": device}
+    settings["checkpoint_every"] = max(1, steps // CHECKPOINTS)
+    parts: list[dict[str, Any]] = [{"steps": steps}]
+    if name == "late-high-lr":
+        parts = [{"steps": steps // 2}, {"steps": steps, "lr": HIGH_LR}]
+    for part in parts:
+        if max(Run(folder).checkpoints(), default=0) < part["steps"]:
+            Session(recipe, {**settings, **part}, resume=True).train()
 
 
 def measure(name: str, folder: Path, data: TaskData) -> Iterator[Checkpoint]:
