@@ -97,17 +97,17 @@ class Adversary:
             return 0.0
         # Lazy regularization: n times as strong every n-th step (arXiv:1912.04958, appendix B).
         weighted = [
-            self.c.penalty_interval * gamma * self.zero_centered_penalty(images, condition)
+            self.c.penalty_interval * gamma * self.penalty_at(images, condition)
             for gamma, images in zip(self.c.penalty_weights, (real, fake), strict=True)
             if gamma
         ]
         return sum(weighted[1:], weighted[0])
 
-    def zero_centered_penalty(self, images: Tensor, condition: Tensor | None) -> Tensor:
-        """Return R1 of real images or R2 of generated ones, as `d` sees them, augmented."""
+    def penalty_at(self, images: Tensor, condition: Tensor | None) -> Tensor:
+        """Return R1 at real images, or R2 at generated ones, augmented as `d` sees them."""
         seen = self.prepare(images.detach(), condition)
-        condition, x = seen[:, : -images.shape[1]], seen[:, -images.shape[1] :]
-        return zero_centered_penalty(lambda x: self.d(torch.cat([condition, x], dim=1)), x)
+        condition, augmented = seen[:, : -images.shape[1]], seen[:, -images.shape[1] :]
+        return zero_centered_penalty(lambda x: self.d(torch.cat([condition, x], dim=1)), augmented)
 
     def is_regularized(self, progress: StepProgress) -> bool:
         """Return whether the next step has R1 or R2."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import urllib.error
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import torch
 from torch import nn
 
 from tests.backbones import CHANNELS, tiny_backbone
-from translate.errors import UsageError
+from translate.errors import TranslateError, UsageError
 from translate.networks.backbones import load_backbone
 from translate.networks.discriminators import ProjectedDiscriminator
 
@@ -96,3 +97,23 @@ def test_a_backbone_of_timm_without_timm(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(UsageError, match=r"timm:resnet18 .*not installed: pip install .*\[timm\].*mobilenet"):
         load_backbone("timm:resnet18")
+
+
+def test_a_download_is_logged_with_its_source_and_licence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def unreachable(*_: object, **__: object) -> None:
+        raise urllib.error.URLError("Name or service not known")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(torch.hub, "urlopen", unreachable)
+    with (
+        caplog.at_level("INFO", logger="translate"),
+        pytest.raises(
+            TranslateError, match=r"--discriminator projected .*TORCH_HOME.*another --discriminator"
+        ),
+    ):
+        load_backbone("mobilenet_v2")
+    (line,) = [record.message for record in caplog.records if "downloading" in record.message]
+    assert "https://download.pytorch.org/models/mobilenet_v2-b0353104.pth" in line
+    assert "BSD-3-Clause" in line
