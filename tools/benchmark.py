@@ -3,6 +3,7 @@
 python tools/benchmark.py train
 python tools/benchmark.py train --case cyclegan-256 --way "no flag given"
 python tools/benchmark.py train --case pix2pix-256-8 --reference pytorch-CycleGAN-and-pix2pix/
+python tools/benchmark.py train --case cut-128 --case fastcut-128 --case cyclegan-128
 python tools/benchmark.py train --device cuda
 python tools/benchmark.py apply --network unet --model runs/pix2pix --photos photos/
 python tools/benchmark.py apply --device cuda
@@ -23,7 +24,7 @@ from typing import Any
 
 import click
 import torch
-from timing import applying, loading, measure, plain, starting, training
+from timing import applying, cost, loading, measure, plain, starting, training
 
 from translate.errors import UsageError
 from translate.models import Model, pick_device
@@ -45,6 +46,9 @@ TRAINING_COLUMNS = {
     "times as fast": "ratio:.2f",
     "of the matrix rate": "share:.0%",
     "GB at most": "peak_gb:.2f",
+    "GB of tensors": "tensors_gb:.2f",
+    "of CycleGAN's ms": "time_share:.2f",
+    "of CycleGAN's tensors": "tensors_share:.2f",
 }
 GPU_TRAINING_COLUMNS = {
     "": "case",
@@ -56,6 +60,8 @@ GPU_TRAINING_COLUMNS = {
     "GB at most": "peak_gb:.2f",
     "of plain's": "memory:.0%",
     "GB of tensors": "tensors_gb:.2f",
+    "of CycleGAN's ms": "time_share:.2f",
+    "of CycleGAN's tensors": "tensors_share:.2f",
     "seconds to start": "start:.1f",
 }
 LOADING_COLUMNS = {"": "way", "images/s": "images_a_second:.0f", "times as fast": "ratio:.1f"}
@@ -117,13 +123,13 @@ def train(
         machine = {**measure.machine(device), "rates": measure.matrix_rates(device)}
         rate = max(machine["rates"].values())
         ways = ways or training.default_ways(device)
-        rows = [
-            row
-            for name in names or training.default_cases(device)
-            for row in training.rows(
-                training.CASES[name], ways, rounds, rate=rate, device=device, folder=reference
-            )
-        ]
+        rows = []
+        for case in (training.CASES[name] for name in names or training.default_cases(device)):
+            timed = training.rows(case, ways, rounds, rate=rate, device=device, folder=reference)
+            if device.type == "cpu":
+                cost.add_tensors(case, timed)
+            rows += timed
+    cost.compare_with_cyclegan(rows)
     click.echo(f"{measure.describe_machine(machine)}; a step of training\n")
     print_table(rows, GPU_TRAINING_COLUMNS if device.type == "cuda" else TRAINING_COLUMNS)
     write_json(json_file, machine, rows)

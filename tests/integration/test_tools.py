@@ -39,9 +39,9 @@ def run_tool(name: str, *arguments: str | Path, code: int = 0) -> Result:
 def timing(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """The modules of tools/timing/."""
     monkeypatch.syspath_prepend(str(TOOLS))
-    from timing import applying, loading, measure, training
+    from timing import applying, cost, loading, measure, training
 
-    return SimpleNamespace(applying=applying, loading=loading, measure=measure, training=training)
+    return SimpleNamespace(applying=applying, cost=cost, loading=loading, measure=measure, training=training)
 
 
 @pytest.fixture
@@ -156,7 +156,8 @@ def test_the_plain_recipe_and_the_trainer_take_the_same_steps(
     for name, network in plain_networks.items():
         weights = getattr(stepper.trainer, name).parameters()
         for plain_weight, weight in zip(network.parameters(), weights, strict=True):
-            assert (plain_weight - weight).abs().max() < 1e-9, name
+            # The gradient of a bias in front of a norm is rounding noise, which Adam scales up.
+            assert (plain_weight - weight).abs().max() < (1e-9 if weight.ndim > 1 else 1e-6), name
     changes = [
         (weight - initial).abs().max()
         for weight, initial in zip(stepper.trainer.parameters(), initial_weights, strict=True)
@@ -169,6 +170,20 @@ def test_the_benchmark_counts_the_flops_of_a_step(case: str, gmac: float, timing
     """The numbers of multiply-accumulate operations were counted by hand from the layers."""
     training = timing.training
     assert training.count_flops(training.CASES[case]) / 2e9 == pytest.approx(gmac, rel=0.03)
+
+
+@pytest.mark.parametrize(("case", "share"), [("cut-128", 0.8), ("fastcut-128", 0.65)])
+def test_contrastive_translation_in_one_direction_needs_less_memory_than_cyclegan(
+    case: str, share: float, timing: SimpleNamespace
+) -> None:
+    rows = []
+    for name in (case, "cyclegan-128"):
+        case_rows = [{"case": str(timing.training.CASES[name]), "way": "ours, --precision fp32", "ms": 1.0}]
+        timing.cost.add_tensors(timing.training.CASES[name], case_rows)
+        rows += case_rows
+    timing.cost.compare_with_cyclegan(rows)
+    assert 0.3 < rows[0]["tensors_share"] <= share
+    assert "tensors_share" not in rows[1]
 
 
 def test_the_benchmark_times_on_a_gpu_all_ways_that_differ_there(timing: SimpleNamespace) -> None:

@@ -19,10 +19,13 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 from torch.utils.data import DataLoader, Dataset
 
+from translate.losses import multilayer_patch_nce
+from translate.methods.cut.config import CUTConfig
 from translate.methods.cyclegan.config import CycleGANConfig
 from translate.methods.gan.config import DCGANConfig
 from translate.methods.pix2pix.config import Pix2PixConfig
 from translate.methods.trainer import Trainer
+from translate.networks import draw_positions
 from translate.networks.blocks import InstanceNorm
 
 CreateOptimizer = Callable[..., Optimizer]
@@ -135,6 +138,49 @@ def pix2pix_step(trainer: Trainer, c: Pix2PixConfig, adam: CreateOptimizer = Ada
     return step
 
 
+def cut_step(trainer: Trainer, c: CUTConfig, adam: CreateOptimizer = Adam) -> Step:
+    """Return a training step of CUT or FastCUT, with forward passes of their own for the keys."""
+    g, d, f = (trainable_copy(trainer, name) for name in ("g", "d", "f"))
+    adam_g, adam_d, adam_f = (adam(n.parameters(), lr=c.lr, betas=(c.beta1, c.beta2)) for n in (g, d, f))
+
+    def gan_loss(scores: Tensor, target: float) -> Tensor:
+        return F.mse_loss(scores, torch.full_like(scores, target))
+
+    def nce_loss(x: Tensor, translation: Tensor, flip: Tensor | None) -> Tensor:
+        queries = [flip_where(flip, q) for q in g(translation, c.feature_layers, decode=False)]
+        keys = g(x, c.feature_layers, decode=False)
+        positions = draw_positions(keys, c.nce_patches)
+        loss = multilayer_patch_nce(f(queries, positions), f(keys, positions), temperature=c.nce_temperature)
+        return c.lambda_nce * loss
+
+    def step(batch: dict[str, Tensor]) -> None:
+        a, b = batch["a"], batch["b"]
+        images = torch.cat([a, b]) if c.nce_identity else a
+        flip = torch.rand((), device=a.device) < 0.5 if c.flip_equivariance else None
+        fake, *identity = g(flip_where(flip, images)).split(len(a))
+        adam_d.zero_grad()
+        ((gan_loss(d(b), 1) + gan_loss(d(fake.detach()), 0)) / 2).backward()  # type: ignore[no-untyped-call]
+        adam_d.step()
+
+        d.requires_grad_(False)
+        adam_g.zero_grad()
+        adam_f.zero_grad()
+        nce = nce_loss(a, fake, flip)
+        if identity:
+            nce = (nce + nce_loss(b, identity[0], flip)) / 2
+        (c.lambda_gan * gan_loss(d(fake), 1) + nce).backward()  # type: ignore[no-untyped-call]
+        adam_g.step()
+        adam_f.step()
+        d.requires_grad_(True)
+
+    return step
+
+
+def flip_where(flip: Tensor | None, x: Tensor) -> Tensor:
+    """Mirror (N, C, H, W) images if `flip` is true."""
+    return x if flip is None else torch.where(flip, x.flip(3), x)
+
+
 def dcgan_step(trainer: Trainer, c: DCGANConfig, adam: CreateOptimizer = Adam) -> Step:
     """Return a training step of DCGAN."""
     g, d = trainable_copy(trainer, "g"), trainable_copy(trainer, "d")
@@ -162,6 +208,8 @@ def dcgan_step(trainer: Trainer, c: DCGANConfig, adam: CreateOptimizer = Adam) -
 
 STEPS: dict[str, Callable[..., Step]] = {
     "cyclegan": cyclegan_step,
+    "cut": cut_step,
+    "fastcut": cut_step,
     "pix2pix": pix2pix_step,
     "dcgan": dcgan_step,
 }

@@ -29,6 +29,15 @@ from translate.training.step.stepper import Stepper
 FIRST_STEPS_ON_GPU = WARM_UP_STEPS + 1
 
 
+PUBLISHED: dict[str, dict[str, Any]] = {  # Networks and losses, where other sizes have other defaults.
+    "dcgan": {"channels": 3},
+    "cyclegan": {"blocks": 9},
+    "cut": {"blocks": 9, "nce_layers": "0,4,8,12,16"},
+    "fastcut": {"blocks": 9, "nce_layers": "0,4,8,12,16", "lambda_nce": 10},
+}
+AUTHORS_NAMES = {"cyclegan": "cycle_gan", "pix2pix": "pix2pix"}  # of recipes in pytorch-CycleGAN-and-pix2pix
+
+
 @dataclass(frozen=True)
 class Case:
     """A recipe to train, with its defaults except for the image size and the batch size."""
@@ -40,8 +49,9 @@ class Case:
     def config(self, **settings: Any) -> TrainConfig:
         """Return the config of the recipe, with some settings replaced."""
         sizes = {"image_size": self.image_size, "batch_size": self.batch_size}
-        architecture = {"dcgan": {"channels": 3}, "cyclegan": {"blocks": 9}}.get(self.recipe, {})
-        return find_method(self.recipe).config_class()(**{**sizes, **architecture, **settings})
+        return find_method(self.recipe).config_class()(
+            **{**sizes, **PUBLISHED.get(self.recipe, {}), **settings}
+        )
 
     def trainer(self, c: TrainConfig) -> Trainer:
         """Create the trainer with the weights of the config's seed."""
@@ -62,6 +72,8 @@ class Case:
 CASES = {
     "cyclegan-128": Case("cyclegan", 128, 1),
     "cyclegan-128-4": Case("cyclegan", 128, 4),
+    "cut-128": Case("cut", 128, 1),
+    "fastcut-128": Case("fastcut", 128, 1),
     "cyclegan-256": Case("cyclegan", 256, 1),
     "cyclegan-256-8": Case("cyclegan", 256, 8),
     "pix2pix-256": Case("pix2pix", 256, 1),
@@ -180,7 +192,7 @@ def build_reference(case: Case, folder: Path, device: torch.device) -> Run:
     from options.train_options import TrainOptions  # type: ignore[import-not-found]
 
     work = RESOURCES.enter_context(tempfile.TemporaryDirectory())
-    name = {"cyclegan": "cycle_gan", "pix2pix": "pix2pix"}[case.recipe]
+    name = AUTHORS_NAMES[case.recipe]
     sizes = ["--crop_size", str(case.image_size), "--batch_size", str(case.batch_size)]
     sys.argv = ["train.py", "--dataroot", work, "--model", name, "--checkpoints_dir", work, *sizes]
     # Later versions have no --gpu_ids and ask torch for the device.
@@ -214,7 +226,7 @@ def variants(case: Case, ways: Iterable[str], device: torch.device, folder: Path
         }
     else:
         builds = {"plain": partial(build_plain, case, device)}
-    if folder and case.recipe != "dcgan":
+    if folder and case.recipe in AUTHORS_NAMES:
         builds["the authors' code"] = partial(build_reference, case, folder, device)
     return builds | {f"ours, {way}": partial(build_ours, case, way, device) for way in ways}
 
@@ -255,8 +267,9 @@ def compare(case: Case, timings: Mapping[str, Timing], rate: float) -> list[dict
             "share": flops / timing.seconds / rate,
             "start": timing.start,
             "peak_gb": timing.peak / 1e9,
-            "tensors_gb": timing.tensors / 1e9,
         }
+        if timing.tensors:
+            row["tensors_gb"] = timing.tensors / 1e9
         if base:
             row |= {"ratio": base.seconds / timing.seconds, "memory": timing.peak / base.peak}
         if tf32:

@@ -157,7 +157,7 @@ class BlurPool(nn.Module):
         if height % 2 or width % 2:
             x = F.pad(x, (0, width % 2, 0, height % 2), mode="reflect")
         # Not slices, whose gradients would be maps full of zeros; for single columns, slices are faster.
-        even, odd = x.unflatten(2, (-1, 2)).unbind(3)
+        even, odd = x.unflatten(2, (-1, 2)).unbind(3)  # type: ignore[no-untyped-call]
         before = torch.cat([odd[:, :, :1], odd[:, :, :-1]], dim=2)
         x = torch.add(odd + before, even, alpha=2)
         even, odd = x[..., ::2], x[..., 1::2]
