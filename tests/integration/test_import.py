@@ -70,3 +70,26 @@ def test_a_folder_is_imported_with_the_size_that_it_was_trained_at(within: Comma
     config = Model.from_pretrained(tmp_path / "model").config
     assert list(config.routes) == ["AtoB", "BtoA"]
     assert config.working_size == 286
+
+
+@pytest.mark.parametrize("antialias", [True, False])
+def test_a_folder_of_cut_is_imported_by_its_generator(
+    antialias: bool, within: Command, tmp_path: Path
+) -> None:
+    folder, generator = tmp_path / "horse2zebra_CUT", resnet(antialias=antialias)
+    folder.mkdir()
+    torch.save(generator.state_dict(), folder / "latest_net_G.pth")
+    torch.save(
+        {"mlp_0.0.weight": torch.zeros(8, 3), "mlp_0.0.bias": torch.zeros(8)}, folder / "latest_net_F.pth"
+    )
+    torch.save({"model.0.weight": torch.zeros(64, 3, 4, 4)}, folder / "latest_net_D.pth")
+    options = "CUT_mode: CUT\ncrop_size: 256\ndirection: BtoA \t[default: AtoB]\nload_size: 286\n"
+    (folder / "train_opt.txt").write_text(options)
+    within("import", "horse2zebra_CUT", "-o", "model")
+    model = Model.from_pretrained(tmp_path / "model")
+    assert list(model.config.routes) == ["BtoA"]
+    assert model.config.generator.args["downsample"] == ("blur" if antialias else "strided")
+    image = torch.rand(1, 3, 32, 32) * 2 - 1
+    with torch.no_grad():
+        torch.testing.assert_close(model.generator()(image), generator(image), atol=1e-5, rtol=0)
+    assert "feature network" in within("import", "horse2zebra_CUT/latest_net_F.pth", "-o", "f", code=1).stderr

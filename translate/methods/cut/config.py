@@ -19,7 +19,7 @@ class CUTConfig(ContrastiveConfig):
         None,
         help="layers of the generator whose features PatchNCE compares; 0 is the image, others count the"
         " layers of the encoder and then the blocks [default: 4,8,12,16, as far as the blocks reach; the"
-        " published 0,4,8,12,16 holds on to the colours of the input]",
+        " published 0,4,8,12,16 also compares the colours of the image itself]",
     )
     lambda_gan: float = setting(1.0, "weight of the adversarial loss", low=0, group="losses")
     nce_identity: bool = setting(

@@ -81,20 +81,16 @@ class CUT(Trainer):
             features: G's features of the input, from the forward pass that translated it.
             translation: of the input, mirrored where `flip` is true.
         """
-        queries = self.g(translation, self.layers, decode=False)
-        # Without a gradient only now: autocast keeps the weights' 16-bit copies of the first forward pass.
+        c, queries = self.c, self.g(translation, self.layers, decode=False)
+        # Keys need no gradient. They come after the queries, because autocast caches the 16-bit copy of a
+        # weight that is made first, and one that is made here would have no gradient either.
         with torch.no_grad():
-            if flip is not None:  # The features are those of the mirrored input.
+            if flip is not None:  # Keys are those of the input as it is.
                 features = self.g(image, self.layers, decode=False)
-        positions = self.draw_positions(features)
-        at = positions
-        if flip is not None:
-            widths = [layer.shape[3] for layer in features]
-            at = [flip_positions(flip, p, width) for p, width in zip(positions, widths, strict=True)]
-        z_hat = self.f(queries, at)
+            positions = self.draw_positions(features)
+        z_hat = self.f(queries, flip_positions(flip, positions, queries))
         with torch.no_grad():
             z = self.f(features, positions)
-        c = self.c
         return multilayer_patch_nce(z_hat, z, temperature=c.nce_temperature, all_negatives=c.all_negatives)
 
     def draw_positions(self, features: Sequence[Tensor]) -> list[Tensor]:
@@ -115,7 +111,12 @@ def flip_where(flip: Tensor | None, x: Tensor) -> Tensor:
     return x if flip is None else torch.where(flip, x.flip(3), x)
 
 
-def flip_positions(flip: Tensor, positions: Tensor, width: int) -> Tensor:
-    """Return the positions, row * width + column, at which a map mirrored if `flip` is true has the same."""
-    column = positions % width
-    return torch.where(flip, positions + width - 1 - 2 * column, positions)
+def flip_positions(
+    flip: Tensor | None, positions: Sequence[Tensor], features: Sequence[Tensor]
+) -> Sequence[Tensor]:
+    """Return where the positions (row * width + column) of each layer are, if it is mirrored where `flip`."""
+    if flip is None:
+        return positions
+    widths = [layer.shape[3] for layer in features]
+    mirrored = [p + width - 1 - 2 * (p % width) for p, width in zip(positions, widths, strict=True)]
+    return [torch.where(flip, m, p) for m, p in zip(mirrored, positions, strict=True)]
