@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from translate.config import ImageTrainConfig, TranslationConfig, setting, with_default
 from translate.errors import UsageError
 
-LAMBDA_SMOOTH = 10.0
+LAMBDA_SMOOTH = 50.0  # Half of `lambda_l1`, as in RegGAN.
 
 
 @dataclass(kw_only=True)
