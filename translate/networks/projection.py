@@ -13,7 +13,7 @@ LENGTH_EPS = 1e-7  # Added to a vector's length, as the authors do; not the floo
 
 
 class PatchProjection(nn.Module):
-    """The two-layer MLPs H_l that embed patches, one for each layer of features (arXiv:2007.15651, section 3).
+    """The two-layer MLPs H_l that embed patches, one for each layer (arXiv:2007.15651, section 3).
 
     A patch is a position of a feature map.
 
