@@ -37,8 +37,8 @@ def test_validation_scores_translations_before_and_after_registration(tmp_path: 
     (scores,) = (record for record in records if "val_l1" in record)
     assert scores["val_l1"] < scores["val_l1_unaligned"]
     assert {"val_psnr", "val_psnr_unaligned"} <= scores.keys()
-    # Input, translated, warped and truth, each 32 px wide with a margin of 4.
-    assert read_rgb(out / "samples" / "step-00000030.png").shape[1] == 4 + 4 * 36
+    # Input, translated, warped and truth, each 128 px wide with a margin of 4.
+    assert read_rgb(out / "samples" / "step-00000030.png").shape[1] == 4 + 4 * 132
 
 
 @pytest.fixture
