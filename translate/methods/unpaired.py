@@ -27,7 +27,7 @@ BEST_KERNEL = BestScore(KERNEL)
 MAX_REFERENCES = 20_000  # Training images of a domain to compare with; of larger ones, some spread evenly.
 FULL_SHARE = 0.5  # Outputs beyond the middle between the inputs and the target count as translated.
 MIN_SHARE = 0.05  # Smaller shares count as this one, so that a score stays finite.
-COPY_PSNR = 25.0  # dB; above it, an output looks like its input.
+NO_COPY, COPY = 15.0, 25.0  # dB; outputs of a lower PSNR to their inputs are no copies, of a higher one are.
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ def score_translations(
     """Score translations by the kernel distance to the training images of their targets; lower is better.
 
     A generator that returns its input must not win because its images are real ones. So the distance of
-    translations that stay nearer to their inputs than to the target (`shift_share` s below 1/2) is divided by
-    (2s)^2, and the log says so.
+    copies, which look like their inputs and stay nearer to them than to the target by their features
+    (`shift_share` s below 1/2), is divided by (2s)^2, and the log says so.
 
     Returns:
         `val_kernel`, the mean over all translations, and with several of them the score of each; empty if no
@@ -106,10 +106,11 @@ def score_translations(
             outputs = network(each.outputs)
             distance = reference(outputs)  # It refuses a single image, which has no variance.
             share = shift_share(inputs, outputs, reference.features)
-            scores[f"{KERNEL}_{each.name}"] = _penalize(distance, share)
+            similarity = _similarity(each)
+            score = scores[f"{KERNEL}_{each.name}"] = _penalize(distance, share, similarity)
             untranslated.append(f"{reference(inputs):.4f} ({each.name})")
-            if share < FULL_SHARE:
-                notes.append(_describe_penalty(each, share))
+            if score > 2 * distance > 0:
+                notes.append(_copy_warning(each, share, similarity))
     except TranslateError as error:
         return {}, [f"{KERNEL} is not scored: {error}"]
     if seconds:
@@ -119,21 +120,24 @@ def score_translations(
     return {KERNEL: mean, **(scores if len(scores) > 1 else {})}, notes
 
 
-def _penalize(distance: float, share: float) -> float:
-    return distance / min(1.0, max(MIN_SHARE, share) / FULL_SHARE) ** 2 if distance > 0 else distance
-
-
-def _describe_penalty(translations: Translations, share: float) -> str:
-    name, target = translations.name, translations.target
-    way = (
-        f"by its features it is {max(0, share):.0%} of the way to {target}, and its score is raised for that"
-    )
+def _similarity(translations: Translations) -> float:
+    """Return the mean PSNR of the outputs to their inputs, in dB; that of equal images counts as 100."""
     pairs = zip(translations.inputs, translations.outputs, strict=True)
-    similarity = float(np.mean([min(100.0, psnr(a, b, data_range=255)) for a, b in pairs]))
-    if similarity < COPY_PSNR:
-        return f"{name} does not yet look like {target}: {way}"
+    return float(np.mean([min(100.0, psnr(a, b, data_range=255)) for a, b in pairs]))
+
+
+def _penalize(distance: float, share: float, similarity: float) -> float:
+    """Return a larger distance for copies; the penalty fades in from `NO_COPY` to `COPY`."""
+    likeness = float(np.clip((similarity - NO_COPY) / (COPY - NO_COPY), 0, 1))
+    reached = min(1.0, max(MIN_SHARE, share) / FULL_SHARE)
+    return distance / reached ** (2 * likeness) if distance > 0 else distance
+
+
+def _copy_warning(translations: Translations, share: float, similarity: float) -> str:
+    name, target = translations.name, translations.target
     return (
-        f"{name} copies its input (PSNR {similarity:.0f} dB): {way}; train longer, or lower the weights of"
+        f"{name} copies its input (PSNR {similarity:.0f} dB): by its features it is {max(0, share):.0%} of"
+        f" the way to {target}, and its score is raised for that; train longer, or lower the weights of the"
         " losses that preserve the input"
     )
 
