@@ -13,8 +13,8 @@ import pytest
 
 from tests.images import noise
 from translate.data.datasets.cache import DecodedCache, open_cache
-from translate.data.datasets.photos import InpaintingDataset
 from translate.data.datasets.loader import InfiniteBatchSampler, iterate_batches
+from translate.data.datasets.photos import InpaintingDataset
 from translate.data.datasets.reader import file_errors, open_training_cache
 from translate.data.datasets.samples import PairedDataset, PhotoDataset, SampleKey, UnpairedDataset
 from translate.data.discovery.pair import Pair

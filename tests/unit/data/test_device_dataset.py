@@ -16,8 +16,8 @@ from translate.config import ImageTrainConfig
 from translate.data.datasets import device_dataset
 from translate.data.datasets.device_dataset import DeviceDataset, load_to_device
 from translate.data.datasets.in_memory import InMemoryDataset
-from translate.data.datasets.photos import InpaintingDataset
 from translate.data.datasets.loader import InfiniteBatchSampler, iterate_batches, iterate_on_device
+from translate.data.datasets.photos import InpaintingDataset
 from translate.data.datasets.reader import open_training_cache
 from translate.data.datasets.samples import (
     AugmentedDataset,

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from tests.images import noise
-from translate.data.datasets.photos import InpaintingDataset
 from translate.data.datasets.masks import HOLE_SIZES, LARGEST_SIZE, SHAPES, Mask, draw_mask
+from translate.data.datasets.photos import InpaintingDataset
 from translate.data.datasets.samples import PhotoDataset, SampleKey
 from translate.methods.inpaint.config import HOLES, InpaintConfig
 
