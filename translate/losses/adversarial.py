@@ -14,17 +14,17 @@ from translate.compiling import run_eagerly
 from translate.mixed_precision import at_least_float32
 
 # What a discriminator returns: scores of any shape, (N, 1, h, w) for a PatchGAN, or those of several scales.
-Scores = Tensor | tuple[Tensor, ...]
+PatchScores = Tensor | tuple[Tensor, ...]
 
 
-def split_scales(scores: Scores) -> tuple[Tensor, ...]:
+def split_scales(scores: PatchScores) -> tuple[Tensor, ...]:
     """Return the scores of each scale, in float32 or better: a mean over half precision loses digits."""
     scales = scores if isinstance(scores, tuple) else (scores,)
     return tuple(map(at_least_float32, scales))
 
 
-def _sum_over_scales(loss: Callable[..., Tensor], *scores: Scores) -> Tensor:
-    """Return the sum of the losses of the scales (arXiv:1711.11585, eq. 2; arXiv:2111.01007, eq. 4)."""
+def _sum_over_scales(loss: Callable[..., Tensor], *scores: PatchScores) -> Tensor:
+    """Return the sum of the losses of the scales (arXiv:1711.11585, eq. 2; arXiv:2111.01007)."""
     scales = zip(*map(split_scales, scores), strict=True)
     return reduce(torch.add, (loss(*scale) for scale in scales))
 
@@ -49,19 +49,19 @@ class GANLoss:
     generator_on_fake: Callable[[Tensor], Tensor]
     boundary: float = 0.0
 
-    def discriminator_loss(self, *, real: Scores, fake: Scores) -> Tensor:
+    def discriminator_loss(self, *, real: PatchScores, fake: PatchScores) -> Tensor:
         """Return the discriminator loss on the scores of real and of generated images."""
         return self.real_loss(real) + self.fake_loss(fake)
 
-    def real_loss(self, scores: Scores) -> Tensor:
+    def real_loss(self, scores: PatchScores) -> Tensor:
         """Return the discriminator loss on the scores of real images."""
         return _sum_over_scales(self.discriminator_on_real, scores)
 
-    def fake_loss(self, scores: Scores) -> Tensor:
+    def fake_loss(self, scores: PatchScores) -> Tensor:
         """Return the discriminator loss on the scores of generated images."""
         return _sum_over_scales(self.discriminator_on_fake, scores)
 
-    def generator_loss(self, fake: Scores) -> Tensor:
+    def generator_loss(self, fake: PatchScores) -> Tensor:
         """Return the generator loss on the scores of generated images."""
         return _sum_over_scales(self.generator_on_fake, fake)
 
@@ -74,11 +74,11 @@ class RelativisticLoss:
     equal. R1 and R2 belong to it (eq. 3); without them, training need not converge.
     """
 
-    def discriminator_loss(self, *, real: Scores, fake: Scores) -> Tensor:
+    def discriminator_loss(self, *, real: PatchScores, fake: PatchScores) -> Tensor:
         """Return the discriminator loss on the scores of real and of generated images."""
         return _sum_over_scales(_pairing_loss, real, fake)
 
-    def generator_loss(self, fake: Scores, *, real: Scores) -> Tensor:
+    def generator_loss(self, fake: PatchScores, *, real: PatchScores) -> Tensor:
         """Return the generator loss on the scores of generated and of real images."""
         return _sum_over_scales(_pairing_loss, fake, real)
 
@@ -156,7 +156,7 @@ GAN_LOSSES = {
 }
 
 
-def gradient_penalty(critic: Callable[[Tensor], Scores], real: Tensor, fake: Tensor) -> Tensor:
+def gradient_penalty(critic: Callable[[Tensor], PatchScores], real: Tensor, fake: Tensor) -> Tensor:
     """Return WGAN-GP's penalty E[(|grad critic(x)| - 1)^2], x on random lines between real and fake images.
 
     arXiv:1704.00028, eq. 3.
@@ -177,7 +177,7 @@ def gradient_penalty(critic: Callable[[Tensor], Scores], real: Tensor, fake: Ten
     return (norm - 1).square().mean()
 
 
-def zero_centered_penalty(critic: Callable[[Tensor], Scores], images: Tensor) -> Tensor:
+def zero_centered_penalty(critic: Callable[[Tensor], PatchScores], images: Tensor) -> Tensor:
     """Return the zero-centred gradient penalty E[|grad D(x)|^2] / 2: R1 of real images, R2 of generated ones.
 
     arXiv:1801.04406, eq. 9 and 10, without the weight gamma. Each patch that is scored has a penalty of its

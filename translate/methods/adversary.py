@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from translate.config import AdversarialConfig
 from translate.losses import (
     GAN_LOSSES,
+    PatchScores,
     RelativisticLoss,
-    Scores,
     gradient_penalty,
     split_scales,
     zero_centered_penalty,
@@ -95,19 +95,21 @@ class Adversary:
             return self.c.lambda_gp * gradient_penalty(lambda x: self.score(x, condition), real, fake)
         if not self.is_regularized(progress):
             return 0.0
-        # Lazy regularization: n times as strong every n-th step (arXiv:1912.04958, appendix B).
-        weighted = [
+        # Lazy regularization: n times as strong every n-th step (arXiv:1912.04958, appendix B). With
+        # c = n / (n + 1), the paper also multiplies Adam's learning rate by c and raises its betas to the
+        # power of c. That is not done here.
+        penalties = [
             self.c.penalty_interval * gamma * self.penalty_at(images, condition)
             for gamma, images in zip(self.c.penalty_weights, (real, fake), strict=True)
             if gamma
         ]
-        return sum(weighted[1:], weighted[0])
+        return sum(penalties[1:], penalties[0])
 
     def penalty_at(self, images: Tensor, condition: Tensor | None) -> Tensor:
         """Return R1 at real images, or R2 at generated ones, augmented as `d` sees them."""
-        seen = self.prepare(images.detach(), condition)
-        condition, augmented = seen[:, : -images.shape[1]], seen[:, -images.shape[1] :]
-        return zero_centered_penalty(lambda x: self.d(torch.cat([condition, x], dim=1)), augmented)
+        inputs = self.prepare(images.detach(), condition)
+        condition, image = inputs[:, : -images.shape[1]], inputs[:, -images.shape[1] :]
+        return zero_centered_penalty(lambda x: self.d(torch.cat([condition, x], dim=1)), image)
 
     def is_regularized(self, progress: StepProgress) -> bool:
         """Return whether the next step has R1 or R2."""
@@ -133,25 +135,30 @@ class Adversary:
         """Return what selects the kind of the next step; see `Trainer.variant`."""
         return self.is_regularized(progress)
 
-    def observe(self, real_scores: Scores) -> None:
+    def observe(self, real_scores: PatchScores) -> None:
         """Show an adaptive augmentation the scores of real images, by which it measures overfitting."""
         if isinstance(self.augment, AdaptiveAugment):
             patches = [scores.flatten(1) for scores in split_scales(real_scores)]
             self.augment.observe(torch.cat(patches, dim=1))
 
     def adapt(self, progress: StepProgress, name: str = "ada_p") -> dict[str, Tensor]:
-        """Adapt an adaptive augmentation at the end of a step; return its probability, to log, by name."""
-        if not isinstance(self.augment, AdaptiveAugment):
+        """Adapt an adaptive augmentation at the end of a step; return its probability, to log, by name.
+
+        With gradient accumulation, that is after the last microbatch: all of them have one probability.
+        """
+        if not isinstance(self.augment, AdaptiveAugment) or not progress.is_last_microbatch:
             return {}
         self.augment.adapt(progress.fraction_tensor)
         return {name: self.augment.p.clone()}
 
-    def score(self, image: Tensor, condition: Tensor | None = None) -> Scores:
+    def score(self, image: Tensor, condition: Tensor | None = None) -> PatchScores:
         """Return the scores of images given their condition, (N, 1, h, w) or such of several scales."""
-        scores: Scores = self.d(self.prepare(image, condition))
+        scores: PatchScores = self.d(self.prepare(image, condition))
         return scores
 
-    def score_both(self, real: Tensor, fake: Tensor, condition: Tensor | None) -> tuple[Scores, Scores]:
+    def score_both(
+        self, real: Tensor, fake: Tensor, condition: Tensor | None
+    ) -> tuple[PatchScores, PatchScores]:
         """Return the scores of real and of generated images, from one forward pass if possible."""
         images = self.prepare(real, condition), self.prepare(fake, condition)
         if not can_batch(self.d, *images):

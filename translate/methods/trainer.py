@@ -26,12 +26,15 @@ class StepProgress:
         step: number of steps taken before.
         epoch: number of finished epochs.
         fraction: finished fraction of the run, 0 to 1.
+        is_last_microbatch: whether the step ends with this batch. With gradient accumulation, the trainer's
+            `step` is called once for each microbatch of a step.
         step_tensor, fraction_tensor: the same as tensors on the device, () float32.
     """
 
     step: int = 0
     epoch: int = 0
     fraction: float = 0.0
+    is_last_microbatch: bool = True
     step_tensor: Tensor = field(default_factory=lambda: torch.zeros(()))
     fraction_tensor: Tensor = field(default_factory=lambda: torch.zeros(()))
 

@@ -58,7 +58,7 @@ OPTIONS: list[tuple[str, dict[str, Any]]] = [
     ("cut", {"batch_size": 4, "accumulate": 2, "clip_grad": 0.1, "all_negatives": True, "ngf": 4}),
     ("fastcut", {"precision": "bf16", "recompute": True, "direction": "BtoA", "ngf": 4}),
     ("dclgan", {"precision": "bf16", "clip_grad": 0.1, "ngf": 4}),
-    ("colorize", {"lambda_gan": 1, "ada": True, "batch_size": 4}),
+    ("colorize", {"lambda_gan": 1, "ada": True, "batch_size": 4, "accumulate": 2}),
     ("pix2pix", {"diffaugment": True, "precision": "bf16", "norm": "instance"}),
     ("dcgan", {"diffaugment": True, "spectral": True, "d_steps": 2}),
     ("wgan-gp", {"diffaugment": True, "d_norm": "instance"}),

@@ -25,6 +25,7 @@ from translate.networks import augmentation
 from translate.training.runs import checkpoint
 from translate.training.runs.folder import Run
 from translate.training.session import Session
+from translate.training.step.stepper import Stepper
 
 pytestmark = pytest.mark.usefixtures("torch_engine_only")
 TINY: dict[str, Any] = {
@@ -89,6 +90,28 @@ def test_adaptive_augmentation_rises_if_the_discriminator_knows_the_real_images(
         losses = trainer.step(batch(), Updates(lambda name, loss, step: None), progress)
         values = [loss.item() for name, loss in losses.items() if name.startswith("ada_p")]
         assert values == pytest.approx([expected] * len(names))
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_all_microbatches_of_a_step_have_one_probability_which_adapts_after_the_last(
+    accumulate: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(augmentation, "INTERVAL", 2)
+    trainer = new("pix2pix", ada=True, gan_loss="hinge", batch_size=4, accumulate=accumulate)
+    score = torch.tensor(100.0)
+    last = trainer.d.body[-1]
+    last.register_forward_hook(lambda layer, inputs, scores: scores * 0 + score)
+    probabilities: list[float] = []
+    trainer.augment.register_forward_hook(lambda layer, *_: probabilities.append(layer.p.item()))
+    trainer.c.device = "cpu"
+    stepper = Stepper(trainer, trainer.c)
+    images = {name: ((image + 1) * 127.5).to(torch.uint8) for name, image in batch(4).items()}
+    assert stepper.step(images, fraction=0.05)["ada_p"].item() == pytest.approx(0.5)
+    assert set(probabilities) == {0}
+    probabilities.clear()
+    score.fill_(-100)
+    assert stepper.step(images, fraction=0.07)["ada_p"].item() == pytest.approx(0.3)
+    assert probabilities == [pytest.approx(0.5)] * 3 * accumulate
 
 
 @pytest.fixture

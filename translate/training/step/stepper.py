@@ -7,6 +7,7 @@ For mixed precision, `Stepper.run` enters autocast; `models/device.py` chooses i
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
+from dataclasses import replace
 from textwrap import shorten
 from typing import Any
 
@@ -263,11 +264,19 @@ class Stepper:
         """Take a step with gradient accumulation: forward and backward passes of one microbatch at a time.
 
         All optimizers step at the end, along the mean of the microbatches' gradients.
+
+        Returns:
+            The mean of each loss over the microbatches that have it: the last one may log more.
         """
-        update = MicrobatchUpdate(self.update)
-        losses = [self.trainer.step(part, update, self.progress) for part in update.split(batch)]
+        update, losses = MicrobatchUpdate(self.update), []
+        for part in update.split(batch):
+            progress = replace(self.progress, is_last_microbatch=update.is_last)
+            losses.append(self.trainer.step(part, update, progress))
         update.apply()
-        return {name: torch.stack([part[name].detach() for part in losses]).mean() for name in losses[0]}
+        return {
+            name: torch.stack([part[name].detach() for part in losses if name in part]).mean()
+            for name in losses[-1]
+        }
 
     def _parameter_groups(self) -> Iterator[dict[str, Any]]:
         for optimizer in self.trainer.optimizers.values():
