@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from translate.pretrained import convert_to_buffers, load_torchvision
 
 MIN_SIDE = 224  # The side of the images that the backbones were trained on, in pixels.
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+SCALES = (4, 8, 16, 32)  # The side of the image, divided by that of its features.
 # The last of torchvision's layers whose features have 1/4, 1/8, 1/16 and 1/32 of the image's side.
 LAST_LAYERS = {"mobilenet_v2": (3, 6, 13, 17), "efficientnet_b0": (2, 3, 5, 7)}
 ALTERNATIVE = "use another --discriminator"
@@ -67,6 +69,18 @@ class Backbone(nn.Module):
         return features
 
 
+class _LastScales(nn.Module):
+    """The last four scales of a network that returns a list of features."""
+
+    def __init__(self, layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = layers
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        features: list[Tensor] = list(self.layers(x))[-len(SCALES) :]
+        return features
+
+
 class _Stages(nn.Module):
     """Consecutive parts of a network, which returns the output of each part."""
 
@@ -91,7 +105,7 @@ def load_backbone(name: str) -> Backbone:
 
     Raises:
         TranslateError: the weights cannot be downloaded.
-        UsageError: timm is not installed, or has no such network.
+        UsageError: timm is not installed, or its network returns no features of these four scales.
     """
     if name.startswith(TIMM):
         return _load_timm(name.removeprefix(TIMM))
@@ -112,16 +126,42 @@ def _load_timm(name: str) -> Backbone:
             f"backbone {TIMM}{name} is no pretrained network of timm {timm.__version__}: choose one of"
             " timm.list_models(pretrained=True)"
         )
+    _check_scales(timm, name)
     about = timm.models.get_pretrained_cfg(name)
     source = f"huggingface.co/{about.hf_hub_id}" if about.hf_hub_id else about.url
-    log.info(f"loading {name} of timm from {source}, or its copy in the cache (licence: {about.license})")
+    _announce(f"loading {name} of timm from {source}, or its copy in the cache (licence: {about.license})")
     try:
         with torch.random.fork_rng(devices=[]):  # Its initial weights must not change those of training.
-            layers = timm.create_model(name, pretrained=True, features_only=True, out_indices=(1, 2, 3, 4))
-    except Exception as error:  # The network, the disk and timm raise errors of many types.
+            layers = _LastScales(timm.create_model(name, pretrained=True, features_only=True))
+    except Exception as error:  # A connection, a disk and timm raise errors of many types.
         reason = " ".join(str(error).split())
         raise TranslateError(
             f"cannot load {name} of timm from {source}: {reason}: copy its files to the cache of Hugging Face"
             f" (HF_HOME), or {ALTERNATIVE}"
         ) from None
     return Backbone(layers, about.mean, about.std)
+
+
+@cache
+def _announce(line: str) -> None:
+    """Log a line once a process: the estimate of memory loads a backbone, too."""
+    log.info(line)
+
+
+def _check_scales(timm: Any, name: str) -> None:
+    """Refuse a network of timm that does not return features of the four scales, before any download."""
+    x = torch.zeros(1, 3, MIN_SIDE, MIN_SIDE)
+    try:
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            layers = _LastScales(timm.create_model(name, pretrained=False, features_only=True)).eval()
+            found = [tuple(features.shape[2:]) for features in layers(x)]
+    except Exception as error:  # A network may have no features to return, or take images of one size only.
+        found, reason = [], " ".join(str(error).split())
+    else:
+        reason = f"its features have {', '.join('x'.join(map(str, size)) for size in found)}"
+    if found != [(MIN_SIDE // scale, MIN_SIDE // scale) for scale in SCALES]:
+        raise UsageError(
+            f"backbone {TIMM}{name} does not fit a projected discriminator, which needs features (N, C, H, W)"
+            f" with 1/4, 1/8, 1/16 and 1/32 of the image's side ({reason}): use a convolutional network, such"
+            f" as {TIMM}tf_efficientnet_lite0, or --backbone {TORCHVISION_BACKBONES[0]}"
+        )

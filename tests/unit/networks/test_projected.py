@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 import urllib.error
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
-from tests.backbones import CHANNELS, tiny_backbone
+from tests.backbones import CHANNELS, TinyLayers, tiny_backbone
 from translate.errors import TranslateError, UsageError
 from translate.networks.backbones import load_backbone
 from translate.networks.discriminators import ProjectedDiscriminator
@@ -97,6 +98,78 @@ def test_a_backbone_of_timm_without_timm(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(UsageError, match=r"timm:resnet18 .*not installed: pip install .*\[timm\].*mobilenet"):
         load_backbone("timm:resnet18")
+
+
+class FiveScales(nn.Module):
+    """Features of 1/2 of the side, and those of four scales."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = TinyLayers()
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        return [x[:, :, ::2, ::2], *self.layers(x)]
+
+
+class NHWC(TinyLayers):
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        return [features.permute(0, 2, 3, 1) for features in super().forward(x)]
+
+
+class OneScale(nn.Module):
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        return 3 * [x[:, :, ::16, ::16]]
+
+
+@pytest.fixture
+def fake_timm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for timm, whose `offline` network is not in the cache."""
+    networks = {"four": TinyLayers, "five": FiveScales, "nhwc": NHWC, "one": OneScale, "offline": TinyLayers}
+
+    def create_model(name: str, *, pretrained: bool, features_only: bool) -> nn.Module:
+        assert features_only
+        if name == "none":
+            raise RuntimeError("features_only is not implemented")
+        if name == "offline" and pretrained:
+            raise OSError("no connection")
+        return networks[name]()
+
+    about = SimpleNamespace(
+        hf_hub_id="timm/x", url="", license="apache-2.0", mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4)
+    )
+    models = SimpleNamespace(is_model_pretrained=lambda name: True, get_pretrained_cfg=lambda name: about)
+    timm = SimpleNamespace(
+        __version__="1", is_model=lambda name: True, create_model=create_model, models=models
+    )
+    monkeypatch.setitem(sys.modules, "timm", timm)  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("fake_timm")
+@pytest.mark.parametrize("name", ["four", "five"])
+def test_the_last_four_scales_of_a_network_of_timm_are_taken(name: str) -> None:
+    assert load_backbone(f"timm:{name}").channels == list(CHANNELS)
+
+
+@pytest.mark.usefixtures("fake_timm")
+@pytest.mark.parametrize(
+    ("name", "reason"), [("nhwc", "56x3"), ("one", "14x14, 14x14, 14x14"), ("none", "not implemented")]
+)
+def test_a_network_of_timm_without_these_scales_is_refused_before_any_download(
+    name: str, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with (
+        caplog.at_level("INFO", logger="translate"),
+        pytest.raises(UsageError, match=rf"timm:{name} .*{reason}.*--backbone mobilenet_v2"),
+    ):
+        load_backbone(f"timm:{name}")
+    assert not caplog.records
+
+
+@pytest.mark.usefixtures("fake_timm")
+def test_a_network_of_timm_that_cannot_be_loaded_names_the_cache() -> None:
+    with pytest.raises(TranslateError, match=r"offline of timm .*no connection: .*HF_HOME") as error:
+        load_backbone("timm:offline")
+    assert not isinstance(error.value, UsageError)
 
 
 def test_a_download_is_logged_with_its_source_and_licence(
