@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_type_hints
 
 from translate.config.model import DOWNSAMPLINGS, NORMS
-from translate.config.schema import setting
+from translate.config.schema import convert, setting
 from translate.config.small_data import SmallDataConfig
 from translate.config.training import TrainConfig
 from translate.errors import UsageError, nearest
 
-R3GAN_GAMMA = 2.0  # Its weight of R1 and R2 for FFHQ at 64 px, about the size of a PatchGAN's patches, 70 px.
+# The weight of R1 and R2 with which R3GAN's preset for FFHQ at 64 px starts, about the size of a PatchGAN's
+# patches, 70 px. The preset lowers it to 0.2 in the course of training; here it is constant.
+R3GAN_GAMMA = 2.0
 PROJECTED_LOSS = "hinge"  # The adversarial loss of a projected discriminator, if the user names none.
 PATCHGANS = ("patch", "multiscale")  # The discriminators that consist of PatchGANs.
 TORCHVISION_BACKBONES = ("mobilenet_v2", "efficientnet_b0")
@@ -53,7 +55,9 @@ class AdversarialConfig(SmallDataConfig):
         group="networks",
     )
     spectral: bool = setting(
-        False, "spectral normalization of the discriminator (arXiv:1802.05957)", group="networks"
+        False,
+        "spectral normalization of the discriminator (arXiv:1802.05957); a projected one always has it",
+        group="networks",
     )
     ndf: int = setting(64, "channels of the discriminator's first layer", low=1, high=1024, group="networks")
     norm: str = setting("instance", "normalization layers", choices=NORMS, group="networks")
@@ -68,7 +72,7 @@ class AdversarialConfig(SmallDataConfig):
     lambda_r1: float | None = setting(
         None,
         "weight gamma of R1, the gradient penalty on real images (arXiv:1801.04406) [default: 0; for"
-        f" relativistic {R3GAN_GAMMA:g}, that of R3GAN at 64 px]",
+        f" relativistic {R3GAN_GAMMA:g}, with which R3GAN starts at 64 px]",
         low=0,
         group="losses",
     )
@@ -97,8 +101,8 @@ class AdversarialConfig(SmallDataConfig):
 
     def _check_backbone(self) -> None:
         if self.backbone not in TORCHVISION_BACKBONES and not self.backbone.startswith(TIMM):
-            known = (*TORCHVISION_BACKBONES, f"{TIMM}NAME")
-            raise UsageError(f"no backbone {self.backbone!r}{nearest(self.backbone, known)}")
+            names = (*TORCHVISION_BACKBONES, f"{TIMM}NAME")
+            raise UsageError(f"no backbone {self.backbone!r}{nearest(self.backbone, names)}")
         if self.discriminator == "projected" and not self.has_discriminator:
             raise UsageError(
                 "discriminator projected is for an adversarial loss, and lambda_gan 0 trains without one:"
@@ -113,12 +117,12 @@ class AdversarialConfig(SmallDataConfig):
             ("d_layers", self.discriminator != "projected", "--discriminator patch or multiscale"),
             ("d_downsample", is_patch, "--discriminator patch or multiscale"),
             ("d_scales", self.discriminator == "multiscale", "--discriminator multiscale"),
+            ("spectral", self.discriminator != "projected", "--discriminator patch, multiscale or pixel"),
             ("r1_every", any(self.penalty_weights), "--lambda-r1"),
         ):
             value = getattr(self, name)
             if not is_used and value != type(self).__dataclass_fields__[name].default:
-                flag = f"--{name.replace('_', '-')}"
-                raise UsageError(f"{name} {value} has no effect without {needs}: add it, or leave {flag} out")
+                raise _no_effect(name, value, needs)
 
     def _check_penalties(self) -> None:
         lambdas = {"lambda_r1": self.lambda_r1, "lambda_r2": self.lambda_r2}
@@ -188,6 +192,29 @@ class AdversarialConfig(SmallDataConfig):
         return self.r1_every or (1 if self.gan_loss == "relativistic" else 16)
 
 
+def _no_effect(name: str, value: Any, needs: str) -> UsageError:
+    """Return the error for a setting that has no effect without another one."""
+    text, flag = "on" if value is True else value, f"--{name.replace('_', '-')}"
+    return UsageError(f"{name} {text} has no effect without {needs}: add it, or leave {flag} out")
+
+
+def _refuse_without_adversarial_loss(config_class: type[TrainConfig], given: Mapping[str, Any]) -> None:
+    """Refuse a discriminator or an adversarial loss that a user chose for a run without any.
+
+    Only new runs are checked: older versions accepted such settings, and their runs must resume.
+    """
+    fields, hints = config_class.__dataclass_fields__, get_type_hints(config_class)
+
+    def value_of(name: str) -> Any:
+        return convert(fields[name], hints[name], given.get(name, fields[name].default))
+
+    if "lambda_gan" not in fields or value_of("lambda_gan") > 0:
+        return
+    for name in ("discriminator", "spectral", "gan_loss", "lambda_r1", "lambda_r2"):
+        if (value := value_of(name)) not in (fields[name].default, 0.0):
+            raise _no_effect(name, value, "--lambda-gan, such as 0.1")
+
+
 def choose_adversarial_loss(
     config_class: type[TrainConfig], given: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
@@ -195,7 +222,12 @@ def choose_adversarial_loss(
 
     Returns:
         The settings, and lines for the log; for other discriminators, the same settings and no line.
+
+    Raises:
+        UsageError: a discriminator or an adversarial loss is given, and the run has none.
     """
+    if issubclass(config_class, AdversarialConfig):
+        _refuse_without_adversarial_loss(config_class, given)
     if given.get("discriminator") != "projected" or not issubclass(config_class, AdversarialConfig):
         return dict(given), []
     backbone = given.get("backbone", config_class.__dataclass_fields__["backbone"].default)

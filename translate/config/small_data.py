@@ -21,7 +21,7 @@ class SmallDataConfig(TrainConfig):
     small_data: bool = setting(
         False,
         f"settings for fewer than {SMALL_DATA_IMAGES} images a domain: sets diffaugment, unless you give it"
-        " or ada",
+        " or, where a recipe has it, ada",
         group="data",
         common=True,
     )

@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from translate.config import ImageTrainConfig
+from translate.config.adversarial import choose_adversarial_loss
 from translate.errors import UsageError
 from translate.methods.colorize.config import ColorizeConfig
+from translate.methods.cut.config import CUTConfig
 from translate.methods.cyclegan.config import CycleGANConfig
 from translate.methods.pix2pix.config import Pix2PixConfig
 from translate.methods.stargan.config import StarGANConfig
@@ -92,6 +94,10 @@ def test_each_scale_of_a_multiscale_discriminator_doubles_the_minimum_image_size
         ({"gan_loss": "relativistic", "ada": True}, r"ada .*relativistic.*--diffaugment"),
         ({"discriminator": "projected", "d_layers": 2}, r"d_layers 2 .*--discriminator patch.*--d-layers"),
         (
+            {"discriminator": "projected", "spectral": True},
+            r"spectral on .*--discriminator patch.*--spectral",
+        ),
+        (
             {"backbone": "efficientnet_b0"},
             r"backbone efficientnet_b0 .*--discriminator projected.*--backbone",
         ),
@@ -108,6 +114,31 @@ def test_a_projected_discriminator_needs_an_adversarial_loss() -> None:
         ColorizeConfig(discriminator="projected")
     assert ColorizeConfig(discriminator="projected", lambda_gan=1).discriminator_backbone == "mobilenet_v2"
     assert ColorizeConfig(lambda_gan=1).discriminator_backbone is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("discriminator", "multiscale"),
+        ("spectral", "on"),
+        ("gan_loss", "relativistic"),
+        ("lambda_r1", 1),
+        ("lambda_r2", "1"),
+    ],
+)
+def test_a_new_run_without_an_adversarial_loss_refuses_choices_about_it(name: str, value: Any) -> None:
+    with pytest.raises(
+        UsageError, match=rf"{name} .*--lambda-gan, such as 0.1: .*--{name.replace('_', '-')}"
+    ):
+        choose_adversarial_loss(ColorizeConfig, {name: value})
+    settings = {name: value, "lambda_gan": 0.1}
+    assert choose_adversarial_loss(ColorizeConfig, settings) == (settings, [])
+    assert choose_adversarial_loss(CycleGANConfig, {name: value}) == ({name: value}, [])
+
+
+def test_cut_needs_its_adversarial_loss() -> None:
+    with pytest.raises(UsageError, match=r"lambda_gan 0 .*--lambda-gan 1"):
+        CUTConfig(lambda_gan=0)
 
 
 def test_stargan_refuses_a_discriminator_that_does_not_classify() -> None:

@@ -21,7 +21,7 @@ class CUTConfig(ContrastiveConfig):
         " layers of the encoder and then the blocks [default: 4,8,12,16, as far as the blocks reach; the"
         " published 0,4,8,12,16 also compares the colours of the image itself]",
     )
-    lambda_gan: float = setting(1.0, "weight of the adversarial loss", low=0, group="losses")
+    lambda_gan: float = setting(1.0, "weight of the adversarial loss, above 0", low=0, group="losses")
     nce_identity: bool = setting(
         True,
         "also compare images of the target domain with their own translations, which should keep them; both"
@@ -39,6 +39,11 @@ class CUTConfig(ContrastiveConfig):
 
     def check(self) -> None:
         super().check()
+        if self.lambda_gan == 0:
+            raise UsageError(
+                "lambda_gan 0 leaves no loss that draws translations to the target domain, and the generator"
+                " would learn to return its input: use --lambda-gan 1"
+            )
         if self.channels[0] != self.channels[1]:
             raise UsageError(
                 f"in_channels {self.channels[0]} and out_channels {self.channels[1]} differ, and PatchNCE"
