@@ -65,14 +65,29 @@ def build_discriminator(c: ImageTrainConfig, in_channels: int, condition_channel
         condition_channels: channels of the condition, which precede those of the image. A projected
             discriminator does not see them.
     """
-    if c.discriminator == "projected":
-        return ProjectedDiscriminator(load_backbone(c.backbone), width=c.ndf, norm=c.norm)
+    (network,) = build_discriminators(c, 1, condition_channels + in_channels)
+    return network
+
+
+def build_discriminators(c: ImageTrainConfig, count: int, in_channels: int) -> list[nn.Module]:
+    """Build so many discriminators as the settings describe. Projected ones share one frozen backbone.
+
+    Args:
+        in_channels: channels of all that they see, which a projected discriminator takes as they are.
+    """
+    if c.discriminator != "projected":
+        return [_build_discriminator(c, in_channels) for _ in range(count)]
+    backbone = load_backbone(c.backbone)
+    return [ProjectedDiscriminator(backbone, width=c.ndf, norm=c.norm) for _ in range(count)]
+
+
+def _build_discriminator(c: ImageTrainConfig, in_channels: int) -> nn.Module:
     arguments: dict[str, Any] = {"width": c.ndf, "norm": c.norm}
     if c.discriminator in PATCHGANS:
         arguments |= {"layers": c.d_layers, "downsample": c.d_downsample}
     if c.discriminator == "multiscale":
         arguments["scales"] = c.d_scales
-    network = _initialize(DISCRIMINATORS[c.discriminator](condition_channels + in_channels, **arguments), c)
+    network = _initialize(DISCRIMINATORS[c.discriminator](in_channels, **arguments), c)
     if c.spectral:
         add_spectral_norm(network)
     return network

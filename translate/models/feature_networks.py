@@ -6,6 +6,7 @@ from functools import cache
 
 import torch
 
+from translate.config import ModelConfig
 from translate.errors import TranslateError
 from translate.metrics import EfficientNetFeatures, FeatureNetwork, MobileNetFeatures
 from translate.models.model import Model, load_installed_model
@@ -22,8 +23,14 @@ def has_trained_with(model: Model, network: str) -> bool:
     Args:
         network: the name of a feature network; `tf_efficientnet_lite0` is EfficientNet-Lite0, too.
     """
-    backbone = model.config.trained_on.get("discriminator_backbone")
-    return isinstance(backbone, str) and _plain(network) in _plain(backbone)
+    return any(_plain(network) in _plain(name) for name in discriminator_backbones(model.config))
+
+
+def discriminator_backbones(config: ModelConfig) -> list[str]:
+    """Return the pretrained networks that discriminators of a model used: of its training and before."""
+    value = config.trained_on.get("discriminator_backbone")
+    names = value if isinstance(value, list) else [value]
+    return [name for name in names if isinstance(name, str)]
 
 
 def _plain(name: str) -> str:

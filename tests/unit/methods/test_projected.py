@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.recorder import NoHostReads
 from tests.updates import plain_updates
 from translate.methods.registry import find_method
 from translate.methods.trainer import StepProgress, Trainer
+from translate.models.feature_networks import has_trained_with
 
 SMALL = {"image_size": 32, "ngf": 4, "ndf": 2, "norm": "instance", "discriminator": "projected"}
 OWN_SETTINGS: dict[str, dict[str, Any]] = {
@@ -91,3 +93,37 @@ def test_a_resumed_run_equals_an_uninterrupted_one_and_its_model_names_the_backb
     config = json.loads((runs[1] / "model" / "config.json").read_text())
     assert config["trained_on"]["discriminator_backbone"] == "mobilenet_v2"
     assert "gan_loss: hinge" in (runs[0] / "config.yaml").read_text()
+
+
+@pytest.mark.usefixtures("torch_engine_only")
+def test_a_model_names_the_backbones_of_the_models_that_it_started_from(tmp_path: Path) -> None:
+    tiny = {"image_size": 32, "ngf": 2, "ndf": 2, "levels": 2, "batch_size": 1, "workers": 0, "d_layers": 1}
+    data = demo(tmp_path / "data")
+
+    def train(name: str, **settings: Any) -> Any:
+        given = {**tiny, "device": "cpu", "norm": "instance", "data": str(data), "steps": 1, **settings}
+        if given.get("discriminator") == "projected":
+            del given["d_layers"]
+        translate.train("pix2pix", out=str(tmp_path / name), **given)
+        return config(name)["trained_on"].get("discriminator_backbone")
+
+    def config(name: str) -> Any:
+        return json.loads((tmp_path / name / "model" / "config.json").read_text())
+
+    assert train("first", discriminator="projected") == "mobilenet_v2"
+    assert train("second", init=str(tmp_path / "first")) == "mobilenet_v2"
+    both = {"discriminator": "projected", "backbone": "efficientnet_b0", "init": str(tmp_path / "second")}
+    assert train("third", **both) == ["efficientnet_b0", "mobilenet_v2"]
+    model = translate.models.Model.from_pretrained(tmp_path / "third")
+    assert has_trained_with(model, "MobileNetV2")
+    assert not has_trained_with(model, "Inception")
+    shutil.rmtree(tmp_path / "first")  # A resumed run does not need it.
+    translate.train("pix2pix", out=str(tmp_path / "second"), resume=True, steps=2)
+    assert config("second")["trained_on"]["steps"] == 2
+    assert config("second")["trained_on"]["discriminator_backbone"] == "mobilenet_v2"
+
+
+def test_two_discriminators_share_one_frozen_backbone() -> None:
+    trainer = new("cyclegan", gan_loss="hinge")
+    assert trainer.d_a.backbone is trainer.d_b.backbone
+    assert trainer.d_a.heads is not trainer.d_b.heads

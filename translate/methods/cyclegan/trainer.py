@@ -12,7 +12,7 @@ from translate.losses import ImagePool
 from translate.methods.adversary import Adversary
 from translate.methods.building import (
     build_augmentation,
-    build_discriminator,
+    build_discriminators,
     build_generator,
     create_adam,
     forward_batched,
@@ -32,7 +32,7 @@ class CycleGAN(Trainer):
         super().__init__()
         self.c = c
         self.g_ab, self.g_ba = build_generator(c), build_generator(c)
-        self.d_a, self.d_b = (build_discriminator(c, in_channels=c.channels[1]) for _ in range(2))
+        self.d_a, self.d_b = build_discriminators(c, 2, in_channels=c.channels[1])
         self.augment_a, self.augment_b = build_augmentation(c), build_augmentation(c)
         self.adversary_a = Adversary(c, self.d_a, self.augment_a)
         self.adversary_b = Adversary(c, self.d_b, self.augment_b)

@@ -12,7 +12,7 @@ from translate.methods.adversary import Adversary
 from translate.methods.building import (
     add_weights,
     build_augmentation,
-    build_discriminator,
+    build_discriminators,
     build_generator,
     build_projection,
     create_adam,
@@ -34,7 +34,7 @@ class DCLGAN(Trainer):
         super().__init__()
         self.c, self.layers = c, c.feature_layers
         self.g_ab, self.g_ba = build_generator(c), build_generator(c)
-        self.d_a, self.d_b = (build_discriminator(c, in_channels=c.channels[1]) for _ in range(2))
+        self.d_a, self.d_b = build_discriminators(c, 2, in_channels=c.channels[1])
         self.f_a, self.f_b = build_projection(c, self.g_ab), build_projection(c, self.g_ba)
         self.augment_a, self.augment_b = build_augmentation(c), build_augmentation(c)
         self.adversary_a = Adversary(c, self.d_a, self.augment_a)
