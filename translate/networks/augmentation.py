@@ -131,8 +131,8 @@ class AdaptiveAugment(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Augment (N, C, H, W) images in [-1, 1]; colours may leave the range."""
-        moved = move(at_least_float32(x), self.p)
-        return _recolor(moved, self.condition_channels, lambda image: recolor(image, self.p)).to(x.dtype)
+        image = move(at_least_float32(x), self.p)
+        return _recolor(image, self.condition_channels, lambda part: recolor(part, self.p)).to(x.dtype)
 
     @torch.no_grad()
     def observe(self, scores: Tensor) -> None:
@@ -231,7 +231,7 @@ def _draw_maps(count: int, height: int, width: int, p: Tensor) -> tuple[Tensor, 
     size = torch.stack([*sides], dim=1)
 
     # Pixel blitting.
-    mirrored = _draw(1 - 2 * torch.randint(2, (count,), device=p.device), p, neutral=1.0)
+    mirror = _draw(1 - 2 * torch.randint(2, (count,), device=p.device), p, neutral=1.0)
     turn = _draw(torch.randint(4, (count,), device=p.device) * (math.pi / 2), p)
     shift = (2 * torch.rand(count, 2, device=p.device) - 1) * MAX_TRANSLATION
     offset = _draw((shift * size).round(), p)
@@ -245,7 +245,7 @@ def _draw_maps(count: int, height: int, width: int, p: Tensor) -> tuple[Tensor, 
     )
     offset = offset + _draw(torch.randn(count, 2, device=p.device) * (0.125 * size), p)
 
-    linear = _scaling(mirrored * scale, scale)
+    linear = _scaling(mirror * scale, scale)
     for factor in (_rotation(turn), _rotation(before), _scaling(stretch, 1 / stretch), _rotation(after)):
         # Not a matrix product, which mixed precision would compute in 16 bits.
         linear = (linear[..., None] * factor[:, None]).sum(dim=2)
@@ -288,10 +288,10 @@ def recolor(x: Tensor, p: Tensor) -> Tensor:
     gray = x.mean(dim=1, keepdim=True)
     chroma = x - gray
     # The cross product with the gray axis, (1, 1, 1) / sqrt 3.
-    turned = (chroma.roll(1, dims=1) - chroma.roll(-1, dims=1)) / math.sqrt(3)
-    chroma = saturation * (hue.cos() * chroma + hue.sin() * turned)
-    changed = contrast * (inversion * (gray + brightness) + chroma)
+    perpendicular = (chroma.roll(1, dims=1) - chroma.roll(-1, dims=1)) / math.sqrt(3)
+    chroma = saturation * (hue.cos() * chroma + hue.sin() * perpendicular)
+    result = contrast * (inversion * (gray + brightness) + chroma)
     is_changed = (brightness != 0) | (hue != 0)
     for factor in (contrast, saturation, inversion):
         is_changed = is_changed | (factor != 1)
-    return torch.where(is_changed, changed.to(x.dtype), x)
+    return torch.where(is_changed, result.to(x.dtype), x)

@@ -19,7 +19,7 @@ class ProjectedDiscriminator(nn.Module):
     """A discriminator that judges images by the features of a frozen backbone, one head for each scale.
 
     Fixed random projections mix the features (section 3.2), so that the heads cannot rely on a few of them.
-    All heads return scores of one size, with spectral norm in each layer (section 3.3).
+    All heads return scores of one size, with spectral norm in each layer.
 
     Args:
         backbone: maps images to features of four scales.

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class StarGANDiscriminator(nn.Module):
-    """A PatchGAN without norms, with a second head that classifies (appendix 7.3, table 5).
+    """A PatchGAN without norms, with a second head that classifies (appendix).
 
     Args:
         image_size: the side of the images, in pixels, which the head of the classes sees whole.
