@@ -30,8 +30,9 @@ from translate.config import TranslationConfig
 from translate.data.demo import write_demo
 from translate.images import Pixels
 from translate.methods.data import unpaired_data
+from translate.methods.references import read_images, spread
 from translate.methods.task import TaskData
-from translate.methods.unpaired import KERNEL, read_photos, translate_validation
+from translate.methods.unpaired import KERNEL, translate_validation
 from translate.metrics import MobileNetFeatures
 from translate.models import Precision
 from translate.training.runs.checkpoint_models import load_checkpoint_models
@@ -98,7 +99,10 @@ def measure(name: str, folder: Path, data: TaskData) -> Iterator[Checkpoint]:
     records = [json.loads(line) for line in Run(folder).metrics.read_text(encoding="utf-8").splitlines()]
     scores = {record["step"]: record[KERNEL] for record in records if KERNEL in record}
     network = MobileNetFeatures()
-    truths = {domain: list(read_photos(images.validation, TEST)) for domain, images in data.domains.items()}
+    truths = {
+        domain: list(read_images(images.validation, spread(images.validation, TEST)))
+        for domain, images in data.domains.items()
+    }
     features = {domain: network(images) for domain, images in truths.items()}
     precision = Precision(torch.device("cpu"), torch.float32)
     for step, model in load_checkpoint_models(folder).items():

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
 from tests.images import demo
-from tests.integration.conftest import TINY_TRANSLATION, Command
+from tests.integration.conftest import TINY, TINY_TRANSLATION, Command
+from translate.methods import references
 
 TRAIN = [*TINY_TRANSLATION, "--data", "data", "--precision", "fp32", "--keep-checkpoints", "20"]
 
@@ -79,3 +84,47 @@ def test_early_stopping_is_refused_where_no_score_selects_a_checkpoint(
     output = within("train", "colorize", "--data", "data/trainA", "--early-stopping", "3", code=2).stderr
     assert "early_stopping 3" in output
     assert "colorize has none" in output
+
+
+def test_early_stopping_is_refused_for_attributes(within: Command, tmp_path: Path) -> None:
+    folder = demo(tmp_path / "data") / "trainA"
+    rows = [
+        f"{path.name},{number % 2},{number // 2 % 2}" for number, path in enumerate(sorted(folder.iterdir()))
+    ]
+    (tmp_path / "labels.csv").write_text("\n".join(["name,striped,dark", *rows]))
+    options = ["--data", folder, "--labels", "labels.csv", "--early-stopping", "3", "--steps", "1", *TINY]
+    output = within("train", "stargan", *options, code=2).stderr
+    assert "early_stopping 3" in output
+    assert "attributes" in output
+
+
+def test_the_reason_for_a_missing_score_is_logged_once(within: Command, tmp_path: Path) -> None:
+    demo(tmp_path / "data", test=1)
+    options = ["--steps", "3", "--checkpoint-every", "1", "--early-stopping", "2"]
+    output = within("train", "cyclegan", *TRAIN, *options, "--out", "run").stderr
+    assert output.count("checkpoint at step") == 3
+    assert output.count("val_kernel is not scored: AtoB has 1 validation image") == 1
+    assert output.count("early stopping does not count") == 1
+
+
+def test_a_signal_ends_the_preparation_of_the_score_and_the_run_goes_on_later(
+    within: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demo(tmp_path / "data", test=4)
+    compute = references.compute_references
+
+    def interrupted(*arguments: object) -> Iterator[str]:
+        parts = compute(*arguments)  # type: ignore[arg-type]
+        yield next(parts)
+        os.kill(os.getpid(), signal.SIGINT)
+        yield from parts
+
+    options = ["--steps", "2", "--out", "run"]
+    with monkeypatch.context() as patch:
+        patch.setattr(references, "compute_references", interrupted)
+        output = within("train", "cyclegan", *TRAIN, *options, code=130).stderr
+    assert "stopped before the first step" in output
+    assert "--out run --resume" in output
+    output = within("train", "cyclegan", "--out", "run", "--resume").stderr
+    assert "checkpoint at step 2" in output
+    assert "12 of B, 12 of A" in output

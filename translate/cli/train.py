@@ -178,7 +178,8 @@ def _print_summary(name: str, folder: str, session: Session, *, completed: bool)
     """Print where the results are, and which command comes next."""
     if not completed:
         command = f"translate train {name} --out {folder} --resume"
-        click.echo(f"stopped and saved; continue with: {command}", err=True)
+        state = "stopped and saved" if session.run.checkpoints() else "stopped before the first step"
+        click.echo(f"{state}; continue with: {command}", err=True)
         return
     samples = f", its samples in {session.run.samples}" if session.run.samples.is_dir() else ""
     click.echo(f"the model is in {session.run.model}{samples}")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from translate.config import ModelConfig
-from translate.data.datasets.samples import SampleDataset
+from translate.data.datasets.samples import PhotoDataset, SampleDataset
 from translate.images import Pixels
 from translate.methods.trainer import StepProgress, Trainer
+from translate.models import Model, Precision
 from translate.networks import Generator
 
 
@@ -21,8 +22,8 @@ class DomainImages:
         train, validation: datasets of `photo`, (3, H, W) uint8.
     """
 
-    train: SampleDataset
-    validation: SampleDataset
+    train: PhotoDataset
+    validation: PhotoDataset
 
 
 @dataclass(frozen=True)
@@ -69,15 +70,26 @@ BuildModel = Callable[[Any, Mapping[str, Generator], Mapping[str, Any]], ModelCo
 
 @dataclass(frozen=True)
 class BestScore:
-    """The validation score that selects the best checkpoint."""
+    """The validation score that selects the best checkpoint.
+
+    Attributes:
+        compares_domains: whether it compares images with those of `TaskData.domains`, without which there is
+            no score.
+    """
 
     name: str
     lower_is_better: bool = True
+    compares_domains: bool = False
 
 
 def no_warnings(history: History) -> list[str]:
     """Return no warnings."""
     return []
+
+
+def no_preparation(model: Model, data: TaskData, precision: Precision) -> Iterator[str]:
+    """Return an iterator over nothing, for a validation that needs no preparation."""
+    return iter(())
 
 
 def constant_settings(c: Any, progress: StepProgress) -> Mapping[str, Any]:
@@ -94,6 +106,8 @@ class Task:
         data: finds and checks the dataset.
         validate: takes a model, a dataset (`TaskData`), a precision, and the trainer's `validation_networks`
             as keyword arguments; scores the model on the validation set, and renders a sample sheet.
+        prepare: computes what all validations of a run need, before its first step. It yields a line for the
+            log, or an empty string, after each part, at the latest after seconds: a signal stops it there.
         model: builds the finished model's config from the training config, the generators by name, and the
             facts of the dataset.
         best: the score that selects the best checkpoint; None if no score is reliable enough for that.
@@ -107,5 +121,6 @@ class Task:
     validate: Callable[..., ValidationResult]
     model: BuildModel
     best: BestScore | None = None
+    prepare: Callable[[Model, TaskData, Precision], Iterator[str]] = no_preparation
     warnings: Callable[[History], list[str]] = no_warnings
     settings_at: Callable[[Any, StepProgress], Mapping[str, Any]] = constant_settings

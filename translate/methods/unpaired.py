@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 
-from translate.data.datasets.crops import SampleKey
-from translate.data.datasets.samples import SampleDataset
 from translate.data.datasets.transforms import convert_channels
 from translate.errors import DataError, TranslateError
 from translate.images import Pixels, to_pixels, to_tensor
+from translate.methods.references import compute_references, read_images, reference, spread
 from translate.methods.task import BestScore, TaskData, ValidationResult
 from translate.methods.validation import SCORED_IMAGES, Validation
-from translate.metrics import FeatureNetwork, KernelDistance, psnr, shift_share
+from translate.metrics import psnr, shift_share
 from translate.models import Model, Precision
 from translate.models.feature_networks import load_feature_network
+from translate.progress import message
 
 KERNEL = "val_kernel"  # The mean over all translations; the score of one has its name behind it.
-BEST_KERNEL = BestScore(KERNEL)
-MAX_REFERENCES = 20_000  # Training images of a domain to compare with; of larger ones, some spread evenly.
+BEST_KERNEL = BestScore(KERNEL, compares_domains=True)
 FULL_SHARE = 0.5  # Outputs beyond the middle between the inputs and the target count as translated.
 MIN_SHARE = 0.05  # Smaller shares count as this one, so that a score stays finite.
 NO_COPY, COPY = 15.0, 25.0  # dB; outputs of a lower PSNR to their inputs are no copies, of a higher one are.
@@ -72,7 +68,7 @@ def translate_validation(model: Model, data: TaskData, precision: Precision) -> 
     for name, route in model.config.routes.items():
         assert route.source is not None
         images = data.domains[route.source].validation
-        inputs = list(read_photos(images, SCORED_IMAGES))
+        inputs = list(read_images(images, spread(images, SCORED_IMAGES)))
         generator = model.generator(name)
         outputs = []
         for image in inputs:
@@ -95,29 +91,48 @@ def score_translations(
 
     Returns:
         `val_kernel`, the mean over all translations, and with several of them the score of each; empty if no
-        feature network may score the model. And lines for the log.
+        feature network may score the model, or a set has fewer than 2 images. And lines for the log: what the
+        score is, in the same words each time, and which translations are copies.
     """
     try:
+        _refuse_single_images(translations)
         network = load_feature_network(model, precision.device)
-        references, seconds = _find_references(translations, data, network)
+        targets = dict.fromkeys(each.target for each in translations)
+        for line in compute_references(list(targets), data, network):  # Mostly they are prepared already.
+            if line:
+                message(line)
+        references = {target: reference(target, data, network) for target in targets}
         scores, notes, untranslated = {}, [], []
         for each in translations:
-            reference, inputs = references[each.target], network(each.inputs)
+            targets_of, inputs = references[each.target], network(each.inputs)
             outputs = network(each.outputs)
-            distance = reference(outputs)  # It refuses a single image, which has no variance.
-            share = shift_share(inputs, outputs, reference.features)
+            distance = targets_of(outputs)
+            share = shift_share(inputs, outputs, targets_of.features)
             similarity = _similarity(each)
             score = scores[f"{KERNEL}_{each.name}"] = _penalize(distance, share, similarity)
-            untranslated.append(f"{reference(inputs):.4f} ({each.name})")
+            untranslated.append(f"{targets_of(inputs):.4f} ({each.name})")
             if score > 2 * distance > 0:
                 notes.append(_copy_warning(each, share, similarity))
     except TranslateError as error:
         return {}, [f"{KERNEL} is not scored: {error}"]
-    if seconds:
-        counts = ", ".join(f"{len(reference.features)} of {name}" for name, reference in references.items())
-        notes.insert(0, _describe_score(network.name, counts, untranslated, seconds))
+    counts = ", ".join(f"{len(each.features)} of {name}" for name, each in references.items())
+    notes.insert(0, _describe_score(network.name, counts, untranslated))
     mean = float(np.mean(list(scores.values())))
     return {KERNEL: mean, **(scores if len(scores) > 1 else {})}, notes
+
+
+def _refuse_single_images(translations: Sequence[Translations]) -> None:
+    """Check that each set has 2 images, because one has no variance.
+
+    Raises:
+        DataError: a set has fewer.
+    """
+    for each in translations:
+        if len(each.inputs) < 2:
+            raise DataError(
+                f"{each.name} has {len(each.inputs)} validation image, and a set has 2 or more: add images"
+                " for validation"
+            )
 
 
 def _similarity(translations: Translations) -> float:
@@ -137,43 +152,13 @@ def _copy_warning(translations: Translations, share: float, similarity: float) -
     name, target = translations.name, translations.target
     return (
         f"{name} copies its input (PSNR {similarity:.0f} dB): by its features it is {max(0, share):.0%} of"
-        f" the way to {target}, and its score is raised for that; train longer, or lower the weights of the"
-        " losses that preserve the input"
+        f" the way to {target}, and its score is raised for that; this is usual early in a run, and if it"
+        " stays so, lower the weights of the losses that preserve the input"
     )
 
 
-def _describe_score(network: str, counts: str, untranslated: Sequence[str], seconds: float) -> str:
+def _describe_score(network: str, counts: str, untranslated: Sequence[str]) -> str:
     return (
         f"{KERNEL} is the kernel distance by {network}'s features to the training images of the target"
-        f" ({counts}; computed once, in {seconds:.0f} seconds): lower is better, and images that are not"
-        f" translated have {', '.join(untranslated)}"
+        f" ({counts}): lower is better, and images that are not translated have {', '.join(untranslated)}"
     )
-
-
-_REFERENCES: WeakKeyDictionary[SampleDataset, dict[str, KernelDistance]] = WeakKeyDictionary()
-
-
-def _find_references(
-    translations: Sequence[Translations], data: TaskData, network: FeatureNetwork
-) -> tuple[dict[str, KernelDistance], float]:
-    """Return the training images of each target as references, and the seconds spent on those that are new.
-
-    They are kept as long as their dataset, because the images of a domain take much longer than a validation.
-    """
-    start, is_new, references = time.monotonic(), False, {}
-    for target in dict.fromkeys(each.target for each in translations):
-        images = data.domains[target].train
-        known = _REFERENCES.setdefault(images, {})
-        if network.name not in known:
-            known[network.name] = KernelDistance(network(read_photos(images, MAX_REFERENCES)))
-            is_new = True
-        references[target] = known[network.name]
-    return references, time.monotonic() - start if is_new else 0.0
-
-
-def read_photos(images: SampleDataset, count: int) -> Iterator[Pixels]:
-    """Yield up to `count` images of a dataset of photos, spread evenly over it; leave out unreadable ones."""
-    for index in np.linspace(0, len(images) - 1, min(count, len(images))).astype(int):
-        with suppress(DataError):
-            photo = images[SampleKey(0, int(index))]["photo"]
-            yield np.ascontiguousarray(photo.permute(1, 2, 0).numpy())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from itertools import islice
 from typing import Protocol
@@ -23,10 +24,12 @@ class FeatureNetwork(Protocol):
 
     Attributes:
         name: the name of the network, as the log and the protocol of a score state it.
+        key: the name with a digest of the weights and the type of the device, for features that are stored.
         dimensions: the number of features of an image, D.
     """
 
     name: str
+    key: str
     dimensions: int
 
     def __call__(self, images: Iterable[Pixels]) -> Features:
@@ -53,6 +56,7 @@ class EfficientNetFeatures:
         self._backbone = backbone.eval()
         self._device = next(backbone.parameters()).device
         self.dimensions = 3 * sum(channels)
+        self.key = f"{self.name} {_digest(backbone)} {self._device.type}"
 
     def __call__(self, images: Iterable[Pixels]) -> Features:
         """Return the features, (N, D), of (H, W, 3) RGB images, each of any size."""
@@ -74,6 +78,13 @@ class EfficientNetFeatures:
         ]
         features = torch.cat([scale * scale.shape[1] ** 0.5 for scale in scales], dim=1)
         return np.asarray(features.double().cpu().numpy())
+
+
+def _digest(network: nn.Module) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for tensor in network.state_dict().values():
+        digest.update(tensor.contiguous().cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _group_by_shape(images: list[Pixels]) -> list[list[Pixels]]:

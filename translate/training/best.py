@@ -54,10 +54,10 @@ class BestCheckpoint:
         return since >= self.patience
 
     def warnings(self, scores: Mapping[str, float]) -> list[str]:
-        """Return a line for the log if early stopping is on, but this validation has no score for it."""
+        """Return a line for the log if early stopping is on, but a validation has no score for it."""
         if not (self.patience and self.rule) or self.rule.name in scores:
             return []
-        return [f"early stopping does not count this validation: {self.rule.name} is not scored"]
+        return [f"early stopping does not count validations without {self.rule.name}"]
 
     def summary(self, folder: Path, *, stopped_early: bool) -> list[str]:
         """Return lines for the end of the log: which checkpoint is the best, and whether it ended the run.

@@ -42,8 +42,12 @@ class Log:
         self.events = SummaryWriter(run.folder / "events", purge_step=start.step + 1)
         self.scores: dict[str, float] = {}  # of the newest validation
         self._begin_interval(start.step)
+
+    def start(self, progress: TrainingProgress) -> None:
+        """Start the clock, and emit that training has started."""
+        self._begin_interval(progress.step)
         self.last_event = self.interval_start
-        emit(Started(JOB, budget.total, budget.unit, budget.done_units(start)))
+        emit(Started(JOB, self.budget.total, self.budget.unit, self.budget.done_units(progress)))
 
     def _begin_interval(self, step: int) -> None:
         """Start a new interval, over which losses are averaged."""
@@ -145,6 +149,8 @@ class NullLog:
     """A log that drops everything, for all processes of distributed training but the first."""
 
     images_per_step = 0
+
+    def start(self, progress: TrainingProgress) -> None: ...
 
     def message(self, text: str) -> None: ...
 

@@ -10,7 +10,7 @@ from translate import allocator
 from translate.config import TrainConfig
 from translate.data.datasets.loader import iterate_batches
 from translate.data.datasets.samples import Sample
-from translate.data.datasets.worker_processes import is_lost_worker, lost_worker_error
+from translate.data.datasets.worker_processes import lost_worker_errors
 from translate.errors import TranslateError
 from translate.images import write_rgb
 from translate.methods.task import Task, TaskData
@@ -26,7 +26,7 @@ from translate.training.runs import checkpoint
 from translate.training.runs.folder import Run
 from translate.training.runs.migrate import FORMAT_VERSION, migrate_checkpoint
 from translate.training.schedule import TrainingBudget, TrainingProgress
-from translate.training.start import create_sampler, load_initial_weights
+from translate.training.start import create_sampler, load_initial_weights, prepare_validation
 from translate.training.step.determinism import set_determinism
 from translate.training.step.distributed import ProcessGroup
 from translate.training.step.stepper import Stepper
@@ -67,6 +67,7 @@ class Loop:
         self.method, self.task, self.c, self.data, self.run, self.group = method, task, c, data, run, group
         set_determinism(c, pick_device(c.device))
         self.notes: list[str] = []  # Lines for the log about the weights that it starts from.
+        self.validation_notes: list[str] = []  # Lines about validations, each of which is logged once.
         self.sampler = create_sampler(c, data, group)
         self.budget = TrainingBudget(c, self.sampler.steps_per_epoch)
         self.log: Log | NullLog = NullLog()
@@ -107,12 +108,8 @@ class Loop:
             self.log.message(note)
         with Interrupt() as interrupt:
             try:
-                with allocator.retain_freed_memory():
+                with allocator.retain_freed_memory(), lost_worker_errors(self.c.workers):
                     self._run_steps(interrupt)
-            except RuntimeError as error:
-                if not is_lost_worker(error):
-                    raise
-                raise lost_worker_error(self.c.workers) from None
             finally:
                 self.log.close()
         return self._has_ended()
@@ -123,6 +120,11 @@ class Loop:
     def _run_steps(self, interrupt: Interrupt) -> None:
         """Take steps until the end of the run or a signal."""
         self.log.message(f"{self.stepper.description}, {self.data.summary}")
+        preparation = self.task.prepare(self._build_model(), self.data, self.stepper.precision)
+        self.signal = prepare_validation(preparation, self.group, interrupt, self.log)
+        if self.signal:
+            return
+        self.log.start(self.progress)
         run_start = time.monotonic() - self.progress.seconds  # As if the run had not been interrupted.
         last_checkpoint = time.monotonic()
         break_even = BreakEven(self.stepper, self.budget, self.progress)
@@ -131,10 +133,9 @@ class Loop:
             if self._enter_stage():
                 batches = self._iterate_batches()
             batch, waited = self._next_batch(batches)
-            progress = {"steps_done": self.progress.step, **self._progress_arguments()}
+            progress = {"steps_done": self.progress.step, **self.budget.step_arguments(self.progress)}
             factor = self.budget.learning_rate_factor(self.progress)
             losses = self.stepper.step(batch, learning_rate_factor=factor, **progress)
-
             seconds, since_checkpoint, self.signal = self._synchronize(run_start, last_checkpoint, interrupt)
             self.progress = TrainingProgress(self.progress.step + 1, seconds)
             self.log.step(self.progress, losses, waited)
@@ -166,14 +167,9 @@ class Loop:
         # A device that still computes the last step has not waited.
         return batch, time.monotonic() - before if self.stepper.pace.is_idle() else 0.0
 
-    def _progress_arguments(self) -> dict[str, Any]:
-        """Return the finished epochs and the finished fraction of the run, as arguments of a step."""
-        fraction = min(1.0, self.budget.fraction(self.progress))
-        return {"epoch": self.budget.epoch(self.progress), "fraction": fraction}
-
     def _enter_stage(self) -> bool:
         """Find the dataset again if the task changes its settings at this step; return whether it does."""
-        progress = StepProgress(self.progress.step, **self._progress_arguments())
+        progress = StepProgress(self.progress.step, **self.budget.step_arguments(self.progress))
         settings = dict(self.task.settings_at(self.c, progress))
         if settings == self.stage:
             return False
@@ -237,8 +233,8 @@ class Loop:
         """Validate the model, write the sample sheet, and keep the best model; return lines to log."""
         step = self.progress.step
         sheet_path = self.run.samples / f"step-{step:08d}.png"
-        model, networks = self._build_model(), self.stepper.trainer.validation_networks
-        result = self.task.validate(model, self.data, self.stepper.precision, **networks)
+        model, precision, trainer = self._build_model(), self.stepper.precision, self.stepper.trainer
+        result = self.task.validate(model, self.data, precision, **trainer.validation_networks)
         write_rgb(result.sheet, sheet_path)
         self.history.append({"step": step, **result.scores})
         self.log.record_validation(self.progress, result.scores)
@@ -246,8 +242,11 @@ class Loop:
             model.save_pretrained(self.run.best_model)
         scores = "  ".join(f"{name} {value:.4f}" for name, value in result.scores.items())
         line = f"checkpoint at step {step}  {scores}  {sheet_path}{'  best so far' if is_best else ''}"
-        warnings = [*self.best.warnings(result.scores), *self.task.warnings(self.history)]
-        return [line, *result.notes, *warnings, *divergence_warnings(self.stepper.trainer.networks, self.c)]
+        notes = [*result.notes, *self.best.warnings(result.scores)]
+        new_notes = [note for note in notes if note not in self.validation_notes]
+        self.validation_notes += new_notes
+        warnings = [*self.task.warnings(self.history), *divergence_warnings(trainer.networks, self.c)]
+        return [line, *new_notes, *warnings]
 
     def _save(self) -> None:
         """Save a checkpoint and the model, and remove old checkpoints.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from translate.config import TrainConfig
 
@@ -60,6 +61,10 @@ class TrainingBudget:
     def is_reached(self, progress: TrainingProgress) -> bool:
         """Return whether the run has reached its end."""
         return self.fraction(progress) >= 1
+
+    def step_arguments(self, progress: TrainingProgress) -> dict[str, Any]:
+        """Return the finished epochs and the finished fraction of the run, as arguments of a step."""
+        return {"epoch": self.epoch(progress), "fraction": min(1.0, self.fraction(progress))}
 
     def fraction(self, progress: TrainingProgress) -> float:
         """Return the fraction of the run that is done, 0 to 1."""

@@ -93,16 +93,25 @@ class Session:
                 " start a new run with another --out, or with --overwrite instead of --resume"
             )
         self.task = find_method(method).load_task()
-        if self.config.early_stopping and self.task.best is None:
-            raise UsageError(
-                f"early_stopping {self.config.early_stopping} needs a score that selects the best checkpoint,"
-                f" and {method} has none: leave --early-stopping out"
-            )
+        if self.task.best is None:
+            self._refuse_early_stopping(f"{method} has none")
         self.data = self._find_data(settings)
         self.config = self.config.replace(**self.data.settings)
         if resume and not self.start.path:
             self.messages.append(
                 f"{self.run.folder} has no checkpoint to resume from: starting a new run there"
+    def _refuse_early_stopping(self, reason: str) -> None:
+        """Refuse early stopping where no score selects the best checkpoint.
+
+        Raises:
+            UsageError: early stopping is on.
+        """
+        if self.config.early_stopping:
+            raise UsageError(
+                f"early_stopping {self.config.early_stopping} needs a score that selects the best checkpoint,"
+                f" and {reason}: leave --early-stopping out, or give 0"
+            )
+
             )
 
     def _find_data(self, given: Mapping[str, Any]) -> TaskData:
@@ -113,6 +122,8 @@ class Session:
             if self.is_resumed and (reason := describe_missing_data(self.config, self.run, given)):
                 raise UsageError(reason) from None
             raise
+        if self.task.best and self.task.best.compares_domains and not data.domains:
+            self._refuse_early_stopping(f"{self.task.best.name} compares domains, not attributes")
         if self.start.path:
             check_fingerprint(self.config, self.run, data.fingerprint, self.start.fingerprint)
         return data

@@ -1,8 +1,8 @@
-"""Load the weights that training starts from, and create the sampler of its batches."""
+"""Load the weights that training starts from, create the sampler of its batches, and prepare validation."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from textwrap import shorten
 
 from translate.config import TrainConfig, TranslationConfig
@@ -11,6 +11,8 @@ from translate.errors import TranslateError, UsageError
 from translate.methods.task import TaskData
 from translate.models import Model
 from translate.networks import Generator
+from translate.training.interrupt import Interrupt
+from translate.training.log import Log, NullLog
 from translate.training.step.distributed import ProcessGroup
 
 
@@ -93,3 +95,23 @@ def create_sampler(c: TrainConfig, data: TaskData, group: ProcessGroup) -> Infin
         world_size=group.size,
         shard_sizes=data.train.shard_sizes,
     )
+
+
+def prepare_validation(
+    parts: Iterator[str], group: ProcessGroup, interrupt: Interrupt, log: Log | NullLog
+) -> int:
+    """Take the parts of `Task.prepare` in the first process, which validates; the others wait for each part.
+
+    Waiting for all of them at once could exceed the time after which a process counts as lost.
+
+    Returns:
+        The number of a signal that any process got, after which the rest is left out; 0 if there was none.
+    """
+    parts = parts if group.is_first else iter(())
+    while True:
+        line = next(parts, None)
+        if line:
+            log.message(line)
+        number, has_more = group.all_reduce_max(float(interrupt.signal), float(line is not None))
+        if number or not has_more:
+            return int(number)

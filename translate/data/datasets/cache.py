@@ -110,7 +110,7 @@ def open_cache(
         max_gigabytes: the limit for all caches. Items that do not fit must be decoded each time.
     """
     folder = LRUFolder("pictures", (PIXELS, INDEX))
-    key = _cache_key(items, files, settings)
+    key = cache_key(items, files, settings)
     file, limit = folder.file(key, PIXELS), max_gigabytes * GIGABYTE
     max_bytes = min(limit, _free_space(folder.path) / 2)  # Leave half of the free space to others.
     index = _read_index(file, max_bytes)
@@ -137,7 +137,7 @@ def _to_gigabytes(size: int) -> float:
     return math.ceil(10 * size / GIGABYTE) / 10
 
 
-def _cache_key(
+def cache_key(
     items: Sequence[Item], files: Callable[[Item], Iterable[ReadableFile]], settings: Mapping[str, Any]
 ) -> str:
     """Return a digest of everything that determines the content of a cache."""

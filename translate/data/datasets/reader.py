@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import repeat
+from pathlib import Path
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -13,11 +14,12 @@ import numpy as np
 from translate.config import AugmentationConfig
 from translate.config.augmentation import RESIZING_PREPROCESSES
 from translate.config.value_range import ValueRange
-from translate.data.datasets.cache import DecodedCache, open_cache
+from translate.data.datasets.cache import DecodedCache, cache_key, open_cache
 from translate.data.datasets.transforms import is_gray, resized_shape
 from translate.data.discovery.location import ImageSource
 from translate.data.discovery.pair import Pair
 from translate.data.discovery.shards import shard_sizes
+from translate.data.discovery.tar import Member
 from translate.errors import DataError
 from translate.images import Pixels, read_rgb, resize
 
@@ -107,6 +109,23 @@ def open_training_cache(
     if ranges:
         settings["range"] = c.range
     return open_cache(items, _files, reader.read, settings, c.cache_size)
+
+
+def evaluation_key(
+    files: Sequence[ImageSource],
+    c: AugmentationConfig,
+    ranges: Mapping[ImageSource, ValueRange],
+    channels: int,
+) -> str:
+    """Return a digest of everything that determines images without augmentation, for files of the cache."""
+    names = ("preprocess", "resize_to", "image_size", "size_multiple", "min_image_size")
+    settings = {name: getattr(c, name) for name in names}
+    settings |= {"channels": channels, "ranges": [str(ranges.get(file, "")) for file in files]}
+    # A tar file has a key that changes with its content, and may be far away.
+    settings["members"] = [
+        (file.shard.key, file.offset, file.size) for file in files if isinstance(file, Member)
+    ]
+    return cache_key([file for file in files if isinstance(file, Path)], _files, settings)
 
 
 def file_errors(cache: DecodedCache[Item] | None) -> dict[ImageSource, str]:

@@ -61,14 +61,15 @@ def unguarded_script_errors(workers: Sequence[BaseProcess] = ()) -> Iterator[Non
         raise
 
 
-def is_lost_worker(error: RuntimeError) -> bool:
-    """Return whether torch raised an error, which any line may get, because a worker process was killed."""
-    return str(error).startswith("DataLoader worker")
-
-
-def lost_worker_error(workers: int) -> TranslateError:
-    """Return the error of a run that lost one of its worker processes."""
-    return TranslateError(
-        "a process that loads images was killed, perhaps for lack of memory:"
-        f" continue with --resume and --workers {max(0, workers - 1)}"
-    )
+@contextmanager
+def lost_worker_errors(workers: int) -> Iterator[None]:
+    """Raise torch's error, which any line may get because a worker process was killed, with a remedy."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        raise TranslateError(
+            "a process that loads images was killed, perhaps for lack of memory:"
+            f" continue with --resume and --workers {max(0, workers - 1)}"
+        ) from None

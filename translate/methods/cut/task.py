@@ -6,6 +6,7 @@ from translate.data.datasets.samples import Sample
 from translate.methods.cut.trainer import CUT
 from translate.methods.data import unpaired_data
 from translate.methods.models import translation_model
+from translate.methods.references import prepare_references
 from translate.methods.task import Task
 from translate.methods.unpaired import BEST_KERNEL, UnpairedValidation
 from translate.methods.validation import Columns, Generators, Validation
@@ -26,6 +27,7 @@ def _score(columns: Columns) -> dict[str, float]:
 
 TASK = Task(
     trainer=CUT,
+    prepare=prepare_references,
     data=unpaired_data,
     validate=UnpairedValidation(Validation(_make_columns, _score)),
     model=translation_model(paired=False),

@@ -6,6 +6,7 @@ from translate.data.datasets.samples import Sample
 from translate.methods.cyclegan.trainer import CycleGAN
 from translate.methods.data import unpaired_data
 from translate.methods.models import translation_model
+from translate.methods.references import prepare_references
 from translate.methods.task import Task
 from translate.methods.unpaired import BEST_KERNEL, UnpairedValidation
 from translate.methods.validation import Columns, Generators, Validation
@@ -39,4 +40,5 @@ TASK = Task(
     validate=UnpairedValidation(Validation(_make_columns, _score)),
     model=translation_model(paired=False),
     best=BEST_KERNEL,
+    prepare=prepare_references,
 )

@@ -6,6 +6,7 @@ from translate.data.datasets.samples import Sample
 from translate.methods.data import unpaired_data
 from translate.methods.dclgan.trainer import DCLGAN
 from translate.methods.models import translation_model
+from translate.methods.references import prepare_references
 from translate.methods.task import Task
 from translate.methods.unpaired import BEST_KERNEL, UnpairedValidation
 from translate.methods.validation import Columns, Generators, Validation
@@ -22,6 +23,7 @@ def _no_scores(columns: Columns) -> dict[str, float]:
 
 TASK = Task(
     trainer=DCLGAN,
+    prepare=prepare_references,
     data=unpaired_data,
     validate=UnpairedValidation(Validation(_make_columns, _no_scores)),
     model=translation_model(paired=False),

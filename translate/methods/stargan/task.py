@@ -29,6 +29,7 @@ from translate.data.discovery.values import BLANK_CHECKS, find_value_ranges, ref
 from translate.errors import UsageError
 from translate.images import Pixels, contact_sheet, to_pixels, to_tensor
 from translate.methods.models import common_model_fields, data_range
+from translate.methods.references import prepare_references
 from translate.methods.stargan.config import StarGANConfig
 from translate.methods.stargan.trainer import GENERATOR, StarGAN
 from translate.methods.task import DomainImages, Task, TaskData, ValidationResult
@@ -178,4 +179,11 @@ def _target(own: Tensor, number: int, config: ModelConfig) -> Tensor:
     return one if config.exclusive else (own - one).abs()
 
 
-TASK = Task(trainer=StarGAN, data=_data, validate=validate, model=_model, best=BEST_KERNEL)
+TASK = Task(
+    trainer=StarGAN,
+    data=_data,
+    validate=validate,
+    model=_model,
+    best=BEST_KERNEL,
+    prepare=prepare_references,
+)
