@@ -297,6 +297,7 @@ def test_without_weights_the_frechet_distance_is_skipped_unless_requested(
     report = json.loads((tmp_path / "a.json").read_text())
     (note,) = report["notes"]
     assert "cannot download the weights" in note
+    assert note.startswith("scored without frechet: ")
     assert note in result.stderr
     assert "frechet" not in report["protocol"]
     result = within("evaluate", colorizer, "--data", "photos", "--metrics", "psnr,frechet", code=1)
@@ -311,6 +312,10 @@ def test_without_weights_a_suite_of_the_frechet_distance_alone_is_an_error(
     save_identity_model(tmp_path / "both", paired=False)
     result = within("evaluate", "both", "--data", "data", code=1)
     assert result.stderr.splitlines()[-1].startswith("error: cannot download the weights")
+    error = within("evaluate", "both", "--data", "data", "--metrics", "kernel", code=1).stderr.splitlines()[
+        -1
+    ]
+    assert "leave frechet and kernel out" in error
 
 
 def test_a_model_is_not_scored_by_the_backbone_of_its_discriminator(

@@ -270,7 +270,8 @@ def _create_scorer(
         others = [score for score in scores if score not in SET_DISTANCES]
         if metrics or not others:
             raise
-        return ImageScorer(others), others, [f"the Frechet distance is not scored: {error}"]
+        omitted = " and ".join(score for score in scores if score in SET_DISTANCES)
+        return ImageScorer(others), others, [f"scored without {omitted}: {error}"]
 
 
 def _protocol(suite: Suite, result: SuiteResult, features: str) -> dict[str, str]:

@@ -46,8 +46,11 @@ class MobileNetFeatures:
 
     def __init__(self) -> None:
         network: Any = load_torchvision(
-            NETWORK, purpose="the Frechet distance", alternative="leave frechet out of --metrics"
+            NETWORK,
+            purpose="the distances between sets of images",
+            alternative="leave frechet and kernel out of --metrics",
         )
+        self.key = f"{self.name} {self.weights_path().name}"  # The file is named by a hash of the weights.
         self._preprocess = torchvision_weights(NETWORK).transforms()
         self._network = network.features
 
