@@ -91,6 +91,12 @@ class AdversarialConfig(SmallDataConfig):
         group="losses",
     )
 
+    @classmethod
+    def complete(cls, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        settings, lines = super().complete(given)
+        settings, more = choose_adversarial_loss(cls, settings)
+        return settings, lines + more
+
     def check(self) -> None:
         super().check()
         self._check_backbone()
@@ -216,7 +222,7 @@ def _refuse_without_adversarial_loss(config_class: type[TrainConfig], given: Map
 
 
 def choose_adversarial_loss(
-    config_class: type[TrainConfig], given: Mapping[str, Any]
+    config_class: type[AdversarialConfig], given: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
     """Add the adversarial loss of a projected discriminator to the settings of a user who named none.
 
@@ -226,9 +232,8 @@ def choose_adversarial_loss(
     Raises:
         UsageError: a discriminator or an adversarial loss is given, and the run has none.
     """
-    if issubclass(config_class, AdversarialConfig):
-        _refuse_without_adversarial_loss(config_class, given)
-    if given.get("discriminator") != "projected" or not issubclass(config_class, AdversarialConfig):
+    _refuse_without_adversarial_loss(config_class, given)
+    if given.get("discriminator") != "projected":
         return dict(given), []
     backbone = given.get("backbone", config_class.__dataclass_fields__["backbone"].default)
     lines = [

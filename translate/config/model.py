@@ -117,6 +117,13 @@ class ModelConfig(Config):
         return ValueRange(*numbers) if numbers else None
 
     @property
+    def training_settings(self) -> dict[str, Any]:
+        """Return the settings of a run that trains such a model, besides those of its generator."""
+        if self.kind != "translation":
+            return {}
+        return {"in_channels": self.in_channels, "out_channels": self.out_channels}
+
+    @property
     def generator_names(self) -> list[str]:
         """Return the names of the generators that the routes use, each once."""
         return list(dict.fromkeys(route.generator for route in self.routes.values()))
@@ -147,6 +154,10 @@ class GenerationModelConfig(ModelConfig):
         super().check()
         _check_names("classes", self.classes)
 
+    @property
+    def training_settings(self) -> dict[str, Any]:
+        return {"image_size": self.image_size, "latent": self.latent, "channels": self.out_channels}
+
 
 @dataclasses.dataclass(kw_only=True)
 class MultiDomainModelConfig(ModelConfig):
@@ -169,6 +180,11 @@ class MultiDomainModelConfig(ModelConfig):
             raise UsageError(
                 f"argument 'domains' of the generator is {entries!r}, but there are {len(self.domains)} names"
             )
+
+    @property
+    def training_settings(self) -> dict[str, Any]:
+        attributes = {} if self.exclusive else {"attributes": ",".join(self.domains)}
+        return {"channels": self.in_channels, "domains": len(self.domains), **attributes}
 
 
 MODEL_CONFIGS: dict[str, type[ModelConfig]] = {  # by kind of model

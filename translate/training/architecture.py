@@ -7,14 +7,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
-from translate.config import (
-    GenerationModelConfig,
-    ModelConfig,
-    MultiDomainModelConfig,
-    TrainConfig,
-    flag_name,
-    setting_fields,
-)
+from translate.config import ModelConfig, TrainConfig, flag_name, setting_fields
 from translate.config.schema import convert
 from translate.errors import UsageError
 from translate.models import read_model_config
@@ -28,8 +21,6 @@ SETTINGS = {
     "upsample": "upsample",
     "dropout": "dropout",
 }
-# The setting of the depth.
-DEPTHS = {"resnet": "blocks", "stargan": "blocks", "unet": "levels", "context": "levels"}
 
 
 def adopt_architecture(
@@ -61,38 +52,33 @@ def adopt_architecture(
                 f" ({', '.join(choices)}): give another model"
             )
     hints = typing.get_type_hints(config_class)
-    taken: dict[str, Any] = {}
+    from_model: dict[str, Any] = {}
     for field in fields:
         name = field.name
         given = convert(field, hints[name], settings[name]) if name in settings else None
         if given is None:
-            taken[name] = model[name]
+            from_model[name] = model[name]
         elif given != model[name] and name != "dropout":  # Dropout has no weights.
             raise UsageError(
                 f"{name} is {_text(given)}, but {_text(model[name])} in the model of --init {init}:"
                 f" leave {flag_name(field)} out, or give another --init"
             )
-    names = ", ".join(f"{name} {_text(value)}" for name, value in taken.items())
-    return {**settings, **taken}, [f"taken from the model {init}: {names}"] if names else []
+    names = ", ".join(f"{name} {_text(value)}" for name, value in from_model.items())
+    return {**settings, **from_model}, [f"taken from the model {init}: {names}"] if names else []
 
 
 def _architecture(config: ModelConfig) -> dict[str, Any]:
     """Return the settings that the generator of a model stands for, by name."""
     spec = config.generator
-    parameters = inspect.signature(GENERATORS[spec.name]).parameters if spec.name in GENERATORS else {}
+    network = GENERATORS.get(spec.name)
+    parameters = inspect.signature(network).parameters if network else {}
     defaults = {name: p.default for name, p in parameters.items() if p.default is not p.empty}
     args = {**defaults, **spec.args}
     found: dict[str, Any] = {"generator": spec.name, "networks": spec.name}
     found |= {setting: args[name] for name, setting in SETTINGS.items() if name in args}
-    if spec.name in DEPTHS:
-        found[DEPTHS[spec.name]] = args["depth"]
-    if isinstance(config, GenerationModelConfig):
-        found |= {"image_size": config.image_size, "latent": config.latent, "channels": config.out_channels}
-    if config.kind == "translation":
-        found |= {"in_channels": config.in_channels, "out_channels": config.out_channels}
-    if isinstance(config, MultiDomainModelConfig):
-        found |= {"channels": config.in_channels, "domains": len(config.domains)}
-        found |= {} if config.exclusive else {"attributes": ",".join(config.domains)}
+    if network and network.depth_setting:
+        found[network.depth_setting] = args["depth"]
+    found |= config.training_settings
     if spec.name == "unet" and "imported_from" in config.trained_on and not args["dropout"]:
         del found["dropout"]  # The checkpoint of a U-Net does not tell whether it was trained with dropout.
     return found

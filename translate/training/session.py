@@ -12,8 +12,6 @@ import torch
 
 from translate import distributed
 from translate.config import dump_yaml
-from translate.config.adversarial import choose_adversarial_loss
-from translate.config.small_data import expand_small_data
 from translate.data.datasets.crops import SampleKey
 from translate.data.datasets.worker_processes import leave_unguarded_script
 from translate.errors import TranslateError, UsageError
@@ -82,9 +80,9 @@ class Session:
                 config_class, self.run, method, settings, self.start.settings
             )
         else:
-            for complete in (expand_small_data, choose_adversarial_loss, adopt_architecture):
-                settings, messages = complete(config_class, settings)
-                self.messages += messages
+            settings, self.messages = config_class.complete(settings)
+            settings, messages = adopt_architecture(config_class, settings)
+            self.messages += messages
             self.config = config_class(**settings)
             self.run.refuse(overwrite=overwrite)
         if self.is_resumed and self.run.model.exists() and not self.start.path:
@@ -100,6 +98,8 @@ class Session:
         if resume and not self.start.path:
             self.messages.append(
                 f"{self.run.folder} has no checkpoint to resume from: starting a new run there"
+            )
+
     def _refuse_early_stopping(self, reason: str) -> None:
         """Refuse early stopping where no score selects the best checkpoint.
 
@@ -112,8 +112,6 @@ class Session:
                 f" and {reason}: leave --early-stopping out, or give 0"
             )
 
-            )
-
     def _find_data(self, given: Mapping[str, Any]) -> TaskData:
         """Find the dataset; that of a resumed run must be the one that it was trained on."""
         try:
@@ -122,10 +120,10 @@ class Session:
             if self.is_resumed and (reason := describe_missing_data(self.config, self.run, given)):
                 raise UsageError(reason) from None
             raise
-        if self.task.best and self.task.best.compares_domains and not data.domains:
-            self._refuse_early_stopping(f"{self.task.best.name} compares domains, not attributes")
         if self.start.path:
             check_fingerprint(self.config, self.run, data.fingerprint, self.start.fingerprint)
+        if self.task.best and self.task.best.compares_domains and not data.domains:
+            self._refuse_early_stopping(f"{self.task.best.name} compares domains, not attributes")
         return data
 
     def train(self) -> bool:

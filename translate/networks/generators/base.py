@@ -40,6 +40,7 @@ class Generator(nn.Module):
         compiled_by_segment: on a GPU, `compile` compiles each segment on its own instead of all of `forward`.
         spec: the generator's name and the arguments of its constructor, set by `create_generator`.
         size_multiple: each side of an input image must be a multiple of this, in pixels.
+        depth_setting: the training setting that becomes the argument `depth`; empty if there is none.
         width: channels of the outermost layer.
         peak_maps: feature maps of `width` channels and full size that are alive at the peak of a forward
             pass.
@@ -49,6 +50,7 @@ class Generator(nn.Module):
     compiled_by_segment = False
     spec: GeneratorSpec
     size_multiple: int = 1
+    depth_setting: str = ""
     width: int = 64
     # Two forwards of 1536 px in float32 added 4.8 to 6.0 maps to the process's memory for ResNet-9, and 2.5
     # for U-Net-256.

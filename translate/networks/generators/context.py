@@ -23,6 +23,8 @@ class ContextEncoder(Generator):
         depth: levels; each side of an image must be a multiple of 2**depth.
     """
 
+    depth_setting = "levels"
+
     def __init__(
         self, in_channels: int = 4, out_channels: int = 3, *, width: int = 64, depth: int = 7
     ) -> None:

@@ -55,6 +55,7 @@ class ResNet(Generator):
 
     compiled_by_segment = True  # The residual blocks are equal.
     size_multiple = 4
+    depth_setting = "blocks"
 
     def __init__(
         self,

@@ -27,6 +27,7 @@ class UNet(Generator):
         upsample: `deconv` or `resize`.
     """
 
+    depth_setting = "levels"
     peak_maps, stored_maps = 3.0, 1.2
 
     def __init__(
