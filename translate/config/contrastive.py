@@ -20,6 +20,12 @@ class ContrastiveConfig(UnpairedConfig):
     upsample: str = with_default(UnpairedConfig, "upsample", "blur")
     d_downsample: str = with_default(UnpairedConfig, "d_downsample", "blur")
     initialization: str = with_default(UnpairedConfig, "initialization", "xavier")
+    ema: float = with_default(
+        UnpairedConfig,
+        "ema",
+        0.999,
+        help="decay of the exponential moving average of the generator's weights; 0: off, as published",
+    )
     lambda_nce: float = setting(1.0, "weight of PatchNCE", low=0, group="losses")
     nce_layers: str | None = setting(
         None,

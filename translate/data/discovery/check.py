@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from shlex import quote
 from typing import TypeVar
 
 from translate.config.value_range import AUTO, ValueRange
@@ -31,8 +30,9 @@ from translate.errors import DataError, UsageError
 from translate.images import read_rgb, summarize_left_out, undecodable_images, unreadable_folders
 
 THREADS = 4
+# How the report names the recipes that take a dataset; where several do, the first stands for them.
 PHOTOS = "colorize and inpaint"
-SEVERAL = "stargan"  # The recipe that translates between several domains.
+SEVERAL = "stargan"  # Domains in sub-folders.
 FROM_NOISE = "dcgan and other recipes from noise"  # These have no validation set.
 
 
@@ -152,8 +152,7 @@ def check_dataset(
         lines.append(summary)
         if undecodable_images(left_out) or unreadable_folders(left_out):
             problems.append(summary)  # Videos and texts are no problem.
-    command = [f"next: translate train {SEVERAL} --data {quote(str(folder))}"] if SEVERAL in summaries else []
-    return DatasetCheck([*lines, *refusals, *notes, *bad.values(), *command], problems)
+    return DatasetCheck([*lines, *refusals, *notes, *bad.values()], problems)
 
 
 def _summarize_labeled(folder: str | None, bad: Collection[ImageSource]) -> tuple[dict[str, str], list[str]]:

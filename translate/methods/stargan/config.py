@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from translate.config import AugmentationConfig, ImageTrainConfig, setting, with_default
-from translate.config.small_data import SmallDataConfig
+from translate.config.small_data import SMALL_DATA_IMAGES, SmallDataConfig, expand_small_data
 from translate.errors import UsageError
 
 SIZE_MULTIPLE = 4
@@ -19,6 +21,12 @@ class StarGANConfig(AugmentationConfig):
     image_size: int = with_default(AugmentationConfig, "image_size", 128)
     batch_size: int = with_default(AugmentationConfig, "batch_size", 16, help="images in a batch")
     lr: float = with_default(AugmentationConfig, "lr", 1e-4)
+    ema: float = with_default(
+        AugmentationConfig,
+        "ema",
+        0.999,
+        help="decay of the exponential moving average of the generator's weights; 0: off, as published",
+    )
     # The head of the classes sees the whole crop.
     preprocess: str = with_default(
         AugmentationConfig,
@@ -48,7 +56,13 @@ class StarGANConfig(AugmentationConfig):
     channels: int | None = setting(
         None, "1 for gray images, 3 for colour [default: as the dataset]", low=1, high=3, group="data"
     )
-    small_data: bool = with_default(SmallDataConfig, "small_data", False)
+    small_data: bool = with_default(
+        SmallDataConfig,
+        "small_data",
+        False,
+        help=f"settings for fewer than {SMALL_DATA_IMAGES} images a domain: sets diffaugment, unless you"
+        " give it",
+    )
     diffaugment: bool = with_default(SmallDataConfig, "diffaugment", False)
     ngf: int = with_default(ImageTrainConfig, "ngf", 64)
     blocks: int = setting(6, "residual blocks of the generator", low=0, high=64, group="networks")
@@ -70,8 +84,17 @@ class StarGANConfig(AugmentationConfig):
     lambda_rec: float = setting(10.0, "weight of the reconstruction loss", low=0, group="losses")
     lambda_gp: float = setting(10.0, "weight of the gradient penalty", low=0, group="losses")
 
+    @classmethod
+    def complete(cls, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        return expand_small_data(cls, given)
+
     def check(self) -> None:
         super().check()
+        if self.batch_size < 2:
+            raise UsageError(
+                f"batch_size {self.batch_size} (of each process) trains no translation to another domain,"
+                " because the targets are the labels of the batch in random order: use --batch-size 2 or more"
+            )
         if self.discriminator != "stargan":
             raise UsageError(
                 f"discriminator {self.discriminator} only scores images, and that of StarGAN also tells their"
