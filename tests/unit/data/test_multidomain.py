@@ -176,6 +176,8 @@ TABLES = {
     "no names": ("name,blond,young\na.png,1,-1\n", r"names no image of .*'0\.png'"),
     "no domain": ("0.png,cat\n1.png,\n", r"row 2: '1\.png' has no domain"),
     "empty": ("", r"no labels: write"),
+    "first row of a domain": ("zz,cat\n0.png,cat\n1.png,dog\n", r"row 1: no image 'zz' in"),
+    "first row of an image": ("zz.png,bird\n0.png,cat\n1.png,dog\n", r"row 1: no image 'zz\.png' in"),
 }
 
 
@@ -185,6 +187,30 @@ def test_unusable_tables_are_refused_in_one_line(case: str, faces: Path) -> None
     with pytest.raises(TranslateError, match=message) as raised:
         find_multidomain(str(faces), str(table(faces.parent, text)))
     assert "\n" not in str(raised.value)
+
+
+AMBIGUOUS = {
+    "two images": ("0.png,cat\n", r"row 1: '0\.png' is the name of 2 images: write 'a/0\.png' or 'b/0\.png'"),
+    "two rows": ("only.png,cat\na/0.png,cat\na/only.png,dog\n", r"rows 1 and 3 are both of 'a/only\.png'"),
+    "celeba": ("1\nblond\n0.png 1\n", r"row 3: '0\.png' is the name of 2 images"),
+}
+
+
+@pytest.mark.parametrize("case", AMBIGUOUS)
+def test_rows_that_do_not_name_one_image_each_are_refused(case: str, tmp_path: Path) -> None:
+    text, message = AMBIGUOUS[case]
+    folder = write(tmp_path / "photos", "a", "b", count=2)
+    noise(folder / "a" / "only.png", 8, 8, seed=90)
+    with pytest.raises(TranslateError, match=message):
+        find_multidomain(str(folder), str(table(tmp_path, text)))
+
+
+def test_the_path_of_an_image_counts_before_the_name_of_another_one(tmp_path: Path) -> None:
+    folder = write(tmp_path / "photos", "", "b")
+    rows = "".join(f"{i}.png,cat\nb/{i}.png,dog\n" for i in range(4))
+    images = find_multidomain(str(folder), str(table(tmp_path, rows)))
+    assert len(images.with_label(images.files(), "dog")) == 4
+    assert all(file.parent.name == "b" for file in images.with_label(images.files(), "dog"))
 
 
 def test_attributes_that_cannot_be_trained_are_refused(faces: Path) -> None:

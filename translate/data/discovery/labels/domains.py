@@ -228,7 +228,7 @@ def _check_domains(files: Mapping[str, Sequence[ImageSource]], source: str) -> N
     check_domain_names(list(files))
     if len(files) < 2:
         only = f"one domain, {next(iter(files))!r}" if files else "no domain"
-        raise DataError(f"{source} has {only}, and StarGAN needs 2 or more: add images of another domain")
+        raise DataError(f"{source} has {only}, and needs 2 or more: add images of another domain")
     for name, images in files.items():
         if len(images) < 2:
             raise DataError(

@@ -9,8 +9,9 @@ from io import StringIO
 from pathlib import Path
 
 from translate.data.discovery.location import ImageSource, describe_left_out, relative_name
-from translate.data.discovery.split import Subsets
+from translate.data.discovery.split import ImageSet, Subsets
 from translate.errors import DataError, UsageError
+from translate.images import SUFFIXES
 
 ON, OFF = "1", ("0", "-1")
 
@@ -130,35 +131,71 @@ def match_rows(subsets: Subsets, table: LabelTable) -> tuple[dict[ImageSource, t
     """Return the values of each image of a dataset that a table names, and notes on what is left out.
 
     Raises:
-        UsageError: the table names none of the images, or one that does not exist.
+        UsageError: the table names none of the images, one that does not exist, or one that could be several.
+        DataError: two rows are of one image.
     """
-    names: dict[str, list[ImageSource]] = {}
-    files = [
-        (file, images) for images in (subsets.train, *subsets.held_out.values()) for file in images.images
-    ]
-    for file, images in files:
-        # A name may have the folder of the subset, `train/1.png`, or not, or be the file's alone.
-        spellings = relative_name(images.location, file), images.name(file), file.name
-        for name in dict.fromkeys(spellings):
-            names.setdefault(name, []).append(file)
-    rows = {names[name][0]: row for name, row in table.rows.items() if len(names.get(name, ())) == 1}
-    if not rows:
+    sets = (subsets.train, *subsets.held_out.values())
+    files = [file for images in sets for file in images.images]
+    names = _find_rows(sets, table)
+    if not names:
         raise UsageError(
             f"{table.path} names no image of {subsets.train}: its first column must have names such as"
-            f" {subsets.train.name(files[0][0])!r}"
+            f" {subsets.train.name(files[0])!r}"
         )
-    unknown = [name for name in table.rows if len(names.get(name, ())) != 1]
-    header = next(iter(table.rows)) if not table.attributes else None  # A table of domains may have a header.
-    unknown = [name for name in unknown if name != header]
+    named, header = set(names.values()), _header(table)
+    missing = [name for name in table.rows if name not in named and name != header]
     notes = []
-    if unknown and not table.lists_more:
-        more = f" ({len(unknown)} such rows)" if len(unknown) > 1 else ""
+    if missing and not table.lists_more:
+        more = f" ({len(missing)} such rows)" if len(missing) > 1 else ""
         raise UsageError(
-            f"{table.path}, row {table.lines[unknown[0]]}: no image {unknown[0]!r} in"
+            f"{table.path}, row {table.lines[missing[0]]}: no image {missing[0]!r} in"
             f" {subsets.train.location}{more}: remove the row, or add the image"
         )
-    if unknown:
-        notes.append(f"{len(unknown)} images of {table.path.name} are not there: the others are used")
-    if unlabeled := [file for file, _ in files if file not in rows]:
-        notes.append(describe_left_out(f"not in {table.path.name}", unlabeled))
-    return rows, notes
+    if missing:
+        notes.append(f"{len(missing)} images of {table.path.name} are not there: the others are used")
+    if without_row := [file for file in files if file not in names]:
+        notes.append(describe_left_out(f"not in {table.path.name}", without_row))
+    return {file: table.rows[name] for file, name in names.items()}, notes
+
+
+def _find_rows(sets: Sequence[ImageSet], table: LabelTable) -> dict[ImageSource, str]:
+    """Return the name by which a table has a row of an image, of each image that it names."""
+    paths = {file: relative_name(images.location, file) for images in sets for file in images.images}
+    # A name may have the folder of the subset, `train/1.png`, or not, or be the file's alone. The first
+    # spelling that there is counts.
+    spellings: list[dict[str, list[ImageSource]]] = [{}, {}, {}]
+    for images in sets:
+        for file in images.images:
+            for files, name in zip(spellings, (paths[file], images.name(file), file.name), strict=True):
+                files.setdefault(name, []).append(file)
+    names: dict[ImageSource, str] = {}
+    for name, line in table.lines.items():
+        found = next((files[name] for files in spellings if name in files), [])
+        if not found:
+            continue
+        if len(found) > 1:
+            first, second, *_ = sorted(paths[file] for file in found)
+            raise UsageError(
+                f"{table.path}, row {line}: {name!r} is the name of {len(found)} images: write {first!r} or"
+                f" {second!r}"
+            )
+        file = found[0]
+        if file in names:
+            raise DataError(
+                f"{table.path}, rows {table.lines[names[file]]} and {line} are both of {paths[file]!r}: keep"
+                " one of them"
+            )
+        names[file] = name
+    return names
+
+
+def _header(table: LabelTable) -> str | None:
+    """Return the first cell of a table of domains if its row can be a header; None if it names an image.
+
+    A header's second cell is no domain of the other rows.
+    """
+    if table.attributes:
+        return None
+    (name, label), *others = table.rows.items()
+    is_row = Path(name).suffix.lower() in SUFFIXES or label in (values for _, values in others)
+    return None if is_row else name
