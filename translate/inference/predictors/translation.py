@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -26,6 +27,7 @@ from translate.inference.runtime.memory import memory_limits
 from translate.inference.runtime.runner import Runner
 from translate.models import Model
 
+MAX_TARGETS = 64  # Targets of which a predictor stays; attributes have many, and each takes some memory.
 MAX_BATCH_PIXELS = 2**20  # The maximum number of pixels of all images in one batch.
 
 
@@ -167,7 +169,8 @@ class MultiDomainPredictor(TranslationPredictor):
         self.direction = ""  # There is no target yet.
         self._default: str | None = None
         self._shared_runner = runner
-        self._by_target: dict[str, MultiDomainPredictor] = {}  # Copies of this object share it, and the lock.
+        # The least recently used target is first. Copies of this object share it, and the lock.
+        self._by_target: OrderedDict[str, MultiDomainPredictor] = OrderedDict()
         self._lock = threading.Lock()
 
     def with_default(self, to: str | None) -> MultiDomainPredictor:
@@ -214,11 +217,14 @@ class MultiDomainPredictor(TranslationPredictor):
         return self.config
 
     def _bind(self, target: Target) -> MultiDomainPredictor:
-        """Return the predictor of a target, the same one each time."""
+        """Return the predictor of a target, the same one as long as it is among the last in use."""
         with self._lock:
             if target.name not in self._by_target:
                 bound = copy.copy(self)
                 bound.direction = bound._default = target.name
                 bound._use(self._shared_runner.for_label(target.name, target.label))
                 self._by_target[target.name] = bound
+                if len(self._by_target) > MAX_TARGETS:
+                    self._by_target.popitem(last=False)
+            self._by_target.move_to_end(target.name)
             return self._by_target[target.name]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from concurrent.futures import ThreadPoolExecutor
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +79,27 @@ def test_attributes_are_the_whole_target() -> None:
         output = predictor.for_target(to)(image)
         assert np.abs(output.astype(int) - expected(model, image, [float(n) for n in label])).max() <= 1
     assert predictor.for_target("male, blond") is predictor.for_target("blond,male")
+
+
+def test_predictors_of_targets_that_were_used_long_ago_are_released() -> None:
+    names = [f"n{number}" for number in range(7)]
+    predictor = load(multi_domain_model(*names, exclusive=False))
+    targets = [",".join(some) for count in (1, 2, 3) for some in combinations(names, count)]
+    first, second = (
+        weakref.ref(predictor.for_target(targets[0])),
+        weakref.ref(predictor.for_target(targets[1])),
+    )
+    for target in targets[2:]:
+        predictor.for_target(target)
+        predictor.for_target(targets[0])
+    gc.collect()
+    assert len(targets) == 63
+    assert second() is not None
+    for target in ("none", ",".join(names)):
+        predictor.for_target(target)
+    gc.collect()
+    assert first() is not None
+    assert second() is None
 
 
 def test_the_targets_share_the_weights(translator: translate.Translator) -> None:
