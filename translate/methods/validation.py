@@ -23,6 +23,11 @@ Generators = Mapping[str, nn.Module]
 Columns = dict[str, Tensor]  # Columns of a sample sheet: images, (N, C, H, W) in [-1, 1], by title.
 
 
+def no_scores(columns: Columns) -> dict[str, float]:
+    """Return no scores."""
+    return {}
+
+
 @dataclass(frozen=True)
 class Validation:
     """A validation that applies the generators to the images of the validation set one by one.
@@ -35,7 +40,7 @@ class Validation:
     """
 
     make_columns: Callable[[Generators, Sample], Columns]
-    score: Callable[[Columns], dict[str, float]]
+    score: Callable[[Columns], dict[str, float]] = no_scores
     count: int = SHEET_IMAGES
 
     @torch.no_grad()

@@ -17,6 +17,7 @@ from translate.methods.building import (
     build_projection,
     create_adam,
 )
+from translate.methods.contrastive import embed_keys
 from translate.methods.cut.config import CUTConfig
 from translate.methods.trainer import StepProgress, Trainer, Update, freeze_weights
 from translate.networks import draw_positions
@@ -82,15 +83,14 @@ class CUT(Trainer):
             translation: of the input, mirrored where `flip` is true.
         """
         c, queries = self.c, self.g(translation, self.layers, decode=False)
-        # Keys need no gradient. They come after the queries, because autocast caches the 16-bit copy of a
-        # weight that is made first, and one that is made here would have no gradient either.
-        with torch.no_grad():
-            if flip is not None:  # Keys are those of the input as it is.
+        if flip is not None:  # Keys are those of the input as it is.
+            # After the queries, because autocast caches the 16-bit copy of a weight that is made first, and
+            # one that is made here would have no gradient.
+            with torch.no_grad():
                 features = self.g(image, self.layers, decode=False)
-            positions = self.draw_positions(features)
+        positions = self.draw_positions(features)
         z_hat = self.f(queries, flip_positions(flip, positions, queries))
-        with torch.no_grad():
-            z = self.f(features, positions)
+        z = embed_keys(self.f, features, positions)
         return multilayer_patch_nce(z_hat, z, temperature=c.nce_temperature, all_negatives=c.all_negatives)
 
     def draw_positions(self, features: Sequence[Tensor]) -> list[Tensor]:
@@ -118,5 +118,7 @@ def flip_positions(
     if flip is None:
         return positions
     widths = [layer.shape[3] for layer in features]
-    mirrored = [p + width - 1 - 2 * (p % width) for p, width in zip(positions, widths, strict=True)]
-    return [torch.where(flip, m, p) for m, p in zip(mirrored, positions, strict=True)]
+    return [
+        torch.where(flip, p + width - 1 - 2 * (p % width), p)
+        for p, width in zip(positions, widths, strict=True)
+    ]

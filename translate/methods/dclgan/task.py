@@ -17,15 +17,11 @@ def _make_columns(generators: Generators, batch: Sample) -> Columns:
     return {"A": batch["a"], "A to B": a_to_b(batch["a"]), "B": batch["b"], "B to A": b_to_a(batch["b"])}
 
 
-def _no_scores(columns: Columns) -> dict[str, float]:
-    return {}
-
-
 TASK = Task(
     trainer=DCLGAN,
-    prepare=prepare_references,
     data=unpaired_data,
-    validate=UnpairedValidation(Validation(_make_columns, _no_scores)),
+    validate=UnpairedValidation(Validation(_make_columns)),
     model=translation_model(paired=False),
     best=BEST_KERNEL,
+    prepare=prepare_references,
 )

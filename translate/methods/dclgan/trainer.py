@@ -17,6 +17,7 @@ from translate.methods.building import (
     build_projection,
     create_adam,
 )
+from translate.methods.contrastive import embed_keys
 from translate.methods.dclgan.config import DCLGANConfig
 from translate.methods.trainer import StepProgress, Trainer, Update, freeze_weights
 from translate.networks import draw_positions
@@ -80,8 +81,8 @@ class DCLGAN(Trainer):
         losses = {"d_a": loss_d_a / 2, "d_b": loss_d_b / 2, "g_ab": adversarial_ab, "g_ba": adversarial_ba}
         losses |= {"nce_a": nce_a, "nce_b": nce_b}
         losses |= {} if identity is None else {"identity": identity}
-        adapted = self.adversary_a.adapt(progress, "ada_p_a") | self.adversary_b.adapt(progress, "ada_p_b")
-        return losses | adapted
+        losses |= self.adversary_a.adapt(progress, "ada_p_a")
+        return losses | self.adversary_b.adapt(progress, "ada_p_b")
 
     def patch_nce(
         self, features: Sequence[Tensor], f: nn.Module, g: nn.Module, fake: Tensor, f_fake: nn.Module
@@ -99,8 +100,8 @@ class DCLGAN(Trainer):
             f_fake: the projection head of the translations' domain.
         """
         positions = draw_positions(features, self.c.nce_patches)
-        keys = f(features, positions)
         queries = f_fake(g(fake, features=self.layers, decode=False), positions)
+        keys = embed_keys(f, features, positions)
         return multilayer_patch_nce(
             queries, keys, temperature=self.c.nce_temperature, all_negatives=True, cosine=True
         )
