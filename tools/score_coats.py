@@ -29,11 +29,11 @@ class CoatScore:
     """The scores of the translations from one coat to another.
 
     Attributes:
-        taken: the share of the translations that the classifier takes for the coat asked for.
+        hit_rate: the share of the translations that the classifier takes for the coat asked for.
         psnr, psnr_of_input: the mean PSNR to the true images, in dB, of the translations and of the inputs.
     """
 
-    taken: float
+    hit_rate: float
     psnr: float
     psnr_of_input: float
 
@@ -91,13 +91,13 @@ def print_scores(scores: dict[tuple[str, str], CoatScore], accuracy: float) -> N
     for (source, target), each in scores.items():
         gain = each.psnr - each.psnr_of_input
         click.echo(
-            f"{source} to {target:8}  taken for it {each.taken:6.1%}  PSNR {each.psnr:5.2f} dB,"
+            f"{source} to {target:8}  taken for it {each.hit_rate:6.1%}  PSNR {each.psnr:5.2f} dB,"
             f" {gain:+.2f} dB over the input"
         )
-    taken, *levels = (
+    hit_rate, *levels = (
         np.mean([getattr(each, name) for each in scores.values()])
-        for name in ("taken", "psnr", "psnr_of_input")
+        for name in ("hit_rate", "psnr", "psnr_of_input")
     )
-    click.echo(f"taken for the coat asked for        {taken:.1%} (true images {accuracy:.1%})")
+    click.echo(f"taken for the coat asked for        {hit_rate:.1%} (true images {accuracy:.1%})")
     click.echo(f"PSNR, mean                          {levels[0]:.2f} dB, of the inputs {levels[1]:.2f} dB")
     click.echo(f"gain over the input                 {levels[0] - levels[1]:.2f} dB")
