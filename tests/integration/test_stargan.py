@@ -63,3 +63,12 @@ def test_unusable_settings_are_refused_in_one_line(
     message = result.stderr.strip().splitlines()[-1]
     assert all(word in message for word in words), message
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_does_not_resume_with_domains_of_other_names(within: Command, coats: Path) -> None:
+    small = ["--image-size", "16", "--ngf", "4", "--ndf", "4", "--blocks", "1", "--batch-size", "2"]
+    within("train", "stargan", "--data", "coats", "--steps", "1", "--device", "cpu", *small)
+    for split in ("train", "test"):  # The labels would be those of other domains.
+        (coats / split / "striped").rename(coats / split / "Azebra")
+    error = within("train", "stargan", "--resume", "--steps", "2", code=1).stderr
+    assert "the images in coats are not those" in error.splitlines()[-1]

@@ -17,6 +17,7 @@ NORMS = ("batch", "instance", "instance-affine", "none")
 DOWNSAMPLINGS = ("strided", "blur")
 UPSAMPLINGS = ("deconv", "resize", "blur")
 ALL_DOMAINS = "all"  # As a target: each domain in turn.
+NO_ATTRIBUTES = "none"  # As a target: no attribute is on.
 BASE_SIDE = 4  # Pixels a side of the first feature map of a generator from noise; each level doubles it.
 
 
@@ -232,8 +233,8 @@ def check_domain_names(names: Sequence[str]) -> None:
             raise UsageError(f"domain {name!r} is no name for a folder: rename it")
         if found := next((character for character in "/\\," if character in name), ""):
             raise UsageError(f"domain {name!r} has a {found!r}, which separates names: rename it")
-        if name.lower() == ALL_DOMAINS:
-            raise UsageError(f"domain {name!r} has the name of the target for all domains: rename it")
+        if name.lower() in (ALL_DOMAINS, NO_ATTRIBUTES):
+            raise UsageError(f"domain {name!r} has the name of the target for {name.lower()}: rename it")
     if repeated := [name for name, count in Counter(map(str.casefold, names)).items() if count > 1]:
         raise UsageError(f"domain {repeated[0]!r} is there more than once: rename or merge them")
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from translate.config.model import ALL_DOMAINS, ModelConfig, MultiDomainModelConfig
+from translate.config.model import ALL_DOMAINS, NO_ATTRIBUTES, ModelConfig, MultiDomainModelConfig
 from translate.errors import UsageError, nearest
-
-NO_ATTRIBUTES = "none"  # The target without any attribute.
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ def parse_targets(config: MultiDomainModelConfig, to: str) -> list[Target]:
         if not config.exclusive:
             raise UsageError(f"--to {to} is for domains of which an image has one: {_choose(config)}")
         return [_target(config, [name]) for name in config.domains]
-    if to == NO_ATTRIBUTES and not config.exclusive and NO_ATTRIBUTES not in config.domains:
+    if to == NO_ATTRIBUTES and not config.exclusive:
         return [Target(NO_ATTRIBUTES, (0.0,) * len(config.domains))]
     for name in names:
         if name not in config.domains:

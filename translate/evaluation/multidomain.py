@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import fmean
 
 from translate.config import MultiDomainModelConfig
-from translate.config.targets import NO_ATTRIBUTES
+from translate.config.model import NO_ATTRIBUTES
 from translate.config.value_range import BY_TYPE
 from translate.data.discovery.labels.domains import MultiDomainImages, find_multidomain
 from translate.data.discovery.location import ImageSource

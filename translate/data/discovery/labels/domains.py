@@ -67,8 +67,9 @@ class MultiDomainImages(Messages):
         return [file for file in files if self.labels[file][number] == value]
 
     def label_text(self) -> str:
-        """Return the labels of all files, which belong to the fingerprint of the dataset."""
-        return "\n".join("".join(map(str, self.labels[file])) for file in self.files())
+        """Return the domains and the labels of all files, which belong to the fingerprint of the dataset."""
+        labels = ["".join(map(str, self.labels[file])) for file in self.files()]
+        return "\n".join(["/".join(self.domains), *labels])
 
     def require_varied_labels(self) -> None:
         """Check that the training images have two domains or more, or that some of them have an attribute.
