@@ -89,7 +89,7 @@ def test_coats_are_scored_for_each_pair_of_them(
     assert 0 <= accuracy <= 1
     for (_, target), each in scores.items():
         assert (each.psnr == each.psnr_of_input) == (target != "black")
-        assert 0 <= each.taken <= 1
+        assert 0 <= each.hit_rate <= 1
     score_coats.print_scores(scores, accuracy)
     output = capsys.readouterr().out
     assert "brown to striped" in output
