@@ -214,11 +214,11 @@ def test_the_path_of_an_image_counts_before_the_name_of_another_one(tmp_path: Pa
 
 
 def test_attributes_that_cannot_be_trained_are_refused(faces: Path) -> None:
-    labels = table(faces.parent, CSV.replace("name", "name,none").replace("png,", "png,-1,"))
+    labels = table(faces.parent, CSV.replace("name", "name,bald").replace("png,", "png,-1,"))
     with pytest.raises(TranslateError, match=r"no attribute 'yuong'; did you mean 'young'"):
         find_multidomain(str(faces), str(labels), ["yuong"])
-    with pytest.raises(TranslateError, match=r"'none' is on for none of the 5 training.*--attributes"):
-        find_multidomain(str(faces), str(labels), ["blond", "none"]).require_varied_labels()
+    with pytest.raises(TranslateError, match=r"'bald' is on for none of the 5 training.*--attributes"):
+        find_multidomain(str(faces), str(labels), ["blond", "bald"]).require_varied_labels()
     with pytest.raises(TranslateError, match=r"--attributes blond is for a table.*leave it out"):
         find_multidomain(str(write(faces, "a", "b")), None, ["blond"])
 
