@@ -80,7 +80,7 @@ def test_frames_bits_and_transparency_are_kept(within: Command, horses: Path, tm
         (["apply", "two", "photos", "--to", "B"], ["--to B", "A to B"]),
         (["apply", "colorize", "photos", "--to", "striped"], ["--to striped", "leave it out"]),
         (["colorize", "photos", "--model", "coats"], ["coats", "colorize"]),
-        (["export", "coats", "--direction", "black"], ["--direction black", "--to"]),
+        (["export", "coats", "--direction", "black"], ["--direction black", "label", *COATS, "leave it out"]),
     ],
 )
 def test_a_wrong_target_is_one_line_and_writes_nothing(

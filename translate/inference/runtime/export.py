@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from translate.config.targets import check_target
+from translate.config import ModelConfig, MultiDomainModelConfig
 from translate.errors import TranslateError, UsageError, nearest
 from translate.inference.runtime.formats import EXPORT_FORMATS, Files, Forward, Metadata, first_line
 from translate.inference.runtime.inputs import Inputs, network_input
@@ -58,7 +58,7 @@ def export(
     """
     name = _format_name(path, format)
     EXPORT_FORMATS[name].require_packages(f"format {name!r}")
-    check_target(model.config, direction, None)
+    _refuse_direction(model.config, direction)
     model.generator(direction)
     if not overwrite:
         _refuse_existing(path, name)
@@ -92,6 +92,15 @@ def _format_name(path: Path, requested: str | None) -> str:
         suffix = EXPORT_FORMATS[requested].suffixes[0]
         raise UsageError(f"{path} has the wrong suffix for --format {requested}: use {suffix}")
     return requested
+
+
+def _refuse_direction(config: ModelConfig, direction: str | None) -> None:
+    """Refuse a direction of a model of several domains, whose file takes the target as an input."""
+    if direction is not None and isinstance(config, MultiDomainModelConfig):
+        raise UsageError(
+            f"--direction {direction} is for a model of two domains, and the file of this one has an input,"
+            f" label, for the target, with an entry for each of {', '.join(config.domains)}: leave it out"
+        )
 
 
 def _paths_by_suffix(path: Path, name: str) -> dict[str, Path]:
