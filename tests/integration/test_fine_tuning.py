@@ -183,6 +183,10 @@ def test_models_that_do_not_fit_the_run_are_refused(train: Train, within: Comman
     ):
         error = within("train", "cyclegan", *STILL, "--image-size", "32", *flags, code=2).stderr
         assert words in error
+    write_model(tmp_path / "u-net", "AtoB", name="unet", depth=3)
+    error = within("train", "cut", *STILL, "--image-size", "32", "--init", "u-net", code=2).stderr
+    assert "--init u-net has the generator unet" in error
+    assert "give a model whose generator is resnet" in error
     flags = ["--init", "half", "--direction", "BtoA"]
     error = within("train", "pix2pix", *STILL, "--image-size", "32", *flags, code=2).stderr
     assert "half has the direction AtoB only" in error

@@ -16,6 +16,13 @@ ENCODER_LAYERS = {"strided": 10, "blur": 12}  # Layers of the ResNet in front of
 class ContrastiveConfig(UnpairedConfig):
     """The settings of unpaired translation by PatchNCE. The defaults are those of CUT (arXiv:2007.15651)."""
 
+    generator: str = with_default(
+        UnpairedConfig,
+        "generator",
+        "resnet",
+        help="architecture of the generator; PatchNCE compares features of a ResNet",
+        choices=("resnet",),
+    )
     downsample: str = with_default(UnpairedConfig, "downsample", "blur")
     upsample: str = with_default(UnpairedConfig, "upsample", "blur")
     d_downsample: str = with_default(UnpairedConfig, "d_downsample", "blur")
@@ -56,11 +63,6 @@ class ContrastiveConfig(UnpairedConfig):
     )
 
     def check(self) -> None:
-        if self.generator != "resnet":
-            raise UsageError(
-                f"generator {self.generator} has no features for PatchNCE, which compares those of a ResNet's"
-                " encoder: use --generator resnet"
-            )
         super().check()
         layers = self.feature_layers
         if layers != tuple(sorted(set(layers))) or not 0 <= layers[0] <= layers[-1] < self.layer_count:

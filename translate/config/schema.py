@@ -231,11 +231,12 @@ def convert(field: dataclasses.Field[Any], hint: Any, value: Any) -> Any:
 
 def _check_range(field: dataclasses.Field[Any], value: Any) -> None:
     metadata = field.metadata
-    if metadata["choices"] and value not in metadata["choices"]:
-        choices = ", ".join(metadata["choices"])
-        close = difflib.get_close_matches(value, metadata["choices"], n=1)
+    choices = metadata["choices"]
+    if choices and value not in choices:
+        rule = f"one of {', '.join(choices)}" if len(choices) > 1 else choices[0]
+        close = difflib.get_close_matches(value, choices, n=1) if len(choices) > 1 else []
         hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise UsageError(f"{field.name} is {value!r}, but must be one of {choices}{hint}")
+        raise UsageError(f"{field.name} is {value!r}, but must be {rule}{hint}")
     too_low = metadata["low"] is not None and value < metadata["low"]
     too_high = metadata["high"] is not None and value > metadata["high"]
     if too_low or too_high:

@@ -48,8 +48,8 @@ def adopt_architecture(
         choices = field.metadata["choices"]
         if choices and model[field.name] not in choices:
             raise UsageError(
-                f"--init {init} has the {field.name} {model[field.name]}, which this recipe does not train"
-                f" ({', '.join(choices)}): give another model"
+                f"--init {init} has the {field.name} {model[field.name]}, which this recipe does not train:"
+                f" give a model whose {field.name} is {' or '.join(choices)}, or leave --init out"
             )
     hints = typing.get_type_hints(config_class)
     from_model: dict[str, Any] = {}

@@ -35,7 +35,7 @@ def test_the_layers_are_those_published_as_far_as_the_blocks_reach(
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"generator": "unet"}, r"generator unet.*--generator resnet"),
+        ({"generator": "unet"}, r"generator is 'unet', but must be resnet$"),
         ({"nce_layers": "4,eight"}, r"nce_layers.* '4,eight'.* 4,8,12,16"),
         ({"nce_layers": "8,4"}, r"nce_layers 8,4 must ascend.* --nce-layers 4,8,12,16"),
         ({"nce_layers": "4,18"}, r"nce_layers 4,18 .* 0 to 17 .* 6 blocks"),
