@@ -52,10 +52,10 @@ def evaluate(
 ) -> None:
     """Score a model on a dataset, each score with its protocol.
 
-    A model of colorize or inpaint is scored on photos, one of pix2pix on pairs, and one of cyclegan on two
-    domains, in the layouts that training takes; an imported model is scored on pairs if the data has them.
-    A model of several domains is scored by target; where files of several domains share a name, also against
-    the true image.
+    A model of colorize or inpaint is scored on photos, one of pix2pix on pairs, and one of cyclegan, cut,
+    fastcut or dclgan on two domains, in the layouts that training takes; an imported model is scored on pairs
+    if the data has them. A model of stargan is scored by target; where files of several domains share a name,
+    also against the true image.
     The validation set is scored, or all photos of a flat folder. Samples of a model from noise are compared
     with the images that it was trained on, at each checkpoint that its run keeps. Images that cannot be
     scored are listed at the end, and the exit code is then 3.

@@ -25,7 +25,7 @@ COMMANDS = {  # The module of each command, which has a function of the same nam
     "evaluate": ("evaluate", "Score a model on a dataset."),
     "models": ("models", "List the installed models."),
     "data": ("data", "Check a dataset, or write the built-in one."),
-    "import": ("importing", "Import a checkpoint of the CycleGAN and pix2pix authors."),
+    "import": ("importing", "Import a checkpoint of the CycleGAN, pix2pix and CUT authors."),
     "export": ("export", "Export a model to ONNX, OpenVINO or torch.export."),
 }
 
