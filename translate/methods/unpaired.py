@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import nn
 
 from translate.data.datasets.transforms import convert_channels
 from translate.errors import DataError, TranslateError
@@ -52,9 +53,11 @@ class UnpairedValidation:
     def __init__(self, sheet: Validation) -> None:
         self.sheet = sheet
 
-    def __call__(self, model: Model, data: TaskData, precision: Precision) -> ValidationResult:
+    def __call__(
+        self, model: Model, data: TaskData, precision: Precision, **networks: nn.Module
+    ) -> ValidationResult:
         """Render the sample sheet, and score the translations of each direction of the model."""
-        result = self.sheet(model, data, precision)
+        result = self.sheet(model, data, precision, **networks)
         scores, notes = score_translations(
             translate_validation(model, data, precision), model, data, precision
         )

@@ -15,7 +15,13 @@ from translate.images import Pixels, find_images, read_rgb
 from translate.methods.data import unpaired_data
 from translate.methods.references import compute_references, prepare_references, reference
 from translate.methods.task import TaskData
-from translate.methods.unpaired import Translations, score_translations, translate_validation
+from translate.methods.unpaired import (
+    Translations,
+    UnpairedValidation,
+    score_translations,
+    translate_validation,
+)
+from translate.methods.validation import Validation
 from translate.models import Model, Precision
 from translate.models.feature_networks import load_efficientnet_features
 from translate.networks import Identity
@@ -61,9 +67,10 @@ def test_true_translations_have_the_best_score_and_copies_the_worst(folder: Path
 
 
 def test_the_log_says_when_a_model_copies_its_input(folder: Path, data: TaskData) -> None:
-    scores, notes = score_translations(
-        translate_validation(copying_model(), data, CPU), copying_model(), data, CPU
-    )
+    # The sheet has a network that only validation needs.
+    sheet = Validation(lambda networks, batch: {"input": batch["a"], "seen": networks["extra"](batch["a"])})
+    result = UnpairedValidation(sheet)(copying_model(), data, CPU, extra=Identity(in_channels=3))
+    scores, notes = result.scores, result.notes
     assert sorted(scores) == ["val_kernel", "val_kernel_AtoB", "val_kernel_BtoA"]
     assert scores["val_kernel"] == pytest.approx((scores["val_kernel_AtoB"] + scores["val_kernel_BtoA"]) / 2)
     assert sum("copies its input" in note for note in notes) == 2
