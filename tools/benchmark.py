@@ -124,11 +124,11 @@ def train(
         rate = max(machine["rates"].values())
         ways = ways or training.default_ways(device)
         rows = []
-        for case in (training.CASES[name] for name in names or training.default_cases(device)):
-            timed = training.rows(case, ways, rounds, rate=rate, device=device, folder=reference)
-            if device.type == "cpu":
-                cost.add_tensors(case, timed)
-            rows += timed
+        cases = [training.CASES[name] for name in names or training.default_cases(device)]
+        for group in cost.group_cases(cases, device):
+            rows += training.rows(group, ways, rounds, rate=rate, device=device, folder=reference)
+    if device.type == "cpu":
+        cost.add_tensors(cases, rows)
     cost.compare_with_cyclegan(rows)
     click.echo(f"{measure.describe_machine(machine)}; a step of training\n")
     print_table(rows, GPU_TRAINING_COLUMNS if device.type == "cuda" else TRAINING_COLUMNS)

@@ -176,11 +176,9 @@ def test_the_benchmark_counts_the_flops_of_a_step(case: str, gmac: float, timing
 def test_contrastive_translation_in_one_direction_needs_less_memory_than_cyclegan(
     case: str, share: float, timing: SimpleNamespace
 ) -> None:
-    rows = []
-    for name in (case, "cyclegan-128"):
-        case_rows = [{"case": str(timing.training.CASES[name]), "way": "ours, --precision fp32", "ms": 1.0}]
-        timing.cost.add_tensors(timing.training.CASES[name], case_rows)
-        rows += case_rows
+    cases = [timing.training.CASES[name] for name in (case, "cyclegan-128")]
+    rows = [{"case": str(each), "way": "ours, --precision fp32", "ms": 1.0} for each in cases]
+    timing.cost.add_tensors(cases, rows)
     timing.cost.compare_with_cyclegan(rows)
     assert 0.3 < rows[0]["tensors_share"] <= share
     assert "tensors_share" not in rows[1]
@@ -261,12 +259,22 @@ def test_the_benchmark_tells_how_long_training_waits_for_images(
 def test_the_benchmark_times_a_training_step_and_the_plain_recipe(timing: SimpleNamespace) -> None:
     training = timing.training
     case = training.Case("dcgan", 64, 2)
-    plain, ours = training.rows(case, ["no flag given"], 1, rate=1e12, device=timing.measure.CPU, folder=None)
+    plain, ours = training.rows(
+        [case], ["no flag given"], 1, rate=1e12, device=timing.measure.CPU, folder=None
+    )
     assert (plain["way"], ours["way"]) == ("plain", "ours, no flag given")
     assert ours["ratio"] == pytest.approx(plain["ms"] / ours["ms"])
     for row in (plain, ours):
         assert row["share"] == pytest.approx(training.count_flops(case) / (row["ms"] / 1000) / 1e12)
         assert 0.1 < row["peak_gb"] < 3
+
+
+def test_the_benchmark_times_what_is_compared_with_cyclegan_in_turn(timing: SimpleNamespace) -> None:
+    names = ["pix2pix-256", "cut-128", "cyclegan-256", "cyclegan-128"]
+    cases = [timing.training.CASES[name] for name in names]
+    pix2pix, cut, large, cyclegan = cases
+    assert timing.cost.group_cases(cases, timing.measure.CPU) == [[pix2pix], [cut, cyclegan], [large]]
+    assert timing.cost.group_cases(cases, torch.device("cuda")) == [[case] for case in cases]
 
 
 @pytest.mark.parametrize(

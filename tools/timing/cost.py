@@ -1,4 +1,4 @@
-"""The memory of the tensors of a training step on a CPU, and the cost of a recipe beside CycleGAN's."""
+"""The cost of a recipe beside CycleGAN's, and the memory of the tensors of a training step on a CPU."""
 
 from __future__ import annotations
 
@@ -12,12 +12,28 @@ from timing.training import WAYS, Case, Way
 from translate.models import pick_precision
 from translate.training.memory import estimate_memory
 
+COMPARED_WITH_CYCLEGAN = ("cyclegan", "cut", "fastcut")
 
-def add_tensors(case: Case, rows: Iterable[dict[str, Any]]) -> None:
+
+def group_cases(cases: Iterable[Case], device: torch.device) -> list[list[Case]]:
+    """Group the cases whose variants take turns.
+
+    On a CPU these are the recipes that are compared with CycleGAN, at one image and batch size; each other
+    case is a group of its own.
+    """
+    groups: dict[Any, list[Case]] = {}
+    for case in cases:
+        together = device.type == "cpu" and case.recipe in COMPARED_WITH_CYCLEGAN
+        groups.setdefault((case.image_size, case.batch_size) if together else case, []).append(case)
+    return list(groups.values())
+
+
+def add_tensors(cases: Iterable[Case], rows: Iterable[dict[str, Any]]) -> None:
     """Add to the rows of this package the gigabytes of tensors on a CPU, where torch does not count them."""
+    by_name = {str(case): case for case in cases}
     for row in rows:
         if way := WAYS.get(row["way"].removeprefix("ours, ")):
-            row["tensors_gb"] = estimate_tensors(case, way) / 1e9
+            row["tensors_gb"] = estimate_tensors(by_name[row["case"]], way) / 1e9
 
 
 def estimate_tensors(case: Case, way: Way) -> int:
