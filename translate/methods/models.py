@@ -17,9 +17,7 @@ from translate.config import (
 )
 from translate.config.augmentation import RESIZING_PREPROCESSES
 from translate.config.value_range import AUTO, parse_ranges
-from translate.errors import TranslateError
-from translate.models import read_model_config
-from translate.models.feature_networks import discriminator_backbones
+from translate.models.feature_networks import add_backbones
 from translate.networks import Generator
 
 
@@ -58,35 +56,13 @@ def data_range(c: TrainConfig, domains: Sequence[str]) -> dict[str, list[float]]
     }
 
 
-def discriminator_facts(c: TrainConfig) -> dict[str, Any]:
-    """Return which pretrained networks discriminators used, whose features must not score the model.
-
-    It is that of this run, and those of the models that the run started from: one name, or a list.
-    """
-    own = c.discriminator_backbone if isinstance(c, AdversarialConfig) else None
-    backbones = [own] if own else []
-    for path in c.init_models:
-        backbones += _initial_backbones(path, c.out)
-    names = list(dict.fromkeys(backbones))
-    return {"discriminator_backbone": names[0] if len(names) == 1 else names} if names else {}
-
-
-def _initial_backbones(path: str, out: str | None) -> list[str]:
-    """Return the backbones of a model of `--init`, or where it is gone, those that the run's model names."""
-    for folder in filter(None, (path, out)):
-        try:
-            return discriminator_backbones(read_model_config(folder))
-        except TranslateError:  # A resumed run does not need the model that it started from.
-            continue
-    return []
-
-
 def common_model_fields(
     c: AugmentationConfig, generators: Mapping[str, Generator], domains: Sequence[str]
 ) -> dict[str, Any]:
     """Return the fields of a model's config that describe its domains, its generator and its training."""
     generator = next(iter(generators.values()))
     resize_to = c.resize_to if c.preprocess in RESIZING_PREPROCESSES else None
+    backbone = c.discriminator_backbone if isinstance(c, AdversarialConfig) else None
     return {
         "domains": list(domains),
         "generator": generator.spec,
@@ -94,5 +70,7 @@ def common_model_fields(
         "statistics": c.applied_statistics if isinstance(c, ImageTrainConfig) else "picture",
         "data_range": data_range(c, domains),
         "scale": TrainingScale(preprocess=c.preprocess, resize_to=resize_to, crop=c.image_size),
-        "trained_on": {"data": c.data_source, "image_size": c.image_size, **discriminator_facts(c)},
+        "trained_on": add_backbones(
+            {"data": c.data_source, "image_size": c.image_size}, [backbone] if backbone else []
+        ),
     }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cache
+from typing import Any
 
 import torch
 
-from translate.config import ModelConfig
 from translate.errors import TranslateError
 from translate.metrics import EfficientNetFeatures, FeatureNetwork, MobileNetFeatures
 from translate.models.model import Model, load_installed_model
@@ -23,14 +24,31 @@ def has_trained_with(model: Model, network: str) -> bool:
     Args:
         network: the name of a feature network; `tf_efficientnet_lite0` is EfficientNet-Lite0, too.
     """
-    return any(_plain(network) in _plain(name) for name in discriminator_backbones(model.config))
+    return any(_plain(network) in _plain(name) for name in discriminator_backbones(model.config.trained_on))
 
 
-def discriminator_backbones(config: ModelConfig) -> list[str]:
-    """Return the pretrained networks that discriminators of a model used: of its training and before."""
-    value = config.trained_on.get("discriminator_backbone")
+def discriminator_backbones(trained_on: Mapping[str, Any]) -> list[str]:
+    """Return the pretrained networks that discriminators of a model used: of its training and before.
+
+    Args:
+        trained_on: that of its config.
+    """
+    value = trained_on.get("discriminator_backbone")
     names = value if isinstance(value, list) else [value]
     return [name for name in names if isinstance(name, str)]
+
+
+def add_backbones(trained_on: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Return what a model was trained on, with further pretrained networks that discriminators used.
+
+    Args:
+        trained_on: that of a model's config, whose `discriminator_backbone` is one name, or a list.
+        names: the further networks.
+    """
+    names = list(dict.fromkeys([*discriminator_backbones(trained_on), *names]))
+    if not names:
+        return dict(trained_on)
+    return {**trained_on, "discriminator_backbone": names[0] if len(names) == 1 else names}
 
 
 def _plain(name: str) -> str:

@@ -1,4 +1,4 @@
-"""A warning if training diverges although its losses are finite, by the scale of the weights.
+"""A warning and an error if training diverges although its losses are finite, by the weights.
 
 Losses do not show it for all methods: that of a WGAN is large and negative by nature.
 """
@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from translate.config import TrainConfig
+from translate.errors import TranslateError
 
 # The root mean square of the weights was 0.01 to 0.4 in each recipe after 8 steps, and 0.17 and 0.03 in the
 # installed models.
@@ -31,6 +32,19 @@ def divergence_warnings(networks: Mapping[str, nn.Module], c: TrainConfig) -> li
         f"training diverges: the weights of {name} have grown to {sizes[name]:.3g} (root mean square; at most"
         f" {MAX_RMS:g} in a healthy run): start again with a lower {flag} (it is {lr:g})"
     ]
+
+
+def refuse_non_finite(network: nn.Module, step: int) -> None:
+    """Refuse weights that contain NaN or Inf.
+
+    Raises:
+        TranslateError: they do.
+    """
+    if not all(weight.isfinite().all() for weight in network.parameters()):
+        raise TranslateError(
+            f"the weights contain NaN or Inf at step {step}: continue with --resume and a lower --lr, or"
+            " start again with --precision fp32"
+        )
 
 
 def _root_mean_square(network: nn.Module) -> float:

@@ -16,9 +16,10 @@ from translate.images import write_rgb
 from translate.methods.task import Task, TaskData
 from translate.methods.trainer import StepProgress
 from translate.models import Model, pick_device
+from translate.models.feature_networks import add_backbones
 from translate.training.best import BestCheckpoint
 from translate.training.break_even import BreakEven
-from translate.training.divergence import divergence_warnings
+from translate.training.divergence import divergence_warnings, refuse_non_finite
 from translate.training.interrupt import Interrupt
 from translate.training.log import Log, NullLog
 from translate.training.memory import is_out_of_memory, out_of_memory_message
@@ -73,7 +74,7 @@ class Loop:
         self.log: Log | NullLog = NullLog()
         trainer = task.trainer(c)
         if state is None:
-            self.notes += load_initial_weights(c, trainer.generators)
+            self.notes, self.initial_backbones = load_initial_weights(c, trainer.generators)
         self.stepper = Stepper(trainer, c, group, lambda line: self.log.message(line))
         self.best = BestCheckpoint(task.best, c)
         self.history: list[dict[str, float]] = []  # The scores of all validations.
@@ -94,7 +95,7 @@ class Loop:
             messages: lines to log first.
         """
         if self.group.is_first:
-            self.log = Log(self.run, self.budget, self.progress, self._images_per_step())
+            self.log = Log(self.run, self.budget, self.progress, self.sampler.images_per_step)
         for message in messages:
             self.log.message(message)
         if self._has_ended():
@@ -181,7 +182,7 @@ class Loop:
         c = self.c.replace(**self.stage)
         self.data = self.task.data(c)
         self.sampler = create_sampler(c, self.data, self.group)
-        self.log.images_per_step = self._images_per_step()
+        self.log.images_per_step = self.sampler.images_per_step
         settings = ", ".join(f"{name} {value}" for name, value in self.stage.items()) or "those of the run"
         self.log.message(f"dataset settings from step {self.progress.step} on: {settings}")
 
@@ -189,9 +190,6 @@ class Loop:
         """Return the batches from the next step on."""
         self.sampler.start = self.progress.step - self.stage_start
         return iterate_batches(self.data.train, self.sampler, self.c.workers, device=self.stepper.device)
-
-    def _images_per_step(self) -> int:
-        return self.sampler.global_batch_size * self.c.batches_per_step
 
     def _synchronize(
         self, run_start: float, last_checkpoint: float, interrupt: Interrupt
@@ -254,11 +252,7 @@ class Loop:
         Raises:
             TranslateError: the weights contain NaN or Inf.
         """
-        if not all(weight.isfinite().all() for weight in self.stepper.trainer.parameters()):
-            raise TranslateError(
-                f"the weights contain NaN or Inf at step {self.progress.step}: continue with --resume and a"
-                " lower --lr, or start again with --precision fp32"
-            )
+        refuse_non_finite(self.stepper.trainer, self.progress.step)
         state = self._state()
         if self.group.is_first:
             checkpoint.save(state, self.run.checkpoint(self.progress.step))
@@ -269,7 +263,8 @@ class Loop:
         """Return the model with the EMA weights of the generators."""
         generators = dict(self.stepper.ema.copies.items())
         config = self.task.model(self.c, self.stepper.trainer.generators, self.data.facts)
-        trained_on = {**config.trained_on, "pictures": self.data.summary, "steps": self.progress.step}
+        trained_on = add_backbones(config.trained_on, self.initial_backbones)
+        trained_on |= {"pictures": self.data.summary, "steps": self.progress.step}
         trained_on["batch_size"] = self.sampler.global_batch_size
         return Model(config.replace(method=self.method, trained_on=trained_on), generators)  # type: ignore[arg-type]
 
@@ -284,6 +279,7 @@ class Loop:
             "data": self.data.fingerprint,
             "settings": {name: value for name, value in self.c.to_dict().items() if name != "out"},
             "stage": {"settings": self.stage, "start": self.stage_start},
+            "initial_backbones": self.initial_backbones,
             **self.stepper.state.to_dict(),
         }
 
@@ -294,6 +290,7 @@ class Loop:
         self.progress = TrainingProgress(state["step"], state["seconds"])
         self.best.record, self.history = state["best"], state["history"]
         self.stage, self.stage_start = state["stage"]["settings"], state["stage"]["start"]
+        self.initial_backbones = state["initial_backbones"]
         if self.stage:
             self._find_stage_data()
         self.stepper.state.restore(state)

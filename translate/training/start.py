@@ -10,27 +10,31 @@ from translate.data.datasets.loader import InfiniteBatchSampler
 from translate.errors import TranslateError, UsageError
 from translate.methods.task import TaskData
 from translate.models import Model
+from translate.models.feature_networks import discriminator_backbones
 from translate.networks import Generator
 from translate.training.interrupt import Interrupt
 from translate.training.log import Log, NullLog
 from translate.training.step.distributed import ProcessGroup
 
 
-def load_initial_weights(c: TrainConfig, generators: Mapping[str, Generator]) -> list[str]:
+def load_initial_weights(c: TrainConfig, generators: Mapping[str, Generator]) -> tuple[list[str], list[str]]:
     """Load the weights of the models that a new run starts from into its generators, by direction.
 
     A model without one of several directions leaves that generator as it is, or to the second model
     (`--init-back`), whose only direction may have another name.
 
     Returns:
-        Lines for the log: where the generators do not all start from the one model.
+        Lines for the log, where the generators do not all start from the one model; and the pretrained
+        networks that the discriminators of these models used.
 
     Raises:
         TranslateError: no model has a direction of the run, or the layers differ.
     """
     sources: dict[str, tuple[str, Generator]] = {}
+    backbones: list[str] = []
     for number, path in enumerate(c.init_models):
         model = Model.from_pretrained(path)
+        backbones += discriminator_backbones(model.config.trained_on)
         missing = [direction for direction in generators if direction not in sources]
         routes = {name: route for name in missing if (route := _find_route(model, name))}
         if number and not missing:
@@ -47,11 +51,11 @@ def load_initial_weights(c: TrainConfig, generators: Mapping[str, Generator]) ->
     for direction, (path, generator) in sources.items():
         _load(generators[direction], generator, path)
     if not sources or (len(sources) == len(generators) and len(c.init_models) == 1):
-        return []
+        return [], backbones
     starts = [f"{direction} starts from {path}" for direction, (path, _) in sources.items()]
     fresh = [f"{name} starts from random weights" for name in generators if name not in sources]
     remedy = ": --init-back MODEL gives it a model" if fresh and hasattr(c, "init_back") else ""
-    return [", ".join([*starts, *fresh]) + remedy]
+    return [", ".join([*starts, *fresh]) + remedy], backbones
 
 
 def _find_route(model: Model, direction: str) -> str | None:

@@ -117,10 +117,13 @@ def test_a_model_names_the_backbones_of_the_models_that_it_started_from(tmp_path
     model = translate.models.Model.from_pretrained(tmp_path / "third")
     assert has_trained_with(model, "MobileNetV2")
     assert not has_trained_with(model, "Inception")
-    shutil.rmtree(tmp_path / "first")  # A resumed run does not need it.
+    shutil.rmtree(tmp_path / "first")  # A resumed run needs neither this nor a model of its own.
+    shutil.rmtree(tmp_path / "second" / "model")
     translate.train("pix2pix", out=str(tmp_path / "second"), resume=True, steps=2)
     assert config("second")["trained_on"]["steps"] == 2
     assert config("second")["trained_on"]["discriminator_backbone"] == "mobilenet_v2"
+    # The new run takes the place of the one that it starts from.
+    assert train("second", init=str(tmp_path / "second"), overwrite=True) == "mobilenet_v2"
 
 
 def test_two_discriminators_share_one_frozen_backbone() -> None:

@@ -77,7 +77,12 @@ class InfiniteBatchSampler(Sampler[list[SampleKey]]):
     @property
     def steps_per_epoch(self) -> int:
         """Return the number of steps that use about all images once, at least one."""
-        return max(1, self.length // self.global_batch_size // self.batches_per_step)
+        return max(1, self.length // self.images_per_step)
+
+    @property
+    def images_per_step(self) -> int:
+        """Return the number of images that all processes take in one step."""
+        return self.global_batch_size * self.batches_per_step
 
     def __iter__(self) -> Iterator[list[SampleKey]]:
         """Yield the keys of this process for each step, without end."""

@@ -1,9 +1,10 @@
 """The checkpoint format: the whole state of a run in one safetensors file, written atomically.
 
-The keys are `format_version`, `step`, `seconds`, `best`, `history` (validation scores), `data` (the dataset's
-fingerprint), `settings` (those of the training) and `stage`, from the loop; and `trainer` (all weights),
-`generators` (their names in it), `optimizers`, `ema`, `scaler`, `random` (states of the random generators)
-and `others` (states of the other processes), from the stepper. `migrate.py` brings older formats up to date.
+The keys are `format_version`, `step`, `seconds`, `best`, `history` (validation scores), `data` (the
+dataset's fingerprint), `settings` (those of the training), `stage` and `initial_backbones` (those of the
+discriminators behind the models of `--init`), from the loop; and `trainer` (all weights), `generators`
+(their names in it), `optimizers`, `ema`, `scaler`, `random` (states of the random generators) and `others`
+(states of the other processes), from the stepper. `migrate.py` brings older formats up to date.
 
 Tensors are stored under the names 0, 1, 2, ..., and the structure as JSON in the file's metadata, beside a
 checksum of both. No pickle is involved, so loading a file from a stranger runs no code.

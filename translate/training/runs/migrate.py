@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from translate.errors import DataError
+from translate.errors import DataError, TranslateError
+from translate.models import read_model_config
+from translate.models.feature_networks import discriminator_backbones
 
 FORMAT_VERSION = 2
 POOLS_NOTE = (
@@ -32,7 +35,7 @@ def migrate_checkpoint(state: State, generators: Sequence[str], source: Path) ->
     """
     version = state.get("format_version", 1)
     if version == FORMAT_VERSION:
-        return {"stage": NO_STAGE, **state}, []
+        return {"stage": NO_STAGE, "initial_backbones": _read_backbones(source), **state}, []
     if version != 1:
         raise DataError(
             f"the checkpoint in {source} has format_version {version!r}, and this translate reads up to"
@@ -48,6 +51,7 @@ def migrate_checkpoint(state: State, generators: Sequence[str], source: Path) ->
         "history": state.get("looks", []),
         "data": state["data"],
         "stage": NO_STAGE,
+        "initial_backbones": [],
         "trainer": _migrate_trainer(state["trainer"], notes),
         "optimizers": state["optimizers"],
         "ema": _migrate_ema(state["averaged"], generators),
@@ -56,6 +60,13 @@ def migrate_checkpoint(state: State, generators: Sequence[str], source: Path) ->
         "others": [_migrate_process(process) for process in state.get("others", [])],
     }
     return migrated, notes
+
+
+def _read_backbones(run: Path) -> list[str]:
+    """Return the backbones that the model of a run names, for checkpoints from before these held them."""
+    with suppress(TranslateError):
+        return discriminator_backbones(read_model_config(str(run)).trained_on)
+    return []
 
 
 def _network_name(generator: str, trainer: State) -> str:
