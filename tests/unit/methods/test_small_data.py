@@ -88,6 +88,7 @@ def test_adaptive_augmentation_rises_if_the_discriminator_knows_the_real_images(
             torch.nn.init.constant_(last, offset)
         progress = StepProgress(fraction_tensor=torch.tensor(0.05))
         losses = trainer.step(batch(), Updates(lambda name, loss, step: None), progress)
+        assert all(name.startswith("ada_p") for name in list(losses)[-len(names) :])  # After all losses.
         values = [loss.item() for name, loss in losses.items() if name.startswith("ada_p")]
         assert values == pytest.approx([expected] * len(names))
 

@@ -63,15 +63,15 @@ class CUT(Trainer):
         with freeze_weights(self.d):
             adversarial = self.adversary.generator_loss(fake, real=y)
         nce_x = self.nce_loss(x, features, fake, flip)
-        losses = {"d": d, "g": adversarial, "nce": nce_x, **self.adversary.adapt(progress)}
-        if not c.nce_identity:
+        losses = {"d": d, "g": adversarial, "nce": nce_x}
+        if c.nce_identity:
+            update.accumulate("g", c.lambda_gan * adversarial + c.lambda_nce * nce_x / 2)
+            identity, features = self.g(flip_where(flip, y), self.layers)
+            losses["nce_identity"] = nce_y = self.nce_loss(y, features, identity, flip)
+            update("g", c.lambda_nce * nce_y / 2)
+        else:
             update("g", c.lambda_gan * adversarial + c.lambda_nce * nce_x)
-            return losses
-        update.accumulate("g", c.lambda_gan * adversarial + c.lambda_nce * nce_x / 2)
-        identity, features = self.g(flip_where(flip, y), self.layers)
-        nce_y = self.nce_loss(y, features, identity, flip)
-        update("g", c.lambda_nce * nce_y / 2)
-        return losses | {"nce_identity": nce_y}
+        return losses | self.adversary.adapt(progress)
 
     def nce_loss(
         self, image: Tensor, features: Sequence[Tensor], translation: Tensor, flip: Tensor | None
