@@ -20,6 +20,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
+from translate.errors import UsageError
+from translate.images import read_rgb
 from translate.storage import atomic_path
 
 Floats = NDArray[np.float32]
@@ -139,6 +141,9 @@ def write_coats(folder: Path, *, size: int = 64, train: int = 200, test: int = 4
 
 
 def _save(image: NDArray[np.uint8], path: Path) -> None:
+    """Write an image, but not over another one."""
+    if path.exists() and not np.array_equal(read_rgb(path), image):
+        raise UsageError(f"{path} holds another image: give another DIR, or remove it")
     with atomic_path(path, sync=False) as part:
         Image.fromarray(image).save(part, format="PNG")
 

@@ -11,6 +11,7 @@ from PIL import Image
 from skimage.morphology import isotropic_erosion, isotropic_opening
 
 from translate.data.demo import COATS, Scene, draw_coats, draw_scene, write_coats, write_demo
+from translate.errors import UsageError
 
 SIZE = 64
 
@@ -169,6 +170,14 @@ def test_writing_again_gives_the_same_bytes(tmp_path: Path) -> None:
     write_demo(tmp_path, size=32, train=3, test=2, seed=1)
     first = read_files(tmp_path)
     write_demo(tmp_path, size=32, train=3, test=2, seed=1)
+    assert read_files(tmp_path) == first
+
+
+def test_writing_does_not_replace_another_image(tmp_path: Path) -> None:
+    write_demo(tmp_path, size=16, train=1, test=1)
+    first = read_files(tmp_path)
+    with pytest.raises(UsageError, match=r"trainA/0000\.png holds another image: give another DIR"):
+        write_demo(tmp_path, size=32, train=1, test=1)
     assert read_files(tmp_path) == first
 
 
