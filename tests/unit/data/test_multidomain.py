@@ -94,6 +94,16 @@ def test_tar_files_have_domains_in_cls_files(tmp_path: Path) -> None:
         find_multidomain(str(tmp_path / "pets.tar"), str(table(tmp_path, "0.png,1\n")))
 
 
+def test_what_is_not_validated_is_said(tmp_path: Path) -> None:
+    write(tmp_path, "train/black", "train/brown", "val/black")
+    images = find_multidomain(str(tmp_path))
+    assert images.messages[-1] == "no validation images of brown: only images of other domains are validated"
+    (tmp_path / "val" / "black").rename(tmp_path / "val" / "Black")  # No domain of the training images.
+    images = find_multidomain(str(tmp_path))
+    assert "of a domain without training images" in images.messages[-2]
+    assert images.messages[-1].startswith("no validation images: the scores and the sample sheet are of tr")
+
+
 def table(folder: Path, text: str, name: str = "labels.csv") -> Path:
     (folder / name).write_text(text)
     return folder / name
@@ -113,6 +123,8 @@ ATTRIBUTES = {
     "zeros": CSV.replace("-1", "0"),
     "celeba": CELEBA,
     "celeba of a larger set": CELEBA + "more.png -1 -1 -1\n",
+    "semicolons": CSV.replace(",", ";"),
+    "tabs": CSV.replace(",", "\t"),
 }
 
 
@@ -127,9 +139,9 @@ def test_a_table_gives_attributes(kind: str, faces: Path) -> None:
     assert ("more.png" in ATTRIBUTES[kind]) == any("not there" in note for note in images.notes)
 
 
-@pytest.mark.parametrize("header", ["", "file,domain\n"])
-def test_a_table_gives_domains(header: str, faces: Path) -> None:
-    rows = "".join(f"{i}.png,{'cat' if i < 3 else 'dog'}\n" for i in range(6))
+@pytest.mark.parametrize(("header", "separator"), [("", ","), ("file,domain\n", ","), ("", ";")])
+def test_a_table_gives_domains(header: str, separator: str, faces: Path) -> None:
+    rows = "".join(f"{i}.png{separator}{'cat' if i < 3 else 'dog'}\n" for i in range(6))
     images = find_multidomain(str(faces), str(table(faces.parent, header + rows)))
     assert (images.domains, images.exclusive) == (["cat", "dog"], True)
     assert {file.name for file in images.with_label(images.files(), "cat")} == {"0.png", "1.png", "2.png"}
@@ -219,7 +231,10 @@ def test_attributes_that_cannot_be_trained_are_refused(faces: Path) -> None:
         find_multidomain(str(faces), str(labels), ["yuong"])
     with pytest.raises(TranslateError, match=r"'bald' is on for none of the 5 training.*--attributes"):
         find_multidomain(str(faces), str(labels), ["blond", "bald"]).require_varied_labels()
-    with pytest.raises(TranslateError, match=r"--attributes blond is for a table.*leave it out"):
+    domains = table(faces.parent, "0.png,cat\n1.png,cat\n2.png,dog\n3.png,dog\n", "domains.csv")
+    with pytest.raises(TranslateError, match=r"domains\.csv gives each image one domain.*blond.*--labels"):
+        find_multidomain(str(faces), str(domains), ["blond"])
+    with pytest.raises(TranslateError, match=r"attributes blond need a table.*--labels"):
         find_multidomain(str(write(faces, "a", "b")), None, ["blond"])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -14,6 +14,7 @@ from translate.errors import DataError, UsageError
 from translate.images import SUFFIXES
 
 ON, OFF = "1", ("0", "-1")
+SEPARATORS = ",;\t"  # A spreadsheet writes semicolons where the comma is the decimal point.
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,22 @@ class LabelTable:
 def read_csv_rows(path: Path) -> list[list[str]]:
     """Read the rows of a CSV file, without empty ones.
 
+    The separator is the comma, the semicolon or the tab, whichever divides the first row into the most cells.
+
     Raises:
         UsageError: the file cannot be read.
         DataError: it is damaged.
     """
+    text = _read_text(path)
     try:
-        return [row for row in csv.reader(StringIO(_read_text(path), newline="")) if row]
+        separator = max(SEPARATORS, key=lambda each: len(next(_csv_rows(text, each), [])))
+        return list(_csv_rows(text, separator))
     except csv.Error as error:
         raise DataError(f"{path} is not a CSV file ({error}): write rows name,class") from None
+
+
+def _csv_rows(text: str, separator: str) -> Iterator[list[str]]:
+    return (row for row in csv.reader(StringIO(text, newline=""), delimiter=separator) if row)
 
 
 def _read_text(path: Path) -> str:
