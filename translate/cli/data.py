@@ -10,6 +10,8 @@ import click
 from translate.cli.options import complete_folder, setting_options
 from translate.config import TrainConfig, TranslationConfig
 from translate.config.value_range import AUTO
+from translate.errors import SomeFilesFailedError, UsageError
+from translate.methods.stargan.config import StarGANConfig, split_attributes
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -42,6 +44,12 @@ def demo(folder: Path, size: int, domains: int) -> None:
     """
     from translate.data.demo import COATS, write_coats, write_demo
 
+    of_two, of_three = ("trainA", "trainB", "testA", "testB"), ("train", "test")
+    for name in of_two if domains == len(COATS) else of_three:
+        if (folder / name).exists():
+            raise UsageError(
+                f"{folder / name} is of another dataset, and would be mixed with this one: give another DIR"
+            )
     if domains == len(COATS):
         write_coats(folder, size=size)
         click.echo(f"wrote horses in three coats ({', '.join(COATS)}) to {folder}")
@@ -55,17 +63,31 @@ def demo(folder: Path, size: int, domains: int) -> None:
 @data.command()
 @click.argument("folder", metavar="[DIR]", required=False, shell_complete=complete_folder)
 @setting_options(TranslationConfig, "domain_a", "domain_b")
+@setting_options(StarGANConfig, "labels", "attributes")
 @setting_options(TrainConfig, "range")
-def check(folder: str | None, domain_a: str | None, domain_b: str | None, range: str | None) -> None:
+def check(
+    folder: str | None,
+    domain_a: str | None,
+    domain_b: str | None,
+    labels: str | None,
+    attributes: str | None,
+    range: str | None,
+) -> None:
     """Check what the dataset in DIR, or in two folders of images, can train.
 
     It says which folders are domain A, domain B and the validation set. Every image is decoded, and files
-    that cannot be used are listed; the exit code is then 3.
+    that cannot be used are listed; the exit code is then 3. With --labels, it is checked for stargan.
     """
     from translate.data.discovery.check import check_dataset
-    from translate.errors import SomeFilesFailedError
 
-    report = check_dataset(folder, range or AUTO, domain_a=domain_a, domain_b=domain_b)
+    report = check_dataset(
+        folder,
+        range or AUTO,
+        domain_a=domain_a,
+        domain_b=domain_b,
+        labels=labels,
+        attributes=split_attributes(attributes) if attributes is not None else None,
+    )
     for line in report.lines:
         click.echo(line)
     if report.problems:

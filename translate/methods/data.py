@@ -19,7 +19,7 @@ from translate.data.discovery.check import exclude_unreadable
 from translate.data.discovery.find import find_paired, find_photos, find_unpaired
 from translate.data.discovery.location import ImageSource, left_out_notes
 from translate.data.discovery.pair import Pair
-from translate.data.discovery.split import fingerprint
+from translate.data.discovery.split import fingerprint, plural
 from translate.data.discovery.values import BLANK_CHECKS, find_value_ranges, refuse_blank
 from translate.methods.task import DomainImages, TaskData
 
@@ -52,8 +52,8 @@ def paired_data(c: TranslationConfig) -> TaskData:
             *left_out_notes(c.data, c.domain_a, c.domain_b),
             *values.notes,
             *channel_notes,
-            *small_data_notes(c, {"pairs": len(images.train)}),
         ],
+        hints=small_data_hints(c, {"pair": len(images.train)}),
         fingerprint=fingerprint(images),
         settings={"in_channels": c.in_channels, "out_channels": c.out_channels, "range": c.range},
         facts={"joined": images.is_joined},
@@ -90,8 +90,8 @@ def unpaired_data(c: TranslationConfig) -> TaskData:
             *left_out_notes(c.data, c.domain_a, c.domain_b),
             *values.notes,
             *channel_notes,
-            *small_data_notes(c, {"images of A": len(a), "images of B": len(b)}),
         ],
+        hints=small_data_hints(c, {"image of A": len(a), "image of B": len(b)}),
         fingerprint=fingerprint(images),
         settings={"in_channels": c.in_channels, "out_channels": c.out_channels, "range": c.range},
         domains={
@@ -126,16 +126,16 @@ def choose_channels(
     ]
 
 
-def small_data_notes(c: SmallDataConfig, counts: Mapping[str, int]) -> list[str]:
-    """Return a note that suggests `--small-data`, if there are few images and nothing is chosen for them.
+def small_data_hints(c: SmallDataConfig, counts: Mapping[str, int]) -> list[str]:
+    """Return a hint to `--small-data`, if there are few images and nothing is chosen for them.
 
     Args:
-        counts: the number of training images of each domain, by its name in the note.
+        counts: the number of training images of each domain, by the name of one: `image of A`.
     """
-    is_small = min(counts.values()) < SMALL_DATA_IMAGES
+    is_small = 1 < min(counts.values()) < SMALL_DATA_IMAGES
     if not is_small or not c.has_discriminator or c.small_data or c.diffaugment or c.ada:
         return []
-    found = " and ".join(f"{count} {name}" for name, count in counts.items())
+    found = " and ".join(f"{count} {plural(name)}" for name, count in counts.items())
     return [
         f"{found} to train on: the discriminator may learn so few by heart; --small-data is for fewer than"
         f" {SMALL_DATA_IMAGES}"
@@ -160,12 +160,8 @@ def photo_data(c: PhotoTrainConfig, dataset: Callable[..., SampleDataset]) -> Ta
         train=dataset(images.train, c, training=True, ranges=values.by_file, cache=cache),
         validation=dataset(images.validation or images.train, c, training=False, ranges=values.by_file),
         summary=images.summary,
-        notes=[
-            *images.messages,
-            *left_out_notes(c.data),
-            *values.notes,
-            *small_data_notes(c, {"photos": len(images.train)}),
-        ],
+        notes=[*images.messages, *left_out_notes(c.data), *values.notes],
+        hints=small_data_hints(c, {"photo": len(images.train)}),
         fingerprint=fingerprint(images),
         settings={"range": c.range},
     )

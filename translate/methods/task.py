@@ -36,6 +36,7 @@ class TaskData:
         fingerprint: a hash by which a resumed run checks that the images are still the same.
         settings: settings that follow from the dataset.
         facts: what the finished model stores about the dataset, such as its classes.
+        hints: lines on settings that suit the dataset, for the log of a new run, which can still choose them.
         domains: the images of each domain, where methods without pairs are scored by comparing sets.
     """
 
@@ -46,6 +47,7 @@ class TaskData:
     fingerprint: str
     settings: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+    hints: list[str] = field(default_factory=list)
     domains: Mapping[str, DomainImages] = field(default_factory=dict)
 
 

@@ -207,12 +207,24 @@ def test_the_log_suggests_the_preset_for_few_images(
     method: str, settings: dict[str, Any], note: str, tmp_path: Path
 ) -> None:
     session = Session(method, {**TINY, "data": str(demo(tmp_path / "data")), "out": "none", **settings})
-    notes = [line for line in session.data.notes if "to train on" in line]
-    assert len(notes) == bool(note)
-    assert re.match(note, "".join(notes))
+    lines = [line for line in session.describe().splitlines() if "to train on" in line]
+    assert len(lines) == bool(note)
+    assert re.match(note, "".join(lines))
 
 
 def test_the_log_suggests_no_preset_for_many_images(tmp_path: Path) -> None:
     data = demo(tmp_path / "data", train=100, size=8)
     session = Session("pix2pix", {**TINY, "data": str(data), "out": "none"})
-    assert not [line for line in session.data.notes if "to train on" in line]
+    assert "to train on" not in session.describe()
+
+
+def test_one_image_of_a_domain_is_a_warning_of_its_own(tmp_path: Path) -> None:
+    for path in sorted((demo(tmp_path / "data", test=2) / "trainA").iterdir())[1:]:
+        path.unlink()
+    for method in ("cyclegan", "cut", "fastcut", "dclgan"):
+        c = find_method(method).config_class()(data=str(tmp_path / "data"), image_size=32)
+        data = find_method(method).load_task().data(c)
+        assert [
+            line for line in data.notes if "1 image of A to train on, which the networks learn by" in line
+        ]
+        assert data.hints == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +19,8 @@ from translate.data.discovery.find import (
     find_unpaired,
 )
 from translate.data.discovery.labels import (
-    LabeledImages,
     MultiDomainImages,
+    NoDomainsError,
     find_labeled,
     find_multidomain,
 )
@@ -32,7 +32,7 @@ from translate.images import read_rgb, summarize_left_out, undecodable_images, u
 THREADS = 4
 # How the report names the recipes that take a dataset; where several do, the first stands for them.
 PHOTOS = "colorize and inpaint"
-SEVERAL = "stargan"  # Domains in sub-folders.
+SEVERAL = "stargan"  # Domains in sub-folders, or a table of labels.
 FROM_NOISE = "dcgan and other recipes from noise"  # These have no validation set.
 
 
@@ -118,57 +118,86 @@ def check_dataset(
     *,
     domain_a: str | None = None,
     domain_b: str | None = None,
+    labels: str | None = None,
+    attributes: Sequence[str] | None = None,
 ) -> DatasetCheck:
     """Report what each recipe would use of a folder or of tar files, after decoding every image.
 
     Args:
         domain_a, domain_b: the folders of two domains, in place of one folder.
         value_range: the stored values of black and white, as `--range` takes them.
+        labels: a table of the domains or attributes of the images; the report is then for the recipe that
+            takes it.
+        attributes: the attributes to use of the table.
 
     Raises:
-        UsageError: there are no images.
+        UsageError: there are no images, or the table or the attributes are of no use.
+        DataError: the table is damaged, or a domain has too few images.
     """
-    collections, refusals = _find_collections(folder, domain_a, domain_b)
+    if labels is None and attributes is None:
+        collections, refusals = _find_collections(folder, domain_a, domain_b)
+    elif folder is None or domain_a or domain_b:
+        raise UsageError("--labels is a table of the images of one folder: give DIR")
+    else:
+        collections, refusals = {SEVERAL: find_multidomain(folder, labels, attributes)}, []
+    report = _check_collections(collections, refusals, value_range, folder)
+    left_out = find_left_out([folder, domain_a, domain_b])
+    if summary := summarize_left_out(left_out):
+        report.lines.append(summary)
+        if undecodable_images(left_out) or unreadable_folders(left_out):
+            report.problems.append(summary)  # Videos and texts are no problem.
+    return report
+
+
+def _check_collections(
+    collections: Mapping[str, ImageCollection], refusals: list[str], value_range: str, folder: str | None
+) -> DatasetCheck:
+    """Decode the images of all collections, and report on them and on what was refused before."""
     values = [find_value_ranges(value_range, *_domains(images)) for images in collections.values()]
     ranges = {file: found for each in values for file, found in each.by_file.items()}
     bad = find_unreadable((file for images in collections.values() for file in images.files()), ranges)
-    summaries = {recipe: images.exclude(bad, []).summary for recipe, images in collections.items()}
+    readable = {recipe: images.exclude(bad, []) for recipe, images in collections.items()}
+    refusals = refusals + _refuse_labels(readable)
+    lines = [f"{recipe} would use {images.summary}" for recipe, images in readable.items()]
     if PHOTOS in collections:
-        labeled, reasons = _summarize_labeled(folder, bad)
-        summaries |= labeled
-        refusals += reasons
-    lines = [f"{recipe} would use {summary}" for recipe, summary in summaries.items()]
+        lines += _summarize_noise(folder, bad)
     pairs = collections.get("pix2pix")
     if isinstance(pairs, PairedImages) and pairs.warning:
         # The files may be photos for other recipes, so this is no problem of the dataset.
         lines[0] += f", but {pairs.warning}"
     lines += _list_layouts(collections.values())
+    lines += dict.fromkeys(note for images in readable.values() for note in images.shortages)
     lines += dict.fromkeys(note for each in values for note in each.notes)
     notes = _merge_notes(collections)
-    problems = [*notes, *bad.values(), *_describe_blank(collections.values(), ranges, bad)]
-    lines += problems[len(notes) + len(bad) :]
-    left_out = find_left_out([folder, domain_a, domain_b])
-    if summary := summarize_left_out(left_out):
-        lines.append(summary)
-        if undecodable_images(left_out) or unreadable_folders(left_out):
-            problems.append(summary)  # Videos and texts are no problem.
+    blank = _describe_blank(collections.values(), ranges, bad)
+    problems = [*notes, *bad.values(), *blank]
+    lines += blank
+    if [*collections] == [SEVERAL]:
+        problems += refusals
+    elif SEVERAL in readable:  # A tree of photos is no worse for what StarGAN alone would leave out.
+        lines += [f"for {SEVERAL}: {note}" for note in readable[SEVERAL].notes if note not in notes]
     return DatasetCheck([*lines, *refusals, *notes, *bad.values()], problems)
 
 
-def _summarize_labeled(folder: str | None, bad: Collection[ImageSource]) -> tuple[dict[str, str], list[str]]:
-    """Return what the recipes would use that take classes or domains, and why the others cannot."""
-    finders: dict[str, Callable[[], LabeledImages | MultiDomainImages]] = {
-        FROM_NOISE: lambda: find_labeled(folder, with_classes=False),
-        SEVERAL: lambda: find_multidomain(folder),
-    }
-    summaries, refusals = {}, []
-    for recipe, find in finders.items():
+def _refuse_labels(readable: dict[str, ImageCollection]) -> list[str]:
+    """Remove a collection whose labels cannot be learned from its readable images; return why."""
+    images = readable.get(SEVERAL)
+    if isinstance(images, MultiDomainImages):
         try:
-            summaries[recipe] = find().exclude(bad, []).summary
-        except (UsageError, DataError) as error:
-            if recipe == FROM_NOISE or isinstance(error, DataError):  # A flat folder has no domains at all.
-                refusals.append(f"{recipe} cannot use it: {error}")
-    return summaries, refusals
+            images.require_varied_labels()
+        except DataError as error:
+            del readable[SEVERAL]
+            return [f"{SEVERAL} cannot use it: {error}"]
+    return []
+
+
+def _summarize_noise(folder: str | None, bad: Collection[ImageSource]) -> list[str]:
+    """Return what the recipes from noise would use, or why they cannot."""
+    try:
+        images = find_labeled(folder, with_classes=False).exclude(bad, [])
+    except (UsageError, DataError) as error:
+        return [f"{FROM_NOISE} cannot use it: {error}"]
+    return [f"{FROM_NOISE} would use {images.summary}"]
 
 
 def _find_collections(
@@ -191,6 +220,12 @@ def _find_collections(
     # A folder of two domains is meant for translation, so the other recipes are of no interest then.
     if "cyclegan" not in collections:
         collections[PHOTOS] = find_photos(folder)
+        try:
+            collections[SEVERAL] = find_multidomain(folder)
+        except NoDomainsError:  # A flat folder is not meant for it.
+            pass
+        except (UsageError, DataError) as error:
+            refusals.append(f"{SEVERAL} cannot use it: {error}")
     return collections, refusals
 
 
@@ -233,12 +268,15 @@ def _describe_blank(
 
 
 def _merge_notes(collections: Mapping[str, ImageCollection]) -> list[str]:
-    """Return each note once, with the name of the recipe if the note does not apply to all of them."""
+    """Return each note once, with the name of the recipe if the note does not apply to all of them.
+
+    The notes of `SEVERAL` only count if nothing else is checked.
+    """
+    counted = {name: images for name, images in collections.items() if name != SEVERAL} or collections
     recipes: dict[str, list[str]] = {}
-    for recipe, images in collections.items():
+    for recipe, images in counted.items():
         for note in images.notes:
             recipes.setdefault(note, []).append(recipe)
     return [
-        note if len(names) == len(collections) else f"for {names[0]}: {note}"
-        for note, names in recipes.items()
+        note if len(names) == len(counted) else f"for {names[0]}: {note}" for note, names in recipes.items()
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 from translate.data.discovery.layout import find_train_folder, suggest_domains, unwrap_folder
 from translate.data.discovery.location import DataLocation, ImageSource, locate_data, relative_name
@@ -14,6 +15,7 @@ from translate.data.discovery.split import (
     VALIDATION_MAX,
     Domains,
     Messages,
+    describe_shortages,
     divide_domains,
     find_domains,
     find_subsets,
@@ -68,6 +70,10 @@ class PairedImages(Messages):
         layout = " (A is the left half of an image, B the right half)" if self.is_joined else ""
         return f"{len(self.train)} training pairs, {len(self.validation)} validation pairs{layout}"
 
+    @property
+    def shortages(self) -> list[str]:
+        return describe_shortages({"pair": (len(self.train), len(self.validation))})
+
 
 @dataclass
 class UnpairedImages(Messages):
@@ -109,6 +115,11 @@ class UnpairedImages(Messages):
         a, b, validation_a, validation_b = (len(domain) for domain in self.train + self.validation)
         return f"{a} + {b} training images, {validation_a} + {validation_b} validation images"
 
+    @property
+    def shortages(self) -> list[str]:
+        domains = zip("AB", self.train, self.validation, strict=True)
+        return describe_shortages({f"image of {name}": (len(a), len(b)) for name, a, b in domains})
+
 
 @dataclass
 class Photos(Messages):
@@ -132,7 +143,7 @@ class Photos(Messages):
         """Return the files of the validation set."""
         return self.validation
 
-    def exclude(self, bad: Collection[ImageSource], notes: list[str]) -> Photos:
+    def exclude(self, bad: Collection[ImageSource], notes: list[str]) -> Self:
         """Return the dataset without the bad files, and with more notes."""
         train, validation = (
             [file for file in files if file not in bad] for files in (self.train, self.validation)
@@ -143,6 +154,10 @@ class Photos(Messages):
     def summary(self) -> str:
         """Return the number of training and validation photos in words."""
         return f"{len(self.train)} training photos, {len(self.validation)} validation photos"
+
+    @property
+    def shortages(self) -> list[str]:
+        return describe_shortages({"image": (len(self.train), len(self.validation))})
 
 
 ImageCollection = PairedImages | UnpairedImages | Photos

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -231,16 +231,48 @@ def split_validation(
 
 
 class Messages:
-    """A dataset that describes itself: its layout, a warning, and notes on what is left out."""
+    """A dataset that describes itself: its layout, a warning, what is left out, and what is missing."""
 
     layout: str
     notes: list[str]
     warning: str = ""
 
     @property
+    def shortages(self) -> list[str]:
+        """Return lines on domains with too few images to learn from or to validate on."""
+        return []
+
+    @property
     def messages(self) -> list[str]:
-        """Return the layout, the warning and the notes as lines for the log."""
-        return [*filter(None, (self.layout, self.warning)), *self.notes]
+        """Return the layout, the warning, the notes and the shortages as lines for the log."""
+        return [*filter(None, (self.layout, self.warning)), *self.notes, *self.shortages]
+
+
+def describe_shortages(counts: Mapping[str, tuple[int, int]]) -> list[str]:
+    """Return lines on one training image, from which networks learn little, and on no validation image.
+
+    Args:
+        counts: the number of training and validation images by the name of one: `image of A`.
+    """
+    single = [f"1 {name}" for name, (train, _) in counts.items() if train == 1]
+    missing = [plural(name) for name, (_, validation) in counts.items() if not validation]
+    lines = []
+    if single:
+        lines.append(
+            f"{' and '.join(single)} to train on, which the networks learn by heart, and do badly on others:"
+            " add images, or check the path"
+        )
+    if missing:
+        lines.append(
+            f"no validation {' and '.join(missing)}: the scores and the sample sheet are of training images"
+        )
+    return lines
+
+
+def plural(name: str) -> str:
+    """Return the plural of the name of an image: `images of A` for `image of A`."""
+    noun, of, domain = name.partition(" of ")
+    return f"{noun}s{of}{domain}"
 
 
 class HasFiles(Protocol):

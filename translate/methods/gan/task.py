@@ -50,8 +50,8 @@ def _data_with_classes(c: CGANConfig) -> TaskData:
     images = find_labeled(c.data, c.labels, with_classes=True, cache_size=c.cache_size)
     if c.classes not in (None, len(images.classes)):
         raise UsageError(
-            f"classes {c.classes} differs from the {len(images.classes)} classes of the dataset:"
-            " leave --classes out"
+            f"{c.data_source} has {len(images.classes)} classes, and the setting classes is {c.classes}: give"
+            f" data of {c.classes}, or another number"
         )
     return _dataset(images, c)
 

@@ -114,6 +114,8 @@ class StarGANConfig(AugmentationConfig):
             )
         if self.channels == 2:
             raise UsageError("channels 2 is neither gray nor colour: use --channels 1 or 3")
+        if self.attributes is not None:
+            self.attributes = ",".join(split_attributes(self.attributes))
 
     @property
     def batches_per_step(self) -> int:
@@ -136,3 +138,8 @@ class StarGANConfig(AugmentationConfig):
     def depth_d(self) -> int:
         """Return the number of strided layers of the discriminator."""
         return self.d_layers or min(6, (self.image_size // MIN_FEATURES).bit_length() - 1)
+
+
+def split_attributes(text: str) -> list[str]:
+    """Return the names of attributes that are separated by commas."""
+    return [name.strip() for name in text.split(",")]

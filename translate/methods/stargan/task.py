@@ -30,7 +30,7 @@ from translate.errors import UsageError
 from translate.images import Pixels, contact_sheet, to_pixels, to_tensor
 from translate.methods.models import common_model_fields, data_range
 from translate.methods.references import prepare_references
-from translate.methods.stargan.config import StarGANConfig
+from translate.methods.stargan.config import StarGANConfig, split_attributes
 from translate.methods.stargan.trainer import GENERATOR, StarGAN
 from translate.methods.task import DomainImages, Task, TaskData, ValidationResult
 from translate.methods.unpaired import BEST_KERNEL, Translations, score_translations
@@ -44,11 +44,12 @@ Image = tuple[Tensor, Tensor]  # An image, (1, C, H, W) in [-1, 1], and its labe
 
 def _data(c: StarGANConfig) -> TaskData:
     """Find a dataset of several domains or of attributes; its samples are `photo` and `label`."""
-    names = [name.strip() for name in c.attributes.split(",")] if c.attributes is not None else None
+    names = split_attributes(c.attributes) if c.attributes is not None else None
     images = find_multidomain(c.data, c.labels, names, cache_size=c.cache_size)
     if c.domains not in (None, len(images.domains)):
         raise UsageError(
-            f"domains {c.domains} differs from the {len(images.domains)} of the dataset: leave --domains out"
+            f"{c.data_source} has {images.domain_summary}, and the setting domains is {c.domains}: give data"
+            f" of {c.domains}, or another number"
         )
     values = find_value_ranges(c.range, images.files())
     is_new, c = c.range == AUTO, c.replace(range=values.text)
@@ -59,6 +60,7 @@ def _data(c: StarGANConfig) -> TaskData:
     if is_new:
         refuse_blank(read_some(images.train, reader, BLANK_CHECKS))
     channels = c.channels or (1 if all(find_gray(images.train, reader)) else 3)
+    validation = images.validation or images.train
 
     def dataset(files: Sequence[ImageSource], **options: Any) -> MultiDomainDataset:
         return MultiDomainDataset(
@@ -67,7 +69,7 @@ def _data(c: StarGANConfig) -> TaskData:
 
     return TaskData(
         train=dataset(images.train, training=True, cache=cache),
-        validation=dataset(images.validation or images.train, training=False),
+        validation=dataset(validation, training=False),
         summary=images.summary,
         notes=[*images.messages, *left_out_notes(c.data), *values.notes],
         fingerprint=fingerprint(images, images.label_text()),
@@ -78,21 +80,23 @@ def _data(c: StarGANConfig) -> TaskData:
             "range": c.range,
         },
         facts={"domains": images.domains, "exclusive": images.exclusive},
-        domains=_domain_images(images, c, values.by_file) if images.exclusive else {},
+        domains=_domain_images(images, validation, c, values.by_file) if images.exclusive else {},
     )
 
 
 def _domain_images(
-    images: MultiDomainImages, c: StarGANConfig, ranges: Mapping[ImageSource, Any]
+    images: MultiDomainImages,
+    validation: Sequence[ImageSource],
+    c: StarGANConfig,
+    ranges: Mapping[ImageSource, Any],
 ) -> dict[str, DomainImages]:
     """Return the images of each domain without augmentation."""
 
-    def photos(files: list[ImageSource], name: str) -> PhotoDataset:
+    def photos(files: Sequence[ImageSource], name: str) -> PhotoDataset:
         return PhotoDataset(images.with_label(files, name), c, training=False, ranges=ranges)
 
     return {
-        name: DomainImages(photos(images.train, name), photos(images.validation, name))
-        for name in images.domains
+        name: DomainImages(photos(images.train, name), photos(validation, name)) for name in images.domains
     }
 
 

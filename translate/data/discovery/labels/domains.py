@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
 from translate.config.model import check_domain_names
+from translate.data.discovery.find import Photos
 from translate.data.discovery.labels.tables import ON, LabelTable, match_rows, read_label_table
 from translate.data.discovery.layout import parse_folder_name, unwrap_folder
 from translate.data.discovery.location import ImageSource, describe_left_out, locate_data
@@ -15,7 +16,6 @@ from translate.data.discovery.shards import CACHE_SIZE, Shards
 from translate.data.discovery.split import (
     VALIDATION_MAX,
     ImageSet,
-    Messages,
     Subsets,
     find_subsets,
     split_validation,
@@ -26,40 +26,23 @@ from translate.images import list_names
 Label = tuple[int, ...]
 
 
-@dataclass
-class MultiDomainImages(Messages):
+class NoDomainsError(UsageError):
+    """Nothing gives the images domains: neither sub-folders, nor a table, nor files in tar files."""
+
+
+@dataclass(kw_only=True)
+class MultiDomainImages(Photos):
     """The training and validation images of several domains, or with several attributes.
 
     Attributes:
         labels: for each image, 1 for its domain or for each of its attributes, and 0 for the others.
         domains: the names of the domains or of the attributes.
         exclusive: whether an image has one domain; otherwise it has any number of attributes.
-        notes: messages about files that are left out.
-        layout: which folders are used, and which are not; empty if there is nothing to say.
     """
 
-    train: list[ImageSource]
-    validation: list[ImageSource]
     labels: Mapping[ImageSource, Label]
     domains: list[str]
     exclusive: bool
-    notes: list[str] = field(default_factory=list)
-    layout: str = ""
-
-    def files(self) -> list[ImageSource]:
-        """Return all files, those for training first."""
-        return self.train + self.validation
-
-    def validation_files(self) -> list[ImageSource]:
-        """Return the files of the validation set."""
-        return self.validation
-
-    def exclude(self, bad: Collection[ImageSource], notes: list[str]) -> MultiDomainImages:
-        """Return the dataset without the bad files, and with more notes."""
-        train, validation = (
-            [file for file in files if file not in bad] for files in (self.train, self.validation)
-        )
-        return replace(self, train=train, validation=validation, notes=self.notes + notes)
 
     def with_label(self, files: Sequence[ImageSource], domain: str, value: int = 1) -> list[ImageSource]:
         """Return the files that have a domain or an attribute, or with the value 0 those that have not."""
@@ -89,12 +72,23 @@ class MultiDomainImages(Messages):
                 )
 
     @property
-    def summary(self) -> str:
-        """Return the number of training and validation images, and the domains, in words."""
+    def domain_summary(self) -> str:
+        """Return the number and the names of the domains or attributes in words."""
         names = list_names(self.domains) if not self.exclusive else ", ".join(self.domains)
         kind = "domain" if self.exclusive else "attribute"
-        kinds = f"{len(self.domains)} {kind}{'s' if len(self.domains) > 1 else ''} ({names})"
-        return f"{len(self.train)} training images, {len(self.validation)} validation images, {kinds}"
+        return f"{len(self.domains)} {kind}{'s' if len(self.domains) > 1 else ''} ({names})"
+
+    @property
+    def summary(self) -> str:
+        counts = f"{len(self.train)} training images, {len(self.validation)} validation images"
+        return f"{counts}, {self.domain_summary}"
+
+    @property
+    def shortages(self) -> list[str]:
+        missing = [name for name in self.domains if not self.with_label(self.validation, name)]
+        if not self.validation or not self.exclusive or not missing:
+            return super().shortages
+        return [f"no validation images of {list_names(missing)}: only images of other domains are validated"]
 
 
 def find_multidomain(
@@ -122,12 +116,8 @@ def find_multidomain(
     """
     root = locate_data(data, cache_size=cache_size)
     table = read_label_table(Path(labels)) if labels is not None else None
-    if attributes and not (table and table.attributes):
-        source = labels if table else root
-        raise UsageError(
-            f"--attributes {','.join(attributes)} is for a table of attributes, and {source} gives each image"
-            " one domain: leave it out, or give such a table with --labels"
-        )
+    if attributes:
+        _require_attributes(table, attributes)
     if isinstance(root, Shards):
         if table is not None:
             raise UsageError(
@@ -144,6 +134,18 @@ def find_multidomain(
     return _with_attributes(subsets, table, rows, attributes or table.attributes, notes)
 
 
+def _require_attributes(table: LabelTable | None, attributes: Sequence[str]) -> None:
+    """Refuse attributes without a table that has some."""
+    names = ",".join(attributes)
+    if table is None:
+        raise UsageError(f"the attributes {names} need a table of them: give it with --labels FILE")
+    if not table.attributes:
+        raise UsageError(
+            f"{table.path} gives each image one domain, and not the attributes {names}: give a table of"
+            " attributes with --labels"
+        )
+
+
 def _domains_of_folders(subsets: Subsets) -> dict[ImageSource, str]:
     """Return the domain of each image: the name of its sub-folder, `A` for `trainA`."""
     domains = {}
@@ -154,7 +156,7 @@ def _domains_of_folders(subsets: Subsets) -> dict[ImageSource, str]:
             if name:
                 domains[file] = letter.upper() if subset and letter else folder
     if not domains:
-        raise UsageError(
+        raise NoDomainsError(
             f"{subsets.train} has no domains: put the images of each domain into a sub-folder of its own, or"
             " give a table of labels with --labels"
         )
@@ -165,7 +167,9 @@ def _domains_of_shards(shards: Shards) -> dict[ImageSource, str]:
     """Return the domain of each image in tar files: the text of the `.cls` file of the same sample."""
     texts = {member: shards.classes.get((member.shard, member.key), "") for member in shards.members}
     if not any(texts.values()):
-        raise UsageError(f"no image in {shards} has a domain: put 0001.cls with the domain beside 0001.jpg")
+        raise NoDomainsError(
+            f"no image in {shards} has a domain: put 0001.cls with the domain beside 0001.jpg"
+        )
     return {member: text for member, text in texts.items() if text}
 
 
@@ -205,8 +209,8 @@ def _exclusive(
         # In their order, which is that of the tar files.
         [file for file in subsets.train.images if file in domain_of and file not in in_validation],
         in_turn,
-        {file: tuple(int(name == domain) for name in files) for file, domain in domain_of.items()},
-        list(files),
+        labels={file: tuple(int(name == domain) for name in files) for file, domain in domain_of.items()},
+        domains=list(files),
         exclusive=True,
         notes=notes + left_out,
         layout=subsets.describe_layout(),
@@ -233,8 +237,8 @@ def _check_domains(files: Mapping[str, Sequence[ImageSource]], source: str) -> N
     for name, images in files.items():
         if len(images) < 2:
             raise DataError(
-                f"domain {name!r} has one training image ({images[0]}), and needs 2 or more, because one is"
-                " held out: add images, or remove it"
+                f"domain {name!r} has one training image ({images[0]}), and needs 2 or more: add images, or"
+                " remove it"
             )
 
 
@@ -264,8 +268,8 @@ def _with_attributes(
     return MultiDomainImages(
         files,
         validation[:VALIDATION_MAX],
-        labels,
-        list(attributes),
+        labels=labels,
+        domains=list(attributes),
         exclusive=False,
         notes=notes,
         layout=subsets.describe_layout(),
