@@ -162,10 +162,13 @@ def test_a_signal_saves_the_run_and_the_message_tells_how_to_resume(
 
 
 def test_a_finished_run_says_how_to_train_longer(translate: Command, data: Path) -> None:
-    translate("train", "pix2pix", "--data", "data", "--steps", "1", *TINY_TRANSLATION)
+    first = translate("train", "pix2pix", "--data", "data", "--steps", "1", *TINY_TRANSLATION)
     result = translate("train", "pix2pix", "--resume")
     assert "at step 1:" in result.stderr
     assert "--steps" in result.stderr
+    # The hint to a setting that resuming cannot change is for new runs.
+    assert "--small-data" in first.stderr
+    assert "--small-data" not in result.stderr
 
 
 def test_resume_without_a_checkpoint_starts_a_new_run_and_says_so(translate: Command, data: Path) -> None:

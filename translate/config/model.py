@@ -185,7 +185,7 @@ class MultiDomainModelConfig(ModelConfig):
     @property
     def training_settings(self) -> dict[str, Any]:
         attributes = {} if self.exclusive else {"attributes": ",".join(self.domains)}
-        return {"channels": self.in_channels, "domains": len(self.domains), **attributes}
+        return {"channels": self.in_channels, **attributes}
 
 
 MODEL_CONFIGS: dict[str, type[ModelConfig]] = {  # by kind of model

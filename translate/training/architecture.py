@@ -1,4 +1,4 @@
-"""The architecture that a new run takes from the model that it starts from (`--init`)."""
+"""The architecture and the domains of the model that a new run starts from (`--init`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
-from translate.config import ModelConfig, TrainConfig, flag_name, setting_fields
+from translate.config import ModelConfig, MultiDomainModelConfig, TrainConfig, flag_name, setting_fields
 from translate.config.schema import convert
 from translate.errors import UsageError
 from translate.models import read_model_config
@@ -92,6 +92,32 @@ def _check_same(init: str, model: Mapping[str, Any], back: str, other: Mapping[s
                 f"--init-back {back} has {name} {_text(other.get(name))}, and --init {init}"
                 f" {_text(model[name])}: both generators have one architecture: give another model"
             )
+
+
+def check_domains(c: TrainConfig, facts: Mapping[str, Any]) -> None:
+    """Refuse a dataset whose domains or attributes are not those of the model that a new run starts from.
+
+    An entry of the label that the generator takes stands for a domain by its place, so the weights of a model
+    translate to the domain at that place, whatever its name.
+
+    Args:
+        facts: what the finished model stores about the dataset.
+
+    Raises:
+        UsageError: the names, their order, or whether an image has one of them or several differ.
+    """
+    for path in c.init_models if "domains" in facts else ():
+        model = read_model_config(path)
+        if not isinstance(model, MultiDomainModelConfig):
+            continue
+        if (model.domains, model.exclusive) == (facts["domains"], facts["exclusive"]):
+            continue
+        kind = "domains" if model.exclusive else "attributes"
+        own_kind = "domains" if facts["exclusive"] else "attributes"
+        raise UsageError(
+            f"--init {path} has the {kind} {', '.join(model.domains)}, and {c.data_source} has the {own_kind}"
+            f" {', '.join(facts['domains'])}: give data with the {kind} of the model, or leave --init out"
+        )
 
 
 def _text(value: Any) -> str:

@@ -18,7 +18,7 @@ from translate.errors import TranslateError, UsageError
 from translate.methods.registry import find_method
 from translate.methods.task import TaskData
 from translate.models import pick_device, pick_precision
-from translate.training.architecture import adopt_architecture
+from translate.training.architecture import adopt_architecture, check_domains
 from translate.training.loop import Loop
 from translate.training.memory import (
     estimate_memory,
@@ -95,6 +95,7 @@ class Session:
             self._refuse_early_stopping(f"{method} has none")
         self.data = self._find_data(settings)
         self.config = self.config.replace(**self.data.settings)
+        self.messages += [] if self.start.path else self.data.hints
         if resume and not self.start.path:
             self.messages.append(
                 f"{self.run.folder} has no checkpoint to resume from: starting a new run there"
@@ -122,6 +123,8 @@ class Session:
             raise
         if self.start.path:
             check_fingerprint(self.config, self.run, data.fingerprint, self.start.fingerprint)
+        else:
+            check_domains(self.config, data.facts)
         if self.task.best and self.task.best.compares_domains and not data.domains:
             self._refuse_early_stopping(f"{self.task.best.name} compares domains, not attributes")
         return data
