@@ -64,7 +64,8 @@ class AdversarialConfig(SmallDataConfig):
     gan_loss: str = setting(
         "lsgan",
         "adversarial loss; hinge-real: the generator, too, minimizes the hinge of real images, as in DCLGAN;"
-        " relativistic: compares pairs of a real and a generated image, with R1 and R2, as in R3GAN",
+        " relativistic: compares pairs of a real and a generated image, with R1 and R2 in each step, as in"
+        " R3GAN",
         choices=("vanilla", "lsgan", "hinge", "hinge-real", "wgan-gp", "relativistic"),
         group="losses",
     )
@@ -85,7 +86,8 @@ class AdversarialConfig(SmallDataConfig):
     r1_every: int | None = setting(
         None,
         "steps from one R1 and R2 to the next, each weighted by this number (lazy regularization,"
-        " arXiv:1912.04958) [default: 16; for relativistic 1]",
+        " arXiv:1912.04958); more steps save time, most of all with a projected discriminator [default: 16;"
+        " for relativistic 1]",
         low=1,
         high=1000,
         group="losses",
