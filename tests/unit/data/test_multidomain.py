@@ -104,6 +104,12 @@ def test_what_is_not_validated_is_said(tmp_path: Path) -> None:
     assert images.messages[-1].startswith("no validation images: the scores and the sample sheet are of tr")
 
 
+def test_a_domain_with_one_image_besides_that_for_validation_is_said(tmp_path: Path) -> None:
+    write(tmp_path, "black", count=2)
+    images = find_multidomain(str(write(tmp_path, "brown")))
+    assert [line.partition(",")[0] for line in images.messages] == ["1 image of black to train on"]
+
+
 def table(folder: Path, text: str, name: str = "labels.csv") -> Path:
     (folder / name).write_text(text)
     return folder / name
@@ -186,6 +192,7 @@ TABLES = {
     "two meanings": (CSV.replace("0.png,1,-1", "0.png,1,0"), r"both 0 and -1"),
     "no header": (CSV.partition("\n")[2], r"no header"),
     "no names": ("name,blond,young\na.png,1,-1\n", r"names no image of .*'0\.png'"),
+    "case": ("0.png,Cat\n1.png,cat\n2.png,dog\n", r"'cat' is there more than once: rename or merge them"),
     "no domain": ("0.png,cat\n1.png,\n", r"row 2: '1\.png' has no domain"),
     "empty": ("", r"no labels: write"),
     "first row of a domain": ("zz,cat\n0.png,cat\n1.png,dog\n", r"row 1: no image 'zz' in"),

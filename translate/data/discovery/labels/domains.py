@@ -17,6 +17,7 @@ from translate.data.discovery.split import (
     VALIDATION_MAX,
     ImageSet,
     Subsets,
+    describe_shortages,
     find_subsets,
     split_validation,
 )
@@ -85,10 +86,17 @@ class MultiDomainImages(Photos):
 
     @property
     def shortages(self) -> list[str]:
-        missing = [name for name in self.domains if not self.with_label(self.validation, name)]
-        if not self.validation or not self.exclusive or not missing:
+        if not self.exclusive:
             return super().shortages
-        return [f"no validation images of {list_names(missing)}: only images of other domains are validated"]
+        train = {f"image of {name}": len(self.with_label(self.train, name)) for name in self.domains}
+        lines = describe_shortages({name: (count, 1) for name, count in train.items()})
+        missing = [name for name in self.domains if not self.with_label(self.validation, name)]
+        if not self.validation:
+            lines += super().shortages
+        elif missing:
+            names = list_names(missing)
+            lines.append(f"no validation images of {names}: only images of other domains are validated")
+        return lines
 
 
 def find_multidomain(
