@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,3 +64,14 @@ def auto_device(fastest_device: Callable[[], str], monkeypatch: pytest.MonkeyPat
 def gpu() -> str:
     """Return the device of a test that is marked `gpu`."""
     return GPU
+
+
+@pytest.fixture
+def torch_engine_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide the engines beside torch: to benchmark them on every trained model takes seconds."""
+    find_spec = importlib.util.find_spec
+
+    def find_no_engine(name: str, *arguments: Any) -> Any:
+        return None if name in ("openvino", "onnxruntime") else find_spec(name, *arguments)
+
+    monkeypatch.setattr(importlib.util, "find_spec", find_no_engine)

@@ -294,6 +294,7 @@ def test_the_benchmark_times_data_loading_with_and_without_the_cache(tmp_path: P
     assert all(f"| {row['way']} | {row['images_a_second']:.0f} |" in result.stdout for row in rows)
 
 
+@pytest.mark.usefixtures("torch_engine_only")
 def test_the_measurement_of_small_data_trains_each_run_once(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
@@ -45,14 +43,3 @@ def tiny_model() -> Callable[..., Model]:
         return Model(config, generators)
 
     return make
-
-
-@pytest.fixture
-def torch_engine_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hide the engines beside torch: to benchmark them on every trained model takes seconds."""
-    find_spec = importlib.util.find_spec
-
-    def find_no_engine(name: str, *arguments: Any) -> Any:
-        return None if name in ("openvino", "onnxruntime") else find_spec(name, *arguments)
-
-    monkeypatch.setattr(importlib.util, "find_spec", find_no_engine)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -93,31 +94,23 @@ def test_a_step_in_half_precision_trains_every_weight_of_the_head() -> None:
             assert not weight.equal(before[name]), name
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"generator": "unet"}, "generator.*unet.*resnet"),
-        ({"nce_layers": "0,4,40"}, "nce_layers 0,4,40.*--nce-layers"),
-        ({"nce_layers": "4,0"}, "nce_layers 4,0.*ascend"),
-        ({"nce_layers": "four"}, "nce_layers.*four"),
-        ({"in_channels": 1, "out_channels": 3}, "in_channels 1 and out_channels 3"),
-    ],
-)
-def test_settings_that_do_not_fit_are_refused(settings: dict[str, Any], message: str) -> None:
-    with pytest.raises(UsageError, match=message):
-        CUTConfig(**settings)
+def test_different_channels_are_refused() -> None:
+    with pytest.raises(UsageError, match="in_channels 1 and out_channels 3"):
+        CUTConfig(in_channels=1, out_channels=3)
 
 
+@pytest.mark.usefixtures("torch_engine_only")
 def test_gray_images_without_resizing_in_the_other_direction_train_and_apply(tmp_path: Path) -> None:
     settings = {"in_channels": 1, "out_channels": 1, "preprocess": "none", "direction": "BtoA"}
     model = translate.train(
         "fastcut",
         data=str(demo(tmp_path / "data")),
         out=str(tmp_path / "run"),
-        steps=2,
+        steps=1,
         workers=0,
         device="cpu",
         **SMALL,
         **settings,
     )
     assert list(model.config.routes) == ["BtoA"]
+    assert model(np.zeros((24, 32), np.uint8)).shape == (24, 32)
