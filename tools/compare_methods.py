@@ -6,7 +6,13 @@ python tools/compare_methods.py runs/compare configs/demo{,-cut,-fastcut,-dclgan
 python tools/compare_methods.py runs/compare --score-only
 
 Each run is a process of its own, one after the other. Given again, the command continues the run that was
-interrupted, and skips what is finished. `--score-only` prints the table of the finished runs.
+interrupted, and skips what is finished. `--score-only` prints the table of the finished runs. Where recipes
+need lengths of their own, give the command once for each, with `--steps`: the table has all runs of the
+folder.
+
+In the table, `peak MB` is the peak memory of the whole process, with torch itself, the images and the
+validations. `step MiB` is what `--dry-run` estimates for the tensors of a training step alone: weights,
+gradients, optimizer states, the moving average and activations; a dash means that it cannot.
 
 The data has testA/ and testB/. The translations of testA are compared with testB: as sets, by the Frechet
 distance of EfficientNet-Lite0 features; and one by one, by PSNR, if the images have the same names. A method
@@ -16,7 +22,6 @@ has collapsed if its translations differ from each other less than half as much 
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -45,6 +50,15 @@ RESULT = "compared.json"  # In the folder of a finished run.
 COLLAPSED = 0.5  # Of the diversity of testB; translations that differ less have collapsed.
 UNTRANSLATED = "untranslated"
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # Bytes in a unit of `ru_maxrss`.
+# A program that runs a command, and prints its peak memory. A process begins with the peak of the one that
+# starts it, so this small one does.
+MEASURE = """
+import os, signal, subprocess, sys
+signal.signal(signal.SIGINT, lambda *_: None)  # The command gets it, too, and saves the run.
+_, status, usage = os.wait4(subprocess.Popen(sys.argv[1:], stdout=sys.stderr).pid, 0)
+print(usage.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status) % 256)
+"""
 
 
 @dataclass(frozen=True)
@@ -123,16 +137,17 @@ def train(config: Path, run: Path, settings: Mapping[str, Any]) -> int:
     """
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
     command = [sys.executable, "-m", "translate", "train", str(config), f"--out={run}", "--resume", *flags]
-    process = subprocess.Popen(command)
+    process = subprocess.Popen(
+        [sys.executable, "-S", "-c", MEASURE, *command], stdout=subprocess.PIPE, text=True
+    )
     try:
-        _, status, usage = os.wait4(process.pid, 0)
+        peak, _ = process.communicate()
     except KeyboardInterrupt:  # The process got the signal, too, and saves the run.
         process.wait()
         raise
-    process.returncode = os.waitstatus_to_exitcode(status)
     if code := process.returncode:
         raise SystemExit(f"{run} ended with exit code {code}: give the command again to continue it")
-    return usage.ru_maxrss * RSS_UNIT
+    return int(peak) * RSS_UNIT
 
 
 def estimate_tensors(config: Path, run: Path, settings: Mapping[str, Any]) -> int | None:

@@ -173,7 +173,7 @@ def test_a_finished_run_says_how_to_train_longer(translate: Command, data: Path)
 
 def test_resume_without_a_checkpoint_starts_a_new_run_and_says_so(translate: Command, data: Path) -> None:
     result = translate("train", "pix2pix", "--data", "data", "--steps", "1", *TINY_TRANSLATION, "--resume")
-    assert "no checkpoint to resume from" in result.stderr
+    assert "runs/pix2pix is no run yet: starting a new run there" in result.stderr
 
 
 def test_a_run_is_neither_overwritten_unasked_nor_resumed_with_other_settings(

@@ -97,9 +97,8 @@ class Session:
         self.config = self.config.replace(**self.data.settings)
         self.messages += [] if self.start.path else self.data.hints
         if resume and not self.start.path:
-            self.messages.append(
-                f"{self.run.folder} has no checkpoint to resume from: starting a new run there"
-            )
+            reason = "has no checkpoint to resume from" if self.is_resumed else "is no run yet"
+            self.messages.append(f"{self.run.folder} {reason}: starting a new run there")
 
     def _refuse_early_stopping(self, reason: str) -> None:
         """Refuse early stopping where no score selects the best checkpoint.
