@@ -26,6 +26,7 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr  # type: ignore[import-untyped]
 
+import translate
 from translate.config import TranslationConfig
 from translate.data.demo import write_demo
 from translate.images import Pixels
@@ -37,7 +38,6 @@ from translate.metrics import MobileNetFeatures
 from translate.models import Precision
 from translate.training.runs.checkpoint_models import load_checkpoint_models
 from translate.training.runs.folder import Run
-from translate.training.session import Session
 
 TRAIN, TEST = 200, 50  # Scenes; the run of few images has FEW of the former.
 FEW = 20
@@ -91,7 +91,7 @@ def train(folder: Path, name: str, data: Path, steps: int, device: str) -> None:
         parts = [{"steps": steps // 2}, {"steps": steps, "lr": HIGH_LR}]
     for part in parts:
         if max(Run(folder).checkpoints(), default=0) < part["steps"]:
-            Session(recipe, {**settings, **part}, resume=True).train()
+            translate.train(recipe, resume=True, **settings, **part)
 
 
 def measure(name: str, folder: Path, data: TaskData) -> Iterator[Checkpoint]:

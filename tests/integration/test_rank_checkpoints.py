@@ -13,6 +13,7 @@ from translate.models.feature_networks import load_efficientnet_features
 TOOLS = Path(__file__).parents[2] / "tools"
 
 
+@pytest.mark.usefixtures("torch_engine_only")
 def test_the_ranking_of_checkpoints_trains_each_run_once(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
