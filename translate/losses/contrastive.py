@@ -26,7 +26,7 @@ def patch_nce(
     """Return PatchNCE: the cross entropy of finding each query's own key among all keys.
 
     The patch at a position of a translation should be more similar to the patch at the same position of the
-    input than to other patches (arXiv:2007.15651, eq. 2; DCLGAN, arXiv:2104.07689, takes the cosine).
+    input than to other patches (arXiv:2007.15651, section 3; DCLGAN, arXiv:2104.07689, takes the cosine).
 
     Args:
         query, key: (N, P, C) embeddings of P patches of each image, at the same positions; no gradient
@@ -52,7 +52,7 @@ def patch_nce(
 
 
 def multilayer_patch_nce(queries: Sequence[Tensor], keys: Sequence[Tensor], **options: Any) -> Tensor:
-    """Return the mean PatchNCE over patches, and then over layers (arXiv:2007.15651, eq. 3), a scalar.
+    """Return the mean PatchNCE over patches, and then over layers (L_PatchNCE of arXiv:2007.15651), a scalar.
 
     Args:
         queries, keys: for each layer (N, P, C) embeddings.

@@ -55,11 +55,12 @@ class CUT(Trainer):
         flip = self.draw_flip(x) if c.flip_equivariance else None
         fake, features = self.g(flip_where(flip, x), self.layers)
 
-        # The discriminator learns to tell images of Y from translations: eq. 1, with `gan_loss`.
+        # The discriminator learns to tell images of Y from translations: L_GAN, with `gan_loss`.
         d = self.adversary.update_discriminator(update, progress, real=y, fake=fake)
 
-        # The generator and the head minimize eq. 5, with PatchNCE on X, and in CUT also on Y, which G should
-        # keep as it is. Backward runs on each in turn, so that activations of one image are in memory.
+        # The generator and the head minimize the final objective (section 3): L_GAN, L_PatchNCE on X, and in
+        # CUT also on Y, which G should keep as it is. Backward runs on each in turn, so that activations of
+        # one image are in memory.
         with freeze_weights(self.d):
             adversarial = self.adversary.generator_loss(fake, real=y)
         nce_x = self.nce_loss(x, features, fake, flip)
@@ -76,7 +77,7 @@ class CUT(Trainer):
     def nce_loss(
         self, image: Tensor, features: Sequence[Tensor], translation: Tensor, flip: Tensor | None
     ) -> Tensor:
-        """Return PatchNCE between the patches of a translation and those of its input (eq. 3).
+        """Return PatchNCE between the patches of a translation and those of its input (L_PatchNCE).
 
         Args:
             features: G's features of the input, from the forward pass that translated it.
