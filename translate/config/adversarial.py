@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, get_type_hints
 
 from translate.config.model import DOWNSAMPLINGS, NORMS
-from translate.config.schema import convert, setting
-from translate.config.small_data import SmallDataConfig
+from translate.config.schema import convert, setting, with_default
+from translate.config.small_data import SMALL_DATA_HELP, SmallDataConfig
 from translate.config.training import TrainConfig
 from translate.errors import UsageError, nearest
 
@@ -25,6 +25,22 @@ TIMM = "timm:"  # What the names of timm's backbones begin with.
 class AdversarialConfig(SmallDataConfig):
     """The settings of a discriminator of images, and of the losses between it and a generator."""
 
+    small_data: bool = with_default(
+        SmallDataConfig, "small_data", False, help=f"{SMALL_DATA_HELP} give it or ada"
+    )
+    ada: bool = setting(
+        False,
+        "adaptive augmentation of what the discriminator sees, stronger the more it overfits"
+        " (arXiv:2006.06676)",
+        group="augmentation",
+    )
+    ada_target: float = setting(
+        0.6,
+        "overfitting that --ada aims at: mean sign of the scores of training images, 0: none, 1: complete",
+        low=0,
+        high=1,
+        group="augmentation",
+    )
     discriminator: str = setting(
         "patch",
         "architecture of the discriminator: a PatchGAN, PatchGANs for an image and its smaller copies, one"
@@ -148,6 +164,11 @@ class AdversarialConfig(SmallDataConfig):
             )
 
     def _check_adaptive_augmentation(self) -> None:
+        if self.ada and self.diffaugment:
+            raise UsageError(
+                "ada and diffaugment both augment what the discriminator sees: give only one of them"
+            )
+        self.check_discriminator("ada")
         if self.ada and self.gan_loss in ("wgan-gp", "relativistic"):
             raise UsageError(
                 f"ada measures overfitting by the sign of a score, and the scores of gan_loss {self.gan_loss}"

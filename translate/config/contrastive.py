@@ -16,6 +16,7 @@ ENCODER_LAYERS = {"strided": 10, "blur": 12}  # Layers of the ResNet in front of
 class ContrastiveConfig(UnpairedConfig):
     """The settings of unpaired translation by PatchNCE. The defaults are those of CUT (arXiv:2007.15651)."""
 
+    epochs: int = with_default(UnpairedConfig, "epochs", 400)
     generator: str = with_default(
         UnpairedConfig,
         "generator",

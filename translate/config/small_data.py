@@ -12,53 +12,45 @@ from translate.errors import UsageError
 
 SMALL_DATA_IMAGES = 100  # Domains with fewer training images get a hint to the preset.
 PRESET = {"diffaugment": True}  # What `small_data` sets, where the user sets nothing else.
+SMALL_DATA_HELP = f"settings for fewer than {SMALL_DATA_IMAGES} images a domain: sets diffaugment, unless you"
 
 
 @dataclass(kw_only=True)
 class SmallDataConfig(TrainConfig):
     """The settings of augmenting what a discriminator sees, against overfitting to a small dataset."""
 
-    small_data: bool = setting(
-        False,
-        f"settings for fewer than {SMALL_DATA_IMAGES} images a domain: sets diffaugment, unless you give it"
-        " or, where a recipe has it, ada",
-        group="data",
-        common=True,
-    )
+    small_data: bool = setting(False, f"{SMALL_DATA_HELP} give it", group="data", common=True)
     diffaugment: bool = setting(
         False,
         "DiffAugment: augment what the discriminator sees, for small datasets (arXiv:2006.10738)",
         group="augmentation",
     )
-    ada: bool = setting(
-        False,
-        "adaptive augmentation of what the discriminator sees, stronger the more it overfits"
-        " (arXiv:2006.06676)",
-        group="augmentation",
-    )
-    ada_target: float = setting(
-        0.6,
-        "overfitting that --ada aims at: mean sign of the scores of training images, 0: none, 1: complete",
-        low=0,
-        high=1,
-        group="augmentation",
-    )
 
     @classmethod
     def complete(cls, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-        return expand_small_data(cls, given)
+        """Add the settings that `small_data` stands for to those that the user gave, which win."""
+        fields = {field.name: field for field in setting_fields(cls)}
+
+        def is_on(name: str) -> bool:
+            return name in fields and bool(convert(fields[name], bool, given.get(name, False)))
+
+        chosen = {name: value for name, value in PRESET.items() if name not in given}
+        if is_on("ada"):  # In place of it.
+            chosen.pop("diffaugment", None)
+        if not chosen or not is_on("small_data"):
+            return super().complete(given)
+        text = ", ".join(f"{key} {'on' if value is True else value}" for key, value in chosen.items())
+        settings, lines = super().complete({**chosen, **given})
+        return settings, [f"small_data sets {text}", *lines]
 
     def check(self) -> None:
         super().check()
-        if self.ada and self.diffaugment:
-            raise UsageError(
-                "ada and diffaugment both augment what the discriminator sees: give only one of them"
-            )
-        if given := [name for name in ("small_data", "diffaugment", "ada") if getattr(self, name)]:
-            self._check_discriminator(given[0])
+        for name in ("small_data", "diffaugment"):
+            self.check_discriminator(name)
 
-    def _check_discriminator(self, name: str) -> None:
-        if not self.has_discriminator:
+    def check_discriminator(self, name: str) -> None:
+        """Refuse a setting that is on and augments what a discriminator sees, where there is none."""
+        if getattr(self, name) and not self.has_discriminator:
             raise UsageError(
                 f"{name} is for a discriminator, and lambda_gan 0 trains without one:"
                 f" use --lambda-gan 0.1, or leave --{name.replace('_', '-')} out"
@@ -68,25 +60,3 @@ class SmallDataConfig(TrainConfig):
     def has_discriminator(self) -> bool:
         """Return whether the settings train a discriminator at all."""
         return True
-
-
-def expand_small_data(
-    config_class: type[TrainConfig], given: Mapping[str, Any]
-) -> tuple[dict[str, Any], list[str]]:
-    """Add the settings that `small_data` stands for to those that the user gave, which win.
-
-    Returns:
-        The settings, and a line for the log; without `small_data`, the same settings and no line.
-    """
-    fields = {field.name: field for field in setting_fields(config_class)}
-
-    def is_on(name: str) -> bool:
-        return name in fields and bool(convert(fields[name], bool, given.get(name, False)))
-
-    chosen = {name: value for name, value in PRESET.items() if name not in given}
-    if is_on("ada"):  # In place of it.
-        chosen.pop("diffaugment", None)
-    if not chosen or not is_on("small_data"):
-        return dict(given), []
-    text = ", ".join(f"{key} {'on' if value is True else value}" for key, value in chosen.items())
-    return {**chosen, **given}, [f"small_data sets {text}"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from translate.config import PhotoTrainConfig, TranslationConfig
-from translate.config.small_data import SMALL_DATA_IMAGES, SmallDataConfig
+from translate.config import AdversarialConfig, PhotoTrainConfig, TranslationConfig
+from translate.config.small_data import SMALL_DATA_IMAGES
 from translate.config.value_range import AUTO
 from translate.data.datasets.reader import (
     ImageReader,
@@ -126,7 +126,7 @@ def choose_channels(
     ]
 
 
-def small_data_hints(c: SmallDataConfig, counts: Mapping[str, int]) -> list[str]:
+def small_data_hints(c: AdversarialConfig, counts: Mapping[str, int]) -> list[str]:
     """Return a hint to `--small-data`, if there are few images and nothing is chosen for them.
 
     Args:

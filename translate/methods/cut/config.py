@@ -12,7 +12,6 @@ from translate.errors import UsageError
 class CUTConfig(ContrastiveConfig):
     """Unpaired translation in one direction by PatchNCE (arXiv:2007.15651)."""
 
-    epochs: int = with_default(ContrastiveConfig, "epochs", 400)
     nce_layers: str | None = with_default(
         ContrastiveConfig,
         "nce_layers",

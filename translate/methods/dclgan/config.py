@@ -11,7 +11,6 @@ from translate.config import ContrastiveConfig, TwoWayConfig, setting, with_defa
 class DCLGANConfig(ContrastiveConfig, TwoWayConfig):
     """Unpaired translation in both directions by PatchNCE (arXiv:2104.07689)."""
 
-    epochs: int = with_default(ContrastiveConfig, "epochs", 400)
     gan_loss: str = with_default(ContrastiveConfig, "gan_loss", "hinge-real")
     lambda_nce: float = with_default(ContrastiveConfig, "lambda_nce", 2.0)
     lambda_identity: float = setting(1.0, "weight of the identity loss", low=0, group="losses")

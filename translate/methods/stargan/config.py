@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from translate.config import AugmentationConfig, ImageTrainConfig, setting, with_default
-from translate.config.small_data import SMALL_DATA_IMAGES, SmallDataConfig, expand_small_data
+from translate.config.small_data import SmallDataConfig
 from translate.errors import UsageError
 
 SIZE_MULTIPLE = 4
@@ -15,7 +13,7 @@ MIN_FEATURES = 2  # The default number of layers leaves so many pixels a side, w
 
 
 @dataclass(kw_only=True)
-class StarGANConfig(AugmentationConfig):
+class StarGANConfig(SmallDataConfig, AugmentationConfig):
     """The settings of translation between several domains (arXiv:1711.09020)."""
 
     image_size: int = with_default(AugmentationConfig, "image_size", 128)
@@ -56,14 +54,6 @@ class StarGANConfig(AugmentationConfig):
     channels: int | None = setting(
         None, "1 for gray images, 3 for colour [default: as the dataset]", low=1, high=3, group="data"
     )
-    small_data: bool = with_default(
-        SmallDataConfig,
-        "small_data",
-        False,
-        help=f"settings for fewer than {SMALL_DATA_IMAGES} images a domain: sets diffaugment, unless you"
-        " give it",
-    )
-    diffaugment: bool = with_default(SmallDataConfig, "diffaugment", False)
     ngf: int = with_default(ImageTrainConfig, "ngf", 64)
     blocks: int = setting(6, "residual blocks of the generator", low=0, high=64, group="networks")
     discriminator: str = setting(
@@ -83,10 +73,6 @@ class StarGANConfig(AugmentationConfig):
     lambda_cls: float = setting(1.0, "weight of the domain classification loss", low=0, group="losses")
     lambda_rec: float = setting(10.0, "weight of the reconstruction loss", low=0, group="losses")
     lambda_gp: float = setting(10.0, "weight of the gradient penalty", low=0, group="losses")
-
-    @classmethod
-    def complete(cls, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-        return expand_small_data(cls, given)
 
     def check(self) -> None:
         super().check()
