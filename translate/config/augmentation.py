@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from translate.config.schema import setting
 from translate.config.training import TrainConfig
+from translate.errors import UsageError
 
 PREPROCESSING = (
     *("resize_and_crop", "random_resized_crop", "crop"),
@@ -35,6 +36,21 @@ class AugmentationConfig(TrainConfig):
         0.0, "strength of random colour jitter", low=0, high=1, group="augmentation"
     )
     affine: float = setting(0.0, "largest random rotation, in degrees", low=0, high=180, group="augmentation")
+
+    def check_size(self, network: str, remedy: str = "") -> None:
+        """Refuse an image size that is no multiple of what a network needs.
+
+        Args:
+            remedy: what else may help, after the sizes that fit.
+        """
+        size, multiple = self.image_size, self.size_multiple
+        if size % multiple:
+            below = size // multiple * multiple
+            sizes = " or ".join(str(fit) for fit in (below, below + multiple) if fit)
+            raise UsageError(
+                f"image_size {size} is not a multiple of {multiple}, which the {network} needs:"
+                f" use --image-size {sizes}{remedy}"
+            )
 
     @property
     def resize_to(self) -> int:

@@ -82,25 +82,13 @@ class ImageTrainConfig(AdversarialConfig, AugmentationConfig):
                 f" use --accumulate {fits}"
             )
         self._check_downsample()
-        self._check_size()
+        self.check_size(self.generator, ", or fewer --levels" if self.generator in WITH_LEVELS else "")
 
     def _check_downsample(self) -> None:
         if self.downsample != "strided" and self.generator != "resnet":
             raise UsageError(
                 f"downsample {self.downsample} is for the ResNet, but generator is {self.generator}:"
                 " use --downsample strided, or --generator resnet"
-            )
-
-    def _check_size(self) -> None:
-        size = self.image_size
-        multiple = self.size_multiple
-        if size % multiple:
-            below = size // multiple * multiple
-            sizes = " or ".join(str(fit) for fit in (below, below + multiple) if fit)
-            fewer = ", or fewer --levels" if self.generator in WITH_LEVELS else ""
-            raise UsageError(
-                f"image_size {size} is not a multiple of {multiple}, which the {self.generator}"
-                f" needs: use --image-size {sizes}{fewer}"
             )
 
     @property

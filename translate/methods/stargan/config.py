@@ -86,17 +86,11 @@ class StarGANConfig(SmallDataConfig, AugmentationConfig):
                 f"discriminator {self.discriminator} only scores images, and that of StarGAN also tells their"
                 " domains apart: leave --discriminator out"
             )
-        size = self.image_size
-        if size % SIZE_MULTIPLE:
-            below = size // SIZE_MULTIPLE * SIZE_MULTIPLE
+        self.check_size("generator")
+        if self.image_size >> self.depth_d < 1:
             raise UsageError(
-                f"image_size {size} is not a multiple of {SIZE_MULTIPLE}, which the generator needs:"
-                f" use --image-size {below} or {below + SIZE_MULTIPLE}"
-            )
-        if size >> self.depth_d < 1:
-            raise UsageError(
-                f"d_layers {self.depth_d} leave nothing of {size} px: use --d-layers"
-                f" {size.bit_length() - 1} or fewer"
+                f"d_layers {self.depth_d} leave nothing of {self.image_size} px: use --d-layers"
+                f" {self.image_size.bit_length() - 1} or fewer"
             )
         if self.channels == 2:
             raise UsageError("channels 2 is neither gray nor colour: use --channels 1 or 3")
