@@ -119,15 +119,16 @@ def build_projection(c: ContrastiveConfig, g: nn.Module) -> PatchProjection:
     return _initialize(PatchProjection(g.feature_channels(c.feature_layers), c.nce_width), c)
 
 
-def create_adam(c: TrainConfig, role: str, *networks: nn.Module) -> torch.optim.Adam:
+def create_adam(c: TrainConfig, role: str, *networks: nn.Module, lr_factor: float = 1) -> torch.optim.Adam:
     """Create one Adam optimizer over the weights of all `networks`.
 
     Args:
         role: `g` for generators or `d` for discriminators; it selects the learning rate and the betas.
+        lr_factor: multiplies that learning rate.
     """
     weights = chain.from_iterable(network.parameters() for network in networks)
     lr, betas = c.learning_rate_and_betas(role)
-    return torch.optim.Adam(weights, lr=lr, betas=betas, fused=True)
+    return torch.optim.Adam(weights, lr=lr_factor * lr, betas=betas, fused=True)
 
 
 def add_weights(adam: torch.optim.Optimizer, c: TrainConfig, role: str, *networks: nn.Module) -> None:

@@ -1,43 +1,53 @@
-"""The registration network of RegGAN (arXiv:2110.06465), and the warp by its displacement field."""
+"""The registration network, which predicts how to warp an image onto its target, the warp, and its losses."""
 
 from __future__ import annotations
 
-from itertools import pairwise
+import math
+from itertools import pairwise, product
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from translate.mixed_precision import at_least_float32, without_autocast
 from translate.networks.blocks import leaky_relu
 
-LEVELS = 5  # Halvings; the innermost features see displacements of tens of pixels.
-MAX_FACTOR = 4  # The widest levels have this many times `width` channels.
-MEAN_SIDE, MEAN_DECAY = 4, 0.98  # The side of the grid of the mean displacements, and their decay per step.
-UNIT = 10.0  # Pixels; Adam's first steps change the predictions by hundredths of this.
+COARSEST = 8  # The side of the coarsest features of an image, in cells.
+MAX_FACTOR = 2  # The coarser levels have this many times `width` channels.
+RADIUS = 2  # Cells; each level looks for its target within this distance.
+DECODER_WIDTH = 32
+MAX_SHIFT, MAX_BEND = 0.08, 0.025  # The largest random displacements, as shares of the shorter side.
+BEND_SIDE = 4  # The side of the grid of random bends.
+EPSILON = 1e-6  # Pixels squared.
 
 
 class Registration(nn.Module):
-    """A registration network: a small U-Net that predicts how to warp an image onto its target.
+    """A registration network: a pyramid of features, compared level by level (PWC-Net, arXiv:1709.02371).
 
-    Each level adds its displacements to those of the deeper ones, so that the deepest learn the shift and the
-    rotation. The finest level has half the size of the image, because displacements are smooth. There is no
-    norm: an instance norm would remove the shift of the whole image, and the network did not learn it.
-    The displacements start at zero.
+    One encoder makes the features of the image and of the target. From the coarsest level to the finest, the
+    image's features are warped by the displacements so far, each of the target's is compared with those near
+    its place, and a decoder adds displacements to them. The finest level has half the size of the image,
+    because displacements are smooth. There is no norm: an instance norm would remove the shift of the whole
+    image. The displacements start at zero.
 
     Args:
-        channels: channels of the image, and of the target.
-        width: channels of the outermost level.
+        channels: channels of the images; one that has a single channel is repeated.
+        image_size: the side of the images of training, in pixels; the larger, the more levels.
+        width: channels of the finest level.
     """
 
-    def __init__(self, channels: int, *, width: int = 16) -> None:
+    def __init__(self, channels: int, *, image_size: int, width: int = 16) -> None:
         super().__init__()
-        widths = [width * min(2**level, MAX_FACTOR) for level in range(LEVELS)]
-        self.down = nn.ModuleList(
-            _convolution(before, after, stride=2) for before, after in pairwise([2 * channels, *widths])
+        self.channels = channels
+        levels = max(1, round(math.log2(image_size / COARSEST)))
+        widths = [width] + [width * MAX_FACTOR] * (levels - 1)
+        self.encoders = nn.ModuleList(
+            nn.Sequential(_convolution(before, after, stride=2), leaky_relu(), _convolution(after, after))
+            for before, after in pairwise([channels, *widths])
         )
-        self.up = nn.ModuleList(_convolution(skip + inner, skip) for skip, inner in pairwise(widths))
-        self.displacement = nn.ModuleList(nn.Conv2d(channels, 2, 3, padding=1) for channels in widths)
-        for weight in self.displacement.parameters():
+        self.decoders = nn.ModuleList(map(_decoder, widths))
+        self.displacements = nn.ModuleList(_convolution(DECODER_WIDTH, 2) for _ in widths)
+        for weight in self.displacements.parameters():
             nn.init.zeros_(weight)
 
     def forward(self, image: Tensor, target: Tensor) -> Tensor:
@@ -50,24 +60,24 @@ class Registration(nn.Module):
             (N, 2, H, W), in pixels, float32 or better: `warp` takes the pixel (x, y) of its output from
             (x + field[:, 0], y + field[:, 1]) of the image.
         """
-        x = torch.cat([image, target], dim=1)
-        skips = []
-        for down in self.down:
-            x = down(x)
-            skips.append(x)
-        x = skips.pop()
-        field = self._displacement(LEVELS - 1, x)
-        for level in reversed(range(LEVELS - 1)):
-            skip = skips.pop()
-            x = self.up[level](torch.cat([skip, _resize(x, skip)], dim=1))
-            field = _resize(field, x) + self._displacement(level, x)
-        return UNIT * _resize(field, image)
+        levels = list(zip(self._features(image), self._features(target), strict=True))
+        field = at_least_float32(levels[-1][0]).new_zeros(len(image), 2, 1, 1)
+        for level, (source, goal) in reversed(list(enumerate(levels))):
+            field = _upsample(field, goal)
+            similarity = _correlation(warp(source, field), at_least_float32(goal))
+            x = self.decoders[level](torch.cat([similarity, goal, field], dim=1))
+            # In 16 bits, a displacement of ten pixels would be rounded to a sixteenth of a pixel.
+            with without_autocast(x.device):
+                field = field + self.displacements[level](at_least_float32(x))
+        return _upsample(field, image)
 
-    def _displacement(self, level: int, x: Tensor) -> Tensor:
-        # In 16 bits, a displacement of ten pixels would be rounded to a sixteenth of a pixel.
-        with torch.autocast(x.device.type, enabled=False):
-            field: Tensor = self.displacement[level](_at_least_float32(x))
-        return field
+    def _features(self, x: Tensor) -> list[Tensor]:
+        """Return the features of (N, C, H, W) images, the finest first."""
+        x, pyramid = x.expand(-1, self.channels, -1, -1), []
+        for encoder in self.encoders:
+            pyramid.append(encoder(x))
+            x = F.leaky_relu(pyramid[-1], 0.2)
+        return pyramid
 
 
 def warp(image: Tensor, field: Tensor) -> Tensor:
@@ -90,27 +100,23 @@ def warp(image: Tensor, field: Tensor) -> Tensor:
         return F.grid_sample(image.to(grid.dtype), grid, padding_mode="border", align_corners=False)
 
 
-class Centering(nn.Module):
-    """A loss that keeps the mean displacement field of the training pairs at zero.
+def draw_field(image: Tensor) -> Tensor:
+    """Draw a displacement field for each of (N, C, H, W) images: a shift, and a smooth bend.
 
-    Without it nothing says where the generator has to draw: a generator that shifts all of its images, and a
-    registration network that shifts them back, have the same loss. It holds a moving average of the fields,
-    for the mean of one batch is no estimate, and its gradient pushes each field against that average.
+    Returns:
+        (N, 2, H, W), in pixels.
     """
+    count, size = len(image), image.shape[2:]
+    shift = torch.rand(count, 2, 1, 1, device=image.device) * 2 - 1
+    bend = torch.rand(count, 2, BEND_SIDE, BEND_SIDE, device=image.device) * 2 - 1
+    bend = F.interpolate(bend, size, mode="bicubic", align_corners=True)
+    return min(size) * (MAX_SHIFT * shift + MAX_BEND * bend)
 
-    mean: Tensor
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(2, MEAN_SIDE, MEAN_SIDE))
-
-    def forward(self, field: Tensor) -> Tensor:
-        """Add the mean of (N, 2, H, W) displacement fields to the average; return the loss, a scalar."""
-        coarse = F.adaptive_avg_pool2d(field, MEAN_SIDE)
-        with torch.no_grad():
-            self.mean.lerp_(coarse.mean(dim=0).to(self.mean.dtype), 1 - MEAN_DECAY)
-        # The average changes in place at the next microbatch, and autograd needs this one until then.
-        return (self.mean.clone() * coarse).sum(dim=1).mean()
+def endpoint_error(field: Tensor, truth: Tensor) -> Tensor:
+    """Return the mean distance of two displacement fields, (N, 2, H, W), a scalar in pixels."""
+    # The gradient of a length is not defined at 0, where both fields start.
+    return (field - truth).square().sum(dim=1).add(EPSILON).sqrt().mean()
 
 
 def smoothness(field: Tensor) -> Tensor:
@@ -123,13 +129,33 @@ def smoothness(field: Tensor) -> Tensor:
     return vertical.square().mean() + horizontal.square().mean()
 
 
-def _convolution(in_channels: int, out_channels: int, *, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1), leaky_relu())
+def _correlation(image: Tensor, target: Tensor) -> Tensor:
+    """Return the cosines between (N, C, H, W) target features and those of the image within `RADIUS`.
+
+    Returns:
+        (N, (2 * RADIUS + 1)**2, H, W), in [-1, 1]; 0 beyond the border.
+    """
+    height, width = target.shape[2:]
+    image, target = F.pad(F.normalize(image), [RADIUS] * 4), F.normalize(target)
+    offsets = product(range(2 * RADIUS + 1), repeat=2)
+    cosines = [(image[:, :, y : y + height, x : x + width] * target).sum(dim=1) for y, x in offsets]
+    return torch.stack(cosines, dim=1)
 
 
-def _resize(x: Tensor, like: Tensor) -> Tensor:
-    return F.interpolate(x, like.shape[2:], mode="bilinear", align_corners=False)
+def _decoder(width: int) -> nn.Sequential:
+    in_channels = (2 * RADIUS + 1) ** 2 + width + 2
+    return nn.Sequential(
+        _convolution(in_channels, DECODER_WIDTH),
+        leaky_relu(),
+        _convolution(DECODER_WIDTH, DECODER_WIDTH),
+        leaky_relu(),
+    )
 
 
-def _at_least_float32(x: Tensor) -> Tensor:
-    return x.to(torch.promote_types(x.dtype, torch.float32))
+def _convolution(in_channels: int, out_channels: int, *, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1)
+
+
+def _upsample(field: Tensor, like: Tensor) -> Tensor:
+    """Return a displacement field for an image of twice the size."""
+    return 2 * F.interpolate(field, like.shape[2:], mode="bilinear", align_corners=False)

@@ -19,7 +19,7 @@ def _make_columns(generators: Generators, batch: Sample) -> Columns:
     translated, truth = generator(batch["a"]), batch["b"]
     if REGISTRATION not in generators:
         return {"input": batch["a"], "translated": translated, "truth": truth}
-    warped = warp(translated, generators[REGISTRATION](translated, truth))
+    warped = warp(translated, generators[REGISTRATION](batch["a"], truth))
     return {"input": batch["a"], "translated": translated, WARPED: warped, "truth": truth}
 
 

@@ -6,24 +6,31 @@ import copy
 from collections.abc import Hashable
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from translate.methods.adversary import Adversary
 from translate.methods.building import build_augmentation, build_discriminator, build_generator, create_adam
 from translate.methods.pix2pix.config import Pix2PixConfig
 from translate.methods.trainer import StepProgress, Trainer, Update, freeze_weights
-from translate.networks.registration import Centering, Registration, smoothness, warp
+from translate.networks.registration import Registration, draw_field, endpoint_error, smoothness, warp
 
 REGISTRATION = "registration"  # The network that validation needs with --align.
+REGISTRATION_RATE = 5.0  # Its learning rate, in those of the generator, which waits for it.
+LAMBDA_CONSISTENT = 2.0
 
 
 class Pix2Pix(Trainer):
     """A trainer of `g`, which translates a to b, and `d`, which scores (a, b) pairs.
 
-    With `align`, the pairs do not quite align, and a third network `r` warps each translation onto its target
-    before the two are compared (RegGAN, arXiv:2110.06465). It shares the optimizer of `g`, because both
-    minimize one loss. `d` then scores images without their input, as in the paper: the real pairs are
-    misaligned, and the generator's are not, so that the misalignment would betray them.
+    With `align`, the pairs do not quite align, and a third network `r` predicts how the target is warped
+    against the input. The translation is warped alike before the two are compared, as in RegGAN
+    (arXiv:2110.06465), so that the generator need not know it. In the paper, `r` sees the translation, and
+    learns to make it equal to the target. But what the input does not have, the two then put anywhere:
+    stripes were registered to the next stripe. So here `r` sees the input, and learns from known warps
+    (`register`).
+
+    `d` then scores images without their input, as in the paper: the real pairs are misaligned, and the
+    generator's are not, so that the misalignment would betray them.
     """
 
     def __init__(self, c: Pix2PixConfig) -> None:
@@ -34,23 +41,23 @@ class Pix2Pix(Trainer):
         self.d = build_discriminator(c, c.channels[1], condition_channels=condition_channels)
         self.augment = build_augmentation(c, condition_channels=condition_channels)
         self.adversary = Adversary(c, self.d, self.augment)
-        networks: list[nn.Module] = [self.g]
+        self.optimizers = {"d": create_adam(c, "d", self.d), "g": create_adam(c, "g", self.g)}
         if c.align:
-            self.r, self.center = Registration(c.channels[1]), Centering()
+            self.r = Registration(max(c.channels), image_size=c.image_size)
             # It has the same weights, but is not compiled, because validation images have many sizes.
             self.validation_networks = {REGISTRATION: copy.copy(self.r)}
-            networks.append(self.r)
-        self.optimizers = {"d": create_adam(c, "d", self.d), "g": create_adam(c, "g", *networks)}
+            self.optimizers["r"] = create_adam(c, "g", self.r, lr_factor=REGISTRATION_RATE)
         self.generators = {c.direction: self.g}
 
     def step(self, batch: dict[str, Tensor], update: Update, progress: StepProgress) -> dict[str, Tensor]:
-        """Update `d`, then `g`.
+        """Update `r` (with `align`), then `d`, then `g`.
 
         Args:
             batch: pairs `a` and `b`, (N, C, H, W) in [-1, 1], of 1 or 3 channels each.
         """
         a, b = batch["a"], batch["b"]
         fake = self.g(a)
+        field, registration = self.register(update, a, b) if self.c.align else (None, {})
 
         # The discriminator maximizes L_cGAN: eq. 1, with the loss that `gan_loss` selects.
         d_loss = self.adversary.update_discriminator(update, progress, real=b, fake=fake, condition=a)
@@ -59,19 +66,30 @@ class Pix2Pix(Trainer):
         with freeze_weights(self.d):
             # eq. 1, non-saturating (section 3.3)
             adversarial = self.adversary.generator_loss(fake, real=b, condition=a)
-            distances, distance = self.distances(fake, b)
-            update("g", adversarial + distance)  # eq. 4
-        return {"d": d_loss, "g": adversarial, **distances, **self.adversary.adapt(progress)}
+            # eq. 3; L_Corr of RegGAN
+            l1 = F.l1_loss(fake if field is None else warp(fake, field), b)
+            update("g", adversarial + self.c.lambda_l1 * l1)  # eq. 4
+        return {"d": d_loss, "g": adversarial, "l1": l1, **registration, **self.adversary.adapt(progress)}
 
-    def distances(self, fake: Tensor, b: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """Return the losses between translations and their targets by name, and their weighted sum."""
-        if not self.c.align:
-            l1 = F.l1_loss(fake, b)  # eq. 3
-            return {"l1": l1}, self.c.lambda_l1 * l1
-        field = self.r(fake.detach(), b)
-        l1, smooth = F.l1_loss(warp(fake, field), b), smoothness(field)  # L_Corr and L_Smooth of RegGAN
-        weighted = self.c.lambda_l1 * l1 + self.c.lambda_smooth * smooth + self.center(field)
-        return {"l1": l1, "smooth": smooth}, weighted
+    def register(self, update: Update, a: Tensor, b: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Update `r` by targets that are warped once more, by known displacements.
+
+        It learns to find them between a target and the warped one, and to tell them apart from the unknown
+        displacements of the pair. The first teaches it what to register, the second how in these pairs.
+
+        Returns:
+            the displacement field from `a` to `b`, without gradients, and the loss to log by name.
+        """
+        known = draw_field(b)
+        warped = warp(b, known)
+        field = self.r(a, b)
+        # warped(p) = b(p + known(p)), and b(p) = translation(p + field(p))
+        expected = known + warp(field, known)
+        supervised = endpoint_error(self.r(b, warped), known)
+        consistent = endpoint_error(self.r(a, warped), expected)
+        error = supervised + LAMBDA_CONSISTENT * consistent
+        update("r", self.c.lambda_l1 * error + self.c.lambda_smooth * smoothness(field))
+        return field.detach(), {"r": error}
 
     def variant(self, progress: StepProgress) -> Hashable:
         """Return the variant of the adversary."""
