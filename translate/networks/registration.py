@@ -17,7 +17,7 @@ MAX_FACTOR = 2  # The coarser levels have this many times `width` channels.
 RADIUS = 2  # Cells; each level looks for its target within this distance.
 DECODER_WIDTH = 32
 MAX_SHIFT, MAX_BEND = 0.08, 0.025  # The largest random displacements, as shares of the shorter side.
-BEND_SIDE = 4  # The side of the grid of random bends.
+BEND_SIDE = 4  # The side of the grid of random bends, and of `average`.
 EPSILON = 1e-6  # Pixels squared.
 
 
@@ -111,6 +111,15 @@ def draw_field(image: Tensor) -> Tensor:
     bend = torch.rand(count, 2, BEND_SIDE, BEND_SIDE, device=image.device) * 2 - 1
     bend = F.interpolate(bend, size, mode="bicubic", align_corners=True)
     return min(size) * (MAX_SHIFT * shift + MAX_BEND * bend)
+
+
+def average(field: Tensor) -> Tensor:
+    """Average a displacement field, (N, 2, H, W), over the cells of a coarse grid, and interpolate them.
+
+    Where the two images differ, as on a coat with stripes, the displacements are less certain than around it.
+    """
+    cells = F.adaptive_avg_pool2d(field, BEND_SIDE)
+    return F.interpolate(cells, field.shape[2:], mode="bilinear", align_corners=False)
 
 
 def endpoint_error(field: Tensor, truth: Tensor) -> Tensor:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from translate.networks.registration import Registration, draw_field, endpoint_error, smoothness, warp
+from translate.networks.registration import (
+    Registration,
+    average,
+    draw_field,
+    endpoint_error,
+    smoothness,
+    warp,
+)
 
 
 @pytest.mark.parametrize("size", [(32, 32), (8, 20), (30, 45)])
@@ -71,6 +78,16 @@ def test_a_shift_is_smooth_and_a_stretch_is_not() -> None:
     assert smoothness(shift) == 0
     stretch = torch.arange(6.0).expand(1, 2, 6, 6) * 0.5
     assert smoothness(stretch) == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (3, 20), (30, 45)])
+def test_averaged_displacements_keep_a_shift_and_lose_what_is_local(size: tuple[int, int]) -> None:
+    field = torch.full((1, 2, *size), 3.0)
+    torch.testing.assert_close(average(field), field)
+    field[:, :, 1, 9] += 8
+    averaged = average(field)
+    torch.testing.assert_close(averaged.mean(), field.mean(), rtol=0.05, atol=0)
+    assert 3 < averaged.max() < 6
 
 
 def test_the_endpoint_error_is_the_mean_distance_and_has_a_gradient_at_0() -> None:

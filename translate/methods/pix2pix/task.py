@@ -9,7 +9,7 @@ from translate.methods.pix2pix.trainer import REGISTRATION, Pix2Pix
 from translate.methods.task import BestScore, Task
 from translate.methods.validation import SCORED_IMAGES, Columns, Generators, Validation
 from translate.metrics import l1, psnr
-from translate.networks.registration import warp
+from translate.networks.registration import average, warp
 
 WARPED = "warped"  # The column of translations that --align warps onto their targets.
 
@@ -19,7 +19,7 @@ def _make_columns(generators: Generators, batch: Sample) -> Columns:
     translated, truth = generator(batch["a"]), batch["b"]
     if REGISTRATION not in generators:
         return {"input": batch["a"], "translated": translated, "truth": truth}
-    warped = warp(translated, generators[REGISTRATION](batch["a"], truth))
+    warped = warp(translated, average(generators[REGISTRATION](batch["a"], truth)))
     return {"input": batch["a"], "translated": translated, WARPED: warped, "truth": truth}
 
 

@@ -12,7 +12,14 @@ from translate.methods.adversary import Adversary
 from translate.methods.building import build_augmentation, build_discriminator, build_generator, create_adam
 from translate.methods.pix2pix.config import Pix2PixConfig
 from translate.methods.trainer import StepProgress, Trainer, Update, freeze_weights
-from translate.networks.registration import Registration, draw_field, endpoint_error, smoothness, warp
+from translate.networks.registration import (
+    Registration,
+    average,
+    draw_field,
+    endpoint_error,
+    smoothness,
+    warp,
+)
 
 REGISTRATION = "registration"  # The network that validation needs with --align.
 REGISTRATION_RATE = 5.0  # Its learning rate, in those of the generator, which waits for it.
@@ -78,7 +85,7 @@ class Pix2Pix(Trainer):
         displacements of the pair. The first teaches it what to register, the second how in these pairs.
 
         Returns:
-            the displacement field from `a` to `b`, without gradients, and the loss to log by name.
+            the averaged displacement field from `a` to `b`, without gradients, and the loss to log by name.
         """
         known = draw_field(b)
         warped = warp(b, known)
@@ -89,7 +96,7 @@ class Pix2Pix(Trainer):
         consistent = endpoint_error(self.r(a, warped), expected)
         error = supervised + LAMBDA_CONSISTENT * consistent
         update("r", self.c.lambda_l1 * error + self.c.lambda_smooth * smoothness(field))
-        return field.detach(), {"r": error}
+        return average(field.detach()), {"r": error}
 
     def variant(self, progress: StepProgress) -> Hashable:
         """Return the variant of the adversary."""
