@@ -15,6 +15,7 @@ Given again, it continues the run that was interrupted, and skips what is finish
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -72,8 +73,10 @@ def bend_image(image: Pixels, field: Field) -> Pixels:
 def write_pairs(folder: Path, size: int, pixels: float) -> None:
     """Write the built-in pairs, and misalign the zebras of the training part by at most `pixels`.
 
-    The field of every second scene is that of the scene before it with the other sign.
+    The field of every second scene is that of the scene before it with the other sign. A set that was left
+    half written is replaced.
     """
+    shutil.rmtree(folder, ignore_errors=True)
     write_demo(folder, size=size, train=TRAIN, test=TEST)
     rng, field = np.random.default_rng(7), np.zeros((2, size, size), np.float32)
     for number, path in enumerate(find_images(folder / "trainB") if pixels else []):
