@@ -250,22 +250,21 @@ def rows(
         ways, folder: as for `variants`.
         rate: FLOP/s of the device, as measured by matrix products.
     """
-    builds = {case: variants(case, ways, device, folder) for case in cases}
-    names = {
-        (case, name): f"{case}, {name}" for case, builds_of_case in builds.items() for name in builds_of_case
+    builds = {
+        (case, name): build for case in cases for name, build in variants(case, ways, device, folder).items()
     }
     first_runs = FIRST_STEPS_ON_GPU if device.type == "cuda" else 1
     timings = time_variants(
-        {text: builds[case][name] for (case, name), text in names.items()},
+        {f"{case}, {name}": build for (case, name), build in builds.items()},
         rounds,
         first_runs=first_runs,
         device=device,
     )
-    table = []
-    for case in builds:
-        timed = {name: timings[text] for (of, name), text in names.items() if of == case and text in timings}
-        table += compare(case, timed, rate)
-    return table
+    timed: dict[Case, dict[str, Timing]] = {}
+    for case, name in builds:
+        if timing := timings.get(f"{case}, {name}"):
+            timed.setdefault(case, {})[name] = timing
+    return [row for case, of_case in timed.items() for row in compare(case, of_case, rate)]
 
 
 def compare(case: Case, timings: Mapping[str, Timing], rate: float) -> list[dict[str, Any]]:

@@ -25,9 +25,7 @@ TIMM = "timm:"  # What the names of timm's backbones begin with.
 class AdversarialConfig(SmallDataConfig):
     """The settings of a discriminator of images, and of the losses between it and a generator."""
 
-    small_data: bool = with_default(
-        SmallDataConfig, "small_data", False, help=f"{SMALL_DATA_HELP} give it or ada"
-    )
+    small_data: bool = with_default(SmallDataConfig, "small_data", False, help=f"{SMALL_DATA_HELP} or ada")
     ada: bool = setting(
         False,
         "adaptive augmentation of what the discriminator sees, stronger the more it overfits"

@@ -12,14 +12,16 @@ from translate.errors import UsageError
 
 SMALL_DATA_IMAGES = 100  # Domains with fewer training images get a hint to the preset.
 PRESET = {"diffaugment": True}  # What `small_data` sets, where the user sets nothing else.
-SMALL_DATA_HELP = f"settings for fewer than {SMALL_DATA_IMAGES} images a domain: sets diffaugment, unless you"
+SMALL_DATA_HELP = (
+    f"settings for fewer than {SMALL_DATA_IMAGES} images a domain: sets diffaugment, unless you give it"
+)
 
 
 @dataclass(kw_only=True)
 class SmallDataConfig(TrainConfig):
     """The settings of augmenting what a discriminator sees, against overfitting to a small dataset."""
 
-    small_data: bool = setting(False, f"{SMALL_DATA_HELP} give it", group="data", common=True)
+    small_data: bool = setting(False, SMALL_DATA_HELP, group="data", common=True)
     diffaugment: bool = setting(
         False,
         "DiffAugment: augment what the discriminator sees, for small datasets (arXiv:2006.10738)",

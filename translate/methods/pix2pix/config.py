@@ -21,9 +21,9 @@ class Pix2PixConfig(TranslationConfig):
     lambda_l1: float = setting(100.0, "weight of the L1 loss", low=0, group="losses")
     align: bool = setting(
         False,
-        "for pairs that do not quite align: train a network that finds how each target lies on its input, and"
-        " warp the translation alike before they are compared (RegGAN, arXiv:2110.06465); the finished model"
-        " does not contain it",
+        "for pairs that do not quite align: train a network that finds how each target is shifted and bent"
+        " against its input, and warp the translation in the same way before they are compared (RegGAN,"
+        " arXiv:2110.06465); the finished model does not contain it",
     )
     lambda_smooth: float = setting(
         LAMBDA_SMOOTH,

@@ -22,15 +22,16 @@ from translate.networks.registration import (
 )
 
 REGISTRATION = "registration"  # The network that validation needs with --align.
-REGISTRATION_RATE = 5.0  # Its learning rate, in those of the generator, which waits for it.
-LAMBDA_CONSISTENT = 2.0
+# Its learning rate is so many times the generator's, which learns blurred targets until it registers them.
+REGISTRATION_RATE = 5.0
+LAMBDA_CONSISTENT = 2.0  # The weight of its error on pairs, beside that on two targets.
 
 
 class Pix2Pix(Trainer):
     """A trainer of `g`, which translates a to b, and `d`, which scores (a, b) pairs.
 
     With `align`, the pairs do not quite align, and a third network `r` predicts how the target is warped
-    against the input. The translation is warped alike before the two are compared, as in RegGAN
+    against the input. The translation is warped in the same way before the two are compared, as in RegGAN
     (arXiv:2110.06465), so that the generator need not know it. In the paper, `r` sees the translation, and
     learns to make it equal to the target. But what the input does not have, the two then put anywhere:
     stripes were registered to the next stripe. So here `r` sees the input, and learns from known warps
