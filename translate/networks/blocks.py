@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -88,12 +90,35 @@ def synchronized_batch_norm(norm: BatchNorm, x: Tensor) -> Tensor:
 @torch.no_grad()
 def _update_running_statistics(norm: BatchNorm, mean: Tensor, variance: Tensor, count: int) -> None:
     """Update the running statistics as `nn.BatchNorm2d` does, from those of `count` values per channel."""
-    assert norm.num_batches_tracked is not None
-    norm.num_batches_tracked += 1
+    _batches_tracked(norm).add_(1)
     for running, new in ((norm.running_mean, mean), (norm.running_var, variance * count / (count - 1))):
         assert running is not None
         assert norm.momentum is not None
         running.lerp_(new.flatten().to(running.dtype), norm.momentum)
+
+
+@contextmanager
+def freeze_statistics(*networks: nn.Module) -> Iterator[None]:
+    """Inside, batch norms in training do not update their running statistics; all else is as usual.
+
+    Use it for images that a network is not applied to once it is trained.
+    """
+    norms = [m for network in networks for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
+    before = [(norm.momentum, _batches_tracked(norm).clone()) for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, (momentum, batches) in zip(norms, before, strict=True):
+            norm.momentum = momentum
+            _batches_tracked(norm).copy_(batches)
+
+
+def _batches_tracked(norm: nn.BatchNorm2d) -> Tensor:
+    """Return the number of batches in the running statistics, a scalar."""
+    assert norm.num_batches_tracked is not None
+    return norm.num_batches_tracked
 
 
 def _mean_over_processes(x: Tensor) -> Tensor:

@@ -21,13 +21,15 @@ from translate.methods.contrastive import embed_keys
 from translate.methods.cut.config import CUTConfig
 from translate.methods.trainer import StepProgress, Trainer, Update, freeze_weights
 from translate.networks import draw_positions
+from translate.networks.blocks import freeze_statistics
 
 
 class CUT(Trainer):
     """A trainer of one generator, a discriminator and a projection head.
 
     Trains the generator `g` (G, X to Y), whose encoder's features PatchNCE compares; the discriminator `d`,
-    which scores images of Y; and the projection head `f` (H), which embeds patches of features.
+    which scores images of Y; and the projection head `f` (H), which embeds patches of features. Batch norms
+    of `g` keep the running statistics of images of X alone, which the trained generator is applied to.
     """
 
     def __init__(self, c: CUTConfig) -> None:
@@ -67,7 +69,8 @@ class CUT(Trainer):
         losses = {"d": d, "g": adversarial, "nce": nce_x}
         if c.nce_identity:
             update.accumulate("g", c.lambda_gan * adversarial + c.lambda_nce * nce_x / 2)
-            identity, features = self.g(flip_where(flip, y), self.layers)
+            with freeze_statistics(self.g):
+                identity, features = self.g(flip_where(flip, y), self.layers)
             losses["nce_identity"] = nce_y = self.nce_loss(y, features, identity, flip)
             update("g", c.lambda_nce * nce_y / 2)
         else:
@@ -83,12 +86,14 @@ class CUT(Trainer):
             features: G's features of the input, from the forward pass that translated it.
             translation: of the input, mirrored where `flip` is true.
         """
-        c, queries = self.c, self.g(translation, self.layers, decode=False)
-        if flip is not None:  # Keys are those of the input as it is.
-            # After the queries, because autocast caches the 16-bit copy of a weight that is made first, and
-            # one that is made here would have no gradient.
-            with torch.no_grad():
-                features = self.g(image, self.layers, decode=False)
+        c = self.c
+        with freeze_statistics(self.g):
+            queries = self.g(translation, self.layers, decode=False)
+            if flip is not None:  # Keys are those of the input as it is.
+                # After the queries, because autocast caches the 16-bit copy of a weight that is made first,
+                # and one that is made here would have no gradient.
+                with torch.no_grad():
+                    features = self.g(image, self.layers, decode=False)
         positions = self.draw_positions(features)
         z_hat = self.f(queries, flip_positions(flip, positions, queries))
         z = embed_keys(self.f, features, positions)

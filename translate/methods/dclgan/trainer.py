@@ -21,6 +21,7 @@ from translate.methods.contrastive import embed_keys
 from translate.methods.dclgan.config import DCLGANConfig
 from translate.methods.trainer import StepProgress, Trainer, Update, freeze_weights
 from translate.networks import draw_positions
+from translate.networks.blocks import freeze_statistics
 
 
 class DCLGAN(Trainer):
@@ -29,6 +30,8 @@ class DCLGAN(Trainer):
     Trains the generators `g_ab` (in the paper G, A to B) and `g_ba` (F, B to A), and the discriminators `d_a`
     and `d_b`, which score images of A and of B. The projection heads `f_a` (H_X) and `f_b` (H_Y) embed
     patches: `f_a` those of images of A, as features of `g_ab`; `f_b` those of B, as features of `g_ba`.
+    Batch norms of a generator keep the running statistics of the images that it translates, without those of
+    its own target.
     """
 
     def __init__(self, c: DCLGANConfig) -> None:
@@ -100,7 +103,8 @@ class DCLGAN(Trainer):
             f_fake: the projection head of the translations' domain.
         """
         positions = draw_positions(features, self.c.nce_patches)
-        queries = f_fake(g(fake, features=self.layers, decode=False), positions)
+        with freeze_statistics(g):
+            queries = f_fake(g(fake, features=self.layers, decode=False), positions)
         keys = embed_keys(f, features, positions)
         return multilayer_patch_nce(
             queries, keys, temperature=self.c.nce_temperature, all_negatives=True, cosine=True
@@ -112,9 +116,11 @@ class DCLGAN(Trainer):
         Returns:
             The sum over both generators, without its weight.
         """
-        identity_a = F.l1_loss(self.g_ba(a), a)
+        with freeze_statistics(self.g_ba):
+            identity_a = F.l1_loss(self.g_ba(a), a)
         update.accumulate("g", self.c.lambda_identity * identity_a / 2)
-        identity_b = F.l1_loss(self.g_ab(b), b)
+        with freeze_statistics(self.g_ab):
+            identity_b = F.l1_loss(self.g_ab(b), b)
         update.accumulate("g", self.c.lambda_identity * identity_b / 2)
         return identity_a + identity_b
 

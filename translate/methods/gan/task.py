@@ -51,7 +51,7 @@ def _data_with_classes(c: CGANConfig) -> TaskData:
     if c.classes not in (None, len(images.classes)):
         raise UsageError(
             f"{c.data_source} has {len(images.classes)} classes, and the setting classes is {c.classes}: give"
-            f" data of {c.classes}, or another number"
+            f" data of {c.classes}, or train a new run without this setting"
         )
     return _dataset(images, c)
 

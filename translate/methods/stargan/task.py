@@ -49,7 +49,7 @@ def _data(c: StarGANConfig) -> TaskData:
     if c.domains not in (None, len(images.domains)):
         raise UsageError(
             f"{c.data_source} has {images.domain_summary}, and the setting domains is {c.domains}: give data"
-            f" of {c.domains}, or another number"
+            f" of {c.domains}, or train a new run without this setting"
         )
     values = find_value_ranges(c.range, images.files())
     is_new, c = c.range == AUTO, c.replace(range=values.text)

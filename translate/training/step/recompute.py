@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from translate.methods.trainer import Trainer
+from translate.networks.blocks import freeze_statistics
 
 
 def recompute_generators(trainer: Trainer) -> None:
@@ -38,25 +39,4 @@ def _checkpoint_segment(
 
 def _contexts(network: nn.Module) -> tuple[nullcontext[None], AbstractContextManager[None]]:
     """Return the contexts of the first computation and of the recomputation."""
-    return nullcontext(), _frozen_statistics(network)
-
-
-@contextmanager
-def _frozen_statistics(network: nn.Module) -> Iterator[None]:
-    """Freeze the running statistics of batch norms, because they have seen this batch already."""
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
-    before = [(norm.momentum, _batches_tracked(norm).clone()) for norm in norms]
-    for norm in norms:
-        norm.momentum = 0.0
-    try:
-        yield
-    finally:
-        for norm, (momentum, batches) in zip(norms, before, strict=True):
-            norm.momentum = momentum
-            _batches_tracked(norm).copy_(batches)
-
-
-def _batches_tracked(norm: nn.BatchNorm2d) -> Tensor:
-    """Return the number of batches in the running statistics, a scalar."""
-    assert norm.num_batches_tracked is not None
-    return norm.num_batches_tracked
+    return nullcontext(), freeze_statistics(network)  # They have seen this batch already.
