@@ -14,9 +14,10 @@ In the table, `peak MB` is the peak memory of the whole process, with torch itse
 validations. `step MiB` is what `--dry-run` estimates for the tensors of a training step alone: weights,
 gradients, optimizer states, the moving average and activations; a dash means that it cannot.
 
-The data has testA/ and testB/. The translations of testA are compared with testB: as sets, by the Frechet
-distance of EfficientNet-Lite0 features; and one by one, by PSNR, if the images have the same names. A method
-has collapsed if its translations differ from each other less than half as much as the images of testB do.
+The data has testA/ and testB/. The translations of testA are compared with testB: one by one, if the images
+have the same names, by PSNR and by the distance of MobileNetV2's features; and as sets, by the Frechet
+distance of these features, as `translate evaluate` does. A method has collapsed if its translations differ
+from each other less than half as much as the images of testB do.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from statistics import mean
 from typing import Any
 
 import click
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -40,9 +42,7 @@ from translate.config import collect_settings, load_yaml
 from translate.images import find_images, read_rgb
 from translate.images.frame import Pixels
 from translate.methods.registry import find_method
-from translate.metrics import frechet_distance, psnr
-from translate.metrics.frechet import Features
-from translate.models.feature_networks import load_efficientnet_features
+from translate.metrics import Features, MobileNetFeatures, frechet_distance, psnr
 from translate.storage import atomic_write
 from translate.training.session import Session
 
@@ -67,11 +67,13 @@ class Scores:
 
     Attributes:
         psnr: mean PSNR against the images of the same names, in dB; None if there are none.
+        features: mean Euclidean distance to the features of the images of the same names; None likewise.
         frechet: the Frechet distance to the true images.
         diversity: the mean distance between the features of two images, as a share of the true images'.
     """
 
     psnr: float | None
+    features: float | None
     frechet: float
     diversity: float
 
@@ -107,20 +109,23 @@ class Judge:
         if min(len(self.inputs), len(truth)) < 2:
             raise click.UsageError(f"{data} needs 2 images or more in each of testA/ and testB/")
         self.truth = {path.name: read_rgb(path) for path in truth}
-        self.extract = load_efficientnet_features(torch.device("cpu"))
-        self.features = self.extract(self.truth.values())
+        self.extract = MobileNetFeatures()
+        self.features = dict(zip(self.truth, self.extract(self.truth.values()), strict=True))
 
     def __call__(self, images: Iterable[Pixels]) -> Scores:
         """Score images in the order of `inputs`."""
         images = list(images)
-        named = zip(images, self.inputs, strict=True)
-        pairs = [(image, self.truth[path.name]) for image, path in named if path.name in self.truth]
-        same_size = [pair for pair in pairs if pair[0].shape == pair[1].shape]
-        features = self.extract(images)
+        features, truth = self.extract(images), np.stack(list(self.features.values()))
+        names = [path.name for path in self.inputs]
+        known = [(i, name) for i, name in enumerate(names) if name in self.truth]
+        pairs = [(images[i], self.truth[name]) for i, name in known]
+        psnrs = [psnr(*pair, data_range=255) for pair in pairs if pair[0].shape == pair[1].shape]
+        distances = [float(np.linalg.norm(features[i] - self.features[name])) for i, name in known]
         return Scores(
-            psnr=mean(psnr(*pair, data_range=255) for pair in same_size) if same_size else None,
-            frechet=frechet_distance(features, self.features),
-            diversity=diversity(features) / diversity(self.features),
+            psnr=mean(psnrs) if psnrs else None,
+            features=mean(distances) if distances else None,
+            frechet=frechet_distance(features, truth),
+            diversity=diversity(features) / diversity(truth),
         )
 
 
@@ -199,7 +204,7 @@ def print_table(folder: Path, device: str) -> None:
     rows: dict[str, list[tuple[Scores, Cost]]] = {}
     click.echo(
         f"{'recipe':24}{'seed':>5}{'minutes':>9}{'steps':>8}{'images/s':>10}{'peak MB':>9}{'step MiB':>10}"
-        f"{'PSNR':>8}{'Frechet':>9}{'diversity':>11}"
+        f"{'PSNR':>8}{'features':>10}{'Frechet':>9}{'diversity':>11}"
     )
     for run in runs:
         settings, cost = read_result(run)
@@ -231,12 +236,14 @@ def describe_cost(costs: Sequence[Cost]) -> str:
 
 def describe(scores: Sequence[Scores]) -> str:
     """Return the columns of scores, as means, and how many of the runs have collapsed."""
-    known = [each.psnr for each in scores if each.psnr is not None]
+    psnrs = [each.psnr for each in scores if each.psnr is not None]
+    features = [each.features for each in scores if each.features is not None]
     count = sum(each.collapsed for each in scores)
     collapsed = f"  collapsed: {count} of {len(scores)}" if count else ""
     return (
-        f"{f'{mean(known):.2f}' if known else '-':>8}{mean(each.frechet for each in scores):9.2f}"
-        f"{mean(each.diversity for each in scores):11.2f}{collapsed}"
+        f"{f'{mean(psnrs):.2f}' if psnrs else '-':>8}{f'{mean(features):.2f}' if features else '-':>10}"
+        f"{mean(each.frechet for each in scores):9.2f}{mean(each.diversity for each in scores):11.2f}"
+        f"{collapsed}"
     )
 
 

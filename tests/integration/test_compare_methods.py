@@ -31,8 +31,9 @@ workers: 0
 
 
 @pytest.fixture
-def tool(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The module tools/compare_methods.py."""
+def tool(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The module tools/compare_methods.py, with the weights of MobileNetV2."""
+    monkeypatch.setenv("TORCH_HOME", str(real_data / "torch"))
     monkeypatch.syspath_prepend(str(TOOLS))
     import compare_methods
 
@@ -66,9 +67,9 @@ def test_a_finished_run_is_measured_once_and_scored_again(tool: ModuleType, tmp_
     options = [folder, config, "--data", data, "--device", "cpu", "--steps", 2]
     lines = run(tool, *options, "--seeds", "3").splitlines()
     (row,) = (line.split() for line in lines if line.startswith("tiny "))
-    name, seed, _minutes, steps, rate, peak, step, psnr, *_ = row
+    name, seed, _minutes, steps, rate, peak, step, psnr, features, *_ = row
     assert (name, seed, steps) == ("tiny", "3", "2")
-    assert min(map(float, (rate, step, psnr))) > 0
+    assert min(map(float, (rate, step, psnr, features))) > 0
     assert 30 < float(peak) < 100  # Of its process, not of this one.
     assert any(line.startswith("untranslated") for line in lines)
     assert any(line.startswith("tiny, mean of 1") for line in lines)
@@ -93,7 +94,7 @@ def test_translations_that_are_all_alike_have_collapsed(tool: ModuleType, tmp_pa
     judge = tool.Judge(data)
     zebras = [read_rgb(path) for path in find_images(data / "testB")]
     perfect = judge(zebras)
-    assert (perfect.psnr, perfect.collapsed) == (np.inf, False)
+    assert (perfect.psnr, perfect.features, perfect.collapsed) == (np.inf, 0, False)
     assert perfect.frechet == pytest.approx(0, abs=1e-6)
     assert not judge(map(read_rgb, judge.inputs)).collapsed
     assert judge([zebras[0]] * 6).collapsed
