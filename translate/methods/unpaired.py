@@ -22,7 +22,7 @@ from translate.progress import message
 
 KERNEL = "val_kernel"  # The mean over all translations; the score of one has its name behind it.
 BEST_KERNEL = BestScore(KERNEL, compares_domains=True)
-FULL_SHARE = 0.5  # Outputs beyond the middle between the inputs and the target count as translated.
+FULL_SHARE = 0.75  # Outputs beyond this share of the way from the inputs to the target count as translated.
 MIN_SHARE = 0.05  # Smaller shares count as this one, so that a score stays finite.
 NO_COPY, COPY = 15.0, 25.0  # dB; outputs of a lower PSNR to their inputs are no copies, of a higher one are.
 
@@ -89,8 +89,8 @@ def score_translations(
     """Score translations by the kernel distance to the training images of their targets; lower is better.
 
     A generator that returns its input must not win because its images are real ones. So the distance of
-    copies, which look like their inputs and stay nearer to them than to the target by their features
-    (`shift_share` s below 1/2), is divided by (2s)^2, and the log says so.
+    copies, which look like their inputs and do not reach the target by their features (`shift_share` s below
+    3/4), is divided by (4s/3)^2, and the log says so.
 
     Returns:
         `val_kernel`, the mean over all translations, and with several of them the score of each; empty if no

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from translate.metrics.frechet import Features
 from translate.metrics.image_quality import Pixels
 
-MIN_SIDE, MAX_SIDE = 64, 128  # Pixels; less shows the backbone nothing, and more takes a CPU too long.
+SIDE = 128  # Pixels; with 64, deep features have few positions, and more takes a CPU too long.
 BATCH_SIZE = 16
 
 
@@ -41,8 +41,9 @@ class EfficientNetFeatures:
     """A feature extractor: the EfficientNet-Lite0 of the installed model `colorize`.
 
     The backbone sees R, G and B of an image one by one, because it was trained on gray images, resized to a
-    square of 64 to 128 px. Its features at five scales are averaged over the image, and those of each scale
-    are scaled to one length, so that neither one scale nor one image with extreme values outweighs the rest.
+    square of 128 px. The features of an image are the mean and the standard deviation of each channel at
+    several scales. Those of each scale are scaled to one length, so that neither one scale nor one image with
+    extreme values outweighs the rest.
 
     Args:
         backbone: maps (N, 1, H, W) gray images in [-1, 1], H and W multiples of 32, to features at several
@@ -55,8 +56,8 @@ class EfficientNetFeatures:
     def __init__(self, backbone: nn.Module, channels: Iterable[int]) -> None:
         self._backbone = backbone.eval()
         self._device = next(backbone.parameters()).device
-        self.dimensions = 3 * sum(channels)
-        self.key = f"{self.name} {_digest(backbone)} {self._device.type}"
+        self.dimensions = 2 * 3 * sum(channels)
+        self.key = f"{self.name} {SIDE} px, means and deviations {_digest(backbone)} {self._device.type}"
 
     def __call__(self, images: Iterable[Pixels]) -> Features:
         """Return the features, (N, D), of (H, W, 3) RGB images, each of any size."""
@@ -72,11 +73,11 @@ class EfficientNetFeatures:
         pixels = torch.from_numpy(np.stack(images)).to(self._device).permute(0, 3, 1, 2)
         batch = _resize(pixels.float() / 127.5 - 1)
         gray = batch.reshape(-1, 1, *batch.shape[2:])  # R, G and B of each image, one after the other.
-        scales = [
-            F.normalize(maps.mean(dim=(2, 3)).reshape(len(images), -1), dim=1)
-            for maps in self._backbone(gray)
-        ]
-        features = torch.cat([scale * scale.shape[1] ** 0.5 for scale in scales], dim=1)
+        scales = []
+        for maps in self._backbone(gray):
+            deviation, mean = torch.std_mean(maps, dim=(2, 3))
+            scales.append(F.normalize(torch.cat([mean, deviation], dim=1).reshape(len(images), -1), dim=1))
+        features = torch.cat(scales, dim=1) * (self.dimensions / len(scales)) ** 0.5
         return np.asarray(features.double().cpu().numpy())
 
 
@@ -99,8 +100,5 @@ def _group_by_shape(images: list[Pixels]) -> list[list[Pixels]]:
 
 
 def _resize(images: Tensor) -> Tensor:
-    """Resize (N, C, H, W) images to a square whose side is a multiple of 32."""
-    side = min(MAX_SIDE, max(MIN_SIDE, 32 * round(max(images.shape[2:]) / 32)))
-    if images.shape[2:] == (side, side):
-        return images
-    return F.interpolate(images, (side, side), mode="bilinear", antialias=True, align_corners=False)
+    """Resize (N, C, H, W) images to a square of `SIDE`."""
+    return F.interpolate(images, (SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)

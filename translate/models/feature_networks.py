@@ -12,7 +12,9 @@ from translate.errors import TranslateError
 from translate.metrics import EfficientNetFeatures, FeatureNetwork, MobileNetFeatures
 from translate.models.model import Model, load_installed_model
 from translate.networks import Colorizer
-from translate.networks.generators.efficientnet import CHANNELS
+from translate.networks.generators.efficientnet import CHANNELS, FEATURE_STAGES
+
+SCALES = 4  # The finest ones, to 1/16 of the image. The coarsest one tells checkpoints of a run apart badly.
 
 
 def has_trained_with(model: Model, network: str) -> bool:
@@ -57,11 +59,13 @@ def _plain(name: str) -> str:
 
 @cache
 def load_efficientnet_features(device: torch.device) -> EfficientNetFeatures:
-    """Load the feature extractor that comes with the package, the backbone of the model `colorize`."""
+    """Load the feature extractor that comes with the package, from the backbone of the model `colorize`."""
     colorizer = load_installed_model("colorize").generator()
     assert isinstance(colorizer, Colorizer)
-    backbone = colorizer.backbone.to(memory_format=torch.channels_last)  # A third faster on a CPU.
-    return EfficientNetFeatures(backbone.to(device), CHANNELS)
+    backbone = colorizer.backbone
+    backbone.stages = backbone.stages[: FEATURE_STAGES[SCALES - 1] + 1]
+    backbone = backbone.to(memory_format=torch.channels_last)  # A third faster on a CPU.
+    return EfficientNetFeatures(backbone.to(device), CHANNELS[:SCALES])
 
 
 def load_feature_network(model: Model, device: torch.device) -> FeatureNetwork:

@@ -56,13 +56,13 @@ def score(data: TaskData, inputs: list[Pixels], outputs: list[Pixels]) -> tuple[
 def test_true_translations_have_the_best_score_and_copies_the_worst(folder: Path, data: TaskData) -> None:
     horses, zebras = images(folder / "testA"), images(folder / "testB")
     half = [np.uint8(0.5 * horse + 0.5 * zebra) for horse, zebra in zip(horses, zebras, strict=True)]
-    dark = [zebra // 4 for zebra in zebras]
+    dark = [np.uint8(0.8 * zebra) for zebra in zebras]
     nearly = [np.uint8(0.9 * horse + 0.1 * zebra) for horse, zebra in zip(horses, zebras, strict=True)]
     ranking = [
         score(data, horses, outputs)[0]["val_kernel"] for outputs in (zebras, half, dark, nearly, horses)
     ]
     assert ranking == sorted(ranking)
-    assert abs(ranking[0]) < 0.05 * ranking[1]
+    assert abs(ranking[0]) < 0.2 * ranking[1]
     assert ranking[-1] > 100 * ranking[1]
 
 
