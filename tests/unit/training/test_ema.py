@@ -46,14 +46,16 @@ def test_the_decay_rises_to_the_one_of_the_settings(step: int, decay: float) -> 
     assert average_after_step(ema, source, 1.0, step) == pytest.approx(1 - decay, abs=1e-4)
 
 
-def test_buffers_are_copied() -> None:
+def test_running_statistics_are_averaged_and_their_batches_counted() -> None:
     source = network(1)
     ema = EMA({"AtoB": source}, 0.9)
     source(torch.randn(2, 1, 3, 3))
-    ema.set_step(1)
+    ema.set_step(10**6)
     ema.update()
-    for copied, own in zip(ema.copies["AtoB"].buffers(), source.buffers(), strict=True):
-        assert torch.equal(copied, own)
+    average, own = ema.copies["AtoB"][1], source[1]
+    torch.testing.assert_close(average.running_mean, 0.1 * own.running_mean)  # They began at 0 and 1.
+    torch.testing.assert_close(average.running_var, 0.9 + 0.1 * own.running_var)
+    assert average.num_batches_tracked == own.num_batches_tracked == 1
 
 
 def test_averages_do_not_train_and_share_no_weights_with_their_sources() -> None:

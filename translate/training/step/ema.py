@@ -12,7 +12,7 @@ from torch import nn
 class EMA(nn.Module):
     """Copies of networks whose weights are exponential moving averages of the networks' weights.
 
-    Their buffers, such as batch norm statistics, are those of the networks.
+    So are the running statistics of batch norms, which belong to the weights that they were computed with.
 
     Args:
         networks: the networks that are trained, by name.
@@ -40,5 +40,8 @@ class EMA(nn.Module):
         for source, average in zip(self.sources, self.copies.values(), strict=True):
             for weight, averaged_weight in zip(source.parameters(), average.parameters(), strict=True):
                 averaged_weight.lerp_(weight, self.one_minus_decay)
-            for value, copied_value in zip(source.buffers(), average.buffers(), strict=True):
-                copied_value.copy_(value)
+            for value, averaged_value in zip(source.buffers(), average.buffers(), strict=True):
+                if value.is_floating_point():
+                    averaged_value.lerp_(value, self.one_minus_decay)
+                else:
+                    averaged_value.copy_(value)
