@@ -17,7 +17,8 @@ gradients, optimizer states, the moving average and activations; a dash means th
 The data has testA/ and testB/. The translations of testA are compared with testB: one by one, if the images
 have the same names, by PSNR and by the distance of MobileNetV2's features; and as sets, by the Frechet
 distance of these features, as `translate evaluate` does. A method has collapsed if its translations differ
-from each other less than half as much as the images of testB do.
+from each other less than half as much as the images of testB do. A run whose discriminator was trained with
+MobileNetV2 is not scored.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ from translate.images import find_images, read_rgb
 from translate.images.frame import Pixels
 from translate.methods.registry import find_method
 from translate.metrics import Features, MobileNetFeatures, frechet_distance, psnr
+from translate.models import Model
+from translate.models.feature_networks import has_trained_with
 from translate.storage import atomic_write
 from translate.training.session import Session
 
@@ -213,6 +216,10 @@ def print_table(folder: Path, device: str) -> None:
             judge = judges[settings["data"]] = Judge(Path(settings["data"]))
             click.echo(f"{UNTRANSLATED:65}{'':10}{describe([judge(map(read_rgb, judge.inputs))])}")
         judge = judges[settings["data"]]
+        if has_trained_with(Model.from_pretrained(run), judge.extract.name):
+            remark = f"not scored: its discriminator was trained with {judge.extract.name}"
+            click.echo(f"{name:24}{seed:>5}{describe_cost([cost])}  {remark}")
+            continue
         translator = translate.load(run / "model", engine="torch", device=device)
         scores = judge(translator(read_rgb(path)) for path in judge.inputs)
         rows.setdefault(name, []).append((scores, cost))

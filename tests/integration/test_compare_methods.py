@@ -85,6 +85,16 @@ def test_a_finished_run_is_measured_once_and_scored_again(tool: ModuleType, tmp_
     lines = run(tool, folder, "--score-only", "--device", "cpu").splitlines()
     rows = (line.split() for line in lines if line.startswith(("tiny ", "other ")))
     assert {row[0]: row[3] for row in rows} == {"tiny": "2", "other": "7"}
+    # The network that a discriminator was trained with is no judge.
+    model = folder / "other-seed3" / "model" / "config.json"
+    model.write_text(
+        model.read_text().replace(
+            '"trained_on": {', '"trained_on": {"discriminator_backbone": "mobilenet_v2", '
+        )
+    )
+    lines = run(tool, folder, "--score-only", "--device", "cpu").splitlines()
+    assert [line.split()[0] for line in lines if "not scored" in line] == ["other"]
+    assert not any(line.startswith("other, mean") for line in lines)
     config.write_text(CONFIG + "lr: 1e-3\n")
     assert "other settings" in run(tool, *options, "--seeds", "3", code=2)
 

@@ -101,7 +101,7 @@ def _update_running_statistics(norm: BatchNorm, mean: Tensor, variance: Tensor, 
 def freeze_statistics(*networks: nn.Module) -> Iterator[None]:
     """Inside, batch norms in training do not update their running statistics; all else is as usual.
 
-    Use it for images that a network is not applied to once it is trained.
+    Use it for images that a network is not applied to once it is trained, or that have counted already.
     """
     norms = [m for network in networks for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
     before = [(norm.momentum, _batches_tracked(norm).clone()) for norm in norms]

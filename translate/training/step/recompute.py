@@ -39,4 +39,4 @@ def _checkpoint_segment(
 
 def _contexts(network: nn.Module) -> tuple[nullcontext[None], AbstractContextManager[None]]:
     """Return the contexts of the first computation and of the recomputation."""
-    return nullcontext(), freeze_statistics(network)  # They have seen this batch already.
+    return nullcontext(), freeze_statistics(network)  # They hold this batch already.
