@@ -18,6 +18,7 @@ RADIUS = 2  # Cells; each level looks for its target within this distance.
 DECODER_WIDTH = 32
 MAX_SHIFT, MAX_BEND = 0.08, 0.025  # The largest random displacements, as shares of the shorter side.
 BEND_SIDE = 4  # The side of the grid of random bends, and of `average`.
+INVERSION_STEPS = 5  # Of the fixed-point iteration that inverts a field.
 EPSILON = 1e-6  # Pixels squared.
 
 
@@ -80,24 +81,45 @@ class Registration(nn.Module):
         return pyramid
 
 
-def warp(image: Tensor, field: Tensor) -> Tensor:
-    """Warp (N, C, H, W) images by a displacement field, with bilinear interpolation.
+def warp(image: Tensor, field: Tensor, *, mode: str = "bilinear") -> Tensor:
+    """Warp (N, C, H, W) images by a displacement field.
 
     The image is continued by its border pixels.
 
     Args:
         field: (N, 2, H, W), in pixels, float32 or better; see `Registration.forward`.
+        mode: the interpolation, `bilinear` or `bicubic`, which blurs less, and may overshoot.
 
     Returns:
         (N, C, H, W), float32 or better.
     """
     height, width = image.shape[2:]
-    x = torch.arange(width, device=field.device, dtype=field.dtype) + field[:, 0]
-    y = torch.arange(height, device=field.device, dtype=field.dtype)[:, None] + field[:, 1]
+    x, y = _places(field)
     # `grid_sample` has -1 and 1 at the outer edges of the border pixels.
     grid = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], dim=3)
     with torch.autocast(image.device.type, enabled=False):
-        return F.grid_sample(image.to(grid.dtype), grid, padding_mode="border", align_corners=False)
+        return F.grid_sample(image.to(grid.dtype), grid, mode, padding_mode="border", align_corners=False)
+
+
+def unwarp(image: Tensor, field: Tensor) -> tuple[Tensor, Tensor]:
+    """Undo the warp of (N, C, H, W) images, by the inverse of a displacement field.
+
+    Args:
+        image: in [-1, 1].
+        field: (N, 2, H, W), in pixels, float32 or better; see `Registration.forward`. Two pixels that are one
+            apart must be warped by less than one pixel more or less than each other.
+
+    Returns:
+        The images in [-1, 1], float32 or better, and where they are known, (N, 1, H, W): 1 inside the warped
+        image, and 0 beyond its border.
+    """
+    inverse = -field
+    for _ in range(INVERSION_STEPS):  # inverse(p) = -field(p + inverse(p))
+        inverse = -warp(field, inverse)
+    height, width = image.shape[2:]
+    x, y = _places(inverse)
+    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    return warp(image, inverse, mode="bicubic").clamp(-1, 1), inside[:, None].to(field.dtype)
 
 
 def draw_field(image: Tensor) -> Tensor:
@@ -136,6 +158,14 @@ def smoothness(field: Tensor) -> Tensor:
     """
     vertical, horizontal = field.diff(dim=2), field.diff(dim=3)
     return vertical.square().mean() + horizontal.square().mean()
+
+
+def _places(field: Tensor) -> tuple[Tensor, Tensor]:
+    """Return from where a field takes each pixel: the columns and the rows, (N, H, W), in pixels."""
+    height, width = field.shape[2:]
+    x = torch.arange(width, device=field.device, dtype=field.dtype)
+    y = torch.arange(height, device=field.device, dtype=field.dtype)[:, None]
+    return x + field[:, 0], y + field[:, 1]
 
 
 def _correlation(image: Tensor, target: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from translate.networks.registration import (
     Registration,
@@ -11,6 +12,7 @@ from translate.networks.registration import (
     draw_field,
     endpoint_error,
     smoothness,
+    unwarp,
     warp,
 )
 
@@ -34,6 +36,16 @@ def test_a_warp_takes_each_pixel_from_where_the_field_points() -> None:
     torch.testing.assert_close(warped[..., 0, 7:], image[..., 0, -1:].expand(-1, -1, 3))
     field[:, 0], field[:, 1] = 0.5, 0
     torch.testing.assert_close(warp(image, field)[..., :-1], (image[..., :-1] + image[..., 1:]) / 2)
+
+
+def test_a_warp_is_undone_inside_the_image() -> None:
+    torch.manual_seed(0)
+    image = F.interpolate(torch.rand(2, 3, 8, 8) * 2 - 1, (48, 64), mode="bicubic").clamp(-1, 1)
+    field = draw_field(image)
+    unwarped, inside = unwarp(warp(image, field, mode="bicubic"), field)
+    assert 0.6 < inside.mean() < 1
+    assert ((unwarped - image) * inside).abs().mean() < 0.01
+    assert ((warp(image, field) - image) * inside).abs().mean() > 0.1
 
 
 def test_displacements_are_not_rounded_to_16_bits_in_mixed_precision() -> None:

@@ -39,8 +39,3 @@ class Pix2PixConfig(TranslationConfig):
                 f"lambda_smooth {self.lambda_smooth:g} is for the warps of align, which is off: give --align,"
                 " or leave it out"
             )
-
-    @property
-    def sees_condition(self) -> bool:
-        """Return whether the discriminator sees the input of a translation; see `Pix2Pix`."""
-        return super().sees_condition and not self.align

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Hashable
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -18,12 +19,15 @@ from translate.networks.registration import (
     draw_field,
     endpoint_error,
     smoothness,
+    unwarp,
     warp,
 )
 
 REGISTRATION = "registration"  # The network that validation needs with --align.
 # Its learning rate is so many times the generator's, which learns blurred targets until it registers them.
 REGISTRATION_RATE = 5.0
+# The share of the translation in the displacements, beside the input's, and when in a run it is reached.
+MAX_TRUST, TRUSTED_FROM = 0.75, 0.5
 LAMBDA_CONSISTENT = 2.0  # The weight of its error on pairs, beside that on two targets.
 
 
@@ -37,8 +41,9 @@ class Pix2Pix(Trainer):
     stripes were registered to the next stripe. So here `r` sees the input, and learns from known warps
     (`register`).
 
-    `d` then scores images without their input, as in the paper: the real pairs are misaligned, and the
-    generator's are not, so that the misalignment would betray them.
+    In the paper, `d` scores images without their input, beside which misalignment would betray the real ones.
+    Such a `d` rewards any target and pulls the translation away from its own. So here it sees the input, and
+    real pairs are aligned: the warp of their target is undone.
     """
 
     def __init__(self, c: Pix2PixConfig) -> None:
@@ -64,26 +69,40 @@ class Pix2Pix(Trainer):
             batch: pairs `a` and `b`, (N, C, H, W) in [-1, 1], of 1 or 3 channels each.
         """
         a, b = batch["a"], batch["b"]
-        fake = self.g(a)
-        field, registration = self.register(update, a, b) if self.c.align else (None, {})
+        fake = warped = self.g(a)
+        pairs = {"real": b, "fake": fake, "condition": a}
+        registration: dict[str, Tensor] = {}
+        if self.c.align:
+            field, registration = self.register(update, progress, a, b, fake.detach())
+            warped = warp(fake, field, mode="bicubic")
+            aligned, inside = unwarp(b, field)
+            pairs |= {"real": inside * aligned, "fake": inside * fake}
 
         # The discriminator maximizes L_cGAN: eq. 1, with the loss that `gan_loss` selects.
-        d_loss = self.adversary.update_discriminator(update, progress, real=b, fake=fake, condition=a)
+        d_loss = self.adversary.update_discriminator(update, progress, **pairs)
 
         # The generator minimizes L_cGAN and the L1 distance to the target.
         with freeze_weights(self.d):
             # eq. 1, non-saturating (section 3.3)
-            adversarial = self.adversary.generator_loss(fake, real=b, condition=a)
-            # eq. 3; L_Corr of RegGAN
-            l1 = F.l1_loss(fake if field is None else warp(fake, field), b)
+            adversarial = self.adversary.generator_loss(**pairs)
+            l1 = F.l1_loss(warped, b)  # eq. 3; L_Corr of RegGAN
             update("g", adversarial + self.c.lambda_l1 * l1)  # eq. 4
         return {"d": d_loss, "g": adversarial, "l1": l1, **registration, **self.adversary.adapt(progress)}
 
-    def register(self, update: Update, a: Tensor, b: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def register(
+        self, update: Update, progress: StepProgress, a: Tensor, b: Tensor, fake: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """Update `r` by targets that are warped once more, by known displacements.
 
         It learns to find them between a target and the warped one, and to tell them apart from the unknown
         displacements of the pair. The first teaches it what to register, the second how in these pairs.
+
+        It then registers the input. The further the run, the more the translation looks like the target, and
+        the nearer the result goes to what registers the translation, but never quite: only the input says
+        where the translation has to lie.
+
+        Args:
+            fake: the translation, without gradients.
 
         Returns:
             the averaged displacement field from `a` to `b`, without gradients, and the loss to log by name.
@@ -97,7 +116,11 @@ class Pix2Pix(Trainer):
         consistent = endpoint_error(self.r(a, warped), expected)
         error = supervised + LAMBDA_CONSISTENT * consistent
         update("r", self.c.lambda_l1 * error + self.c.lambda_smooth * smoothness(field))
-        return average(field.detach()), {"r": error}
+        with torch.no_grad():
+            field = average(field)
+            rest = average(self.r(warp(fake, field), b))
+        trust = MAX_TRUST * (progress.fraction_tensor / TRUSTED_FROM).clamp(max=1)
+        return field + trust * rest, {"r": error}
 
     def variant(self, progress: StepProgress) -> Hashable:
         """Return the variant of the adversary."""
