@@ -34,7 +34,6 @@ from translate.metrics import psnr
 TRAIN, TEST = 200, 40  # Scenes.
 VARIANTS = {"aligned": ("aligned", False), "plain": ("misaligned", False), "align": ("misaligned", True)}
 SETTINGS: dict[str, Any] = {  # Small networks; an instance norm, for batches of 4 are few for a batch norm.
-    "load_size": None,
     "batch_size": 4,
     "ngf": 32,
     "ndf": 32,
@@ -150,8 +149,9 @@ def main(
                 if not (data / "written").exists():
                     write_pairs(data, size, pixels if data_name == "misaligned" else 0)
                 click.echo(f"{run}", err=True)
-                settings = {**SETTINGS, **length, "image_size": size, "seed": seed, "generator": generator}
-                settings |= {"align": align, "device": device, "data": str(data), "out": str(run)}
+                settings = {**SETTINGS, **length, "image_size": size, "load_size": size, "seed": seed}
+                settings |= {"generator": generator, "align": align, "device": device}
+                settings |= {"data": str(data), "out": str(run)}
                 translate.train("pix2pix", resume=True, **settings)
             if (run / "model").exists():
                 gains.setdefault(name, {})[seed] = gain(run, data, device)

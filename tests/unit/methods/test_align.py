@@ -113,7 +113,7 @@ def test_the_translation_refines_the_registration_late_in_a_run() -> None:
     trainer.r.forward = lambda image, target: torch.full(  # type: ignore[method-assign]
         (1, 2, 32, 32), 1.0 if image is a else 2.0, requires_grad=True
     )
-    for fraction, displacement in ((0.0, 1.0), (0.25, 1.75), (0.5, 2.5), (1.0, 2.5)):
+    for fraction, displacement in ((0.0, 1.0), (0.5, 1.75), (1.0, 2.5)):
         progress = StepProgress(fraction_tensor=torch.tensor(fraction))
         field, _ = trainer.register(plain_updates(trainer), progress, a, b, fake)
         torch.testing.assert_close(field, torch.full((1, 2, 32, 32), displacement))

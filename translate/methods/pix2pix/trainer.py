@@ -26,8 +26,7 @@ from translate.networks.registration import (
 REGISTRATION = "registration"  # The network that validation needs with --align.
 # Its learning rate is so many times the generator's, which learns blurred targets until it registers them.
 REGISTRATION_RATE = 5.0
-# The share of the translation in the displacements, beside the input's, and when in a run it is reached.
-MAX_TRUST, TRUSTED_FROM = 0.75, 0.5
+MAX_TRUST = 0.75  # The share of the translation in the displacements at the end of a run, beside the input's.
 LAMBDA_CONSISTENT = 2.0  # The weight of its error on pairs, beside that on two targets.
 
 
@@ -119,8 +118,7 @@ class Pix2Pix(Trainer):
         with torch.no_grad():
             field = average(field)
             rest = average(self.r(warp(fake, field), b))
-        trust = MAX_TRUST * (progress.fraction_tensor / TRUSTED_FROM).clamp(max=1)
-        return field + trust * rest, {"r": error}
+        return field + MAX_TRUST * progress.fraction_tensor * rest, {"r": error}
 
     def variant(self, progress: StepProgress) -> Hashable:
         """Return the variant of the adversary."""
