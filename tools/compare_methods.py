@@ -1,8 +1,8 @@
 r"""Train several recipes for the same time, and compare their cost and their translations in one table.
 
 translate data demo datasets/demo
-python tools/compare_methods.py runs/compare configs/demo{,-cut,-fastcut,-dclgan}.yaml --data datasets/demo \
-    --minutes 20 --seeds 0,1,2
+python tools/compare_methods.py runs/compare configs/demo{,-cut,-fastcut,-dclgan,-pix2pix}.yaml \
+    --data datasets/demo --minutes 20 --seeds 0,1,2
 python tools/compare_methods.py runs/compare --score-only
 
 Each run is a process of its own, one after the other. Given again, the command continues the run that was
