@@ -106,12 +106,12 @@ def unwarp(image: Tensor, field: Tensor) -> tuple[Tensor, Tensor]:
 
     Args:
         image: in [-1, 1].
-        field: (N, 2, H, W), in pixels, float32 or better; see `Registration.forward`. Two pixels that are one
-            apart must be warped by less than one pixel more or less than each other.
+        field: (N, 2, H, W), in pixels, float32 or better; see `Registration.forward`. From one pixel to the
+            next it changes by less than one pixel; otherwise it has no inverse.
 
     Returns:
-        The images in [-1, 1], float32 or better, and where they are known, (N, 1, H, W): 1 inside the warped
-        image, and 0 beyond its border.
+        The images in [-1, 1], float32 or better, and a mask of the known pixels, (N, 1, H, W): 1 inside the
+        warped image, and 0 for what lies beyond its border.
     """
     inverse = -field
     for _ in range(INVERSION_STEPS):  # inverse(p) = -field(p + inverse(p))

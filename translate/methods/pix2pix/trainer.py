@@ -41,8 +41,8 @@ class Pix2Pix(Trainer):
     (`register`).
 
     In the paper, `d` scores images without their input, beside which misalignment would betray the real ones.
-    Such a `d` rewards any target and pulls the translation away from its own. So here it sees the input, and
-    real pairs are aligned: the warp of their target is undone.
+    Such a `d` rewards any target, not only the input's own. So here it sees the input, and real pairs are
+    aligned: the warp of their target is undone.
     """
 
     def __init__(self, c: Pix2PixConfig) -> None:
