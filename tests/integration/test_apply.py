@@ -302,7 +302,8 @@ class ManyImages:
 def test_a_killed_command_leaves_complete_files_and_can_be_continued(
     kills: int, translate: Command, tmp_path: Path
 ) -> None:
-    run, rng = ManyImages(tmp_path, 100 * (kills + 1)), random.Random(kills)
+    # Far more images than are done at the last kill, so that the command is not at its end before the kill.
+    run, rng = ManyImages(tmp_path, 100 * kills + 500), random.Random(kills)
     for kill in range(kills):
         done = 100 * kill + rng.randrange(1, 100)
         assert run.interrupt(done, signal.SIGKILL).returncode == -signal.SIGKILL
