@@ -17,9 +17,11 @@ MAX_FACTOR = 2  # The coarser levels have this many times `width` channels.
 RADIUS = 2  # Cells; each level looks for its target within this distance.
 DECODER_WIDTH = 32
 MAX_SHIFT, MAX_BEND = 0.08, 0.025  # The largest random displacements, as shares of the shorter side.
-BEND_SIDE = 4  # The side of the grid of random bends, and of `average`.
+BEND_SIDE = 4  # The side of the grid of random bends.
+COARSE, FINE = 1 / 8, 1 / 16  # Standard deviations of `average`, as shares of the shorter side.
+MIN_WEIGHT = 1e-3  # Of a pixel in `average`, where 1 is the largest.
 INVERSION_STEPS = 5  # Of the fixed-point iteration that inverts a field.
-EPSILON = 1e-6  # Pixels squared.
+EPSILON = 1e-6
 
 
 class Registration(nn.Module):
@@ -135,13 +137,26 @@ def draw_field(image: Tensor) -> Tensor:
     return min(size) * (MAX_SHIFT * shift + MAX_BEND * bend)
 
 
-def average(field: Tensor) -> Tensor:
-    """Average a displacement field, (N, 2, H, W), over the cells of a coarse grid, and interpolate them.
+def average(field: Tensor, image: Tensor, target: Tensor, *, deviation: float = COARSE) -> Tensor:
+    """Average a displacement field around each pixel, most where the warped image is like its target.
 
-    Where the two images differ, as on a coat with stripes, the displacements are less certain than around it.
+    There the displacements are certain. Where the two differ, as on a coat with stripes, they are taken from
+    around it.
+
+    Args:
+        field: from `image` to `target`, (N, 2, H, W), in pixels, float32 or better.
+        image, target: (N, C, H, W), in any range; one may have a single channel.
+        deviation: the standard deviation of the Gaussian window, as a share of the shorter side.
+
+    Returns:
+        (N, 2, H, W), in pixels.
     """
-    cells = F.adaptive_avg_pool2d(field, BEND_SIDE)
-    return F.interpolate(cells, field.shape[2:], mode="bilinear", align_corners=False)
+    difference = (warp(image, field) - target).abs().mean(dim=1, keepdim=True)
+    scale = difference.mean(dim=(2, 3), keepdim=True) + EPSILON
+    weight = torch.exp(-(difference / scale).square()) + MIN_WEIGHT
+    rows, columns = (_gaussian_window(field, side, deviation) for side in field.shape[2:])
+    with without_autocast(field.device):
+        return (rows @ (weight * field) @ columns) / (rows @ weight @ columns)
 
 
 def endpoint_error(field: Tensor, truth: Tensor) -> Tensor:
@@ -166,6 +181,13 @@ def _places(field: Tensor) -> tuple[Tensor, Tensor]:
     x = torch.arange(width, device=field.device, dtype=field.dtype)
     y = torch.arange(height, device=field.device, dtype=field.dtype)[:, None]
     return x + field[:, 0], y + field[:, 1]
+
+
+def _gaussian_window(field: Tensor, side: int, deviation: float) -> Tensor:
+    """Return the weights of all places along a side for each of them, (side, side); they are symmetric."""
+    places = torch.arange(side, device=field.device, dtype=field.dtype)
+    distance = (places[:, None] - places) / (deviation * min(field.shape[2:]))
+    return torch.exp(-distance.square() / 2)
 
 
 def _correlation(image: Tensor, target: Tensor) -> Tensor:

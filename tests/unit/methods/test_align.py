@@ -86,7 +86,7 @@ def test_translations_are_compared_after_they_are_warped_onto_their_targets() ->
     shift = torch.full((1, 2, 32, 32), 3.0)
     trainer.r.forward = lambda image, target: shift.clone().requires_grad_()  # type: ignore[method-assign]
     losses = trainer.step({"a": a, "b": warp(a, shift)}, plain_updates(trainer), StepProgress())
-    assert losses["l1"] == 0
+    assert losses["l1"] < 1e-4
     assert trainer.step({"a": a, "b": b}, plain_updates(trainer), StepProgress())["l1"] > 0
 
 
@@ -94,10 +94,10 @@ def test_the_discriminator_sees_aligned_pairs_without_what_the_warp_does_not_kno
     trainer, seen = Pix2Pix(Pix2PixConfig(align=True, **TINY)), []
     trainer.d.register_forward_pre_hook(lambda d, args: seen.append(args[0].detach()))
     shift = torch.zeros(1, 2, 32, 32)
-    shift[:, 0] = 3
+    shift[:, 0] = 2.75
     trainer.r.forward = lambda image, target: shift.clone().requires_grad_()  # type: ignore[method-assign]
     trainer.g.forward = lambda x: x.clone().requires_grad_()  # type: ignore[method-assign]
-    a = torch.rand(1, 3, 32, 32) * 2 - 1
+    a = torch.rand(1, 3, 32, 1).expand(-1, -1, -1, 32) * 2 - 1  # Rows, which the shift does not change.
     trainer.step({"a": a, "b": warp(a, shift)}, plain_updates(trainer), StepProgress())
     known = a.clone()
     known[..., :3] = 0  # Of the pixels on the left, the target has none.
@@ -113,7 +113,7 @@ def test_the_translation_refines_the_registration_late_in_a_run() -> None:
     trainer.r.forward = lambda image, target: torch.full(  # type: ignore[method-assign]
         (1, 2, 32, 32), 1.0 if image is a else 2.0, requires_grad=True
     )
-    for fraction, displacement in ((0.0, 1.0), (0.5, 1.75), (1.0, 2.5)):
+    for fraction, displacement in ((0.0, 1.0), (0.5, 1.5), (1.0, 2.0)):
         progress = StepProgress(fraction_tensor=torch.tensor(fraction))
         field, _ = trainer.register(plain_updates(trainer), progress, a, b, fake)
         torch.testing.assert_close(field, torch.full((1, 2, 32, 32), displacement))

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 
 from translate.networks.registration import (
+    COARSE,
+    FINE,
     Registration,
     average,
     draw_field,
@@ -94,12 +96,27 @@ def test_a_shift_is_smooth_and_a_stretch_is_not() -> None:
 
 @pytest.mark.parametrize("size", [(32, 32), (3, 20), (30, 45)])
 def test_averaged_displacements_keep_a_shift_and_lose_what_is_local(size: tuple[int, int]) -> None:
+    image = torch.zeros(1, 3, *size)  # It is like itself everywhere.
     field = torch.full((1, 2, *size), 3.0)
-    torch.testing.assert_close(average(field), field)
+    torch.testing.assert_close(average(field, image, image), field)
     field[:, :, 1, 9] += 8
-    averaged = average(field)
-    torch.testing.assert_close(averaged.mean(), field.mean(), rtol=0.05, atol=0)
-    assert 3 < averaged.max() < 6
+    coarse, fine = (average(field, image, image, deviation=share) for share in (COARSE, FINE))
+    assert 3 < coarse.max() < fine.max() < 11
+
+
+def test_averaged_displacements_are_those_of_the_places_where_the_warped_image_is_like_its_target() -> None:
+    torch.manual_seed(0)
+    image = torch.rand(1, 3, 32, 32) * 2 - 1
+    field = torch.zeros(1, 2, 32, 32)
+    field[:, 0] = 2
+    target = warp(image, field)
+    target[..., 12:20, 12:20] *= -1
+    field[..., 12:20, 12:20] += 5
+    averaged = average(field, image, target)
+    assert (averaged[:, 0] - 2).abs().max() < 0.3
+    assert average(field, image, image)[0, 0, 16, 16] > 3, "without a place that is alike, all count"
+    gray = average(field, image.mean(dim=1, keepdim=True), target)
+    assert gray.shape == field.shape
 
 
 def test_the_endpoint_error_is_the_mean_distance_and_has_a_gradient_at_0() -> None:

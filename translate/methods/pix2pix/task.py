@@ -19,7 +19,7 @@ def _make_columns(generators: Generators, batch: Sample) -> Columns:
     translated, truth = generator(batch["a"]), batch["b"]
     if REGISTRATION not in generators:
         return {"input": batch["a"], "translated": translated, "truth": truth}
-    field = average(generators[REGISTRATION](batch["a"], truth))
+    field = average(generators[REGISTRATION](batch["a"], truth), batch["a"], truth)
     warped = warp(translated, field, mode="bicubic").clamp(-1, 1)
     return {"input": batch["a"], "translated": translated, WARPED: warped, "truth": truth}
 

@@ -14,6 +14,7 @@ from translate.methods.building import build_augmentation, build_discriminator, 
 from translate.methods.pix2pix.config import Pix2PixConfig
 from translate.methods.trainer import StepProgress, Trainer, Update, freeze_weights
 from translate.networks.registration import (
+    FINE,
     Registration,
     average,
     draw_field,
@@ -26,7 +27,7 @@ from translate.networks.registration import (
 REGISTRATION = "registration"  # The network that validation needs with --align.
 # Its learning rate is so many times the generator's, which learns blurred targets until it registers them.
 REGISTRATION_RATE = 5.0
-MAX_TRUST = 0.75  # The share of the translation in the displacements at the end of a run, beside the input's.
+MAX_TRUST = 0.5  # The share of the translation in the displacements at the end of a run, beside the input's.
 LAMBDA_CONSISTENT = 2.0  # The weight of its error on pairs, beside that on two targets.
 
 
@@ -116,8 +117,9 @@ class Pix2Pix(Trainer):
         error = supervised + LAMBDA_CONSISTENT * consistent
         update("r", self.c.lambda_l1 * error + self.c.lambda_smooth * smoothness(field))
         with torch.no_grad():
-            field = average(field)
-            rest = average(self.r(warp(fake, field), b))
+            field = average(field, a, b)
+            aligned = warp(fake, field)
+            rest = average(self.r(aligned, b), aligned, b, deviation=FINE)
         return field + MAX_TRUST * progress.fraction_tensor * rest, {"r": error}
 
     def variant(self, progress: StepProgress) -> Hashable:
