@@ -1,7 +1,7 @@
 """Measure what helps a discriminator to learn from 50 + 50 scenes of the built-in horses and zebras.
 
 python tools/small_data.py runs/small-data --seeds 0,1,2 --minutes 10
-python tools/small_data.py runs/small-data --seeds 0,1,2 --minutes 10 --variants plain,diffaugment,ada
+python tools/small_data.py runs/small-data --seeds 0,1,2 --minutes 10 --variants plain,half,diffaugment
 python tools/small_data.py runs/small-data --recipe pix2pix --seeds 0 --steps 2000
 
 It trains each variant with each seed by `translate.train`, and prints a table of all runs in the folder.
@@ -46,25 +46,24 @@ from translate.training.runs.folder import Run
 
 TRAIN, TEST = 50, 200  # Scenes. Half of the test scenes are translated; the others are compared with.
 SCORES = "small_data.json"  # In the folder of a finished run.
-SETTINGS: dict[str, Any] = {  # The networks of configs/demo.yaml, with a wider discriminator.
+SETTINGS: dict[str, Any] = {  # Those of configs/demo.yaml, but for the width of the discriminator.
     "image_size": 64,
     "load_size": 68,
     "batch_size": 4,
     "blocks": 4,
     "ngf": 16,
-    "ndf": 64,
     "lambda_identity": 0.0,
     "workers": 0,
 }
+BATCH_NORM = ("cut", "fastcut", "dclgan")  # The recipes that have a batch norm in configs/demo-*.yaml.
 VARIANTS: dict[str, dict[str, Any]] = {
     "plain": {},
     "small_data": {"small_data": True},
+    "half": {"ndf": 32},
     "diffaugment": {"diffaugment": True},
+    "small_data-diffaugment": {"small_data": True, "diffaugment": True},
     "ada": {"ada": True},
-    "narrow": {"ndf": 16},
-    "narrow-diffaugment": {"ndf": 16, "diffaugment": True},
-    "narrow-ada": {"ndf": 16, "ada": True},
-    "r1": {"lambda_r1": 1.0},
+    "r1": {"lambda_r1": 1.0, "norm": "instance"},
 }
 
 
@@ -99,14 +98,15 @@ def write_data(folder: Path) -> Path:
     return folder
 
 
-def train_and_score(folder: Path, recipe: str, data: Path, settings: Mapping[str, Any], device: str) -> None:
+def train_and_score(folder: Path, recipe: str, data: Path, settings: dict[str, Any], device: str) -> None:
     """Train a run, or continue it, and score it; a run that has been scored is not touched.
 
     Raises:
         click.UsageError: the folder holds a run of other settings.
     """
     fields = find_method(recipe).config_class().__dataclass_fields__
-    settings = {**{name: value for name, value in SETTINGS.items() if name in fields}, **settings}
+    defaults = SETTINGS | ({"norm": "batch"} if recipe in BATCH_NORM else {})
+    settings = {name: value for name, value in defaults.items() if name in fields} | settings
     if (folder / SCORES).exists():
         if (stored := read_scores(folder)[0]) != settings:
             raise click.UsageError(f"{folder} has {stored}, not {settings}: give another FOLDER")
@@ -215,7 +215,7 @@ def find_scored(folder: Path, recipe: str, names: Sequence[str]) -> dict[str, di
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--recipe", default="cyclegan", show_default=True, help="a recipe of translation, A to B")
+@click.option("--recipe", default="fastcut", show_default=True, help="a recipe of translation, A to B")
 @click.option("--variants", default="plain,small_data", show_default=True, help=f"of {', '.join(VARIANTS)}")
 @click.option("--seeds", default="0,1,2", show_default=True)
 @click.option("--minutes", type=float, help="length of each run [default: 10]")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, get_type_hints
 
 from translate.config.model import DOWNSAMPLINGS, NORMS
-from translate.config.schema import convert, setting, with_default
-from translate.config.small_data import SMALL_DATA_HELP, SmallDataConfig
+from translate.config.schema import convert, setting
+from translate.config.small_data import SmallDataConfig
 from translate.config.training import TrainConfig
 from translate.errors import UsageError, nearest
 
@@ -25,7 +25,6 @@ TIMM = "timm:"  # What the names of timm's backbones begin with.
 class AdversarialConfig(SmallDataConfig):
     """The settings of a discriminator of images, and of the losses between it and a generator."""
 
-    small_data: bool = with_default(SmallDataConfig, "small_data", False, help=f"{SMALL_DATA_HELP} or ada")
     ada: bool = setting(
         False,
         "adaptive augmentation of what the discriminator sees, stronger the more it overfits"

@@ -1,4 +1,4 @@
-"""The settings by which a discriminator learns from little data, and the preset that chooses among them."""
+"""The settings by which a discriminator learns from little data, and their preset."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ from translate.config.training import TrainConfig
 from translate.errors import UsageError
 
 SMALL_DATA_IMAGES = 100  # Domains with fewer training images get a hint to the preset.
-PRESET = {"diffaugment": True}  # What `small_data` sets, where the user sets nothing else.
-SMALL_DATA_HELP = (
-    f"settings for fewer than {SMALL_DATA_IMAGES} images a domain: sets diffaugment, unless you give it"
-)
+PRESET = {"ndf": 16}  # What `small_data` sets, where the user sets nothing else.
 
 
 @dataclass(kw_only=True)
 class SmallDataConfig(TrainConfig):
-    """The settings of augmenting what a discriminator sees, against overfitting to a small dataset."""
+    """The settings of a discriminator against overfitting to a small dataset."""
 
-    small_data: bool = setting(False, SMALL_DATA_HELP, group="data", common=True)
+    small_data: bool = setting(
+        False,
+        f"settings for fewer than {SMALL_DATA_IMAGES} images a domain: sets ndf {PRESET['ndf']}, a narrower"
+        " discriminator, unless you give it",
+        group="data",
+        common=True,
+    )
     diffaugment: bool = setting(
         False,
         "DiffAugment: augment what the discriminator sees, for small datasets (arXiv:2006.10738)",
@@ -31,17 +34,11 @@ class SmallDataConfig(TrainConfig):
     @classmethod
     def complete(cls, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         """Add the settings that `small_data` stands for to those that the user gave, which win."""
-        fields = {field.name: field for field in setting_fields(cls)}
-
-        def is_on(name: str) -> bool:
-            return name in fields and bool(convert(fields[name], bool, given.get(name, False)))
-
+        (field,) = (field for field in setting_fields(cls) if field.name == "small_data")
         chosen = {name: value for name, value in PRESET.items() if name not in given}
-        if is_on("ada"):  # In place of it.
-            chosen.pop("diffaugment", None)
-        if not chosen or not is_on("small_data"):
+        if not chosen or not convert(field, bool, given.get("small_data", False)):
             return super().complete(given)
-        text = ", ".join(f"{key} {'on' if value is True else value}" for key, value in chosen.items())
+        text = ", ".join(f"{name} {value}" for name, value in chosen.items())
         settings, lines = super().complete({**chosen, **given})
         return settings, [f"small_data sets {text}", *lines]
 

@@ -1,4 +1,4 @@
-"""Training on little data: what a discriminator sees is augmented, and a preset chooses how."""
+"""Training on little data: what a discriminator sees is augmented, and a preset makes it narrow."""
 
 from __future__ import annotations
 
@@ -39,6 +39,9 @@ TINY: dict[str, Any] = {
     "cache_size": 0,
     "device": "cpu",
 }
+
+
+WITHOUT_NDF = {name: value for name, value in TINY.items() if name != "ndf"}
 
 
 def train(recipe: str, data: Path, out: Path, **settings: Any) -> Run:
@@ -150,30 +153,32 @@ def test_the_probability_is_in_the_progress_line_and_in_the_metrics(tmp_path: Pa
 
 
 def test_the_preset_is_in_the_settings_of_the_run_which_resuming_keeps(tmp_path: Path) -> None:
-    run = train("pix2pix", demo(tmp_path / "data"), tmp_path / "run", small_data=True, steps=1)
-    assert "small_data sets diffaugment on" in run.log.read_text()
+    data, run = demo(tmp_path / "data"), Run(tmp_path / "run")
+    translate.train("pix2pix", data=str(data), out=str(run.folder), small_data=True, steps=1, **WITHOUT_NDF)
+    assert "small_data sets ndf 16" in run.log.read_text()
     assert resolved(run)["small_data"]
-    assert resolved(run)["diffaugment"]
+    assert resolved(run)["ndf"] == 16
     translate.train("pix2pix", out=str(run.folder), resume=True, steps=2)
-    assert resolved(run)["diffaugment"]
+    assert resolved(run)["ndf"] == 16
 
 
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({}, []),
-        ({"small_data": True}, ["diffaugment"]),
-        ({"small_data": "off"}, []),
-        ({"small_data": True, "diffaugment": False}, []),
-        ({"small_data": True, "ada": True}, ["ada"]),
-        ({"small_data": True, "ada": "no"}, ["diffaugment"]),
+        ({}, 64),
+        ({"small_data": True}, 16),
+        ({"small_data": "off"}, 64),
+        ({"small_data": True, "ndf": 32}, 32),
+        ({"small_data": True, "diffaugment": True}, 16),
     ],
 )
 def test_settings_that_are_given_win_over_the_preset(
-    given: dict[str, Any], expected: list[str], tmp_path: Path
+    given: dict[str, Any], expected: int, tmp_path: Path
 ) -> None:
-    session = Session("pix2pix", {**TINY, "data": str(demo(tmp_path / "data")), "out": "none", **given})
-    assert [name for name in ("diffaugment", "ada") if getattr(session.config, name)] == expected
+    settings = {**WITHOUT_NDF, "data": str(demo(tmp_path / "data")), "out": "none"}
+    session = Session("pix2pix", {**settings, **given})
+    assert session.config.ndf == expected
+    assert session.config.diffaugment == given.get("diffaugment", False)
 
 
 @pytest.mark.parametrize(
