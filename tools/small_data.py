@@ -63,7 +63,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "diffaugment": {"diffaugment": True},
     "small_data-diffaugment": {"small_data": True, "diffaugment": True},
     "ada": {"ada": True},
-    "r1": {"lambda_r1": 1.0, "norm": "instance"},
+    "r1": {"lambda_r1": 1.0, "norm": "instance"},  # R1 is refused with a batch norm.
 }
 
 

@@ -21,7 +21,7 @@ BEND_SIDE = 4  # The side of the grid of random bends.
 COARSE, FINE = 1 / 8, 1 / 16  # Standard deviations of `average`, as shares of the shorter side.
 MIN_WEIGHT = 1e-3  # Of a pixel in `average`, where 1 is the largest.
 INVERSION_STEPS = 5  # Of the fixed-point iteration that inverts a field.
-EPSILON = 1e-6
+EPSILON = 1e-6  # Keeps a root and a divisor above 0.
 
 
 class Registration(nn.Module):
