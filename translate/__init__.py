@@ -16,6 +16,7 @@ from translate.version import __version__
 if TYPE_CHECKING:
     from translate.api import Sampler, Translator, load, sampler, train
     from translate.evaluation import evaluate
+    from translate.images.steganography import hide, reveal
 
 __all__ = [
     "Sampler",
@@ -23,7 +24,9 @@ __all__ = [
     "Translator",
     "__version__",
     "evaluate",
+    "hide",
     "load",
+    "reveal",
     "sampler",
     "train",
 ]
@@ -40,6 +43,10 @@ def __getattr__(name: str) -> Any:
         from translate.evaluation import evaluate
 
         return evaluate
+    if name in ("hide", "reveal"):
+        from translate.images import steganography
+
+        return getattr(steganography, name)
     if name in ("Sampler", "Translator", "load", "sampler", "train"):
         from translate import api
 
