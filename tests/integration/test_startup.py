@@ -45,6 +45,7 @@ except SystemExit as end:
         ["import", "--help"],
         ["evaluate", "--help"],
         ["colorize", "--help"],
+        ["hide", "--help"],
     ],
 )
 def test_help_imports_no_torch(words: list[str]) -> None:

@@ -27,6 +27,8 @@ COMMANDS = {  # The module of each command, which has a function of the same nam
     "data": ("data", "Check a dataset, or write the built-in one."),
     "import": ("importing", "Import a checkpoint of the CycleGAN, pix2pix and CUT authors."),
     "export": ("export", "Export a model to ONNX, OpenVINO or torch.export."),
+    "hide": ("steganography.hide", "Hide a message in an image, for research in steganalysis."),
+    "reveal": ("steganography.reveal", "Read a hidden message back."),
 }
 
 
@@ -40,7 +42,8 @@ class LazyGroup(click.Group):
         if name not in COMMANDS:
             return None
         module, _ = COMMANDS[name]
-        command: click.Command = getattr(importlib.import_module(f"translate.cli.{module}"), module)
+        function = module.rpartition(".")[2]
+        command: click.Command = getattr(importlib.import_module(f"translate.cli.{module}"), function)
         return command
 
     def resolve_command(

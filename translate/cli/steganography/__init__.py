@@ -1,0 +1,1 @@
+"""The commands that hide messages in images and reveal them."""
