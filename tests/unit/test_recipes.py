@@ -14,10 +14,9 @@ from safetensors.torch import load_file
 import translate
 from tests.images import demo
 from translate.api import Translator
-from translate.config import MultiDomainModelConfig
+from translate.config import MultiDomainModelConfig, NoiseTrainConfig
 from translate.images import Pixels
 from translate.inference import Sampler
-from translate.methods.gan.config import NoiseTrainConfig
 from translate.methods.registry import METHODS
 from translate.networks.blocks import BatchNorm
 from translate.training.runs import checkpoint

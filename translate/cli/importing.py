@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from translate.config.images import DIRECTIONS
+from translate.config.training.images import DIRECTIONS
 from translate.errors import UsageError
 
 PATH = click.Path(path_type=Path)

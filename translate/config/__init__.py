@@ -4,11 +4,7 @@ A setting is a dataclass field: the one declaration of a command-line flag, a YA
 variable and a keyword argument in Python. The settings of a method are declared in the method's folder.
 """
 
-from translate.config.adversarial import AdversarialConfig
 from translate.config.apply import FolderOptions, PredictorOptions
-from translate.config.augmentation import AugmentationConfig
-from translate.config.contrastive import ContrastiveConfig
-from translate.config.images import ImageTrainConfig, PhotoTrainConfig, TranslationConfig
 from translate.config.model import (
     ColorizationModelConfig,
     GenerationModelConfig,
@@ -30,12 +26,18 @@ from translate.config.schema import (
     setting_fields,
     with_default,
 )
-from translate.config.training import TrainConfig
-from translate.config.unpaired import TwoWayConfig, UnpairedConfig
+from translate.config.training.adversarial import AdversarialConfig
+from translate.config.training.augmentation import AugmentationConfig
+from translate.config.training.base import TrainConfig
+from translate.config.training.contrastive import ContrastiveConfig
+from translate.config.training.images import ImageTrainConfig, PhotoTrainConfig, TranslationConfig
+from translate.config.training.noise import ClassConditionalConfig, NoiseTrainConfig
+from translate.config.training.unpaired import TwoWayConfig, UnpairedConfig
 
 __all__ = [
     "AdversarialConfig",
     "AugmentationConfig",
+    "ClassConditionalConfig",
     "ColorizationModelConfig",
     "Config",
     "ContrastiveConfig",
@@ -45,6 +47,7 @@ __all__ = [
     "ImageTrainConfig",
     "ModelConfig",
     "MultiDomainModelConfig",
+    "NoiseTrainConfig",
     "PhotoTrainConfig",
     "PredictorOptions",
     "Route",

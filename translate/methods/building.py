@@ -15,7 +15,7 @@ from translate.config import (
     TrainConfig,
     TranslationConfig,
 )
-from translate.config.adversarial import PATCHGANS
+from translate.config.training.adversarial import PATCHGANS
 from translate.losses import GAN_LOSSES
 from translate.networks import (
     DISCRIMINATORS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from translate.config import AdversarialConfig, PhotoTrainConfig, TranslationConfig
-from translate.config.small_data import SMALL_DATA_IMAGES
+from translate.config.training.small_data import SMALL_DATA_IMAGES
 from translate.config.value_range import AUTO
 from translate.data.datasets.reader import (
     ImageReader,

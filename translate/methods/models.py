@@ -15,7 +15,7 @@ from translate.config import (
     TrainingScale,
     TranslationConfig,
 )
-from translate.config.augmentation import RESIZING_PREPROCESSES
+from translate.config.training.augmentation import RESIZING_PREPROCESSES
 from translate.config.value_range import AUTO, parse_ranges
 from translate.models.feature_networks import add_backbones
 from translate.networks import Generator

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from translate.config.adversarial import TIMM, TORCHVISION_BACKBONES
+from translate.config.training.adversarial import TIMM, TORCHVISION_BACKBONES
 from translate.errors import TranslateError, UsageError
 from translate.mixed_precision import at_least_float32
 from translate.pretrained import convert_to_buffers, load_torchvision

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from translate.config import ImageTrainConfig
-from translate.config.adversarial import choose_adversarial_loss
+from translate.config.training.adversarial import choose_adversarial_loss
 from translate.errors import UsageError
 from translate.methods.colorize.config import ColorizeConfig
 from translate.methods.cut.config import CUTConfig

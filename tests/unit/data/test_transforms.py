@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from translate.config import ImageTrainConfig
-from translate.config.augmentation import PREPROCESSING
+from translate.config.training.augmentation import PREPROCESSING
 from translate.data.datasets.transforms import evaluation_transform, resized_shape, training_transform
 from translate.images import resize, to_tensor
 from translate.methods.cyclegan.config import CycleGANConfig

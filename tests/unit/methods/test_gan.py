@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.updates import Updates
-from translate.methods.gan.config import GANConfig, NoiseTrainConfig, WGANGPConfig
+from translate.methods.gan.config import BaseGANConfig, GANConfig, WGANGPConfig
 from translate.methods.gan.trainer import GAN
 from translate.methods.gan.wgan import WGANGP
 from translate.methods.registry import METHODS
@@ -138,7 +138,7 @@ def mlp(in_channels: int, out_channels: int) -> nn.Module:
     )
 
 
-def count_modes(trainer_class: type[GAN] | type[WGANGP], c: NoiseTrainConfig, steps: int) -> int:
+def count_modes(trainer_class: type[GAN] | type[WGANGP], c: BaseGANConfig, steps: int) -> int:
     """Train, and return the number of Gaussians with a sample within three standard deviations, of 1000."""
     torch.manual_seed(0)
     trainer = trainer_class(c)

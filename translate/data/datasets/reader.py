@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from translate.config import AugmentationConfig
-from translate.config.augmentation import RESIZING_PREPROCESSES
+from translate.config.training.augmentation import RESIZING_PREPROCESSES
 from translate.config.value_range import ValueRange
 from translate.data.datasets.cache import DecodedCache, cache_key, open_cache
 from translate.data.datasets.transforms import is_gray, resized_shape

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from translate.config import AugmentationConfig
-from translate.config.augmentation import RESIZING_PREPROCESSES
+from translate.config.training.augmentation import RESIZING_PREPROCESSES
 from translate.data.datasets.batched_rng import IntArray
 from translate.data.datasets.crops import Crops
 from translate.images import Pixels, shorter_side_size

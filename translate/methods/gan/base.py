@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from translate.config import GeneratorSpec
 from translate.losses import GANLoss
-from translate.methods.gan.config import NoiseTrainConfig
+from translate.methods.gan.config import BaseGANConfig
 from translate.methods.trainer import StepProgress, Trainer, Update, freeze_weights
 from translate.networks import (
     DISCRIMINATORS,
@@ -33,7 +33,7 @@ class BaseGAN(Trainer):
 
     gan: GANLoss
 
-    def __init__(self, c: NoiseTrainConfig) -> None:
+    def __init__(self, c: BaseGANConfig) -> None:
         super().__init__()
         self.latent, self.d_steps = c.latent, c.d_steps
         self.g = create_untrained_generator(_generator_spec(c))
@@ -80,7 +80,7 @@ class BaseGAN(Trainer):
         """Do nothing; a WGAN clips the weights of `d` here."""
 
 
-def _generator_spec(c: NoiseTrainConfig) -> GeneratorSpec:
+def _generator_spec(c: BaseGANConfig) -> GeneratorSpec:
     arguments = {
         "in_channels": c.inputs,
         "out_channels": c.channels,
@@ -92,7 +92,7 @@ def _generator_spec(c: NoiseTrainConfig) -> GeneratorSpec:
     return generator_spec(c.networks, arguments)
 
 
-def _build_discriminator(c: NoiseTrainConfig) -> Discriminator:
+def _build_discriminator(c: BaseGANConfig) -> Discriminator:
     network = DISCRIMINATORS[c.networks](c.channels, width=c.ndf, depth=c.depth, norm=c.d_norm)
     assert isinstance(network, (DCGANDiscriminator, MLPDiscriminator))
     if c.networks == "dcgan":

@@ -1,32 +1,28 @@
-"""The settings of the methods that generate images from noise."""
+"""The settings of GAN, DCGAN, CGAN, WGAN, WGAN-GP and InfoGAN."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from translate.config import AdversarialConfig, ImageTrainConfig, TrainConfig, setting, with_default
-from translate.config.model import BASE_SIDE
+from translate.config import (
+    AdversarialConfig,
+    ClassConditionalConfig,
+    ImageTrainConfig,
+    NoiseTrainConfig,
+    setting,
+    with_default,
+)
+from translate.config.training.noise import SMALLEST
 from translate.errors import UsageError
 
-SMALLEST, LARGEST = 8, 256  # sides of the images that DCGAN's networks generate, in pixels
+LARGEST = 256  # The largest side of an image that DCGAN's networks generate, in pixels.
 
 
 @dataclass(kw_only=True)
-class NoiseTrainConfig(TrainConfig):
+class BaseGANConfig(NoiseTrainConfig):
     """The settings that all methods of the family share."""
 
-    image_size: int = with_default(TrainConfig, "image_size", 64, low=SMALLEST, high=LARGEST)
-    batch_size: int = with_default(TrainConfig, "batch_size", 64, help="images in a batch")
-    workers: int = with_default(TrainConfig, "workers", 0)
-    lr_schedule: str = with_default(TrainConfig, "lr_schedule", "constant")
-    channels: int | None = setting(
-        None,
-        "1 for gray images, 3 for colour [default: as the dataset]",
-        low=1,
-        high=3,
-        group="data",
-    )
-    latent: int = setting(100, "dimensions of the latent noise", low=1, high=4096, group="networks")
+    image_size: int = with_default(NoiseTrainConfig, "image_size", 64, low=SMALLEST, high=LARGEST)
     networks: str = setting(
         "dcgan", "architecture of both networks", choices=("dcgan", "mlp"), group="networks"
     )
@@ -43,20 +39,10 @@ class NoiseTrainConfig(TrainConfig):
         False, "spectral normalization of the discriminator (arXiv:1802.05957)", group="networks"
     )
     d_steps: int = setting(1, "discriminator steps per generator step", low=1, high=100, group="optimization")
-    flip: bool = with_default(ImageTrainConfig, "flip", False)
     diffaugment: bool = with_default(AdversarialConfig, "diffaugment", False)
 
     def check(self) -> None:
         super().check()
-        size = self.image_size
-        if size != 2 ** (size.bit_length() - 1):
-            below = 2 ** (size.bit_length() - 1)
-            raise UsageError(
-                f"image_size {size} is not a power of two: use --image-size {below}"
-                f" or {min(2 * below, LARGEST)}"
-            )
-        if self.channels == 2:
-            raise UsageError("channels 2 is neither gray nor colour: use --channels 1 or 3")
         if self.networks == "mlp" and self.d_norm != "none":
             raise UsageError(
                 f"d_norm {self.d_norm} needs convolutions, and networks mlp has none: use --d-norm none, or"
@@ -71,23 +57,13 @@ class NoiseTrainConfig(TrainConfig):
     def batches_per_step(self) -> int:
         return self.d_steps
 
-    @property
-    def inputs(self) -> int:
-        """Return the number of inputs of the generator: latent noise, classes and codes."""
-        return self.latent
-
-    @property
-    def depth(self) -> int:
-        """Return the number of strided layers of each network."""
-        return (self.image_size // BASE_SIDE).bit_length() - 1
-
 
 @dataclass(kw_only=True)
-class GANConfig(NoiseTrainConfig):
+class GANConfig(BaseGANConfig):
     """The settings of the original GAN with fully connected layers (arXiv:1406.2661)."""
 
-    networks: str = with_default(NoiseTrainConfig, "networks", "mlp")
-    d_norm: str = with_default(NoiseTrainConfig, "d_norm", "none")
+    networks: str = with_default(BaseGANConfig, "networks", "mlp")
+    d_norm: str = with_default(BaseGANConfig, "d_norm", "none")
     smoothing: float = setting(
         0.0,
         "one-sided label smoothing: the target of real images is 1 minus this (arXiv:1606.03498)",
@@ -101,32 +77,17 @@ class GANConfig(NoiseTrainConfig):
 class DCGANConfig(GANConfig):
     """The settings of DCGAN (arXiv:1511.06434)."""
 
-    networks: str = with_default(NoiseTrainConfig, "networks", "dcgan")
-    d_norm: str = with_default(NoiseTrainConfig, "d_norm", "batch")
+    networks: str = with_default(BaseGANConfig, "networks", "dcgan")
+    d_norm: str = with_default(BaseGANConfig, "d_norm", "batch")
 
 
 @dataclass(kw_only=True)
-class CGANConfig(DCGANConfig):
+class CGANConfig(ClassConditionalConfig, DCGANConfig):
     """The settings of the conditional GAN (arXiv:1411.1784)."""
 
-    labels: str | None = setting(
-        None,
-        "CSV file of file names and classes [default: sub-folders are classes, or the labels of IDX files]",
-        metavar="FILE",
-        group="data",
-        common=True,
-        resumable=True,
-    )
-    classes: int | None = setting(None, "number of classes [default: as the dataset]", low=1, group="data")
-
-    @property
-    def inputs(self) -> int:
-        assert self.classes is not None
-        return self.latent + self.classes
-
 
 @dataclass(kw_only=True)
-class WGANConfig(NoiseTrainConfig):
+class WGANConfig(BaseGANConfig):
     """The settings of the Wasserstein GAN with weight clipping (arXiv:1701.07875, algorithm 1)."""
 
     lr: float = with_default(NoiseTrainConfig, "lr", 5e-5, help="learning rate of RMSprop")
@@ -134,20 +95,20 @@ class WGANConfig(NoiseTrainConfig):
     beta2: float = with_default(
         NoiseTrainConfig, "beta2", 0.99, help="decay of the squared gradients of RMSprop (alpha)"
     )
-    d_steps: int = with_default(NoiseTrainConfig, "d_steps", 5)
+    d_steps: int = with_default(BaseGANConfig, "d_steps", 5)
     clip: float = setting(
         0.01, "weight clipping: largest absolute weight of the critic", low=1e-6, group="losses"
     )
 
 
 @dataclass(kw_only=True)
-class WGANGPConfig(NoiseTrainConfig):
+class WGANGPConfig(BaseGANConfig):
     """The settings of the Wasserstein GAN with gradient penalty (arXiv:1704.00028, algorithm 1)."""
 
     lr: float = with_default(NoiseTrainConfig, "lr", 1e-4)
     beta2: float = with_default(NoiseTrainConfig, "beta2", 0.9)
-    d_steps: int = with_default(NoiseTrainConfig, "d_steps", 5)
-    d_norm: str = with_default(NoiseTrainConfig, "d_norm", "none", choices=("instance", "none"))
+    d_steps: int = with_default(BaseGANConfig, "d_steps", 5)
+    d_norm: str = with_default(BaseGANConfig, "d_norm", "none", choices=("instance", "none"))
     lambda_gp: float = setting(10.0, "weight of the gradient penalty", low=0, group="losses")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from translate.config import AugmentationConfig, ImageTrainConfig, setting, with_default
-from translate.config.small_data import SmallDataConfig
+from translate.config.training.small_data import SmallDataConfig
 from translate.errors import UsageError
 
 SIZE_MULTIPLE = 4

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from translate.config.images import TranslationConfig
 from translate.config.schema import setting
+from translate.config.training.images import TranslationConfig
 from translate.errors import UsageError
 
 

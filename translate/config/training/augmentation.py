@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from translate.config.schema import setting
-from translate.config.training import TrainConfig
+from translate.config.training.base import TrainConfig
 from translate.errors import UsageError
 
 PREPROCESSING = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from translate.config.schema import convert, setting, setting_fields
-from translate.config.training import TrainConfig
+from translate.config.training.base import TrainConfig
 from translate.errors import UsageError
 
 SMALL_DATA_IMAGES = 100  # Domains with fewer training images get a hint to the preset.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from translate.config.adversarial import AdversarialConfig
-from translate.config.augmentation import AugmentationConfig
 from translate.config.model import DOWNSAMPLINGS, UPSAMPLINGS
 from translate.config.schema import setting, with_default
+from translate.config.training.adversarial import AdversarialConfig
+from translate.config.training.augmentation import AugmentationConfig
 from translate.errors import UsageError
 
 DIRECTIONS = ("AtoB", "BtoA")

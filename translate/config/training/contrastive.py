@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from translate.config.schema import setting, with_default
-from translate.config.unpaired import UnpairedConfig
+from translate.config.training.unpaired import UnpairedConfig
 from translate.errors import UsageError
 
 DEFAULT_LAYERS = (4, 8, 12, 16)

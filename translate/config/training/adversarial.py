@@ -8,8 +8,8 @@ from typing import Any, get_type_hints
 
 from translate.config.model import DOWNSAMPLINGS, NORMS
 from translate.config.schema import convert, setting
-from translate.config.small_data import SmallDataConfig
-from translate.config.training import TrainConfig
+from translate.config.training.base import TrainConfig
+from translate.config.training.small_data import SmallDataConfig
 from translate.errors import UsageError, nearest
 
 # The weight of R1 and R2 with which R3GAN's preset for FFHQ at 64 px starts, about the size of a PatchGAN's

@@ -1,0 +1,1 @@
+"""The settings of training that methods share: each class adds those of a kind of method."""

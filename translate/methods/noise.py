@@ -1,0 +1,149 @@
+"""The task of every method from noise: the dataset, a grid of samples, and a warning of mode collapse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+
+from translate.config import ClassConditionalConfig, GenerationModelConfig, NoiseTrainConfig, Route
+from translate.config.value_range import AUTO, parse_ranges
+from translate.data.datasets.crops import SampleKey
+from translate.data.datasets.in_memory import InMemoryDataset
+from translate.data.datasets.samples import SampleDataset
+from translate.data.discovery.labels import LabeledImages, find_labeled
+from translate.data.discovery.location import left_out_notes
+from translate.data.discovery.split import fingerprint
+from translate.data.discovery.values import BLANK_CHECKS, find_value_ranges, refuse_blank
+from translate.errors import DataError, UsageError
+from translate.images import Pixels, image_grid, to_tensor
+from translate.inference.predictors.gallery import grid_columns
+from translate.inference.predictors.generation import Sampler
+from translate.methods.models import data_range
+from translate.methods.task import History, Task, TaskData, ValidationResult
+from translate.methods.trainer import Trainer
+from translate.metrics.diversity import Diversity
+from translate.models import Model, Precision, load_installed_model
+from translate.networks import Colorizer, Generator
+
+SAMPLES = 64  # Samples in the grid, and images whose diversity is measured.
+SEED = 0  # The seed of the samples, so that validations of a run show the same noise.
+MIN_DIVERSITY = 0.5  # Warn of mode collapse below this share of the dataset's diversity.
+MIN_SHARE_OF_MAX = 0.75  # Warn below this share of the highest diversity so far.
+WARMUP_STEPS = 500  # Do not warn before: samples are alike while the generator has learned nothing.
+REMEDY = "try wgan-gp, --diffaugment (small datasets) or a lower --lr (dcgan)"
+
+
+def noise_task(trainer: Callable[[Any], Trainer]) -> Task:
+    """Return the task of a method that generates images from noise, and from a class if it is given one."""
+    return Task(
+        trainer=trainer, data=noise_data, validate=validate, model=_model, warnings=mode_collapse_warnings
+    )
+
+
+def noise_data(c: NoiseTrainConfig) -> TaskData:
+    """Find a dataset of images; its samples are `image`, and `label` for a method with classes."""
+    if not isinstance(c, ClassConditionalConfig):
+        return _dataset(find_labeled(c.data, with_classes=False, cache_size=c.cache_size), c)
+    images = find_labeled(c.data, c.labels, with_classes=True, cache_size=c.cache_size)
+    if c.classes not in (None, len(images.classes)):
+        raise UsageError(
+            f"{c.data_source} has {len(images.classes)} classes, and the setting classes is {c.classes}: give"
+            f" data of {c.classes}, or train a new run without this setting"
+        )
+    return _dataset(images, c)
+
+
+def _dataset(images: LabeledImages, c: NoiseTrainConfig) -> TaskData:
+    values = find_value_ranges(c.range, images.files())
+    value_range, _ = parse_ranges(values.text)
+    dataset = InMemoryDataset(
+        images,
+        image_size=c.image_size,
+        channels=c.channels,
+        flip=c.flip,
+        seed=c.seed,
+        cache_size=c.cache_size,
+        value_range=value_range,
+    )
+    if c.range == AUTO:
+        numbers = np.linspace(0, len(dataset) - 1, min(BLANK_CHECKS, len(dataset))).astype(int)
+        refuse_blank(dataset.image(int(number)) for number in numbers)
+    if len(dataset) < 2:
+        raise DataError(f"{c.data} has one image: a GAN needs at least 2 to learn from: add images")
+    classes = {"classes": len(images.classes)} if images.classes else {}
+    return TaskData(
+        train=dataset,
+        validation=dataset,
+        summary=dataset.labeled_images.summary,
+        notes=[*dataset.labeled_images.messages, *left_out_notes(c.data), *values.notes],
+        fingerprint=fingerprint(dataset.labeled_images),
+        settings={"channels": dataset.channels, "range": values.text, **classes},
+        facts={"classes": images.classes} if images.classes else {},
+    )
+
+
+def _model(
+    c: NoiseTrainConfig, generators: Mapping[str, Generator], facts: Mapping[str, Any]
+) -> GenerationModelConfig:
+    spec = next(iter(generators.values())).spec
+    return GenerationModelConfig(
+        kind="generation",
+        generator=spec,
+        domains=["image"],
+        data_range=data_range(c, ["image"]),
+        routes={"sample": Route(target="image", generator="sample")},
+        in_channels=spec.args["in_channels"],
+        out_channels=spec.args["out_channels"],
+        statistics="running",
+        image_size=c.image_size,
+        latent=c.latent,
+        classes=facts.get("classes", []),
+        trained_on={"data": c.data_source, "image_size": c.image_size},
+        **{name: getattr(c, name) for name in ("categories", "codes") if hasattr(c, name)},
+    )
+
+
+def validate(model: Model, data: TaskData, precision: Precision) -> ValidationResult:
+    """Render a grid of samples, and score their diversity as a share of the dataset's.
+
+    The noise is the same in each validation, so that the grids of a run can be compared.
+    """
+    sampler = Sampler(model, device=str(precision.device), precision="fp32")
+    columns = grid_columns(sampler.config, SAMPLES)
+    images = sampler(sampler.draw(SAMPLES - SAMPLES % columns, SEED))
+    diversity = _diversity(images) / max(_dataset_diversity(data.validation), 1e-6)
+    sheet = image_grid(images, columns)[..., : sampler.config.out_channels]
+    return ValidationResult(sheet, {"diversity": diversity})
+
+
+def mode_collapse_warnings(history: History) -> list[str]:
+    """Return a warning of mode collapse if the samples have little diversity, or less than before."""
+    shares = [min(1.0, scores["diversity"]) for scores in history if scores["step"] >= WARMUP_STEPS]
+    if shares and shares[-1] < MIN_DIVERSITY:
+        return [f"mode collapse: the samples have {shares[-1]:.0%} of the dataset's diversity: {REMEDY}"]
+    if shares and shares[-1] < MIN_SHARE_OF_MAX * max(shares):
+        diversity = f"{shares[-1]:.0%} of the dataset's, after {max(shares):.0%}"
+        return [f"mode collapse may begin: the diversity of the samples fell to {diversity}: {REMEDY}"]
+    return []
+
+
+def _diversity(images: list[Pixels]) -> float:
+    return _diversity_metric()(torch.cat([to_tensor(image) for image in images]))
+
+
+def _dataset_diversity(data: SampleDataset) -> float:
+    """Return the diversity of images that are spread evenly over the dataset."""
+    indices = np.linspace(0, len(data) - 1, min(SAMPLES, len(data))).astype(int)
+    images = [data[SampleKey(0, int(index))]["image"] for index in indices]
+    return _diversity_metric()(to_tensor(torch.stack(images)))
+
+
+@cache
+def _diversity_metric() -> Diversity:
+    colorizer = load_installed_model("colorize").generator()
+    assert isinstance(colorizer, Colorizer)
+    return Diversity(colorizer.backbone)
