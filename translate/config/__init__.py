@@ -13,6 +13,7 @@ from translate.config.model import (
     MultiDomainModelConfig,
     Route,
     TrainingScale,
+    VolumeModelConfig,
     parse_model_config,
 )
 from translate.config.resolve import collect_settings, dump_yaml, load_yaml, merge_settings
@@ -56,6 +57,7 @@ __all__ = [
     "TranslationConfig",
     "TwoWayConfig",
     "UnpairedConfig",
+    "VolumeModelConfig",
     "accepts",
     "check_values",
     "collect_settings",

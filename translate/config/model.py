@@ -161,6 +161,22 @@ class GenerationModelConfig(ModelConfig):
 
 
 @dataclasses.dataclass(kw_only=True)
+class VolumeModelConfig(ModelConfig):
+    """The description of a model that generates volumes: occupancy in [0, 1] from noise that is U(0, 1)."""
+
+    color: str = with_default(ModelConfig, "color", "none", choices=("none",))
+    value_range: str = with_default(
+        ModelConfig, "value_range", "0..1", help="values of empty and of occupied voxels", choices=("0..1",)
+    )
+    volume_size: int = setting(64, "side of the generated volumes, in voxels", low=1, high=1024)
+    latent: int = setting(200, "size of the noise vector", low=1, high=8192)
+
+    @property
+    def training_settings(self) -> dict[str, Any]:
+        return {"image_size": self.volume_size, "latent": self.latent}
+
+
+@dataclasses.dataclass(kw_only=True)
 class MultiDomainModelConfig(ModelConfig):
     """The description of a model that translates an image of any domain to the domains of a label.
 
@@ -194,6 +210,7 @@ MODEL_CONFIGS: dict[str, type[ModelConfig]] = {  # by kind of model
     "colorization": ColorizationModelConfig,
     "generation": GenerationModelConfig,
     "multidomain": MultiDomainModelConfig,
+    "volume": VolumeModelConfig,
 }
 
 

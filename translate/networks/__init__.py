@@ -3,6 +3,7 @@
 from translate.networks.discriminators import (
     DISCRIMINATORS,
     DCGANDiscriminator,
+    GAN3DDiscriminator,
     MLPDiscriminator,
     PatchGAN,
     PixelDiscriminator,
@@ -18,6 +19,7 @@ from translate.networks.generators import (
 from translate.networks.generators.colorizer import Colorizer
 from translate.networks.generators.context import ContextEncoder
 from translate.networks.generators.dcgan import DCGANGenerator
+from translate.networks.generators.gan3d import GAN3DGenerator
 from translate.networks.generators.identity import Identity
 from translate.networks.generators.inpainter import Inpainter
 from translate.networks.generators.mlp import MLPGenerator
@@ -34,6 +36,8 @@ __all__ = [
     "ContextEncoder",
     "DCGANDiscriminator",
     "DCGANGenerator",
+    "GAN3DDiscriminator",
+    "GAN3DGenerator",
     "Generator",
     "Identity",
     "Inpainter",

@@ -61,6 +61,14 @@ class BatchNorm(nn.BatchNorm2d):
         return normalize_per_image(self, x) if self.per_image and not self.training else super().forward(x)
 
 
+class BatchNorm3d(BatchNorm):
+    """The batch norm of volumes."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise (N, C, D, H, W) features."""
+        return super().forward(x.flatten(3)).reshape(x.shape)
+
+
 def normalize_per_image(norm: InstanceNorm | BatchNorm, x: Tensor) -> Tensor:
     """Normalise (N, C, H, W) features by each image's own mean and variance."""
     # Autocast computes a group norm in float32, but an instance norm in half precision. Of a single pixel,

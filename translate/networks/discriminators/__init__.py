@@ -5,6 +5,7 @@ from collections.abc import Callable
 from torch import nn
 
 from translate.networks.discriminators.dcgan import DCGANDiscriminator
+from translate.networks.discriminators.gan3d import GAN3DDiscriminator
 from translate.networks.discriminators.mlp import MLPDiscriminator
 from translate.networks.discriminators.multiscale import MultiscaleDiscriminator
 from translate.networks.discriminators.patchgan import PatchGAN, PixelDiscriminator
@@ -22,6 +23,7 @@ DISCRIMINATORS: dict[str, Callable[..., nn.Module]] = {
 __all__ = [
     "DISCRIMINATORS",
     "DCGANDiscriminator",
+    "GAN3DDiscriminator",
     "MLPDiscriminator",
     "MultiscaleDiscriminator",
     "PatchGAN",

@@ -1,4 +1,4 @@
-"""Generators by name: networks that map images, or noise, to images."""
+"""Generators by name: networks that map images, or noise, to images, and noise to volumes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from translate.networks.generators.base import Generator, MemoryCost
 from translate.networks.generators.colorizer import Colorizer
 from translate.networks.generators.context import ContextEncoder
 from translate.networks.generators.dcgan import DCGANGenerator
+from translate.networks.generators.gan3d import GAN3DGenerator
 from translate.networks.generators.identity import Identity
 from translate.networks.generators.inpainter import Inpainter
 from translate.networks.generators.mlp import MLPGenerator
@@ -24,6 +25,7 @@ GENERATORS: dict[str, type[Generator]] = {
     "colorizer": Colorizer,
     "context": ContextEncoder,
     "dcgan": DCGANGenerator,
+    "gan3d": GAN3DGenerator,
     "identity": Identity,
     "inpainter": Inpainter,
     "mlp": MLPGenerator,

@@ -1,0 +1,1 @@
+"""Volume generation from noise: 3D-GAN."""
