@@ -268,8 +268,8 @@ def _collate(samples: list[Sample]) -> Sample:
 
 
 def _stack(tensors: list[Tensor]) -> Tensor:
-    if tensors[0].ndim < 3:
-        return torch.stack(tensors)
-    # Stack images with NumPy, because torch would start threads for it.
+    # Stack with NumPy, because torch would start threads for it.
+    if tensors[0].ndim != 3:  # Labels and volumes.
+        return torch.from_numpy(np.stack([tensor.numpy() for tensor in tensors]))
     stacked = np.stack([tensor.permute(1, 2, 0).numpy() for tensor in tensors])
     return torch.from_numpy(stacked).permute(0, 3, 1, 2)
