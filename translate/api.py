@@ -13,7 +13,16 @@ from torch import Tensor, nn
 from translate.config import FolderOptions, ModelConfig, PredictorOptions, accepts
 from translate.display import show_progress
 from translate.images import Array
-from translate.inference import Outcome, Predictor, Sampler, load_predictor, translate_folder
+from translate.inference import (
+    SAMPLERS,
+    Outcome,
+    Predictor,
+    Sampler,
+    VolumeSampler,
+    load_predictor,
+    load_sampler,
+    translate_folder,
+)
 from translate.models import Model
 
 __all__ = ["Sampler", "Translator", "load", "sampler", "train"]
@@ -119,8 +128,10 @@ def load(model: Path | str, **options: Any) -> Translator:
     return Translator(load_predictor(Model.from_pretrained(model), **options))
 
 
-def sampler(model: Path | str, *, device: str = "auto", precision: str = "auto") -> Sampler:
-    """Load a model that generates images from noise: `s = sampler("runs/dcgan"); s(s.draw(64, seed=7))`.
+def sampler(model: Path | str, *, device: str = "auto", precision: str = "auto") -> Sampler | VolumeSampler:
+    """Load a model that generates images or volumes from noise.
+
+    An example: `s = sampler("runs/dcgan"); images = s(s.draw(64, seed=7))`.
 
     Args:
         model: the folder of a run or of a model.
@@ -129,12 +140,12 @@ def sampler(model: Path | str, *, device: str = "auto", precision: str = "auto")
     Raises:
         TranslateError: there is no such model, it is damaged, or it turns images into images.
     """
-    return Sampler(Model.from_pretrained(model), device=device, precision=precision)
+    return load_sampler(Model.from_pretrained(model), device=device, precision=precision)
 
 
 def train(
     recipe: str, *, resume: bool = False, overwrite: bool = False, **settings: Any
-) -> Translator | Sampler:
+) -> Translator | Sampler | VolumeSampler:
     """Train a model, and load it on the same device when it is finished.
 
     Worker processes load the images: in a script, call this function below `if __name__ == "__main__":`.
@@ -160,6 +171,6 @@ def train(
         if not session.train():
             raise KeyboardInterrupt
     model, device = Model.from_pretrained(session.run.folder), session.config.device
-    if model.config.kind == "generation":
-        return Sampler(model, device=device)
+    if model.config.kind in SAMPLERS:
+        return load_sampler(model, device=device)
     return Translator(load_predictor(model, device=device))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.images import training_data
 from translate.data.datasets import loader
 from translate.data.datasets.loader import InfiniteBatchSampler, iterate_batches
 from translate.methods.registry import METHODS, find_method
@@ -35,7 +36,10 @@ def test_the_batches_are_those_on_the_cpu(
     """A share of 0 lets no dataset lie in the memory of the GPU, so that batches are uploaded."""
     monkeypatch.setattr(loader, "MEMORY_SHARE", share)
     method = find_method(name)
-    dataset = method.load_task().data(method.config_class()(data=str(data), batch_size=4, **settings)).train
+    config_class = method.config_class()
+    own = {key: value for key, value in settings.items() if key in config_class.__dataclass_fields__}
+    c = config_class(data=str(training_data(name, data)), batch_size=4, **own)
+    dataset = method.load_task().data(c).train
     sampler = InfiniteBatchSampler(len(dataset), 4, seed=3)
     expected = list(islice(iterate_batches(dataset, sampler, 0), 6))
     expected = [{name: tensor.clone() for name, tensor in batch.items()} for batch in expected]

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 import translate
+from tests.images import training_data
 from tests.unit.test_recipes import apply
+from translate.inference import VolumeSampler
 from translate.methods.registry import METHODS
 
 pytestmark = [pytest.mark.gpu, pytest.mark.slow, pytest.mark.usefixtures("auto_device")]
@@ -20,6 +22,7 @@ def test_trains_3000_steps_resumes_and_applies(name: str, gpu: str, data: Path, 
     out, steps, small = tmp_path / "run", 3000, {}
     if gpu == "cpu":
         steps, small = 3, {"ngf": 4, "ndf": 4, "batch_size": 2, "workers": 0}
+    data = training_data(name, data)
     translate.train(name, data=str(data), out=str(out), image_size=64, steps=steps, **small)
     model = translate.train(name, out=str(out), resume=True, steps=steps + 10)
     assert model.config.trained_on["steps"] == steps + 10
@@ -34,5 +37,6 @@ def test_trains_3000_steps_resumes_and_applies(name: str, gpu: str, data: Path, 
         assert "no CUDA graph" not in log
     image = np.random.default_rng(0).integers(0, 256, (100, 120, 3), dtype=np.uint8)
     output = apply(model, image)
-    assert output.shape == ((64, 64, 3) if isinstance(model, translate.Sampler) else image.shape)
+    sizes = {translate.Sampler: (64, 64, 3), VolumeSampler: (64, 64, 64)}
+    assert output.shape == sizes.get(type(model), image.shape)
     assert output.std() > 0

@@ -12,6 +12,7 @@ from torch import Tensor
 
 import translate
 from tests.gpu.steps import distance, moments, take_steps, weights
+from tests.images import training_data
 from tests.integration.conftest import TINY_TRANSLATION, Command
 from tests.unit.methods.test_graph import new_stepper
 from tests.unit.training.test_graph import DCGAN, images
@@ -24,7 +25,7 @@ from translate.training.step.stepper import Stepper
 pytestmark = pytest.mark.gpu
 TINY: dict[str, Any] = {"image_size": 32, "ngf": 8, "ndf": 8, "batch_size": 4, "workers": 0}
 TRANSLATION = {**TINY, "blocks": 1, "d_layers": 2}
-GENERATION = ("gan", "dcgan", "cgan", "wgan", "wgan-gp", "infogan")
+GENERATION = ("gan", "dcgan", "cgan", "wgan", "wgan-gp", "infogan", "3dgan")
 
 
 def train(name: str, out: Path, **settings: Any) -> Any:
@@ -45,7 +46,8 @@ def trained_weights(state: checkpoint.State) -> dict[str, Tensor]:
 def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(
     name: str, gpu: str, data: Path, tmp_path: Path
 ) -> None:
-    settings = {"data": str(data), "device": gpu, "precision": "fp32", "deterministic": True, "steps": 9}
+    settings = {"device": gpu, "precision": "fp32", "deterministic": True, "steps": 9}
+    settings["data"] = str(training_data(name, data))
     small = TINY if name in GENERATION else TRANSLATION
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"
     train(name, whole, checkpoint_every=4, keep_checkpoints=9, **small, **settings)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.images import demo
+from tests.images import demo, training_data
 from translate.config import collect_settings, load_yaml
 from translate.methods.registry import find_method
 from translate.training.session import Session
@@ -38,7 +38,7 @@ def test_a_dry_run_describes_a_config_and_writes_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     recipe = load_yaml(path)["recipe"]
-    own = {"data": str(data), "device": "cpu"}
+    own = {"data": str(training_data(recipe, data)), "device": "cpu"}
     settings = collect_settings(find_method(recipe).config_class(), own, files=(path,))
     description = Session(recipe, settings).describe()
     assert f"recipe: {recipe}\n" in description

@@ -12,11 +12,12 @@ import torch
 from safetensors.torch import load_file
 
 import translate
-from tests.images import demo
+from tests.images import demo, training_data
 from translate.api import Translator
 from translate.config import MultiDomainModelConfig, NoiseTrainConfig
 from translate.images import Pixels
-from translate.inference import Sampler
+from translate.inference import Sampler, VolumeSampler
+from translate.methods.gan3d.config import GAN3DConfig
 from translate.methods.registry import METHODS
 from translate.networks.blocks import BatchNorm
 from translate.training.runs import checkpoint
@@ -25,21 +26,23 @@ from translate.training.step import optimization
 pytestmark = pytest.mark.usefixtures("torch_engine_only")
 TINY = {"image_size": 32, "ngf": 4, "ndf": 4, "batch_size": 2, "workers": 0, "device": "cpu"}
 FROM_NOISE = [name for name, recipe in METHODS.items() if issubclass(recipe.config_class(), NoiseTrainConfig)]
-TRANSLATIONS = [name for name in METHODS if name not in FROM_NOISE]
+VOLUMES = [name for name, recipe in METHODS.items() if issubclass(recipe.config_class(), GAN3DConfig)]
+TRANSLATIONS = [name for name in METHODS if name not in FROM_NOISE + VOLUMES]
 SECOND_ORDER = {  # Settings with gradients of gradients, or of a weight's norm.
     "dcgan": {"spectral": True, "d_norm": "none"},
     "pix2pix": {"gan_loss": "wgan-gp", "norm": "instance"},
 }
 
 
-def train(recipe: str, data: Path, out: Path, **settings: Any) -> Translator | Sampler:
-    small = TINY if recipe in FROM_NOISE else {**TINY, "blocks": 1, "d_layers": 2}
+def train(recipe: str, images: Path, out: Path, **settings: Any) -> Translator | Sampler | VolumeSampler:
+    small = {**TINY, "blocks": 1, "d_layers": 2} if recipe in TRANSLATIONS else TINY
+    data = training_data(recipe, images)
     return translate.train(recipe, data=str(data), out=str(out), **small, **settings)
 
 
-def apply(model: Translator | Sampler, image: Pixels) -> Pixels:
-    """Translate an image, to the first of several domains, or inpaint its left half; or generate one."""
-    if isinstance(model, Sampler):
+def apply(model: Translator | Sampler | VolumeSampler, image: Pixels) -> Pixels:
+    """Translate an image, to the first of several domains, or inpaint its left half; or generate a sample."""
+    if isinstance(model, (Sampler, VolumeSampler)):
         return model(model.draw(1, seed=0))[0]
     if isinstance(model.config, MultiDomainModelConfig):
         return model(image, to=model.config.domains[0])
@@ -90,10 +93,17 @@ def test_trains_two_steps_and_samples(recipe: str, networks: dict[str, Any], tmp
     assert [p.name for p in (out / "samples").iterdir()] == ["step-00000002.png"]
 
 
+@pytest.mark.parametrize("recipe", VOLUMES)
+def test_trains_two_steps_and_samples_volumes(recipe: str, tmp_path: Path) -> None:
+    sampler = train(recipe, tmp_path / "data", tmp_path / "run", steps=2)
+    assert [volume.shape for volume in sampler(sampler.draw(2, seed=1))] == 2 * [(32, 32, 32)]
+    assert sampler.config.method == recipe
+    assert [p.name for p in (tmp_path / "run" / "samples").iterdir()] == ["step-00000002.png"]
+
+
 @pytest.mark.parametrize("recipe", METHODS)
 def test_a_finished_run_continues_with_more_steps(recipe: str, tmp_path: Path) -> None:
-    data, out = demo(tmp_path / "data"), tmp_path / "run"
-    train(recipe, data, out, steps=2)
+    train(recipe, demo(tmp_path / "data"), out := tmp_path / "run", steps=2)
     longer = translate.train(recipe, out=str(out), resume=True, steps=3)
     assert longer.config.trained_on["steps"] == 3
 
@@ -130,9 +140,10 @@ def undo_deterministic() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("undo_deterministic")
-@pytest.mark.parametrize("recipe", FROM_NOISE)
+@pytest.mark.parametrize("recipe", FROM_NOISE + VOLUMES)
 def test_a_resumed_run_equals_an_uninterrupted_one_bitwise(recipe: str, tmp_path: Path) -> None:
-    data, settings = demo(tmp_path / "data"), {"deterministic": True, "diffaugment": True, "flip": True}
+    data, settings = demo(tmp_path / "data"), {"deterministic": True}
+    settings |= {"diffaugment": True, "flip": True} if recipe in FROM_NOISE else {}
     train(recipe, data, tmp_path / "uninterrupted", steps=4, **settings)
     train(recipe, data, tmp_path / "resumed", steps=2, **settings)
     translate.train(recipe, out=str(tmp_path / "resumed"), resume=True, steps=4)

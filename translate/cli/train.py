@@ -29,6 +29,7 @@ NEXT_COMMAND = {  # How to try a trained model, by its kind.
     "colorization": "translate colorize PHOTOS/ -o out/ --model {}",
     "inpainting": "translate inpaint PHOTOS/ --mask MASK.png -o out/ --model {}",
     "generation": "translate sample {} -o out/",
+    "volume": "translate sample {} -o out/",
     "multidomain": "translate apply {} PHOTOS/ --to {domain} -o out/",
 }
 

@@ -9,14 +9,23 @@ if TYPE_CHECKING:
     from translate.inference.batch.folder import translate_files, translate_folder
     from translate.inference.predictors.base import Predictor
     from translate.inference.predictors.generation import Sampler
-    from translate.inference.predictors.registry import PREDICTORS, load_predictor
+    from translate.inference.predictors.registry import (
+        PREDICTORS,
+        SAMPLERS,
+        load_predictor,
+        load_sampler,
+    )
+    from translate.inference.predictors.volumes.sampler import VolumeSampler
 
 __all__ = [
     "PREDICTORS",
+    "SAMPLERS",
     "Outcome",
     "Predictor",
     "Sampler",
+    "VolumeSampler",
     "load_predictor",
+    "load_sampler",
     "translate_files",
     "translate_folder",
 ]
@@ -25,8 +34,11 @@ __all__ = [
 _MODULES = {
     "PREDICTORS": "predictors.registry",
     "Predictor": "predictors.base",
+    "SAMPLERS": "predictors.registry",
     "Sampler": "predictors.generation",
+    "VolumeSampler": "predictors.volumes.sampler",
     "load_predictor": "predictors.registry",
+    "load_sampler": "predictors.registry",
     "translate_files": "batch.folder",
     "translate_folder": "batch.folder",
 }

@@ -66,6 +66,7 @@ METHODS = {
     "wgan": _method("gan", "image generation by the Wasserstein distance", "WGANConfig", "WGAN_TASK"),
     "wgan-gp": _method("gan", "a WGAN with gradient penalty", "WGANGPConfig", "WGANGP_TASK"),
     "infogan": _method("gan", "image generation with learned codes", "InfoGANConfig", "INFOGAN_TASK"),
+    "3dgan": _method("gan3d", "generation of volumes (3-D shapes)", "GAN3DConfig"),
 }
 
 

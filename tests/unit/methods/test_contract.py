@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from tests.images import demo
+from tests.images import demo, training_data
 from tests.recorder import NoHostReads
 from translate.config import TrainConfig
 from translate.data.datasets.samples import SampleKey
@@ -48,7 +48,7 @@ def load_task(name: str, data: Path, **settings: Any) -> tuple[Task, TrainConfig
     method = find_method(name)
     config_class = method.config_class()
     own = {key: value for key, value in NETWORKS.items() if key in config_class.__dataclass_fields__}
-    c = config_class(data=str(data), cache_size=0, **{**SMALL, **own, **settings})
+    c = config_class(data=str(training_data(name, data)), cache_size=0, **{**SMALL, **own, **settings})
     task = method.load_task()
     task_data = task.data(c)
     return task, c.replace(**task_data.settings), task_data

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.images import demo
+from tests.images import demo, training_data
 from tests.recorder import RecordingCapturer
 from translate.data.datasets.samples import SampleKey
 from translate.methods.registry import METHODS, find_method
@@ -79,7 +79,7 @@ def new_stepper(
     method = find_method(name)
     config_class = method.config_class()
     own = {key: value for key, value in SMALL.items() if key in config_class.__dataclass_fields__}
-    c = config_class(data=str(data), **{**own, **settings})
+    c = config_class(data=str(training_data(name, data)), **{**own, **settings})
     task = method.load_task()
     task_data = task.data(c)
     c = c.replace(**task_data.settings)

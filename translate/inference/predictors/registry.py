@@ -1,4 +1,4 @@
-"""The predictors by kind of model, and `load_predictor`, which creates the one for a model."""
+"""The predictors and samplers by kind of model, and the functions that create the one for a model."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from translate.config.targets import check_target
 from translate.errors import UsageError
 from translate.inference.predictors.base import Predictor
 from translate.inference.predictors.colorization import ColorizationPredictor
+from translate.inference.predictors.generation import Sampler
 from translate.inference.predictors.inpainting import InpaintingPredictor
 from translate.inference.predictors.translation import MultiDomainPredictor, TranslationPredictor
+from translate.inference.predictors.volumes.sampler import VolumeSampler
 from translate.inference.runtime.runner import Runner
 from translate.models import Model
 
@@ -20,6 +22,21 @@ PREDICTORS: dict[str, type[Predictor]] = {
     "inpainting": InpaintingPredictor,
     "multidomain": MultiDomainPredictor,
 }
+SAMPLERS: dict[str, type[Sampler] | type[VolumeSampler]] = {
+    "generation": Sampler,
+    "volume": VolumeSampler,
+}
+
+
+def load_sampler(model: Model, *, device: str = "auto", precision: str = "auto") -> Sampler | VolumeSampler:
+    """Return a sampler of a model that generates from noise.
+
+    Raises:
+        UsageError: the model translates images, or this machine lacks the device or the precision.
+    """
+    if model.config.kind not in SAMPLERS:
+        raise UsageError("this model translates images and takes no noise: use translate apply")
+    return SAMPLERS[model.config.kind](model, device=device, precision=precision)
 
 
 @accepts(PredictorOptions)
@@ -32,12 +49,12 @@ def load_predictor(model: Model, **options: Any) -> Predictor:
         {options}
 
     Raises:
-        UsageError: the model generates images from noise, has no such direction or target, or an option does
+        UsageError: the model generates from noise, has no such direction or target, or an option does
             not fit the model or this machine.
     """
     o = from_mapping(PredictorOptions, options, "options")
     if model.config.kind not in PREDICTORS:
-        raise UsageError("this model generates images from noise and takes none: use translate sample")
+        raise UsageError("this model generates from noise and takes no images: use translate sample")
     predictor = PREDICTORS[model.config.kind]
     # Check all options before choosing an engine, which can take seconds.
     check_target(model.config, o.direction, o.to)

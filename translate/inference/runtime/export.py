@@ -43,8 +43,9 @@ def export(
 
     The input is called `picture`, the output `translated`: (N, C, H, W) float32 in [-1, 1]. N is free; H and
     W must be multiples of the model's size multiple, at least 8. A model that generates images from noise
-    takes `noise`, (N, inputs), and returns `picture`; the metadata lists its inputs in order. A model of
-    several domains also takes `label`, (N, domains) of 0 and 1, whose entries the metadata names in order.
+    takes `noise`, (N, inputs), and returns `picture`; the metadata lists its inputs in order. One that
+    generates volumes takes `latent`, (N, inputs), and returns `volume`, (N, 1, S, S, S). A model of several
+    domains also takes `label`, (N, domains) of 0 and 1, whose entries the metadata names in order.
 
     Args:
         format: `onnx`, `openvino` or `torch`; None infers it from the suffix of `path`.

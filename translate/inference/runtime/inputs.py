@@ -8,13 +8,18 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
-from translate.config import GenerationModelConfig, ModelConfig, MultiDomainModelConfig
+from translate.config import (
+    GenerationModelConfig,
+    ModelConfig,
+    MultiDomainModelConfig,
+    VolumeModelConfig,
+)
 
 MIN_SIDE = 8  # In pixels: reflection padding needs at least this much.
 TEST_SIDE = 64  # In pixels, rounded up: the shorter side of the larger test images.
 # The name of an exported file's output by that of its first input. The names of the inputs are those of the
 # arguments of `forward` below.
-OUTPUT_NAMES = {"picture": "translated", "noise": "picture"}
+OUTPUT_NAMES = {"picture": "translated", "noise": "picture", "latent": "volume"}
 
 
 Inputs = tuple[Tensor, ...]  # The inputs of a network, of N items each.
@@ -40,9 +45,11 @@ class NetworkInput(Protocol):
 
 
 def network_input(config: ModelConfig) -> NetworkInput:
-    """Return the input description of a model: noise, images and labels, or images."""
+    """Return the input description of a model: noise of images or volumes, images and labels, or images."""
     if isinstance(config, GenerationModelConfig):
         return NoiseInput(config)
+    if isinstance(config, VolumeModelConfig):
+        return LatentInput(config)
     return LabeledImageInput(config) if isinstance(config, MultiDomainModelConfig) else ImageInput(config)
 
 
@@ -152,6 +159,30 @@ class NoiseInput:
         return {"inputs": columns, "classes": ", ".join(c.classes)}
 
 
+class LatentInput:
+    """The noise of a model that generates volumes, (N, latent), uniform on [0, 1]."""
+
+    def __init__(self, config: VolumeModelConfig) -> None:
+        self.size = config.latent
+
+    def wrap(self, generator: nn.Module) -> nn.Module:
+        return _VolumeGenerator(generator)
+
+    def example(self) -> Inputs:
+        return (torch.zeros(2, self.size),)
+
+    def dynamic_shapes(self) -> tuple[dict[int, Any], ...]:
+        return ({0: Dim("batch")},)
+
+    def random_batches(self) -> list[Inputs]:
+        """Return noise for one volume, and a batch of noise for four."""
+        random = torch.Generator().manual_seed(0)
+        return [(torch.rand(count, self.size, generator=random),) for count in (1, 4)]
+
+    def metadata(self, direction: str) -> dict[str, Any]:
+        return {"inputs": f"{self.size} noise, uniform on [0, 1]"}
+
+
 class _ImageGenerator(nn.Module):
     """A generator whose argument has the name that exported files use, and whose output is a new tensor."""
 
@@ -185,6 +216,14 @@ class _NoiseGenerator(_ImageGenerator):
     def forward(self, noise: Tensor) -> Tensor:
         """Generate images from noise, (N, inputs) -> (N, C, H, W)."""
         return super().forward(noise)
+
+
+class _VolumeGenerator(_ImageGenerator):
+    """A generator of volumes whose argument has the name that exported files use."""
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """Generate volumes from noise, (N, latent) -> (N, 1, S, S, S) in [0, 1]."""
+        return super().forward(latent)
 
 
 def min_side(multiple: int) -> int:

@@ -18,8 +18,8 @@ KERNEL = 4
 class GAN3DGenerator(Generator):
     """3D-GAN's generator: noise is projected to 4^3 voxels and upsampled by 2 in each further layer.
 
-    With a width of 64 and a depth of 4, the layers have 512, 256, 128, 64 and 1 channels, and the volumes 64^3
-    voxels. Transposed convolutions have no biases.
+    With a width of 64 and a depth of 4, the layers have 512, 256, 128, 64 and 1 channels, and volumes
+    64^3 voxels. Transposed convolutions have no biases.
 
     Args:
         in_channels: the dimension of the noise.

@@ -37,6 +37,8 @@ def memory_format(
         compiled: the networks are compiled.
     """
     device = precision.device.type
+    if any(weight.dim() == 5 for weight in trainer.parameters()):  # The format is one of images.
+        return torch.contiguous_format
     # On Apple's mps, the backward pass of batch norm was wrong in channels_last (pytorch#175189).
     if device == "mps":
         return torch.contiguous_format

@@ -1,0 +1,1 @@
+"""Generate volumes from noise, and write them as voxels, meshes and pictures."""
