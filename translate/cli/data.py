@@ -11,6 +11,7 @@ from translate.cli.options import complete_folder, setting_options
 from translate.config import TrainConfig, TranslationConfig
 from translate.config.value_range import AUTO
 from translate.errors import SomeFilesFailedError, UsageError
+from translate.methods.gan3d.config import SIDES
 from translate.methods.stargan.config import StarGANConfig, split_attributes
 
 
@@ -23,25 +24,35 @@ def data() -> None:
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option(
     "--size",
-    default=64,
     type=click.IntRange(16, 1024),
-    metavar="PIXELS",
-    help="side of the images, from 16 to 1024  [default: 64]",
+    metavar="N",
+    help="side of the images, 16 to 1024 pixels  [default: 64]; of shapes, 32 or 64 voxels  [default: 32]",
 )
 @click.option(
     "--domains",
-    default=2,
     type=click.IntRange(2, 3),
     metavar="N",
     help="2: horses and zebras; 3: horses in three coats, for stargan  [default: 2]",
 )
-def demo(folder: Path, size: int, domains: int) -> None:
+@click.option("--shapes", is_flag=True, help="synthetic chairs, tables, lamps and shelves, for 3dgan")
+def demo(folder: Path, size: int | None, domains: int | None, shapes: bool) -> None:
     """Write the built-in dataset, synthetic horses and zebras, to DIR.
 
     It is drawn, without a download, to trainA/ trainB/ testA/ testB/. A horse and the zebra of the same scene
     share a file name, so that it serves for paired and unpaired training. With three domains, the horses of
-    train/ and test/ are in the sub-folders black/ brown/ striped/.
+    train/ and test/ are in the sub-folders black/ brown/ striped/. With --shapes, synthetic shapes are
+    written instead, as voxels (.npy) in chairs/ tables/ lamps/ shelves/.
     """
+    if shapes:
+        if domains is not None:
+            raise UsageError(f"--domains {domains} is for images: leave it or --shapes out")
+        _write_shapes(folder, size or SIDES[0])
+    else:
+        _write_horses(folder, size or 64, domains or 2)
+
+
+def _write_horses(folder: Path, size: int, domains: int) -> None:
+    """Write horses and zebras, or horses in three coats, unless another dataset is there."""
     from translate.data.demo import COATS, write_coats, write_demo
 
     of_two, of_three = ("trainA", "trainB", "testA", "testB"), ("train", "test")
@@ -60,6 +71,17 @@ def demo(folder: Path, size: int, domains: int) -> None:
     click.echo(f"next: translate train cyclegan --data {quote(str(folder))} --image-size {size}")
 
 
+def _write_shapes(folder: Path, size: int) -> None:
+    """Write the built-in shapes."""
+    if size not in SIDES:
+        raise UsageError(f"size is {size}, but shapes are 32 or 64 voxels a side: use --size {SIDES[0]}")
+    from translate.data.shapes import KINDS, write_shapes
+
+    write_shapes(folder, size=size)
+    click.echo(f"wrote synthetic shapes ({', '.join(KINDS)}) to {folder}")
+    click.echo(f"next: translate train 3dgan --data {quote(str(folder))} --image-size {size}")
+
+
 @data.command()
 @click.argument("folder", metavar="[DIR]", required=False, shell_complete=complete_folder)
 @setting_options(TranslationConfig, "domain_a", "domain_b")
@@ -76,11 +98,15 @@ def check(
     """Check what the dataset in DIR, or in two folders of images, can train.
 
     It says which folders are domain A, domain B and the validation set. Every image is decoded, and files
-    that cannot be used are listed; the exit code is then 3. With --labels, it is checked for stargan.
+    that cannot be used are listed; the exit code is then 3. With --labels, it is checked for stargan. A
+    folder of volumes without images is checked for 3dgan.
     """
     from translate.data.discovery.check import check_dataset
+    from translate.data.volumes import check_volumes
 
-    report = check_dataset(
+    has_options = any(value is not None for value in (domain_a, domain_b, labels, attributes))
+    report = None if folder is None or has_options else check_volumes(folder, max(SIDES))
+    report = report or check_dataset(
         folder,
         range or AUTO,
         domain_a=domain_a,

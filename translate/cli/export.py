@@ -32,9 +32,10 @@ def export(model: str, out: Path, format: str | None, direction: str | None, ove
 
     MODEL is a run or a model folder. The network in the file takes images as float32 (N, C, H, W) in [-1, 1],
     with any number of images and any size that is a multiple of the model's size multiple; a model from noise
-    takes noise, (N, inputs), as the metadata of the file says. A model of several domains also takes a label,
-    (N, domains), for whatever target. The file holds the network alone: it does not reduce images to the
-    working size, as `translate apply` does. Before it is written, its output is compared with that of torch.
+    takes noise, (N, inputs), as the metadata of the file says, and returns images or volumes. A model of
+    several domains also takes a label, (N, domains), for whatever target. The file holds the network alone:
+    it does not reduce images to the working size, as `translate apply` does. Before it is written, its output
+    is compared with that of torch.
     """
     from translate.config import MultiDomainModelConfig
     from translate.inference.runtime.export import TOLERANCE, export
@@ -44,7 +45,7 @@ def export(model: str, out: Path, format: str | None, direction: str | None, ove
     result = export(source, out, format=format, direction=direction, overwrite=overwrite)
     click.echo(
         f"{result.path}: differs from torch by at most {result.difference:.1e}"
-        f" over {result.images} random images ({TOLERANCE:g} allowed)"
+        f" over {result.images} random inputs ({TOLERANCE:g} allowed)"
     )
     if isinstance(source.config, MultiDomainModelConfig):
         entry = "for its domain" if source.config.exclusive else "for each attribute that is on"
