@@ -14,7 +14,7 @@ from translate.data.discovery.labels import LabeledImages, find_labeled
 from translate.errors import DataError, UsageError
 from translate.evaluation.scoring import ImageScorer, Request, Row, SuiteResult, frechet_or_none, ratio
 from translate.images import Pixels, resize_and_center_crop
-from translate.inference import Sampler
+from translate.inference import Sampler, VolumeSampler, load_sampler
 from translate.metrics.classifier import Classifier, Labels
 from translate.metrics.frechet import Features
 from translate.models import Model
@@ -29,7 +29,9 @@ UNTRAINED = "untrained"
 ReportProgress = Callable[[float], None]  # called with the fraction of a stage that is done
 
 
-def load_samplers(model: Model, folder: Path | None, *, device: str, precision: str) -> dict[str, Sampler]:
+def load_samplers(
+    model: Model, folder: Path | None, *, device: str, precision: str
+) -> dict[str, Sampler | VolumeSampler]:
     """Load a sampler for each row: the untrained model, the run's checkpoints, and the model itself.
 
     Args:
@@ -40,7 +42,7 @@ def load_samplers(model: Model, folder: Path | None, *, device: str, precision: 
     )
     checkpoints.pop(f"step {model.config.trained_on.get('steps')}", None)  # This one is the model itself.
     rows = {UNTRAINED: create_untrained(model), **checkpoints, "model": model}
-    return {name: Sampler(row, device=device, precision=precision) for name, row in rows.items()}
+    return {name: load_sampler(row, device=device, precision=precision) for name, row in rows.items()}
 
 
 def create_untrained(model: Model) -> Model:

@@ -65,6 +65,25 @@ COLUMNS = {
     "class": Column(
         "class", ".0%", "fraction of the samples that a small CNN assigns to the requested class"
     ),
+    "coverage": Column(
+        "coverage",
+        ".0%",
+        "share of the held-out shapes that are the nearest to some sample (arXiv:1707.02392), by 1 minus"
+        " intersection over union; higher is better",
+    ),
+    "nearest": Column(
+        "nearest",
+        ".3f",
+        "distance to the nearest training shape, 1 minus intersection over union; mean over the samples; much"
+        " below that of held-out shapes, the samples are copies",
+    ),
+    "nearest-share": Column("vs held-out", ".0%"),
+    "connected": Column(
+        "connected",
+        ".0%",
+        "share of the samples whose largest part, of voxels that share a face, an edge or a corner, holds at"
+        " least 90 % of their occupied voxels",
+    ),
 }
 SCORES = tuple(name for name, column in COLUMNS.items() if column.protocol)
 

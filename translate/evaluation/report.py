@@ -22,7 +22,8 @@ def table_lines(evaluation: Evaluation) -> list[str]:
     """Return the heading and the rows in aligned columns; a missing number is a dash."""
     rows = evaluation.rows
     names = [name for name in COLUMNS if name in rows[0].values]
-    lines = [[evaluation.group, "", "images", *(COLUMNS[name].heading for name in names)]]
+    items = "volumes" if evaluation.kind == "volume" else "images"
+    lines = [[evaluation.group, "", items, *(COLUMNS[name].heading for name in names)]]
     for row in rows:
         values = [_format_value(name, row.values[name]) for name in names]
         lines.append([row.group, row.name, str(row.images), *values])

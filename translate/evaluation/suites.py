@@ -27,6 +27,7 @@ from translate.evaluation.scoring import (
     SuiteResult,
 )
 from translate.evaluation.translation import evaluate_pairs, evaluate_unpaired, is_paired
+from translate.evaluation.volumes import evaluate_volumes
 from translate.metrics import MobileNetFeatures
 from translate.models import Model, locate_model, pick_device, pick_precision
 from translate.models.feature_networks import has_trained_with, load_efficientnet_features
@@ -105,6 +106,14 @@ SUITES: dict[str, tuple[Suite, ...]] = {  # by the kind of the model
         ),
         Suite(name="unconditional", scores=("frechet",), run=evaluate_samples, load=load_samplers),
     ),
+    "volume": (
+        Suite(
+            name="volume",
+            scores=("coverage", "nearest", "connected"),
+            run=evaluate_volumes,
+            load=load_samplers,
+        ),
+    ),
 }
 
 
@@ -136,8 +145,8 @@ def evaluate(
         model: a run (a model from noise is then scored at its checkpoints, too), a model folder, the name of
             an installed model, or a model.
         data: a dataset or its name; its validation set is scored, or all photos of a flat folder.
-        metrics: some of `psnr`, `ssim`, `delta-e`, `colorfulness`, `frechet`, `kernel` and `class`; None
-            computes all that fit the model.
+        metrics: some of `psnr`, `ssim`, `delta-e`, `colorfulness`, `frechet`, `kernel`, `class`, `coverage`,
+            `nearest` and `connected`; None computes all that fit the model.
         masks: for inpainting, a folder of masks, white in the hole; None draws random holes.
         labels: for a model of several domains, a table of labels as in training; None for sub-folders.
         baselines: for inpainting, also score methods that need no model.

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from translate.config import ColorizationModelConfig, GenerationModelConfig, ModelConfig
+from translate.config import (
+    ColorizationModelConfig,
+    GenerationModelConfig,
+    ModelConfig,
+    VolumeModelConfig,
+)
 from translate.errors import UsageError
 from translate.evaluation.suites import find_suite
 
@@ -19,6 +24,7 @@ from translate.evaluation.suites import find_suite
         (GenerationModelConfig(kind="generation"), "unconditional"),
         (GenerationModelConfig(kind="generation", classes=["cat", "dog"]), "conditional"),
         (GenerationModelConfig(kind="generation", categories=2), "conditional"),
+        (VolumeModelConfig(kind="volume"), "volume"),
     ],
 )
 def test_the_suite_follows_from_the_kind_of_the_model(config: ModelConfig, suite: str) -> None:
@@ -30,5 +36,5 @@ def test_the_suite_does_not_depend_on_the_method() -> None:
 
 
 def test_an_unknown_kind_of_model_is_refused() -> None:
-    with pytest.raises(UsageError, match="'volume'"):
-        find_suite(ModelConfig(kind="volume"), "nowhere")
+    with pytest.raises(UsageError, match="'magic'"):
+        find_suite(ModelConfig(kind="magic"), "nowhere")
