@@ -57,8 +57,9 @@ def evaluate(
     if the data has them. A model of stargan is scored by target; where files of several domains share a name,
     also against the true image.
     The validation set is scored, or all photos of a flat folder. Samples of a model from noise are compared
-    with the images that it was trained on, at each checkpoint that its run keeps. Images that cannot be
-    scored are listed at the end, and the exit code is then 3.
+    with the images that it was trained on, at each checkpoint that its run keeps. Samples of a model
+    of 3dgan are compared with the volumes that it was trained on, and with held-out ones. Files that cannot
+    be scored are listed at the end, and the exit code is then 3.
     """
     names = None if metrics is None else [name.strip() for name in metrics.split(",")]
     refuse_unknown_scores(names)
