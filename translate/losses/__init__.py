@@ -1,4 +1,4 @@
-"""Training losses: adversarial, perceptual and contrastive ones, the gradient penalty, and the image pool."""
+"""Training losses (adversarial, perceptual, contrastive, of inpainting), penalties, and the image pool."""
 
 from translate.losses.adversarial import (
     GAN_LOSSES,
@@ -12,6 +12,7 @@ from translate.losses.adversarial import (
 )
 from translate.losses.color import RebalancedCrossEntropy
 from translate.losses.contrastive import multilayer_patch_nce, patch_nce
+from translate.losses.inpainting import masked_mean, spatial_discount
 from translate.losses.perceptual import PerceptualLoss
 from translate.losses.pool import ImagePool
 
@@ -24,8 +25,10 @@ __all__ = [
     "RebalancedCrossEntropy",
     "RelativisticLoss",
     "gradient_penalty",
+    "masked_mean",
     "multilayer_patch_nce",
     "patch_nce",
+    "spatial_discount",
     "split_scales",
     "vanilla",
     "zero_centered_penalty",

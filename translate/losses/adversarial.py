@@ -156,7 +156,9 @@ GAN_LOSSES = {
 }
 
 
-def gradient_penalty(critic: Callable[[Tensor], PatchScores], real: Tensor, fake: Tensor) -> Tensor:
+def gradient_penalty(
+    critic: Callable[[Tensor], PatchScores], real: Tensor, fake: Tensor, region: Tensor | None = None
+) -> Tensor:
     """Return WGAN-GP's penalty E[(|grad critic(x)| - 1)^2], x on random lines between real and fake images.
 
     arXiv:1704.00028, eq. 3.
@@ -164,6 +166,7 @@ def gradient_penalty(critic: Callable[[Tensor], PatchScores], real: Tensor, fake
     Args:
         critic: scores (N, C, H, W) images.
         real, fake: (N, C, H, W), no gradient needed.
+        region: (N, 1, H, W), 1 where the gradient counts and 0 elsewhere; by default, it counts everywhere.
 
     Returns:
         A scalar whose gradient reaches the critic's weights.
@@ -173,6 +176,8 @@ def gradient_penalty(critic: Callable[[Tensor], PatchScores], real: Tensor, fake
     with run_eagerly("torch.compile cannot differentiate the gradient penalty: it runs uncompiled"):
         scores = critic(mixed)
     (gradient,) = torch.autograd.grad(_sum_over_scales(torch.sum, scores), mixed, create_graph=True)
+    if region is not None:
+        gradient = gradient * region
     norm: Tensor = torch.linalg.vector_norm(gradient.flatten(1), dim=1)
     return (norm - 1).square().mean()
 

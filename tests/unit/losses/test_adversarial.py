@@ -108,6 +108,19 @@ def test_the_penalty_of_a_linear_critic_and_its_gradient_are_exact() -> None:
     torch.testing.assert_close(critic.weights.grad, 2 * (norm - 1) * critic.weights.detach() / norm)
 
 
+def test_the_penalty_counts_the_gradient_in_each_images_region_only() -> None:
+    critic = Linear(images(1, seed=5))
+    regions = torch.zeros(3, 1, 4, 4, dtype=torch.float64)
+    regions[0, :, :2, 1:] = regions[1] = 1
+    penalty = gradient_penalty(critic, images(seed=1), images(seed=2), regions)
+    penalty.backward()
+    norms = (critic.weights.detach() * regions).flatten(1).norm(dim=1)
+    assert norms[0] < norms[1]
+    assert norms[2] == 0
+    torch.testing.assert_close(penalty.detach(), (norms - 1).square().mean())
+    assert critic.weights.grad.isfinite().all()
+
+
 @pytest.mark.parametrize(("norm", "penalty"), [(1.0, 0.0), (2.0, 1.0), (0.5, 0.25), (0.0, 1.0)])
 def test_any_gradient_norm_but_1_is_penalised(norm: float, penalty: float) -> None:
     weights = images(1, seed=5)

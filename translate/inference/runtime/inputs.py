@@ -81,9 +81,11 @@ class ImageInput:
         shapes = (1, smallest, smallest), (1, 2 * side, side), (2, side, 2 * side)
         random = torch.Generator().manual_seed(0)
         channels = self.config.in_channels
-        return [
-            (2 * torch.rand(n, channels, height, width, generator=random) - 1,) for n, height, width in shapes
-        ]
+        batches = [2 * torch.rand(n, channels, *size, generator=random) - 1 for n, *size in shapes]
+        if self.config.kind == "inpainting":
+            for batch in batches:
+                _draw_hole(batch)
+        return [(batch,) for batch in batches]
 
     def metadata(self, direction: str) -> dict[str, Any]:
         return {
@@ -131,6 +133,16 @@ def random_labels(config: MultiDomainModelConfig, count: int) -> list[Tensor]:
         return list(torch.eye(domains)[torch.arange(count) % domains].unsqueeze(1))
     random = torch.Generator().manual_seed(0)
     return list(torch.randint(2, (count, domains), generator=random).float().unsqueeze(1))
+
+
+def _draw_hole(images: Tensor) -> None:
+    """Set the last channel of (N, C, H, W) images, the mask, to a hole in a corner: 1 inside, -1 elsewhere.
+
+    In a random mask there are holes everywhere, and nothing to fill them with.
+    """
+    height, width = images.shape[2:]
+    images[:, -1] = -1
+    images[:, -1, : height // 4, : width // 4] = 1
 
 
 class NoiseInput:

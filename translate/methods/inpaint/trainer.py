@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from translate.errors import UsageError
 from translate.images.color.lab import split_lab
-from translate.losses import PerceptualLoss
+from translate.losses import PerceptualLoss, masked_mean
 from translate.methods.adversary import Adversary
 from translate.methods.building import build_augmentation, build_discriminator, build_generator, create_adam
 from translate.methods.inpaint.config import InpaintConfig
@@ -81,20 +81,14 @@ class Inpainting(Trainer):
         """
         c = self.c
         error = (generated - photo).abs()
-        in_hole, outside = _masked_mean(error, hole), _masked_mean(error, 1 - hole)
-        l2 = _masked_mean(error.square(), hole)
+        in_hole, outside = masked_mean(error, hole), masked_mean(error, 1 - hole)
+        l2 = masked_mean(error.square(), hole)
         losses = {"hole": in_hole, "outside": outside}
         total = c.lambda_hole * in_hole + c.lambda_valid * outside + c.lambda_l2 * l2
         if c.lambda_features:
             losses["features"] = self.features(split_lab(filled)[0], split_lab(photo)[0])
             total = total + c.lambda_features * losses["features"]
         return total, losses
-
-
-def _masked_mean(error: Tensor, region: Tensor) -> Tensor:
-    """Return the mean of the images' mean errors in a region, so that a small hole counts as a large one."""
-    means = (error * region).sum((1, 2, 3)) / (error.shape[1] * region.sum((1, 2, 3))).clamp_min(1)
-    return means.mean()
 
 
 def _load_backbone(model: str) -> nn.Module:
