@@ -8,6 +8,7 @@ from translate.networks.discriminators import (
     PatchGAN,
     PixelDiscriminator,
     StarGANDiscriminator,
+    WholeImageCritic,
 )
 from translate.networks.generators import (
     GENERATORS,
@@ -16,6 +17,7 @@ from translate.networks.generators import (
     create_generator,
     generator_spec,
 )
+from translate.networks.generators.attention import ContextualAttentionInpainter
 from translate.networks.generators.colorizer import Colorizer
 from translate.networks.generators.context import ContextEncoder
 from translate.networks.generators.dcgan import DCGANGenerator
@@ -34,6 +36,7 @@ __all__ = [
     "GENERATORS",
     "Colorizer",
     "ContextEncoder",
+    "ContextualAttentionInpainter",
     "DCGANDiscriminator",
     "DCGANGenerator",
     "GAN3DDiscriminator",
@@ -51,6 +54,7 @@ __all__ = [
     "StarGANDiscriminator",
     "StarGANGenerator",
     "UNet",
+    "WholeImageCritic",
     "create_generator",
     "draw_positions",
     "generator_spec",

@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from translate.networks import ContextEncoder, Inpainter
+from translate.networks import ContextEncoder, ContextualAttentionInpainter, Inpainter, initialize
 from translate.networks.generators.inpainter import FourierConvolution, ResidualBlock, fill_smoothly
 
 SIDES = st.integers(1, 40)
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "inpainter": lambda: Inpainter(width=4),
     "context": lambda: ContextEncoder(width=4, depth=5),
+    "attention": lambda: initialize(ContextualAttentionInpainter(width=4), "xavier", 1.0),
 }
 
 
@@ -128,7 +129,7 @@ def test_a_residual_layer_is_initialized_to_the_identity(layer: type[nn.Module])
 @pytest.mark.parametrize("size", [(32, 32), (64, 96), (160, 32)])
 def test_the_sides_may_be_any_multiples_of_32(size: tuple[int, int], name: str) -> None:
     network = small_network(name).eval()
-    assert network.size_multiple == 32
+    assert network.size_multiple == (8 if name == "attention" else 32)
     with torch.no_grad():
         out = network(image_with_mask(*size, count=2))
     assert out.shape == (2, 3, *size)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from torch import nn
 
+from translate.networks.discriminators.critic import WholeImageCritic
 from translate.networks.discriminators.dcgan import DCGANDiscriminator
 from translate.networks.discriminators.gan3d import GAN3DDiscriminator
 from translate.networks.discriminators.mlp import MLPDiscriminator
@@ -30,4 +31,5 @@ __all__ = [
     "PixelDiscriminator",
     "ProjectedDiscriminator",
     "StarGANDiscriminator",
+    "WholeImageCritic",
 ]

@@ -9,6 +9,7 @@ from typing import Any
 
 from translate.config.model import GeneratorSpec
 from translate.errors import UsageError, nearest
+from translate.networks.generators.attention import ContextualAttentionInpainter
 from translate.networks.generators.base import Generator, MemoryCost
 from translate.networks.generators.colorizer import Colorizer
 from translate.networks.generators.context import ContextEncoder
@@ -22,6 +23,7 @@ from translate.networks.generators.stargan import StarGANGenerator
 from translate.networks.generators.unet import UNet
 
 GENERATORS: dict[str, type[Generator]] = {
+    "attention": ContextualAttentionInpainter,
     "colorizer": Colorizer,
     "context": ContextEncoder,
     "dcgan": DCGANGenerator,
