@@ -22,6 +22,7 @@ from translate.networks import (
     Generator,
     PatchProjection,
     ResNet,
+    WholeImageCritic,
     create_generator,
     generator_spec,
     initialize,
@@ -91,6 +92,16 @@ def _build_discriminator(c: ImageTrainConfig, in_channels: int) -> nn.Module:
     if c.spectral:
         add_spectral_norm(network)
     return network
+
+
+def build_critics(c: ImageTrainConfig, *, local_size: int) -> tuple[nn.Module, nn.Module]:
+    """Build the local critic, of a part of an image, and the global one (arXiv:1801.07892, section 3).
+
+    Args:
+        local_size: side of that part, in pixels.
+    """
+    local = WholeImageCritic(image_size=local_size, width=c.ndf, max_factor=8)
+    return _initialize(local, c), _initialize(WholeImageCritic(image_size=c.image_size, width=c.ndf), c)
 
 
 def build_augmentation(c: AdversarialConfig, condition_channels: int = 0) -> nn.Module:

@@ -81,7 +81,7 @@ def out_of_memory_message(c: TrainConfig, device: torch.device) -> str:
 def memory_remedies(c: TrainConfig) -> str:
     """Return the settings that would need less memory, in words, the ones that cost least first."""
     remedies = []
-    if isinstance(c, ImageTrainConfig):
+    if isinstance(c, ImageTrainConfig) and c.batches_per_step == 1:
         if c.batch_size > c.accumulate:
             remedies.append(f"--accumulate {c.batch_size} (gradient accumulation)")
     elif c.batch_size > 2:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tests.images import noise
-from translate.data.datasets.masks import HOLE_SIZES, LARGEST_SIZE, SHAPES, Mask, draw_mask
+from translate.data.datasets.masks import HOLE_SIZES, LARGEST_SIZE, SHAPES, Mask, draw_half_box, draw_mask
 from translate.data.datasets.photos import InpaintingDataset
 from translate.data.datasets.samples import PhotoDataset, SampleKey
 from translate.methods.inpaint.config import HOLES, InpaintConfig
@@ -95,6 +95,25 @@ def test_tiny_images_get_masks_of_their_size(size: tuple[int, int], kinds: tuple
     assert size[0] * size[1] < 64 or all(mask.any() and not mask.all() for mask in masks)
 
 
+def test_a_half_box_is_one_box_anywhere_that_loses_up_to_a_sixteenth_at_each_side() -> None:
+    """Draw the holes of arXiv:1801.07892: 128 of 256 px, less up to 16 px at each side; here at 64 x 96."""
+    masks = [draw_half_box(np.random.default_rng([0, n]), 64, 96) for n in range(300)]
+    tops, bottoms, lefts, rights = np.transpose([corners_of(mask) for mask in masks])
+    assert all(is_rectangle(mask) for mask in masks)
+    assert set(np.unique(masks)) == {0, 255}
+    for first, last, side in ((tops, bottoms, 64), (lefts, rights, 96)):
+        lengths = last + 1 - first
+        assert set(lengths) == set(range(side // 2 - 2 * (side // 16), side // 2 + 1, 2))
+        boxes = first - (side // 2 - lengths) // 2  # Where the box begins that loses as much at both sides.
+        assert (boxes.min(), boxes.max()) == (0, side // 2)
+
+
+def corners_of(mask: Mask) -> tuple[int, int, int, int]:
+    """Return the first and the last row, and the first and the last column, of the hole."""
+    rows, columns = np.nonzero(mask)
+    return rows.min(), rows.max(), columns.min(), columns.max()
+
+
 # Samples for inpainting
 
 
@@ -155,8 +174,10 @@ def test_a_dataset_draws_the_requested_kind_of_holes(files: list[Path]) -> None:
         return sum(count_corners(mask > 0) for mask in masks)
 
     corners = {holes: total_corners(holes) for holes in HOLES}
-    assert corners["boxes"] < min(count for holes, count in corners.items() if holes != "boxes") / 2
-    assert len(set(corners.values())) == len(HOLES)
+    boxes, half_box = corners.pop("boxes"), corners.pop("half-box")
+    assert boxes < min(corners.values()) / 2
+    assert half_box <= 12 * 4  # A hole at the border has fewer corners than four.
+    assert len({boxes, half_box, *corners.values()}) == len(HOLES)
 
 
 def count_corners(hole: np.ndarray) -> int:

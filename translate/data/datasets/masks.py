@@ -49,6 +49,23 @@ def draw_mask(
     return mask
 
 
+def draw_half_box(rng: np.random.Generator, height: int, width: int) -> Mask:
+    """Draw a mask whose hole is one box of half the sides of the image, or a little smaller.
+
+    As arXiv:1801.07892 is trained, on boxes of 128 of 256 pixels that lose up to 16 pixels at each side. Here
+    the box is at a random place, and opposite sides lose the same, so that the hole is in its center.
+
+    Returns:
+        (H, W) uint8, 255 in the hole and 0 elsewhere, which depends on the state of `rng` alone.
+    """
+    mask = np.zeros((height, width), np.uint8)
+    h, w = max(1, height // 2), max(1, width // 2)
+    top, left = rng.integers(height - h + 1), rng.integers(width - w + 1)
+    y, x = rng.integers(height // 16 + 1), rng.integers(width // 16 + 1)
+    mask[top + y : top + h - y, left + x : left + w - x] = 255
+    return mask
+
+
 def _draw_strokes(rng: np.random.Generator, mask: Mask, share: float) -> None:
     """Draw a brush stroke whose direction changes a little after each segment."""
     height, width = mask.shape

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from translate.config.value_range import ValueRange
 from translate.data.datasets.batched_rng import IntArray
 from translate.data.datasets.cache import DecodedCache
 from translate.data.datasets.crops import SampleKey
-from translate.data.datasets.masks import draw_mask
+from translate.data.datasets.masks import draw_half_box, draw_mask
 from translate.data.datasets.reader import NO_RANGES
 from translate.data.datasets.samples import PhotoDataset, Sample
 from translate.data.discovery.labels.domains import Label
@@ -25,7 +26,8 @@ class InpaintingDataset(PhotoDataset):
     """A dataset of photos, `photo`, (3, H, W) uint8, and masks, `mask`, (1, H, W) uint8, 255 in the hole.
 
     Args:
-        holes: the shape of the holes: `strokes`, `boxes`, `blobs`, `outlines`, or `all` for a mixture.
+        holes: the shape of the holes: `strokes`, `boxes`, `blobs`, `outlines`, `all` for a mixture of these,
+            or `half-box` (`draw_half_box`).
     """
 
     def __init__(
@@ -40,13 +42,14 @@ class InpaintingDataset(PhotoDataset):
     ) -> None:
         super().__init__(files, c, training=training, ranges=ranges, cache=cache)
         self.faster_without_workers = False  # Drawing a mask takes 2 ms.
-        self.kinds = () if holes == "all" else (holes,)
+        kinds = () if holes == "all" else (holes,)
+        self.draw_mask = draw_half_box if holes == "half-box" else partial(draw_mask, kinds=kinds)
 
     def sample(self, key: SampleKey) -> Sample:
         sample = super().sample(key)
         height, width = sample["photo"].shape[1:]
         rng = np.random.default_rng([self.seed, key.epoch if self.training else 0, key.index, MASK_STREAM])
-        mask = draw_mask(rng, height, width, self.kinds)
+        mask = self.draw_mask(rng, height, width)
         return {**sample, "mask": torch.from_numpy(mask)[None]}
 
 

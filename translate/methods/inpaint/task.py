@@ -12,13 +12,19 @@ from translate.config import ModelConfig, Route
 from translate.data.datasets.photos import InpaintingDataset
 from translate.data.datasets.samples import Sample
 from translate.methods.data import photo_data
-from translate.methods.inpaint.config import InpaintConfig
+from translate.methods.inpaint.config import ATTENTION, InpaintConfig
 from translate.methods.inpaint.trainer import Inpainting
+from translate.methods.inpaint.two_stage import TwoStageInpainting
 from translate.methods.models import common_model_fields
 from translate.methods.task import Task, TaskData
+from translate.methods.trainer import Trainer
 from translate.methods.validation import Columns, Generators, Validation
 from translate.metrics import l1, psnr
 from translate.networks import Generator
+
+
+def _trainer(c: InpaintConfig) -> Trainer:
+    return TwoStageInpainting(c) if c.generator == ATTENTION else Inpainting(c)
 
 
 def _data(c: InpaintConfig) -> TaskData:
@@ -51,4 +57,4 @@ def _score(columns: Columns) -> dict[str, float]:
 
 
 # There is no best checkpoint, because the fillings with the lowest mean error are blurred.
-TASK = Task(trainer=Inpainting, data=_data, validate=Validation(_make_columns, _score), model=_model)
+TASK = Task(trainer=_trainer, data=_data, validate=Validation(_make_columns, _score), model=_model)
