@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import translate
 from tests.images import training_data
-from tests.unit.test_recipes import apply
+from tests.unit.test_recipes import VARIANTS, WIDTHS, apply, own_settings
 from translate.inference import VolumeSampler
-from translate.methods.registry import METHODS
 
 pytestmark = [pytest.mark.gpu, pytest.mark.slow, pytest.mark.usefixtures("auto_device")]
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_trains_3000_steps_resumes_and_applies(name: str, gpu: str, data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "settings"), VARIANTS)
+def test_trains_3000_steps_resumes_and_applies(
+    name: str, settings: dict[str, Any], gpu: str, data: Path, tmp_path: Path
+) -> None:
     out, steps, small = tmp_path / "run", 3000, {}
     if gpu == "cpu":
-        steps, small = 3, {"ngf": 4, "ndf": 4, "batch_size": 2, "workers": 0}
+        steps, small = 3, {**own_settings(name, WIDTHS), "batch_size": 2, "workers": 0}
     data = training_data(name, data)
-    translate.train(name, data=str(data), out=str(out), image_size=64, steps=steps, **small)
+    translate.train(name, data=str(data), out=str(out), image_size=64, steps=steps, **small, **settings)
     model = translate.train(name, out=str(out), resume=True, steps=steps + 10)
     assert model.config.trained_on["steps"] == steps + 10
     rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]

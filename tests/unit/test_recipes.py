@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 import translate
 from tests.images import demo, training_data
+from tests.variants import ATTENTION
 from translate.api import Translator
 from translate.config import MultiDomainModelConfig, NoiseTrainConfig
 from translate.images import Pixels
@@ -24,20 +25,28 @@ from translate.training.runs import checkpoint
 from translate.training.step import optimization
 
 pytestmark = pytest.mark.usefixtures("torch_engine_only")
-TINY = {"image_size": 32, "ngf": 4, "ndf": 4, "batch_size": 2, "workers": 0, "device": "cpu"}
+TINY = {"image_size": 32, "batch_size": 2, "workers": 0, "device": "cpu"}
+WIDTHS = {"ngf": 4, "ndf": 4, "fmap_base": 64, "fmap_max": 8}
 FROM_NOISE = [name for name, recipe in METHODS.items() if issubclass(recipe.config_class(), NoiseTrainConfig)]
 VOLUMES = [name for name, recipe in METHODS.items() if issubclass(recipe.config_class(), GAN3DConfig)]
 TRANSLATIONS = [name for name in METHODS if name not in FROM_NOISE + VOLUMES]
+VARIANTS = [*((recipe, {}) for recipe in METHODS), ("inpaint", ATTENTION)]
 SECOND_ORDER = {  # Settings with gradients of gradients, or of a weight's norm.
     "dcgan": {"spectral": True, "d_norm": "none"},
     "pix2pix": {"gan_loss": "wgan-gp", "norm": "instance"},
 }
 
 
+def own_settings(recipe: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return those of the settings that a method has."""
+    fields = METHODS[recipe].config_class().__dataclass_fields__
+    return {name: value for name, value in settings.items() if name in fields}
+
+
 def train(recipe: str, images: Path, out: Path, **settings: Any) -> Translator | Sampler | VolumeSampler:
-    small = {**TINY, "blocks": 1, "d_layers": 2} if recipe in TRANSLATIONS else TINY
+    small = {**TINY, **own_settings(recipe, {**WIDTHS, "blocks": 1, "d_layers": 2})}
     data = training_data(recipe, images)
-    return translate.train(recipe, data=str(data), out=str(out), **small, **settings)
+    return translate.train(recipe, data=str(data), out=str(out), **{**small, **settings})
 
 
 def apply(model: Translator | Sampler | VolumeSampler, image: Pixels) -> Pixels:
@@ -59,7 +68,8 @@ def adversaries(recipe: str) -> list[dict[str, Any]]:
     # By default, colorize and inpaint have no adversarial loss.
     weight = {"lambda_gan": 0.1} if recipe in ("colorize", "inpaint") else {}
     losses = ("vanilla", "lsgan", "hinge", "wgan-gp")
-    return [{"gan_loss": loss, "norm": "instance", **weight} for loss in losses]
+    own = [ATTENTION] if recipe == "inpaint" else []
+    return [{"gan_loss": loss, "norm": "instance", **weight} for loss in losses] + own
 
 
 @pytest.mark.parametrize(
@@ -74,20 +84,28 @@ def test_trains_two_steps_and_applies(recipe: str, adversary: dict[str, Any], tm
     assert [p.name for p in (out / "checkpoints").iterdir()] == ["step-00000002.safetensors"]
 
 
-NETWORKS = {
+OPTIONS: dict[str, dict[str, Any]] = {  # Settings of methods from noise; a method that lacks one skips them.
     "default": {},
     "mlp": {"networks": "mlp", "d_norm": "none"},
     "resize": {"networks": "dcgan", "upsample": "resize", "d_norm": "instance"},
     "spectral": {"networks": "dcgan", "d_norm": "none", "spectral": True},
     "small datasets": {"diffaugment": True, "flip": True, "d_steps": 2, "channels": 1},
+    "attention": {"attention": 16, "hierarchical": False, "lambda_ortho": 0.0},
 }
 
 
-@pytest.mark.parametrize("networks", NETWORKS.values(), ids=NETWORKS)
-@pytest.mark.parametrize("recipe", FROM_NOISE)
-def test_trains_two_steps_and_samples(recipe: str, networks: dict[str, Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("recipe", "options"),
+    [
+        pytest.param(recipe, options, id=f"{recipe}-{name}")
+        for recipe in FROM_NOISE
+        for name, options in OPTIONS.items()
+        if options == own_settings(recipe, options)
+    ],
+)
+def test_trains_two_steps_and_samples(recipe: str, options: dict[str, Any], tmp_path: Path) -> None:
     data, out = demo(tmp_path / "data"), tmp_path / "run"
-    sampler = train(recipe, data, out, steps=2, **networks)
+    sampler = train(recipe, data, out, steps=2, **options)
     assert [image.shape for image in sampler(sampler.draw(3, seed=1))] == 3 * [(32, 32, 3)]
     assert sampler.config.method == recipe
     assert [p.name for p in (out / "samples").iterdir()] == ["step-00000002.png"]
@@ -101,31 +119,35 @@ def test_trains_two_steps_and_samples_volumes(recipe: str, tmp_path: Path) -> No
     assert [p.name for p in (tmp_path / "run" / "samples").iterdir()] == ["step-00000002.png"]
 
 
-@pytest.mark.parametrize("recipe", METHODS)
-def test_a_finished_run_continues_with_more_steps(recipe: str, tmp_path: Path) -> None:
-    train(recipe, demo(tmp_path / "data"), out := tmp_path / "run", steps=2)
+@pytest.mark.parametrize(("recipe", "settings"), VARIANTS)
+def test_a_finished_run_continues_with_more_steps(
+    recipe: str, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    train(recipe, demo(tmp_path / "data"), out := tmp_path / "run", steps=2, **settings)
     longer = translate.train(recipe, out=str(out), resume=True, steps=3)
     assert longer.config.trained_on["steps"] == 3
 
 
-@pytest.mark.parametrize("recipe", METHODS)
-def test_gradient_checkpointing_trains_the_same_model(recipe: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("recipe", "settings"), VARIANTS)
+def test_gradient_checkpointing_trains_the_same_model(
+    recipe: str, settings: dict[str, Any], tmp_path: Path
+) -> None:
     data, runs = demo(tmp_path / "data"), {False: tmp_path / "plain", True: tmp_path / "recomputed"}
     for recompute, out in runs.items():
-        train(recipe, data, out, steps=2, precision="fp32", recompute=recompute)
+        train(recipe, data, out, steps=2, precision="fp32", recompute=recompute, **settings)
     plain, recomputed = (load_file(next((out / "model").glob("*.safetensors"))) for out in runs.values())
     for name, weight in plain.items():
         torch.testing.assert_close(recomputed[name], weight, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("recipe", METHODS)
+@pytest.mark.parametrize(("recipe", "settings"), VARIANTS)
 def test_weights_that_step_during_the_backward_pass_reach_the_same_bits(
-    recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: str, settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data, runs = demo(tmp_path / "data"), {2**23: tmp_path / "at-the-end", 1: tmp_path / "one-by-one"}
     for bucket, out in runs.items():
         monkeypatch.setattr(optimization, "MAX_PENDING_GRADIENTS", bucket)
-        train(recipe, data, out, steps=2, precision="fp32", **SECOND_ORDER.get(recipe, {}))
+        train(recipe, data, out, steps=2, precision="fp32", **SECOND_ORDER.get(recipe, settings))
     name = "checkpoints/step-00000002.safetensors"
     at_the_end, one_by_one = (checkpoint.load(out / name)["trainer"] for out in runs.values())
     assert at_the_end
@@ -140,14 +162,21 @@ def undo_deterministic() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("undo_deterministic")
-@pytest.mark.parametrize("recipe", FROM_NOISE + VOLUMES)
-def test_a_resumed_run_equals_an_uninterrupted_one_bitwise(recipe: str, tmp_path: Path) -> None:
-    data, settings = demo(tmp_path / "data"), {"deterministic": True}
-    settings |= {"diffaugment": True, "flip": True} if recipe in FROM_NOISE else {}
-    train(recipe, data, tmp_path / "uninterrupted", steps=4, **settings)
-    train(recipe, data, tmp_path / "resumed", steps=2, **settings)
-    translate.train(recipe, out=str(tmp_path / "resumed"), resume=True, steps=4)
-    name = "checkpoints/step-00000004.safetensors"
+@pytest.mark.parametrize(
+    ("recipe", "settings"),
+    [*((recipe, {}) for recipe in FROM_NOISE + VOLUMES), ("inpaint", ATTENTION)],
+)
+def test_a_resumed_run_equals_an_uninterrupted_one_bitwise(
+    recipe: str, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    data, name = demo(tmp_path / "data"), "checkpoints/step-00000004.safetensors"
+    if recipe in FROM_NOISE:  # Where there is ADA, it is on by default.
+        augmentation = {"flip": True, "diffaugment": not own_settings(recipe, {"ada": True})}
+        settings = {**settings, **own_settings(recipe, augmentation)}
+    for out in ("uninterrupted", "resumed"):
+        train(recipe, data, tmp_path / out, steps=4, checkpoint_every=2, deterministic=True, **settings)
+    (tmp_path / "resumed" / name).unlink()  # As if the run had been killed after step 2.
+    translate.train(recipe, out=str(tmp_path / "resumed"), resume=True)
     expected, resumed = (load_file(tmp_path / run / name) for run in ("uninterrupted", "resumed"))
     assert expected.keys() == resumed.keys()
     assert [key for key in expected if not expected[key].equal(resumed[key])] == []

@@ -18,6 +18,7 @@ from torch.utils._pytree import tree_leaves
 
 from tests.images import demo, training_data
 from tests.recorder import NoHostReads
+from tests.variants import ATTENTION
 from translate.config import TrainConfig
 from translate.data.datasets.samples import SampleKey
 from translate.images import to_tensor
@@ -36,6 +37,7 @@ SMALL: dict[str, Any] = {
 }
 NETWORKS = {"ngf": 16, "ndf": 4, "blocks": 2, "d_layers": 2}
 STEPS = 20
+VARIANTS = [*((name, {}) for name in METHODS), ("inpaint", ATTENTION)]
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +75,12 @@ def prepare(stepper: Stepper, step: int) -> None:
     stepper.prepare(steps_done=step, fraction=step / STEPS, learning_rate_factor=1 - step / (STEPS + 5))
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_gradient_checkpointing_lowers_the_memory_of_a_step(name: str, data: Path) -> None:
+@pytest.mark.parametrize(("name", "settings"), VARIANTS)
+def test_gradient_checkpointing_lowers_the_memory_of_a_step(
+    name: str, settings: dict[str, Any], data: Path
+) -> None:
     # With this batch size, activations take more memory than weights.
-    task, c, task_data = load_task(name, data, batch_size=256)
+    task, c, task_data = load_task(name, data, batch_size=256, **settings)
     sample = task_data.train[SampleKey(0, 0)]
     plain, recomputed = (
         estimate_memory(task.trainer(c), c.replace(recompute=recompute), sample, half=False)
@@ -95,9 +99,11 @@ def fresh_dynamo() -> Iterator[None]:
 # Dynamo itself reads .grad.
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
 @pytest.mark.usefixtures("fresh_dynamo")
-@pytest.mark.parametrize("name", METHODS)
-def test_a_step_calls_every_network_so_that_it_can_be_compiled(name: str, data: Path) -> None:
-    stepper, batch = new_stepper(name, data)
+@pytest.mark.parametrize(("name", "settings"), VARIANTS)
+def test_a_step_calls_every_network_so_that_it_can_be_compiled(
+    name: str, settings: dict[str, Any], data: Path
+) -> None:
+    stepper, batch = new_stepper(name, data, **settings)
     compiled: set[str] = set()
 
     def backend(network: str) -> Callable[..., Any]:
@@ -113,9 +119,11 @@ def test_a_step_calls_every_network_so_that_it_can_be_compiled(name: str, data: 
     assert compiled == set(stepper.trainer.networks)
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_no_variant_of_a_step_reads_a_tensor_on_the_host(name: str, data: Path) -> None:
-    stepper, batch = new_stepper(name, data)
+@pytest.mark.parametrize(("name", "settings"), VARIANTS)
+def test_no_variant_of_a_step_reads_a_tensor_on_the_host(
+    name: str, settings: dict[str, Any], data: Path
+) -> None:
+    stepper, batch = new_stepper(name, data, **settings)
     variants = {}
     for step in reversed(range(STEPS)):
         progress = StepProgress(step, 0, step / STEPS)
@@ -160,9 +168,9 @@ class Gradients:
         torch.autograd.backward(loss, inputs=weights)
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_a_step_uses_tensors_of_its_device_only(name: str, data: Path) -> None:
-    task, c, task_data = load_task(name, data)
+@pytest.mark.parametrize(("name", "settings"), VARIANTS)
+def test_a_step_uses_tensors_of_its_device_only(name: str, settings: dict[str, Any], data: Path) -> None:
+    task, c, task_data = load_task(name, data, **settings)
     trainer = task.trainer(c)
     move_to_meta(trainer)
     meta = {"device": "meta"}

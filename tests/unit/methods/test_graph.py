@@ -12,6 +12,7 @@ from torch import Tensor
 
 from tests.images import demo, training_data
 from tests.recorder import RecordingCapturer
+from tests.variants import ATTENTION
 from translate.data.datasets.samples import SampleKey
 from translate.methods.registry import METHODS, find_method
 from translate.methods.trainer import StepProgress
@@ -59,6 +60,7 @@ OPTIONS: list[tuple[str, dict[str, Any]]] = [
     ("fastcut", {"precision": "bf16", "recompute": True, "direction": "BtoA", "ngf": 4, "norm": "batch"}),
     ("dclgan", {"precision": "bf16", "clip_grad": 0.1, "ngf": 4, "norm": "batch"}),
     ("colorize", {"lambda_gan": 1, "ada": True, "batch_size": 4, "accumulate": 2}),
+    ("inpaint", {**ATTENTION, "ngf": 4, "precision": "bf16", "recompute": True}),
     ("pix2pix", {"diffaugment": True, "precision": "bf16", "norm": "instance"}),
     ("dcgan", {"diffaugment": True, "spectral": True, "d_steps": 2}),
     ("wgan-gp", {"diffaugment": True, "d_norm": "instance"}),

@@ -8,10 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.variants import ATTENTION
 from translate.config import ImageTrainConfig
 from translate.errors import TranslateError, UsageError
 from translate.methods.cyclegan.config import CycleGANConfig
 from translate.methods.gan.config import DCGANConfig
+from translate.methods.inpaint.config import InpaintConfig
 from translate.methods.pix2pix.config import Pix2PixConfig
 from translate.methods.pix2pix.trainer import Pix2Pix
 from translate.methods.registry import find_method
@@ -129,3 +131,6 @@ def test_only_remedies_that_are_left_are_suggested() -> None:
     assert "--accumulate" not in remedies
     assert "--recompute" not in remedies
     assert "--batch-size 32" in memory_remedies(DCGANConfig())
+    several_updates = memory_remedies(InpaintConfig(**ATTENTION))
+    assert "--batch-size 8" in several_updates
+    assert "--accumulate" not in several_updates
