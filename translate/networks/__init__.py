@@ -7,6 +7,7 @@ from translate.networks.discriminators import (
     MLPDiscriminator,
     PatchGAN,
     PixelDiscriminator,
+    ProGANDiscriminator,
     StarGANDiscriminator,
     WholeImageCritic,
 )
@@ -25,6 +26,7 @@ from translate.networks.generators.gan3d import GAN3DGenerator
 from translate.networks.generators.identity import Identity
 from translate.networks.generators.inpainter import Inpainter
 from translate.networks.generators.mlp import MLPGenerator
+from translate.networks.generators.progan import ProGANGenerator
 from translate.networks.generators.resnet import ResNet
 from translate.networks.generators.stargan import StarGANGenerator
 from translate.networks.generators.unet import UNet
@@ -50,6 +52,8 @@ __all__ = [
     "PatchGAN",
     "PatchProjection",
     "PixelDiscriminator",
+    "ProGANDiscriminator",
+    "ProGANGenerator",
     "ResNet",
     "StarGANDiscriminator",
     "StarGANGenerator",

@@ -1,4 +1,4 @@
-"""Building blocks of the networks: instance norm, batch norm, an activation, down- and upsampling."""
+"""Building blocks of the networks: norms, an activation, down- and upsampling."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from translate.config.model import DOWNSAMPLINGS, NORMS, UPSAMPLINGS
 from translate.errors import UsageError, nearest
+from translate.mixed_precision import at_least_float32
 
 
 class InstanceNorm(nn.Module):
@@ -169,6 +170,17 @@ def make_norm(kind: str, channels: int) -> nn.Module:
     if kind == "instance-affine":
         return InstanceNorm(channels)
     return InstanceNorm() if kind == "instance" else nn.Identity()
+
+
+class PixelNorm(nn.Module):
+    """Pixel norm: the features of each pixel get the mean square 1 (arXiv:1710.10196, section 4.2)."""
+
+    eps = 1e-8
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise (N, C, H, W) features, or (N, C) noise, over their channels."""
+        mean_square = at_least_float32(x).square().mean(dim=1, keepdim=True)
+        return x * (mean_square + self.eps).rsqrt().to(x.dtype)
 
 
 def leaky_relu() -> nn.Module:

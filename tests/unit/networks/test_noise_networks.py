@@ -7,10 +7,12 @@ import torch
 from torch import Tensor
 
 from translate.config import GeneratorSpec
-from translate.networks import DISCRIMINATORS, GENERATORS
+from translate.networks import DISCRIMINATORS, GENERATORS, ProGANDiscriminator, ProGANGenerator
 from translate.networks.augmentation import DiffAugment, color_jitter, cutout, translation
 from translate.networks.discriminators.heads import CodeHead, ProjectionHead
+from translate.networks.equalized import EqualizedConv2d, EqualizedLinear
 from translate.networks.initialization import create_untrained_generator
+from translate.networks.minibatch_std import append_minibatch_std
 
 
 @pytest.mark.parametrize("depth", [1, 3, 6])
@@ -37,6 +39,54 @@ def test_an_untrained_dcgan_has_weights_of_deviation_0_02() -> None:
     network = create_untrained_generator(GeneratorSpec(name="dcgan", args={"width": 16}))
     weights = torch.cat([weight.flatten() for weight in network.parameters() if weight.ndim == 4])
     assert weights.std().item() == pytest.approx(0.02, rel=0.02)
+
+
+# Progressive growing
+
+
+@pytest.mark.parametrize("depth", [0, 2])
+def test_the_networks_of_progan_have_a_layer_from_and_to_colours_at_each_level(depth: int) -> None:
+    widths = {"depth": depth, "fmap_base": 32, "fmap_max": 8}
+    g, d = ProGANGenerator(7, 3, **widths), ProGANDiscriminator(3, **widths)
+    for level in range(depth + 1):
+        image = g(torch.randn(6, 7), level)
+        assert image.shape == (6, 3, 4 * 2**level, 4 * 2**level)
+        assert d(image).shape == (6, 1)
+    channels = [layer.in_channels for layer in g.to_rgb]
+    assert channels == [8, 8, 4][: depth + 1]
+
+
+@pytest.mark.parametrize("lr_mul", [1, 0.01])
+def test_equalized_layers_keep_the_deviation_of_noise_and_start_at_that_of_lr_mul(lr_mul: float) -> None:
+    torch.manual_seed(0)
+    layers = [
+        (EqualizedLinear(400, 300, gain=2, lr_mul=lr_mul), torch.randn(50, 400)),
+        (EqualizedConv2d(40, 300, 3, gain=2, lr_mul=lr_mul), torch.randn(2, 40, 8, 8)),
+    ]
+    for layer, x in layers:
+        assert layer.weight.std().item() == pytest.approx(1 / lr_mul, rel=0.02)
+        assert layer(x).std().item() == pytest.approx(2, rel=0.05)
+        zeros = layer(torch.zeros_like(x))
+        assert not zeros.any()
+        torch.nn.init.constant_(layer.bias, 5)
+        assert layer(torch.zeros_like(x)).mean().item() == pytest.approx(5 * lr_mul)
+
+
+def test_a_batch_that_groups_do_not_divide_has_smaller_groups() -> None:
+    x = torch.randn(6, 4, 2, 2)
+    features = append_minibatch_std(x, group_size=4)
+    assert features[:, :4].equal(x)
+    for first in (0, 1):  # Two groups of three.
+        expected = (x[first::2].var(dim=0, correction=0) + 1e-8).sqrt().mean()
+        torch.testing.assert_close(features[first::2, 4], expected.expand(3, 2, 2))
+
+
+def test_minibatch_std_of_several_channels_takes_contiguous_parts() -> None:
+    x = torch.randn(4, 4, 2, 2)
+    features = append_minibatch_std(x, channels=2)
+    for part in range(2):
+        alone = append_minibatch_std(x[:, 2 * part : 2 * part + 2])
+        torch.testing.assert_close(features[:, 4 + part], alone[:, 2])
 
 
 # Heads

@@ -10,6 +10,7 @@ from translate.networks.discriminators.gan3d import GAN3DDiscriminator
 from translate.networks.discriminators.mlp import MLPDiscriminator
 from translate.networks.discriminators.multiscale import MultiscaleDiscriminator
 from translate.networks.discriminators.patchgan import PatchGAN, PixelDiscriminator
+from translate.networks.discriminators.progan import ProGANDiscriminator
 from translate.networks.discriminators.projected import ProjectedDiscriminator
 from translate.networks.discriminators.stargan import StarGANDiscriminator
 
@@ -29,6 +30,7 @@ __all__ = [
     "MultiscaleDiscriminator",
     "PatchGAN",
     "PixelDiscriminator",
+    "ProGANDiscriminator",
     "ProjectedDiscriminator",
     "StarGANDiscriminator",
     "WholeImageCritic",

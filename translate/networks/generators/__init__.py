@@ -18,6 +18,7 @@ from translate.networks.generators.gan3d import GAN3DGenerator
 from translate.networks.generators.identity import Identity
 from translate.networks.generators.inpainter import Inpainter
 from translate.networks.generators.mlp import MLPGenerator
+from translate.networks.generators.progan import ProGANGenerator
 from translate.networks.generators.resnet import ResNet
 from translate.networks.generators.stargan import StarGANGenerator
 from translate.networks.generators.unet import UNet
@@ -31,13 +32,21 @@ GENERATORS: dict[str, type[Generator]] = {
     "identity": Identity,
     "inpainter": Inpainter,
     "mlp": MLPGenerator,
+    "progan": ProGANGenerator,
     "resnet": ResNet,
     "stargan": StarGANGenerator,
     "unet": UNet,
 }
 # The largest integers that a constructor takes, so that no config.json can ask for a network that fills the
 # memory.
-MAX_ARGUMENTS = {"depth": 64, "domains": 1024, "out_channels": 64, "width": 1024}
+MAX_ARGUMENTS = {
+    "depth": 64,
+    "domains": 1024,
+    "fmap_base": 65536,
+    "fmap_max": 1024,
+    "out_channels": 64,
+    "width": 1024,
+}
 MAX_OTHER_ARGUMENT = 8192
 
 

@@ -32,8 +32,9 @@ def model(name: str = "dcgan", *, out_channels: int = 3, **settings: Any) -> Mod
     torch.manual_seed(0)
     inputs = 5 + len(settings.get("classes", ())) + settings.get("categories", 0) + settings.get("codes", 0)
     channels = {"in_channels": inputs, "out_channels": out_channels}
+    widths = {"fmap_base": 32, "fmap_max": 8} if name == "progan" else {"width": 4}
     norm = {"norm": "batch"} if name == "dcgan" else {}
-    spec = GeneratorSpec(name=name, args={**channels, "width": 4, "depth": 2, **norm})
+    spec = GeneratorSpec(name=name, args={**channels, "depth": 2, **widths, **norm})
     config = GenerationModelConfig(
         kind="generation",
         method="dcgan",
@@ -51,7 +52,7 @@ def model(name: str = "dcgan", *, out_channels: int = 3, **settings: Any) -> Mod
     return Model(config, {"sample": generator})
 
 
-@pytest.mark.parametrize("name", ["dcgan", "mlp"])
+@pytest.mark.parametrize("name", ["dcgan", "mlp", "progan"])
 def test_a_sample_depends_on_its_seed_and_its_index_only(name: str) -> None:
     sampler = Sampler(model(name), device="cpu")
     few, many = sampler(sampler.draw(3, seed=7)), sampler(sampler.draw(9, seed=7))
@@ -187,7 +188,7 @@ def test_translation_and_generation_models_are_not_confused() -> None:
         Sampler(Model.from_pretrained("colorize"), device="cpu")
 
 
-@pytest.mark.parametrize("name", ["dcgan", "mlp"])
+@pytest.mark.parametrize("name", ["dcgan", "mlp", "progan"])
 @pytest.mark.parametrize("suffix", [".onnx", ".xml", ".pt2"])
 def test_generators_from_noise_can_be_exported(name: str, suffix: str, tmp_path: Path) -> None:
     done = export(model(name), tmp_path / f"model{suffix}")
