@@ -58,6 +58,16 @@ def test_running_statistics_are_averaged_and_their_batches_counted() -> None:
     assert average.num_batches_tracked == own.num_batches_tracked == 1
 
 
+def test_buffers_that_are_no_running_statistics_are_copied() -> None:
+    source = network(1)
+    source.register_buffer("scale", torch.zeros(()))
+    ema = EMA({"AtoB": source}, 0.9)
+    source.scale.fill_(3)
+    ema.set_step(10**6)
+    ema.update()
+    assert ema.copies["AtoB"].scale == 3
+
+
 def test_averages_do_not_train_and_share_no_weights_with_their_sources() -> None:
     source = network(1)
     ema = EMA({"AtoB": source}, 0.9)

@@ -8,11 +8,14 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
+RUNNING_STATISTICS = ("running_mean", "running_var")  # The buffers of a batch norm that are averages.
+
 
 class EMA(nn.Module):
     """Copies of networks whose weights are exponential moving averages of the networks' weights.
 
     So are the running statistics of batch norms, which belong to the weights that they were computed with.
+    Other buffers are copied.
 
     Args:
         networks: the networks that are trained, by name.
@@ -40,8 +43,10 @@ class EMA(nn.Module):
         for source, average in zip(self.sources, self.copies.values(), strict=True):
             for weight, averaged_weight in zip(source.parameters(), average.parameters(), strict=True):
                 averaged_weight.lerp_(weight, self.one_minus_decay)
-            for value, averaged_value in zip(source.buffers(), average.buffers(), strict=True):
-                if value.is_floating_point():
+            averaged_buffers = dict(average.named_buffers())
+            for name, value in source.named_buffers():
+                averaged_value = averaged_buffers[name]
+                if name.endswith(RUNNING_STATISTICS):
                     averaged_value.lerp_(value, self.one_minus_decay)
                 else:
                     averaged_value.copy_(value)
