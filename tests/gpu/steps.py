@@ -12,6 +12,7 @@ from torch.overrides import TorchFunctionMode
 
 from translate.training.step.stepper import Stepper
 
+STEPS = 20  # Of the run that the steps are part of, as in test_graph.py.
 DRAWS = (torch.rand, torch.randn, torch.randint)
 Weights = dict[str, Tensor]
 
@@ -75,6 +76,6 @@ def take_steps(
     """Take steps; return the losses of each, by name."""
     history = []
     for step in steps:
-        losses = stepper.step(batch(step), steps_done=step, fraction=step / 100)
+        losses = stepper.step(batch(step), steps_done=step, fraction=step / STEPS)
         history.append({name: loss.item() for name, loss in losses.items()})
     return history

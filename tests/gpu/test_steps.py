@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.gpu.steps import HostRandom, distance, moments, take_steps, weights
+from tests.gpu.steps import STEPS, HostRandom, distance, moments, take_steps, weights
 from tests.recorder import NoHostReads, RecordingCapturer
 from tests.unit.methods.test_graph import OPTIONS, new_stepper
 from tests.unit.training.test_graph import DCGAN, images
@@ -21,7 +21,6 @@ from translate.training.step.graph import WARM_UP_STEPS
 from translate.training.step.stepper import Stepper
 
 pytestmark = pytest.mark.gpu
-STEPS = 20
 COMPARED = (WARM_UP_STEPS + 1, 10, STEPS - 2)  # The last one has R1, where every third step has.
 
 
@@ -76,7 +75,7 @@ def test_a_step_in_a_cuda_graph_is_the_one_without(
         else:
             take_steps(stepper, batch, range(step, step + 1))
         assert stepper.graph is not None, stepper.description
-    variants = {stepper.trainer.variant(StepProgress(step)) for step in range(STEPS)}
+    variants = {stepper.trainer.variant(StepProgress(step, 0, step / STEPS)) for step in range(STEPS)}
     assert [step.graph is not None for step in stepper.graph.steps.values()] == len(variants) * [True]
 
 

@@ -15,6 +15,7 @@ from tests.gpu.steps import distance, moments, take_steps, weights
 from tests.images import training_data
 from tests.integration.conftest import TINY_TRANSLATION, Command
 from tests.unit.methods.test_graph import new_stepper
+from tests.unit.test_recipes import own_settings
 from tests.unit.training.test_graph import DCGAN, images
 from translate.methods.gan.trainer import GAN
 from translate.methods.registry import METHODS
@@ -25,7 +26,6 @@ from translate.training.step.stepper import Stepper
 pytestmark = pytest.mark.gpu
 TINY: dict[str, Any] = {"image_size": 32, "ngf": 8, "ndf": 8, "batch_size": 4, "workers": 0}
 TRANSLATION = {**TINY, "blocks": 1, "d_layers": 2}
-GENERATION = ("gan", "dcgan", "cgan", "wgan", "wgan-gp", "infogan", "3dgan")
 
 
 def train(name: str, out: Path, **settings: Any) -> Any:
@@ -48,7 +48,7 @@ def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(
 ) -> None:
     settings = {"device": gpu, "precision": "fp32", "deterministic": True, "steps": 9}
     settings["data"] = str(training_data(name, data))
-    small = TINY if name in GENERATION else TRANSLATION
+    small = own_settings(name, {**TRANSLATION, "fmap_base": 64})
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"
     train(name, whole, checkpoint_every=4, keep_checkpoints=9, **small, **settings)
     shutil.copytree(whole, resumed)

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from translate.config import ClassConditionalConfig, GenerationModelConfig, NoiseTrainConfig, Route
 from translate.config.value_range import AUTO, parse_ranges
@@ -19,7 +21,7 @@ from translate.data.discovery.location import left_out_notes
 from translate.data.discovery.split import fingerprint
 from translate.data.discovery.values import BLANK_CHECKS, find_value_ranges, refuse_blank
 from translate.errors import DataError, UsageError
-from translate.images import Pixels, image_grid, to_tensor
+from translate.images import image_grid, to_tensor
 from translate.inference.predictors.gallery import grid_columns
 from translate.inference.predictors.generation import Sampler
 from translate.methods.models import data_range
@@ -115,7 +117,10 @@ def validate(model: Model, data: TaskData, precision: Precision) -> ValidationRe
     sampler = Sampler(model, device=str(precision.device), precision="fp32")
     columns = grid_columns(sampler.config, SAMPLES)
     images = sampler(sampler.draw(SAMPLES - SAMPLES % columns, SEED))
-    diversity = _diversity(images) / max(_dataset_diversity(data.validation), 1e-6)
+    samples, dataset = torch.cat([to_tensor(image) for image in images]), _dataset_images(data.validation)
+    # A model that still grows has enlarged its samples from the size of the dataset at this point of the run.
+    samples = F.adaptive_avg_pool2d(samples, dataset.shape[-1])
+    diversity = _diversity_metric()(samples) / max(_diversity_metric()(dataset), 1e-6)
     sheet = image_grid(images, columns)[..., : sampler.config.out_channels]
     return ValidationResult(sheet, {"diversity": diversity})
 
@@ -131,15 +136,11 @@ def mode_collapse_warnings(history: History) -> list[str]:
     return []
 
 
-def _diversity(images: list[Pixels]) -> float:
-    return _diversity_metric()(torch.cat([to_tensor(image) for image in images]))
-
-
-def _dataset_diversity(data: SampleDataset) -> float:
-    """Return the diversity of images that are spread evenly over the dataset."""
+def _dataset_images(data: SampleDataset) -> Tensor:
+    """Return images that are spread evenly over the dataset, (N, C, S, S) in [-1, 1]."""
     indices = np.linspace(0, len(data) - 1, min(SAMPLES, len(data))).astype(int)
     images = [data[SampleKey(0, int(index))]["image"] for index in indices]
-    return _diversity_metric()(to_tensor(torch.stack(images)))
+    return to_tensor(torch.stack(images))
 
 
 @cache

@@ -67,6 +67,7 @@ METHODS = {
     "wgan-gp": _method("gan", "a WGAN with gradient penalty", "WGANGPConfig", "WGANGP_TASK"),
     "infogan": _method("gan", "image generation with learned codes", "InfoGANConfig", "INFOGAN_TASK"),
     "3dgan": _method("gan3d", "generation of volumes (3-D shapes)", "GAN3DConfig"),
+    "progan": _method("progan", "image generation by a GAN that grows level by level", "ProGANConfig"),
 }
 
 

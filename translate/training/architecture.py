@@ -20,6 +20,8 @@ SETTINGS = {
     "downsample": "downsample",
     "upsample": "upsample",
     "dropout": "dropout",
+    "fmap_base": "fmap_base",
+    "fmap_max": "fmap_max",
 }
 
 

@@ -35,7 +35,7 @@ SMALL: dict[str, Any] = {
     "device": "cpu",
     "precision": "fp32",
 }
-NETWORKS = {"ngf": 16, "ndf": 4, "blocks": 2, "d_layers": 2}
+NETWORKS = {"ngf": 16, "ndf": 4, "blocks": 2, "d_layers": 2, "fmap_base": 64, "fmap_max": 8}
 STEPS = 20
 VARIANTS = [*((name, {}) for name in METHODS), ("inpaint", ATTENTION)]
 
@@ -57,14 +57,15 @@ def load_task(name: str, data: Path, **settings: Any) -> tuple[Task, TrainConfig
 
 
 def new_stepper(name: str, data: Path, **settings: Any) -> tuple[Stepper, Callable[[int], dict[str, Tensor]]]:
-    """Return a stepper, and a function that returns its batch of a number, on the device."""
+    """Return a stepper, and a function that returns its batch of a step, on the device."""
     task, c, task_data = load_task(name, data, **settings)
     torch.manual_seed(0)
-    count = c.batch_size * c.batches_per_step
 
     def batch(number: int) -> dict[str, Tensor]:
-        keys = [SampleKey(number, index % len(task_data.train)) for index in range(count)]
-        samples = [task_data.train[key] for key in keys]
+        stage = c.replace(**task.settings_at(c, StepProgress(number, 0, number / STEPS)))
+        images = task_data.train if stage == c else task.data(stage).train
+        count = stage.batch_size * stage.batches_per_step
+        samples = [images[SampleKey(number, index % len(images))] for index in range(count)]
         tensors = {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
         return {name: to_tensor(x) if x.dtype == torch.uint8 else x for name, x in tensors.items()}
 

@@ -23,6 +23,8 @@ from translate.networks.blocks import InstanceNorm
 SECONDS_PER_LAYER, MIN_SAVING = 2.5, 0.15
 # On a CPU, compilation takes a minute or more, which shorter runs do not gain back.
 MIN_COMPILED_STEPS, MIN_COMPILED_MINUTES = 2000, 30
+# Programs of one network, of which torch allows 8 by default: one that grows needs some for each level.
+MAX_PROGRAMS = 64
 # In float32, channels_last made pix2pix slower with 1 and 8 images, and dcgan faster with 64; with 16 there
 # was no difference.
 LARGE_BATCH = 32
@@ -148,5 +150,6 @@ def _has_compiler() -> bool:
 
 def compile_networks(trainer: Trainer) -> None:
     """Compile a trainer's networks in place; the first steps of each variant then take a minute or more."""
+    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, MAX_PROGRAMS)
     for network in trainer.networks.values():
         compile_network(network)
