@@ -84,6 +84,8 @@ def sample(
     MODEL is a run or a model folder of gan, dcgan, cgan, wgan, wgan-gp, infogan or 3dgan. Sample number i of
     a seed is always the same, however many samples are generated. A volume is written as voxels (.npy) and as
     a mesh; a grid shows pictures of volumes.
+    MODEL is a run or a model folder of gan, dcgan, cgan, wgan, wgan-gp, infogan or progan. Image number i of
+    a seed is always the same, however many images are generated.
     """
     given = {name: value for name, value in options.items() if value is not None and value is not False}
     _refuse_conflicts(given, count)
