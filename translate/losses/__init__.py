@@ -1,5 +1,7 @@
 """Training losses (adversarial, perceptual, contrastive, of inpainting), penalties, and the image pool."""
 
+"""Training losses: adversarial, perceptual and contrastive ones, penalties, and the image pool."""
+
 from translate.losses.adversarial import (
     GAN_LOSSES,
     GANLoss,
@@ -13,6 +15,7 @@ from translate.losses.adversarial import (
 from translate.losses.color import RebalancedCrossEntropy
 from translate.losses.contrastive import multilayer_patch_nce, patch_nce
 from translate.losses.inpainting import masked_mean, spatial_discount
+from translate.losses.orthogonal import orthogonal_penalty
 from translate.losses.perceptual import PerceptualLoss
 from translate.losses.pool import ImagePool
 
@@ -27,6 +30,7 @@ __all__ = [
     "gradient_penalty",
     "masked_mean",
     "multilayer_patch_nce",
+    "orthogonal_penalty",
     "patch_nce",
     "spatial_discount",
     "split_scales",

@@ -2,6 +2,7 @@
 
 from translate.networks.discriminators import (
     DISCRIMINATORS,
+    BigGANDiscriminator,
     DCGANDiscriminator,
     GAN3DDiscriminator,
     MLPDiscriminator,
@@ -19,6 +20,7 @@ from translate.networks.generators import (
     generator_spec,
 )
 from translate.networks.generators.attention import ContextualAttentionInpainter
+from translate.networks.generators.biggan import BigGANGenerator
 from translate.networks.generators.colorizer import Colorizer
 from translate.networks.generators.context import ContextEncoder
 from translate.networks.generators.dcgan import DCGANGenerator
@@ -36,6 +38,8 @@ from translate.networks.projection import PatchProjection, draw_positions
 __all__ = [
     "DISCRIMINATORS",
     "GENERATORS",
+    "BigGANDiscriminator",
+    "BigGANGenerator",
     "Colorizer",
     "ContextEncoder",
     "ContextualAttentionInpainter",

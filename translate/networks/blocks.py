@@ -92,7 +92,9 @@ def synchronized_batch_norm(norm: BatchNorm, x: Tensor) -> Tensor:
     variance = _mean_over_processes(centered.square())
     count = x.numel() // x.shape[1] * dist.get_world_size()
     _update_running_statistics(norm, mean, variance, count)
-    y = centered * (variance + norm.eps).rsqrt() * norm.weight[:, None, None] + norm.bias[:, None, None]
+    y = centered * (variance + norm.eps).rsqrt()
+    if norm.affine:
+        y = y * norm.weight[:, None, None] + norm.bias[:, None, None]
     return y.to(x.dtype)
 
 

@@ -30,7 +30,7 @@ def initialize(network: nn.Module, kind: str = "normal", gain: float = 0.02) -> 
     for module in network.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
             INITIALIZERS[kind](module.weight, gain)
-        elif isinstance(module, nn.BatchNorm2d):
+        elif isinstance(module, nn.BatchNorm2d) and module.affine:
             nn.init.normal_(module.weight, 1.0, gain)
         else:
             continue
@@ -39,13 +39,25 @@ def initialize(network: nn.Module, kind: str = "normal", gain: float = 0.02) -> 
     return network
 
 
+def initialize_orthogonally(network: nn.Module) -> nn.Module:
+    """Initialise weights orthogonally, as BigGAN does, and biases at 0, in place; return the network."""
+    for module in network.modules():
+        if isinstance(module, (nn.Conv2d, nn.Linear, nn.Embedding)):
+            nn.init.orthogonal_(module.weight)
+            if isinstance(bias := getattr(module, "bias", None), Tensor):
+                nn.init.zeros_(bias)
+    return network
+
+
 def create_untrained_generator(spec: GeneratorSpec) -> Generator:
     """Create a generator that maps noise to images, with the weights from which training starts.
 
-    DCGAN's weights are initialised to N(0, 0.02) (arXiv:1511.06434, section 4), others as torch does by
-    default.
+    DCGAN's weights are initialised to N(0, 0.02) (arXiv:1511.06434, section 4), those of BigGAN orthogonally
+    (arXiv:1809.11096, section 3), and others as torch does by default.
     """
     generator = create_generator(spec)
     if spec.name == "dcgan":
         initialize(generator, "normal", 0.02)
+    if spec.name == "biggan":
+        initialize_orthogonally(generator)
     return generator

@@ -22,6 +22,9 @@ SETTINGS = {
     "dropout": "dropout",
     "fmap_base": "fmap_base",
     "fmap_max": "fmap_max",
+    "embedding": "embedding",
+    "hierarchical": "hierarchical",
+    "attention": "attention",
 }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from torch import nn
 
+from translate.networks.discriminators.biggan import BigGANDiscriminator
 from translate.networks.discriminators.critic import WholeImageCritic
 from translate.networks.discriminators.dcgan import DCGANDiscriminator
 from translate.networks.discriminators.gan3d import GAN3DDiscriminator
@@ -24,6 +25,7 @@ DISCRIMINATORS: dict[str, Callable[..., nn.Module]] = {
 
 __all__ = [
     "DISCRIMINATORS",
+    "BigGANDiscriminator",
     "DCGANDiscriminator",
     "GAN3DDiscriminator",
     "MLPDiscriminator",

@@ -11,6 +11,7 @@ from translate.config.model import GeneratorSpec
 from translate.errors import UsageError, nearest
 from translate.networks.generators.attention import ContextualAttentionInpainter
 from translate.networks.generators.base import Generator, MemoryCost
+from translate.networks.generators.biggan import BigGANGenerator
 from translate.networks.generators.colorizer import Colorizer
 from translate.networks.generators.context import ContextEncoder
 from translate.networks.generators.dcgan import DCGANGenerator
@@ -25,6 +26,7 @@ from translate.networks.generators.unet import UNet
 
 GENERATORS: dict[str, type[Generator]] = {
     "attention": ContextualAttentionInpainter,
+    "biggan": BigGANGenerator,
     "colorizer": Colorizer,
     "context": ContextEncoder,
     "dcgan": DCGANGenerator,
@@ -48,6 +50,7 @@ MAX_ARGUMENTS = {
     "width": 1024,
 }
 MAX_OTHER_ARGUMENT = 8192
+MAY_BE_0 = ("attention", "depth")
 
 
 def create_generator(spec: GeneratorSpec) -> Generator:
@@ -87,7 +90,7 @@ def _check_argument(generator: str, name: str, value: Any, hints: Mapping[str, A
         raise UsageError(
             f"argument {name!r} of generator {generator!r} is {value!r}, but must be {hints[name].__name__}"
         )
-    low, high = 0 if name == "depth" else 1, MAX_ARGUMENTS.get(name, MAX_OTHER_ARGUMENT)
+    low, high = int(name not in MAY_BE_0), MAX_ARGUMENTS.get(name, MAX_OTHER_ARGUMENT)
     if type(value) is int and not low <= value <= high:
         raise UsageError(
             f"argument {name!r} of generator {generator!r} is {value}, but must be from {low} to {high}"
