@@ -56,6 +56,11 @@ def noise_data(c: NoiseTrainConfig) -> TaskData:
             f"{c.data_source} has {len(images.classes)} classes, and the setting classes is {c.classes}: give"
             f" data of {c.classes}, or train a new run without this setting"
         )
+    if len(images.classes) == 1:
+        raise UsageError(
+            f"{c.data_source} has one class, {images.classes[0]!r}, and training by class needs at least 2:"
+            " put the images of each class into a sub-folder, or use a recipe without classes, such as dcgan"
+        )
     return _dataset(images, c)
 
 
