@@ -40,6 +40,7 @@ def test_a_step_that_fails_to_compile_is_repeated_in_eager_mode(
 
 FLAGS = {
     "dcgan": [],  # With its own settings; its compiled backward pass failed with torch 2.11.
+    "biggan": ["--attention", "16", "--ngf", "16", "--ndf", "16"],
     "wgan-gp": [],  # The gradient of its penalty runs in eager mode.
     "cyclegan": ["--ngf", "16", "--ndf", "16", "--blocks", "3", "--batch-size", "2"],
 }

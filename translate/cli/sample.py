@@ -42,7 +42,10 @@ VOLUME_OPTIONS = ("mesh", "turntable")
     help="seed of the noise  [default: 0]",
 )
 @click.option(
-    "--class", "class_name", metavar="NAME", help="class of all images [default: all in turn] (cgan)"
+    "--class",
+    "class_name",
+    metavar="NAME",
+    help="class of all images, for a model with classes  [default: all in turn]",
 )
 @click.option(
     "--truncation", type=float, metavar="X", help="draw noise values beyond X again; at least 0.1, try 1.5"
@@ -53,7 +56,9 @@ VOLUME_OPTIONS = ("mesh", "turntable")
     metavar="N",
     help="latent interpolation through N images and back to the first",
 )
-@click.option("--traverse", is_flag=True, help="write a grid for each code to the folder OUT (infogan)")
+@click.option(
+    "--traverse", is_flag=True, help="write a grid for each code to the folder OUT, for a model with codes"
+)
 @click.option(
     "--mesh", type=click.Choice(["obj", "stl"]), help="format of the meshes of volumes  [default: obj]"
 )
@@ -86,6 +91,8 @@ def sample(
     a mesh; a grid shows pictures of volumes.
     MODEL is a run or a model folder of gan, dcgan, cgan, wgan, wgan-gp, infogan or progan. Image number i of
     a seed is always the same, however many images are generated.
+    MODEL is a run or a model folder of a recipe from noise. Image number i of a seed is always the same,
+    however many images are generated.
     """
     given = {name: value for name, value in options.items() if value is not None and value is not False}
     _refuse_conflicts(given, count)

@@ -63,6 +63,7 @@ METHODS = {
     "gan": _method("gan", "image generation from noise", "GANConfig", "GAN_TASK"),
     "dcgan": _method("gan", "image generation by a convolutional GAN", "DCGANConfig", "GAN_TASK"),
     "cgan": _method("gan", "image generation by class", "CGANConfig", "CGAN_TASK"),
+    "biggan": _method("biggan", "image generation by class with large networks", "BigGANConfig"),
     "wgan": _method("gan", "image generation by the Wasserstein distance", "WGANConfig", "WGAN_TASK"),
     "wgan-gp": _method("gan", "a WGAN with gradient penalty", "WGANGPConfig", "WGANGP_TASK"),
     "infogan": _method("gan", "image generation with learned codes", "InfoGANConfig", "INFOGAN_TASK"),

@@ -70,6 +70,7 @@ OPTIONS: list[tuple[str, dict[str, Any]]] = [
     ("wgan-gp", {"diffaugment": True, "d_norm": "instance"}),
     ("stargan", {"diffaugment": True, "precision": "bf16", "d_steps": 2, "recompute": True}),
     ("infogan", {"diffaugment": True, "precision": "bf16"}),
+    ("biggan", {"diffaugment": True, "precision": "bf16", "attention": 16, "recompute": True}),
 ]
 
 

@@ -53,6 +53,18 @@ class NoiseTrainConfig(TrainConfig):
         return (self.image_size // BASE_SIDE).bit_length() - 1
 
 
+def refuse_single_image_batches(c: TrainConfig) -> None:
+    """Refuse a batch of one image, of which a generator with batch norm learns nothing.
+
+    Raises:
+        UsageError: the batch size is 1.
+    """
+    if c.batch_size == 1:
+        raise UsageError(
+            "batch_size 1 is too small for the generator's batch norm: use --batch-size 2 or more"
+        )
+
+
 @dataclass(kw_only=True)
 class ClassConditionalConfig(NoiseTrainConfig):
     """The settings of methods whose generator also gets a class."""

@@ -128,7 +128,7 @@ def class_index(config: GenerationModelConfig, name: str) -> int:
     if not config.classes:
         raise UsageError(
             f"class {name!r}: this model was trained without classes (recipe {config.method}):"
-            " leave --class out, or train cgan"
+            " leave --class out, or train cgan or biggan"
         )
     if name not in config.classes:
         raise UsageError(f"no class {name!r}{nearest(name, config.classes)}")

@@ -12,7 +12,7 @@ from translate.config import (
     setting,
     with_default,
 )
-from translate.config.training.noise import SMALLEST
+from translate.config.training.noise import SMALLEST, refuse_single_image_batches
 from translate.errors import UsageError
 
 LARGEST = 256  # The largest side of an image that DCGAN's networks generate, in pixels.
@@ -48,10 +48,7 @@ class BaseGANConfig(NoiseTrainConfig):
                 f"d_norm {self.d_norm} needs convolutions, and networks mlp has none: use --d-norm none, or"
                 " --networks dcgan"
             )
-        if self.batch_size == 1:
-            raise UsageError(
-                "batch_size 1 is too small for the generator's batch norm: use --batch-size 2 or more"
-            )
+        refuse_single_image_batches(self)
 
     @property
     def batches_per_step(self) -> int:

@@ -1,0 +1,1 @@
+"""BigGAN: image generation by class with large, spectrally normalized residual networks."""
