@@ -102,3 +102,14 @@ def test_a_mistake_is_reported_in_one_line(
     for word in words:
         assert word in error
     assert list(tmp_path.iterdir()) == []
+
+
+def test_without_matplotlib_one_line_says_that_there_are_no_turntables(
+    within: Command, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("translate.volumes.turntable.has_matplotlib", lambda: False)
+    output = within("sample", run, "-o", "out", "-n", "1").stdout
+    assert "no turntables without matplotlib: pip install 'translate-images[volumes]'" in output
+    assert (tmp_path / "out" / "0000.obj").exists()
+    assert "turntables" not in within("sample", run, "-o", "b", "-n", "1", "--turntable", "none").stdout
+    assert "turntables" not in within("sample", run, "-o", "grid.png", "-n", "1").stdout

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import numpy as np
 
 from translate.images import Pixels
@@ -12,6 +14,11 @@ from translate.volumes.rendering import AZIMUTH, ELEVATION
 VIEWS = 24  # Pictures of a whole turn.
 SIDE_INCHES, DOTS_PER_INCH = 2.4, 100
 COLOR = (0.45, 0.6, 0.85)
+
+
+def has_matplotlib() -> bool:
+    """Return whether matplotlib is installed."""
+    return importlib.util.find_spec("matplotlib") is not None
 
 
 def require_matplotlib() -> None:
