@@ -16,6 +16,7 @@ def at_least_float32(x: Tensor) -> Tensor:
 def without_autocast(device: torch.device) -> AbstractContextManager[object]:
     """Return a context in which operations compute in the precision of their inputs."""
     # The meta device, on which memory is estimated, has no autocast.
-    if not torch.amp.is_autocast_available(device.type):
+    # Where it is disabled already, no context is better: torch.export takes not all of them.
+    if not torch.amp.is_autocast_available(device.type) or not torch.is_autocast_enabled(device.type):
         return nullcontext()
     return torch.autocast(device.type, enabled=False)

@@ -60,16 +60,14 @@ class SpectralLayer(nn.Module):
             sigma = torch.dot(u, self.weight.flatten(1) @ v)
         return self.weight / sigma
 
-    @torch.no_grad()
     def iterate(self) -> tuple[Tensor, Tensor]:
-        """Take a step of the power iteration from u; return the new u and v."""
-        matrix = self.weight.flatten(1)
+        """Take a step of the power iteration from u; return the new u and v, without a gradient."""
+        matrix = self.weight.detach().flatten(1)
         with without_autocast(matrix.device):
             v = F.normalize(self.u @ matrix, dim=0, eps=EPS)
             return F.normalize(matrix @ v, dim=0, eps=EPS), v
 
 
-@torch.no_grad()
 def step_power_iterations(layers: list[SpectralLayer]) -> None:
     """Take and store a step of the power iteration in each layer that is in training.
 
