@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.images import demo
+from tests.backbones import tiny_backbone
+from tests.images import demo, noise
 from tests.integration import warm
 from tests.integration.conftest import TINY, Command, environment
 from translate.images import read_rgb
+from translate.images.sheet import GAP
+from translate.inference.predictors.styles import projection
 from translate.progress import Advanced, Event, Started, listening
 
 
@@ -36,6 +39,40 @@ def test_the_same_seed_gives_the_same_images(within: Command, run: Path, tmp_pat
     assert [len(files) for files in (few, more, other)] == [2, 5, 1]
     assert all(np.array_equal(read_rgb(a), read_rgb(b)) for a, b in zip(few, more, strict=False))
     assert not np.array_equal(read_rgb(few[0]), read_rgb(other[0]))
+
+
+def test_styles_are_mixed_walked_through_and_found(
+    within: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demo(tmp_path / "data")
+    sizes = ("--image-size", "32", "--latent", "8", "--fmap-base", "64", "--fmap-max", "8")
+    run = ("--data", "data", "--steps", "2", "--batch-size", "2", "--device", "cpu")
+    within("train", "stylegan2", *run, *sizes)
+    within("sample", "runs/stylegan2", "-o", "mix.png", "--mix", "2x3", "--truncation", "0.7")
+    assert read_rgb(tmp_path / "mix.png").shape[0] // 32 == 3
+    for truncation, moves in {"1": True, "0": False}.items():  # At 0, each frame is the image of the mean w.
+        walk = ("-o", "walk.gif", "--interpolate", "2", "--truncation", truncation, "--overwrite")
+        within("sample", "runs/stylegan2", *walk)
+        with Image.open(tmp_path / "walk.gif") as animation:
+            assert (animation.n_frames > 1) == moves  # Equal frames are stored once.
+    assert "differs from torch by at most" in within("export", "runs/stylegan2", "-o", "model.onnx").stdout
+    photo = noise(tmp_path / "photo.png")
+    monkeypatch.setattr(projection, "load_backbone", lambda name, **options: tiny_backbone(name))
+    result = within("project", "runs/stylegan2", photo, "-o", "found.png", "--steps", "2")
+    assert "found.png and found.safetensors: distance" in result.stdout
+    within("sample", "runs/stylegan2", "-o", "from.png", "-n", "1", "--from", "found.safetensors")
+    found, sampled = (read_rgb(tmp_path / name) for name in ("found.png", "from.png"))
+    assert np.array_equal(sampled[GAP:-GAP, GAP:-GAP], found)
+    for mix in ("4", "0x4", "4x99"):
+        assert (
+            f"--mix {mix} is no grid"
+            in within("sample", "runs/stylegan2", "-o", "m.png", "--mix", mix, code=2).stderr
+        )
+
+
+def test_a_model_without_styles_mixes_none(within: Command, run: Path) -> None:
+    result = within("sample", run, "-o", "mix.png", "--mix", "2x2", code=2)
+    assert "--mix: a model of infogan has no styles: give one of stylegan2" in result.stderr
 
 
 def test_a_grid_an_animation_and_the_traversals_of_codes(within: Command, run: Path, tmp_path: Path) -> None:

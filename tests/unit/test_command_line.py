@@ -19,7 +19,7 @@ from translate.methods.registry import METHODS
 
 IDENTITY = Path(__file__).parents[1] / "models" / "identity"
 COMMANDS = (
-    *("train", "apply", "colorize", "inpaint", "sample"),
+    *("train", "apply", "colorize", "inpaint", "sample", "project"),
     *("evaluate", "models", "data", "import", "export", "hide", "reveal"),
 )
 SECTIONS = [
@@ -117,7 +117,7 @@ def complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     ("typed", "suggestions"),
     [
         ("col", ["colorize"]),
-        ("train p", ["pix2pix"]),
+        ("train pi", ["pix2pix"]),
         ("train wg", ["wgan", "wgan-gp"]),
         ("train pix2pix --direction ", ["AtoB", "BtoA"]),
         ("train pix2pix --batch", ["--batch-size"]),

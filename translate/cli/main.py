@@ -22,6 +22,7 @@ COMMANDS = {  # The module of each command, which has a function of the same nam
     "colorize": ("colorize", "Colorize gray photos."),
     "inpaint": ("inpaint", "Fill holes in photos."),
     "sample": ("sample", "Generate images from noise."),
+    "project": ("styles.project", "Find an image in the latent space of a StyleGAN2."),
     "evaluate": ("evaluate", "Score a model on a dataset."),
     "models": ("models", "List the installed models."),
     "data": ("data", "Check a dataset, or write the built-in one."),

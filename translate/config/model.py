@@ -150,6 +150,7 @@ class GenerationModelConfig(ModelConfig):
     classes: list[str] = dataclasses.field(default_factory=list)  # Empty: unconditional.
     categories: int = setting(0, "values of the categorical code of InfoGAN; 0: it has none", low=0)
     codes: int = setting(0, "continuous codes of InfoGAN, each in [-1, 1]", low=0)
+    styles: int = setting(0, "layers that have a style w of their own (StyleGAN2); 0: there is no w", low=0)
 
     def check(self) -> None:
         super().check()

@@ -1,7 +1,5 @@
 """Training losses (adversarial, perceptual, contrastive, of inpainting), penalties, and the image pool."""
 
-"""Training losses: adversarial, perceptual and contrastive ones, penalties, and the image pool."""
-
 from translate.losses.adversarial import (
     GAN_LOSSES,
     GANLoss,

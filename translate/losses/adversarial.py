@@ -201,7 +201,12 @@ def zero_centered_penalty(critic: Callable[[Tensor], PatchScores], images: Tenso
     x = at_least_float32(images.detach()).requires_grad_()
     with run_eagerly("torch.compile cannot differentiate the gradient penalty: it runs uncompiled"):
         scales = split_scales(critic(x))
-    signs = [torch.randint_like(scores, 2) * 2 - 1 for scores in scales]
+    signs = map(_draw_signs, scales)
     totals = [(s * scores).sum() / scores[0].numel() ** 0.5 for s, scores in zip(signs, scales, strict=True)]
     (gradient,) = torch.autograd.grad(reduce(torch.add, totals), x, create_graph=True)
     return gradient.flatten(1).square().sum(dim=1).mean() / 2
+
+
+def _draw_signs(scores: Tensor) -> Tensor:
+    """Draw 1 or -1 for each score; 1 if an image has one score, whose gradient may reach other images."""
+    return torch.ones_like(scores) if scores[0].numel() == 1 else torch.randint_like(scores, 2) * 2 - 1

@@ -29,7 +29,7 @@ from translate.methods.task import History, Task, TaskData, ValidationResult
 from translate.methods.trainer import Trainer
 from translate.metrics.diversity import Diversity
 from translate.models import Model, Precision, load_installed_model
-from translate.networks import Colorizer, Generator
+from translate.networks import Colorizer, Generator, StyleGAN2Generator
 
 SAMPLES = 64  # Samples in the grid, and images whose diversity is measured.
 SEED = 0  # The seed of the samples, so that validations of a run show the same noise.
@@ -96,7 +96,8 @@ def _dataset(images: LabeledImages, c: NoiseTrainConfig) -> TaskData:
 def _model(
     c: NoiseTrainConfig, generators: Mapping[str, Generator], facts: Mapping[str, Any]
 ) -> GenerationModelConfig:
-    spec = next(iter(generators.values())).spec
+    generator = next(iter(generators.values()))
+    spec = generator.spec
     return GenerationModelConfig(
         kind="generation",
         generator=spec,
@@ -110,6 +111,7 @@ def _model(
         latent=c.latent,
         classes=facts.get("classes", []),
         trained_on={"data": c.data_source, "image_size": c.image_size},
+        styles=generator.layers if isinstance(generator, StyleGAN2Generator) else 0,
         **{name: getattr(c, name) for name in ("categories", "codes") if hasattr(c, name)},
     )
 

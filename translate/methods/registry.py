@@ -67,8 +67,9 @@ METHODS = {
     "wgan": _method("gan", "image generation by the Wasserstein distance", "WGANConfig", "WGAN_TASK"),
     "wgan-gp": _method("gan", "a WGAN with gradient penalty", "WGANGPConfig", "WGANGP_TASK"),
     "infogan": _method("gan", "image generation with learned codes", "InfoGANConfig", "INFOGAN_TASK"),
-    "3dgan": _method("gan3d", "generation of volumes (3-D shapes)", "GAN3DConfig"),
     "progan": _method("progan", "image generation by a GAN that grows level by level", "ProGANConfig"),
+    "stylegan2": _method("stylegan2", "image generation by styles", "StyleGAN2Config"),
+    "3dgan": _method("gan3d", "generation of volumes (3-D shapes)", "GAN3DConfig"),
 }
 
 

@@ -20,15 +20,16 @@ from translate.networks.generators import (
     generator_spec,
 )
 from translate.networks.generators.attention import ContextualAttentionInpainter
-from translate.networks.generators.biggan import BigGANGenerator
 from translate.networks.generators.colorizer import Colorizer
 from translate.networks.generators.context import ContextEncoder
-from translate.networks.generators.dcgan import DCGANGenerator
-from translate.networks.generators.gan3d import GAN3DGenerator
 from translate.networks.generators.identity import Identity
 from translate.networks.generators.inpainter import Inpainter
-from translate.networks.generators.mlp import MLPGenerator
-from translate.networks.generators.progan import ProGANGenerator
+from translate.networks.generators.noise.biggan import BigGANGenerator
+from translate.networks.generators.noise.dcgan import DCGANGenerator
+from translate.networks.generators.noise.gan3d import GAN3DGenerator
+from translate.networks.generators.noise.mlp import MLPGenerator
+from translate.networks.generators.noise.progan import ProGANGenerator
+from translate.networks.generators.noise.stylegan2 import StyleGAN2Generator
 from translate.networks.generators.resnet import ResNet
 from translate.networks.generators.stargan import StarGANGenerator
 from translate.networks.generators.unet import UNet
@@ -61,6 +62,7 @@ __all__ = [
     "ResNet",
     "StarGANDiscriminator",
     "StarGANGenerator",
+    "StyleGAN2Generator",
     "UNet",
     "WholeImageCritic",
     "create_generator",

@@ -97,11 +97,15 @@ class _Stages(nn.Module):
         return features
 
 
-def load_backbone(name: str) -> Backbone:
+def load_backbone(
+    name: str, *, purpose: str = "--discriminator projected", alternative: str = ALTERNATIVE
+) -> Backbone:
     """Load a backbone with its ImageNet weights, which are downloaded if they are not there.
 
     Args:
         name: `mobilenet_v2` or another of `TORCHVISION_BACKBONES`, or `timm:` and a name of timm.
+        purpose: what the backbone is for, in the error message.
+        alternative: what a user without the weights of torchvision can do, in the error message.
 
     Raises:
         TranslateError: the weights cannot be downloaded.
@@ -109,7 +113,7 @@ def load_backbone(name: str) -> Backbone:
     """
     if name.startswith(TIMM):
         return _load_timm(name.removeprefix(TIMM))
-    network: Any = load_torchvision(name, purpose="--discriminator projected", alternative=ALTERNATIVE)
+    network: Any = load_torchvision(name, purpose=purpose, alternative=alternative)
     return Backbone(_Stages(network.features, LAST_LAYERS[name]), IMAGENET_MEAN, IMAGENET_STD)
 
 

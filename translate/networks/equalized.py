@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 
 class EqualizedConv2d(nn.Conv2d):
-    """A convolution of stride 1 with an equalized learning rate.
+    """A convolution with an equalized learning rate.
 
     The weight is stored as N(0, 1) / lr_mul, and used times gain * lr_mul / sqrt(fan-in). The bias starts at
     0, and is used times lr_mul.
@@ -29,18 +29,19 @@ class EqualizedConv2d(nn.Conv2d):
         out_channels: int,
         kernel_size: int,
         *,
+        stride: int = 1,
         padding: int = 0,
         bias: bool = True,
         gain: float = 1.0,
         lr_mul: float = 1.0,
     ) -> None:
-        super().__init__(in_channels, out_channels, kernel_size, padding=padding, bias=bias)
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, bias=bias)
         self.scale, self.lr_mul = _equalize(self, gain, lr_mul), lr_mul
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve (N, in_channels, H, W) features."""
         bias = self.bias if self.bias is None else self.bias * self.lr_mul
-        return F.conv2d(x, self.weight * self.scale, bias, padding=self.padding)
+        return F.conv2d(x, self.weight * self.scale, bias, self.stride, self.padding)
 
 
 class EqualizedLinear(nn.Linear):
@@ -71,3 +72,8 @@ def _equalize(layer: nn.Conv2d | nn.Linear, gain: float, lr_mul: float) -> float
         nn.init.zeros_(layer.bias)
     fan_in = layer.weight[0].numel()
     return gain * lr_mul / math.sqrt(fan_in)
+
+
+def scaled_leaky_relu(x: Tensor) -> Tensor:
+    """Return the leaky ReLU of slope 0.2, times sqrt(2), which keeps the second moment of normal inputs."""
+    return F.leaky_relu(x, 0.2) * math.sqrt(2)

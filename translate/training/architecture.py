@@ -16,6 +16,7 @@ from translate.networks import GENERATORS
 # The settings that become an argument of a generator's constructor, by the argument.
 SETTINGS = {
     "width": "ngf",
+    "mapping_depth": "mapping_depth",
     "norm": "norm",
     "downsample": "downsample",
     "upsample": "upsample",

@@ -48,6 +48,11 @@ def refuse_non_finite(network: nn.Module, step: int) -> None:
 
 
 def _root_mean_square(network: nn.Module) -> float:
-    weights = list(network.parameters())
-    total = torch.stack([weight.double().square().sum() for weight in weights]).sum()
-    return float((total / sum(weight.numel() for weight in weights)).sqrt())
+    squares, count = [], 0
+    for module in network.modules():
+        # Weights that learn slower are stored larger (`EqualizedLinear`).
+        factor = getattr(module, "lr_mul", 1.0)
+        for weight in module.parameters(recurse=False):
+            squares.append((factor * weight.double()).square().sum())
+            count += weight.numel()
+    return float((torch.stack(squares).sum() / count).sqrt())

@@ -80,8 +80,7 @@ class Loop:
         self.history: list[dict[str, float]] = []  # The scores of all validations.
         self.progress = TrainingProgress()
         # Progressive growing: the settings that `Task.settings_at` overrides now, and the step since when.
-        self.stage: dict[str, Any] = {}
-        self.stage_start = 0
+        self.stage, self.stage_start = dict[str, Any](), 0
         self.signal = 0
         if state is not None:
             self._restore(state)
@@ -121,6 +120,8 @@ class Loop:
     def _run_steps(self, interrupt: Interrupt) -> None:
         """Take steps until the end of the run or a signal."""
         self.log.message(f"{self.stepper.description}, {self.data.summary}")
+        if self.stage:
+            self._log_stage()
         preparation = self.task.prepare(self._build_model(), self.data, self.stepper.precision)
         self.signal = prepare_validation(preparation, self.group, interrupt, self.log)
         if self.signal:
@@ -183,8 +184,11 @@ class Loop:
         self.data = self.task.data(c)
         self.sampler = create_sampler(c, self.data, self.group)
         self.log.images_per_step = self.sampler.images_per_step
+        self._log_stage()
+
+    def _log_stage(self) -> None:
         settings = ", ".join(f"{name} {value}" for name, value in self.stage.items()) or "those of the run"
-        self.log.message(f"dataset settings from step {self.progress.step} on: {settings}")
+        self.log.message(f"dataset settings from step {self.stage_start} on: {settings}")
 
     def _iterate_batches(self) -> Iterator[Sample]:
         """Return the batches from the next step on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from dataclasses import replace
 from typing import Any
 
 import psutil
@@ -37,7 +38,9 @@ def estimate_memory(trainer: Trainer, c: TrainConfig, sample: Sample, half: bool
     batch_size = c.batch_size * c.batches_per_step // c.accumulation_steps
     batch = {name: _meta_batch(tensor, batch_size) for name, tensor in sample.items()}
     with _LiveMemory() as memory:
-        trainer.step(batch, _MetaUpdates(trainer), StepProgress.on(torch.device("meta")))
+        # Step 0 has every lazy regularization, and at the end of the run all that grows is grown.
+        progress = replace(StepProgress.on(torch.device("meta")), fraction=1.0)
+        trainer.step(batch, _MetaUpdates(trainer), progress)
     return int(3 * weights + buffers + ema + memory.peak // (2 if half else 1))
 
 

@@ -142,5 +142,7 @@ def test_a_run_resumes_in_the_middle_of_a_fade_and_its_model_has_the_full_size(t
     expected, resumed = (load_file(tmp_path / out / name.format(10)) for out in ("whole", "resumed"))
     assert expected.keys() == resumed.keys()
     assert [key for key in expected if not expected[key].equal(resumed[key])] == []
+    log = (tmp_path / "resumed" / "log.txt").read_text()
+    assert log.index("image_size 4, batch_size 4") < log.index("from step 2 on: those of the run")
     assert sampler(sampler.draw(1))[0].shape == (8, 8, 3)
     assert level_of(sampler.config.image_size) == sampler.generator.growth.item() == 1

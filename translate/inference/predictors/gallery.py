@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from math import ceil, sqrt
 from pathlib import Path
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from translate.config import GenerationModelConfig
@@ -14,6 +16,7 @@ from translate.images import Frame, ImageFile, Pixels, image_grid, write, write_
 from translate.images.codecs.video import write_mp4
 from translate.images.sheet import GAP
 from translate.inference.predictors.generation import Sampler, interpolate_latents
+from translate.inference.predictors.styles.mixing import mix_styles
 from translate.progress import track
 
 GRID_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -97,6 +100,30 @@ def save_interpolation(sampler: Sampler, keyframes: Tensor, out: Path, *, overwr
         timing = {"duration": [FRAME_MILLISECONDS] * len(frames), "loop": 0}
         write(ImageFile(format=out.suffix[1:].upper(), frames=frames, encoder_settings=timing), out)
     return f"an interpolation of {len(keyframes)} images in {out}"
+
+
+def save_mix(sampler: Sampler, coarse: Tensor, fine: Tensor, out: Path, *, overwrite: bool) -> str:
+    """Write a grid of mixed styles, beside the images that give them.
+
+    Args:
+        coarse: styles of the first column's images, (R, layers, w), which give shapes and poses.
+        fine: styles of the first row's images, (C, layers, w), which give colours and details.
+
+    Returns:
+        A line for the user about what was written.
+
+    Raises:
+        UsageError: the suffix is not that of an image, or the file exists.
+    """
+    check_output(out, GRID_SUFFIXES, overwrite=overwrite)
+    rows, columns = len(coarse), len(fine)
+    mixed = list(_generate(sampler, torch.cat([fine, coarse, mix_styles(coarse, fine).flatten(0, 1)])))
+    top, left, inner = mixed[:columns], mixed[columns : columns + rows], mixed[columns + rows :]
+    images = [np.full_like(top[0], 255), *top]
+    for row in range(rows):
+        images += [left[row], *inner[row * columns : (row + 1) * columns]]
+    _write(sampler, image_grid(images, columns + 1), out)
+    return f"{rows} x {columns} mixed images in {out}: shapes of the first column, colours of the first row"
 
 
 def save_traversals(sampler: Sampler, grids: Mapping[str, Tensor], out: Path, *, overwrite: bool) -> str:

@@ -17,7 +17,9 @@ from translate.inference.runtime.graphs import GraphedForwards, find_capture
 from translate.inference.runtime.runner import move_to_device
 from translate.inference.runtime.settings_lock import settings_read_lock
 from translate.models import Model, pick_device, pick_precision
+from translate.networks import StyleGAN2Generator
 
+MAX_PSI = 2.0  # Beyond it, no image is like those of the training.
 MIN_TRUNCATION = 0.1  # With less, resampling takes long, and all images are alike.
 MAX_CODE = 1.0  # Continuous codes are trained on U(-1, 1).
 
@@ -45,19 +47,43 @@ class Sampler:
     def draw(
         self, count: int, seed: int = 0, *, truncation: float | None = None, class_name: str | None = None
     ) -> Tensor:
-        """Draw the inputs of `count` images, as `draw_inputs` does."""
-        return draw_inputs(self.config, count, seed, truncation=truncation, class_name=class_name)
+        """Draw the inputs of `count` images: those of `draw_inputs`, or their styles if the model has such.
+
+        Args:
+            truncation: with styles, the share of the way from the mean w to that of the noise
+                (arXiv:1812.04948, appendix B): 0 for the mean image, 1 for all the variety; otherwise as of
+                `draw_inputs`.
+
+        Returns:
+            (count, inputs), or styles w, (count, layers, w).
+        """
+        if not self.config.styles:
+            return draw_inputs(self.config, count, seed, truncation=truncation, class_name=class_name)
+        psi = 1.0 if truncation is None else truncation
+        if not 0 <= psi <= MAX_PSI:
+            raise UsageError(f"truncation is {psi:g}, but must be between 0 and {MAX_PSI:g}: try 0.7")
+        return self._map(draw_inputs(self.config, count, seed, class_name=class_name), psi)
+
+    @torch.inference_mode()
+    def _map(self, noise: Tensor, psi: float) -> Tensor:
+        """Return the styles of noise, each in a forward pass of its own, so that they do not depend on N."""
+        assert isinstance(self.generator, StyleGAN2Generator)
+        mapping = self.generator.mapping
+        w = torch.cat([mapping(z[None].to(self.device)) for z in noise])
+        styles = torch.lerp(mapping.w_mean, w, psi)[:, None].expand(-1, self.config.styles, -1)
+        return styles.cpu().clone()
 
     def __call__(self, inputs: Tensor) -> list[Pixels]:
-        """Generate N images, (H, W, 3) uint8, from (N, inputs); each in a forward pass of its own.
+        """Generate N images, (H, W, 3) uint8, from what `draw` returns; each in a forward pass of its own.
 
         Raises:
             UsageError: the inputs have another shape, or contain NaN or Inf.
         """
-        size = self.config.in_channels
-        if inputs.ndim != 2 or inputs.shape[1] != size or not inputs.isfinite().all():
-            shape = " x ".join(map(str, inputs.shape))
-            raise UsageError(f"inputs of {shape}: give N x {size} finite numbers, as `draw` returns them")
+        styles, size = self.config.styles, self.config.in_channels
+        expected = (styles, size) if styles else (size,)
+        if inputs.shape[1:] != expected or not inputs.isfinite().all():
+            found, needed = (" x ".join(map(str, shape)) for shape in (inputs.shape, ("N", *expected)))
+            raise UsageError(f"inputs of {found}: give {needed} finite numbers, as `draw` returns them")
         return [self._generate(x) for x in inputs.to(self.device)]
 
     @torch.inference_mode()
@@ -68,7 +94,7 @@ class Sampler:
 
     def _forward(self, inputs: Tensor) -> Tensor:
         with self.precision.autocast():
-            images: Tensor = self.generator(inputs)
+            images: Tensor = self.generator(w=inputs) if self.config.styles else self.generator(inputs)
         return images
 
 
@@ -141,15 +167,19 @@ def interpolate_latents(keyframes: Tensor, latent: int, steps: int) -> Tensor:
     Noise is interpolated spherically, which keeps its norm (arXiv:1609.04468, section 2.1); classes,
     categories and codes are interpolated linearly.
 
+    Styles are interpolated linearly, too (arXiv:1812.04948, section 4.1).
+
     Args:
-        keyframes: inputs of the generator, (N, inputs), N at least 2.
+        keyframes: inputs of the generator, (N, inputs), N at least 2; or styles, (N, layers, w).
         latent: how many of the inputs are noise; they come first.
         steps: the number of images from one keyframe to the next.
 
     Returns:
-        (N * steps, inputs).
+        (N * steps, ...).
     """
-    pairs = zip(keyframes, keyframes.roll(-1, dims=0), strict=True)
+    pairs = list(zip(keyframes, keyframes.roll(-1, dims=0), strict=True))
+    if keyframes.ndim == 3:
+        return torch.stack([torch.lerp(a, b, t) for a, b in pairs for t in np.arange(steps) / steps])
     return torch.stack(
         [
             torch.cat([slerp(a[:latent], b[:latent], t), torch.lerp(a[latent:], b[latent:], t)])

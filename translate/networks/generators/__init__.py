@@ -11,15 +11,16 @@ from translate.config.model import GeneratorSpec
 from translate.errors import UsageError, nearest
 from translate.networks.generators.attention import ContextualAttentionInpainter
 from translate.networks.generators.base import Generator, MemoryCost
-from translate.networks.generators.biggan import BigGANGenerator
 from translate.networks.generators.colorizer import Colorizer
 from translate.networks.generators.context import ContextEncoder
-from translate.networks.generators.dcgan import DCGANGenerator
-from translate.networks.generators.gan3d import GAN3DGenerator
 from translate.networks.generators.identity import Identity
 from translate.networks.generators.inpainter import Inpainter
-from translate.networks.generators.mlp import MLPGenerator
-from translate.networks.generators.progan import ProGANGenerator
+from translate.networks.generators.noise.biggan import BigGANGenerator
+from translate.networks.generators.noise.dcgan import DCGANGenerator
+from translate.networks.generators.noise.gan3d import GAN3DGenerator
+from translate.networks.generators.noise.mlp import MLPGenerator
+from translate.networks.generators.noise.progan import ProGANGenerator
+from translate.networks.generators.noise.stylegan2 import StyleGAN2Generator
 from translate.networks.generators.resnet import ResNet
 from translate.networks.generators.stargan import StarGANGenerator
 from translate.networks.generators.unet import UNet
@@ -37,6 +38,7 @@ GENERATORS: dict[str, type[Generator]] = {
     "progan": ProGANGenerator,
     "resnet": ResNet,
     "stargan": StarGANGenerator,
+    "stylegan2": StyleGAN2Generator,
     "unet": UNet,
 }
 # The largest integers that a constructor takes, so that no config.json can ask for a network that fills the
@@ -46,6 +48,7 @@ MAX_ARGUMENTS = {
     "domains": 1024,
     "fmap_base": 65536,
     "fmap_max": 1024,
+    "mapping_depth": 64,
     "out_channels": 64,
     "width": 1024,
 }

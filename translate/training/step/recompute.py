@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import partial
 from typing import Any
 
@@ -39,4 +39,17 @@ def _checkpoint_segment(
 
 def _contexts(network: nn.Module) -> tuple[nullcontext[None], AbstractContextManager[None]]:
     """Return the contexts of the first computation and of the recomputation."""
-    return nullcontext(), freeze_statistics(network)  # They hold this batch already.
+    return nullcontext(), _FrozenStatistics(network)  # They hold this batch already.
+
+
+class _FrozenStatistics(AbstractContextManager[None]):
+    """`freeze_statistics` that can be entered again: a gradient of a gradient recomputes a segment twice."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network, self.entered = network, ExitStack()
+
+    def __enter__(self) -> None:
+        self.entered.enter_context(freeze_statistics(self.network))
+
+    def __exit__(self, *error: object) -> None:
+        self.entered.close()

@@ -13,28 +13,45 @@ from PIL import Image
 from tests.unit.inference.making import StandInGraph
 from translate.config import GenerationModelConfig, GeneratorSpec, Route
 from translate.errors import UsageError
+from translate.images.sheet import GAP
 from translate.inference import Sampler, load_predictor
 from translate.inference.predictors import generation
 from translate.inference.predictors.gallery import (
     grid_columns,
     save_interpolation,
+    save_mix,
     save_samples,
     save_traversals,
 )
-from translate.inference.predictors.generation import draw_inputs, interpolate_latents, slerp, traversals
+from translate.inference.predictors.generation import (
+    draw_inputs,
+    interpolate_latents,
+    slerp,
+    traversals,
+)
+from translate.inference.predictors.styles.mixing import mix_styles
 from translate.inference.runtime.export import export, export_metadata
 from translate.models import Model
 from translate.networks import create_generator, initialize
 
 
 def model(name: str = "dcgan", *, out_channels: int = 3, **settings: Any) -> Model:
-    """Return a small model whose images have 16 pixels a side."""
+    """Return a small model whose images have 16 pixels a side; those of BigGAN, by class, have 32."""
     torch.manual_seed(0)
+    own: dict[str, Any] = {"depth": 2, **({"norm": "batch"} if name == "dcgan" else {})}
+    if name == "biggan":
+        settings["classes"] = ["a", "b"]
+        own = {"depth": 3, "classes": 2, "attention": 16}
     inputs = 5 + len(settings.get("classes", ())) + settings.get("categories", 0) + settings.get("codes", 0)
     channels = {"in_channels": inputs, "out_channels": out_channels}
-    widths = {"fmap_base": 32, "fmap_max": 8} if name == "progan" else {"width": 4}
-    norm = {"norm": "batch"} if name == "dcgan" else {}
-    spec = GeneratorSpec(name=name, args={**channels, "depth": 2, **widths, **norm})
+    if name in ("progan", "stylegan2"):
+        own |= {"fmap_base": 32, "fmap_max": 8}
+    else:
+        own |= {"width": 4}
+    styles = {}
+    if name == "stylegan2":
+        own["mapping_depth"], styles["styles"] = 1, 6
+    spec = GeneratorSpec(name=name, args={**channels, **own})
     config = GenerationModelConfig(
         kind="generation",
         method="dcgan",
@@ -42,17 +59,19 @@ def model(name: str = "dcgan", *, out_channels: int = 3, **settings: Any) -> Mod
         domains=["image"],
         routes={"sample": Route(target="image", generator="sample")},
         latent=5,
-        image_size=16,
+        image_size=4 * 2 ** own["depth"],
         statistics="running",
         **channels,
+        **styles,
         **settings,
     )
     generator = create_generator(spec)
-    initialize(generator, gain=0.5)
+    if name not in ("progan", "stylegan2"):  # whose layers have an equalized learning rate
+        initialize(generator, gain=0.5)
     return Model(config, {"sample": generator})
 
 
-@pytest.mark.parametrize("name", ["dcgan", "mlp", "progan"])
+@pytest.mark.parametrize("name", ["dcgan", "mlp", "biggan", "progan", "stylegan2"])
 def test_a_sample_depends_on_its_seed_and_its_index_only(name: str) -> None:
     sampler = Sampler(model(name), device="cpu")
     few, many = sampler(sampler.draw(3, seed=7)), sampler(sampler.draw(9, seed=7))
@@ -171,6 +190,50 @@ def test_samples_are_written_as_files_a_grid_an_animation_and_traversals(tmp_pat
     assert [p.name for p in (tmp_path / "codes").iterdir()] == ["category.png"]
 
 
+def test_truncation_moves_styles_to_their_mean() -> None:
+    sampler = Sampler(model("stylegan2"), device="cpu")
+    full, half, none = (sampler.draw(3, truncation=psi) for psi in (None, 0.5, 0.0))
+    assert full.shape == (3, 6, 5)
+    torch.testing.assert_close(half, (full + none) / 2)
+    assert none[0].equal(none[1])
+    assert not full[0].equal(full[1])
+    for psi in (-0.1, 2.5, float("nan")):
+        with pytest.raises(UsageError, match=r"truncation is .*between 0 and 2"):
+            sampler.draw(1, truncation=psi)
+
+
+def test_styles_are_interpolated_linearly() -> None:
+    styles = torch.randn(2, 6, 5)
+    walk = interpolate_latents(styles, 5, steps=2)
+    torch.testing.assert_close(walk, torch.stack([styles[0], styles.mean(0), styles[1], styles.mean(0)]))
+
+
+def test_mixed_styles_have_coarse_and_fine_layers_of_different_images() -> None:
+    coarse, fine = torch.randn(2, 6, 5), torch.randn(3, 6, 5)
+    mixed = mix_styles(coarse, fine)
+    assert mixed.shape == (2, 3, 6, 5)
+    assert mixed[1, 2, :4].equal(coarse[1, :4])
+    assert mixed[1, 2, 4:].equal(fine[2, 4:])
+
+
+def test_a_grid_of_mixed_styles_has_the_images_that_give_them(tmp_path: Path) -> None:
+    sampler = Sampler(model("stylegan2"), device="cpu")
+    styles = sampler.draw(5)
+    save_mix(sampler, styles[:2], styles[2:], tmp_path / "mix.png", overwrite=False)
+    grid = np.asarray(Image.open(tmp_path / "mix.png"))
+    cell = 16 + GAP
+    assert grid.shape == (3 * cell + GAP, 4 * cell + GAP, 3)
+    first, second = sampler(styles[2:3])[0], sampler(styles[0:1])[0]
+    assert np.array_equal(grid[GAP:cell, GAP + cell : 2 * cell], first)
+    assert np.array_equal(grid[GAP + cell : 2 * cell, GAP:cell], second)
+
+
+def test_inputs_of_another_shape_are_refused() -> None:
+    sampler = Sampler(model("stylegan2"), device="cpu")
+    with pytest.raises(UsageError, match=r"inputs of 2 x 5: give N x 6 x 5 finite numbers"):
+        sampler(torch.zeros(2, 5))
+
+
 def test_existing_files_and_unknown_suffixes_are_refused(tmp_path: Path) -> None:
     sampler = Sampler(model(), device="cpu")
     (tmp_path / "0001.png").touch()
@@ -188,7 +251,7 @@ def test_translation_and_generation_models_are_not_confused() -> None:
         Sampler(Model.from_pretrained("colorize"), device="cpu")
 
 
-@pytest.mark.parametrize("name", ["dcgan", "mlp", "progan"])
+@pytest.mark.parametrize("name", ["dcgan", "mlp", "biggan", "progan", "stylegan2"])
 @pytest.mark.parametrize("suffix", [".onnx", ".xml", ".pt2"])
 def test_generators_from_noise_can_be_exported(name: str, suffix: str, tmp_path: Path) -> None:
     done = export(model(name), tmp_path / f"model{suffix}")

@@ -1,0 +1,1 @@
+"""The command that finds the styles of an image."""

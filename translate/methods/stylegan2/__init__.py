@@ -1,0 +1,1 @@
+"""StyleGAN2: image generation from noise by styles, with adaptive augmentation."""

@@ -1,0 +1,1 @@
+"""Generators from noise: of images, and of volumes."""
