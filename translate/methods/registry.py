@@ -69,6 +69,7 @@ METHODS = {
     "infogan": _method("gan", "image generation with learned codes", "InfoGANConfig", "INFOGAN_TASK"),
     "progan": _method("progan", "image generation by a GAN that grows level by level", "ProGANConfig"),
     "stylegan2": _method("stylegan2", "image generation by styles", "StyleGAN2Config"),
+    "ssgan": _method("ssgan", "image generation for covers of hidden messages", "SSGANConfig"),
     "3dgan": _method("gan3d", "generation of volumes (3-D shapes)", "GAN3DConfig"),
 }
 

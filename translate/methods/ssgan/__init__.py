@@ -1,0 +1,1 @@
+"""SSGAN: images from noise that are covers for hidden messages, for research in steganalysis."""
