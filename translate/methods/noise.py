@@ -35,6 +35,8 @@ SAMPLES = 64  # Samples in the grid, and images whose diversity is measured.
 SEED = 0  # The seed of the samples, so that validations of a run show the same noise.
 MIN_DIVERSITY = 0.5  # Warn of mode collapse below this share of the dataset's diversity.
 MIN_SHARE_OF_MAX = 0.75  # Warn below this share of the highest diversity so far.
+SIZE_CHECKS = 100  # Images whose size is compared with `image_size`.
+ENLARGED = 0.75  # Say so of images whose shorter side is below this share of `image_size`.
 WARMUP_STEPS = 500  # Do not warn before: samples are alike while the generator has learned nothing.
 REMEDY = "try wgan-gp, --diffaugment (small datasets) or a lower --lr (dcgan)"
 
@@ -86,11 +88,31 @@ def _dataset(images: LabeledImages, c: NoiseTrainConfig) -> TaskData:
         train=dataset,
         validation=dataset,
         summary=dataset.labeled_images.summary,
-        notes=[*dataset.labeled_images.messages, *left_out_notes(c.data), *values.notes],
+        notes=[
+            *dataset.labeled_images.messages,
+            *left_out_notes(c.data),
+            *values.notes,
+            *_small_image_notes(dataset.labeled_images, c.image_size),
+        ],
         fingerprint=fingerprint(dataset.labeled_images),
         settings={"channels": dataset.channels, "range": values.text, **classes},
         facts={"classes": images.classes} if images.classes else {},
     )
+
+
+def _small_image_notes(images: LabeledImages, size: int) -> list[str]:
+    """Return a note if images, of some that are looked at, are much smaller than the image size."""
+    count = min(SIZE_CHECKS, len(images.images))
+    some = np.linspace(0, len(images.images) - 1, count).astype(int)
+    shapes = [images.read_image(int(number), min_size=size).shape[:2] for number in some]
+    if not (small := sum(min(shape) < ENLARGED * size for shape in shapes)):
+        return []
+    height, width = min(shapes, key=min)
+    return [
+        f"{small} of {count} images that were looked at are much smaller than image_size {size}, such as"
+        f" {width} x {height}, and are enlarged, which adds no detail: use a smaller --image-size, or larger"
+        " images"
+    ]
 
 
 def _model(

@@ -90,5 +90,15 @@ def test_one_image_is_too_few_to_train_on(tmp_path: Path) -> None:
         dataset(tmp_path, count=1)
 
 
+def test_images_that_are_much_smaller_than_the_size_are_named(tmp_path: Path) -> None:
+    for number in range(3):
+        noise(tmp_path / f"{number}.png", height=20, width=24)
+    (note,) = TASK.data(DCGANConfig(data=str(tmp_path), image_size=32)).notes
+    assert note.startswith(
+        "3 of 3 images that were looked at are much smaller than image_size 32, such as 24 x 20"
+    )
+    assert not TASK.data(DCGANConfig(data=str(tmp_path), image_size=16)).notes
+
+
 def test_the_number_of_channels_follows_from_the_dataset(tmp_path: Path) -> None:
     assert dataset(tmp_path, count=3).settings["channels"] == 3
