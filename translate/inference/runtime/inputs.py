@@ -172,7 +172,7 @@ class NoiseInput:
 
 
 class LatentInput:
-    """The noise of a model that generates volumes, (N, latent), uniform on [0, 1]."""
+    """The noise of a model that generates volumes, (N, latent), uniform on [-1, 1]."""
 
     def __init__(self, config: VolumeModelConfig) -> None:
         self.size = config.latent
@@ -189,10 +189,10 @@ class LatentInput:
     def random_batches(self) -> list[Inputs]:
         """Return noise for one volume, and a batch of noise for four."""
         random = torch.Generator().manual_seed(0)
-        return [(torch.rand(count, self.size, generator=random),) for count in (1, 4)]
+        return [(2 * torch.rand(count, self.size, generator=random) - 1,) for count in (1, 4)]
 
     def metadata(self, direction: str) -> dict[str, Any]:
-        return {"inputs": f"{self.size} noise, uniform on [0, 1]"}
+        return {"inputs": f"{self.size} noise, uniform on [-1, 1]"}
 
 
 class _ImageGenerator(nn.Module):

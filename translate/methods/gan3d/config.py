@@ -14,7 +14,10 @@ SIDES = (32, 64)  # Of the volumes, in voxels.
 
 @dataclass(kw_only=True)
 class GAN3DConfig(TrainConfig):
-    """The settings of 3D-GAN (arXiv:1610.07584). The defaults are the paper's."""
+    """The settings of 3D-GAN (arXiv:1610.07584). The defaults are the paper's.
+
+    The noise is uniform on [-1, 1], not on [0, 1] (docs/decisions/0009-noise-families.md).
+    """
 
     image_size: int = with_default(
         TrainConfig, "image_size", 64, help="side of the volumes, in voxels: 32 or 64", low=None, high=None
@@ -26,7 +29,7 @@ class GAN3DConfig(TrainConfig):
     lr_schedule: str = with_default(TrainConfig, "lr_schedule", "constant")
     latent: int = setting(
         200,
-        "dimensions of the latent noise, which is uniform on [0, 1]",
+        "dimensions of the latent noise, which is uniform on [-1, 1]",
         low=1,
         high=4096,
         group="networks",

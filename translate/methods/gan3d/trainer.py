@@ -56,8 +56,12 @@ class GAN3D(Trainer):
         return {"d": d_loss, "g": g_loss, "d_accuracy": self.accuracy.clone()}
 
     def noise(self, like: Tensor) -> Tensor:
-        """Draw z uniformly from [0, 1], (N, latent), for as many volumes as there are in `like`."""
-        return torch.rand(len(like), self.latent, device=like.device)
+        """Draw z uniformly from [-1, 1], (N, latent), for as many volumes as there are in `like`.
+
+        The paper's [0, 1] has a mean, which lets Adam raise the outputs of all z together: see
+        docs/decisions/0009-noise-families.md.
+        """
+        return 2 * torch.rand(len(like), self.latent, device=like.device) - 1
 
 
 @torch.no_grad()

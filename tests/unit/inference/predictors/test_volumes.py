@@ -57,9 +57,9 @@ def test_a_sample_depends_on_its_seed_and_its_index_only(sampler: VolumeSampler)
     assert 0 <= few[0].min() < 0.5 < few[0].max() <= 1
 
 
-def test_the_noise_is_uniform_on_0_to_1(sampler: VolumeSampler) -> None:
+def test_the_noise_is_uniform_on_minus_1_to_1(sampler: VolumeSampler) -> None:
     noise = sampler.draw(500)
-    assert 0 <= noise.min() < 0.01
+    assert -1 <= noise.min() < -0.99
     assert 0.99 < noise.max() <= 1
 
 
@@ -140,5 +140,5 @@ def test_an_exported_generator_takes_noise_and_returns_volumes(suffix: str, tmp_
     result = export(model, tmp_path / f"model{suffix}")
     assert result.difference < 1e-5
     metadata = export_metadata(model, None)
-    assert metadata["translate.inputs"] == "5 noise, uniform on [0, 1]"
+    assert metadata["translate.inputs"] == "5 noise, uniform on [-1, 1]"
     assert metadata["translate.value_range"] == "0..1"

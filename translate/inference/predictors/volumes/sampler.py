@@ -38,14 +38,16 @@ class VolumeSampler:
         self.generator: nn.Module = move_to_device(model.generator(), self.device)
 
     def draw(self, count: int, seed: int = 0) -> Tensor:
-        """Draw the noise of `count` volumes, (count, latent), uniformly from [0, 1].
+        """Draw the noise of `count` volumes, (count, latent), uniformly from [-1, 1].
 
         Raises:
             UsageError: a number is out of its range.
         """
         if count < 1 or seed < 0:
             raise UsageError(f"count {count}, seed {seed}: give a count of 1 or more and a seed of 0 or more")
-        rows = [np.random.default_rng([seed, index]).random(self.config.latent) for index in range(count)]
+        rows = [
+            np.random.default_rng([seed, index]).uniform(-1, 1, self.config.latent) for index in range(count)
+        ]
         return torch.from_numpy(np.stack(rows)).float()
 
     def __call__(self, noise: Tensor) -> list[NDArray[np.float32]]:
