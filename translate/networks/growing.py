@@ -1,4 +1,4 @@
-"""What the generator and the discriminator of progressive growing share (arXiv:1710.10196).
+"""Levels of progressive growing, which the generator and the discriminator share (arXiv:1710.10196).
 
 A level l has images of 4 * 2^l pixels a side. A new level fades in: its weight alpha rises from 0 to 1.
 """

@@ -62,3 +62,6 @@ def test_files_of_styles(sampler: Sampler, tmp_path: Path) -> None:
     for name in ("z", "text", "missing"):
         with pytest.raises(DataError, match=f"{name}.safetensors is no file of styles: give one that"):
             load_styles(tmp_path / f"{name}.safetensors", sampler)
+    save_styles(styles * torch.nan, tmp_path / "nan.safetensors")
+    with pytest.raises(DataError, match=r"nan\.safetensors has styles that are not finite"):
+        load_styles(tmp_path / "nan.safetensors", sampler)

@@ -1,1 +1,1 @@
-"""What the styles w of StyleGAN2 allow: mixing them, and finding those of an image."""
+"""Mix the styles w of StyleGAN2, find those of an image, and keep them in files."""

@@ -28,7 +28,7 @@ NOISE, NOISE_SHARE = 0.05, 0.75  # Of the deviation of w, and until this share o
 
 @dataclass(frozen=True)
 class Projection:
-    """What was found.
+    """Styles that `find_styles` found, and how near their image is.
 
     Attributes:
         styles: w of each layer, (1, layers, w), which `Sampler` takes.
