@@ -12,7 +12,7 @@ from torch import Tensor
 
 from tests.gpu.steps import STEPS, HostRandom, distance, moments, take_steps, weights
 from tests.recorder import NoHostReads, RecordingCapturer
-from tests.unit.methods.test_graph import OPTIONS, new_stepper
+from tests.unit.methods.test_graph import DEFAULTS, OPTIONS, new_stepper
 from tests.unit.training.test_graph import DCGAN, images
 from translate.methods.gan.trainer import GAN
 from translate.methods.registry import METHODS
@@ -63,7 +63,7 @@ def compare_replay(stepper: Stepper, batch: Callable[[int], dict[str, Tensor]], 
     assert distance(reached, weights(stepper), start) < 0.5
 
 
-@pytest.mark.parametrize(("name", "settings"), OPTIONS)
+@pytest.mark.parametrize(("name", "settings"), [*DEFAULTS, *OPTIONS])
 def test_a_step_in_a_cuda_graph_is_the_one_without(
     name: str, settings: dict[str, Any], gpu: str, data: Path
 ) -> None:

@@ -117,6 +117,7 @@ def training_processes(process: subprocess.Popen[bytes]) -> list[psutil.Process]
     return [child for child in children if "translate" in child.cmdline()]
 
 
+@pytest.mark.slow
 def test_torchrun_restarts_a_killed_process_and_the_run_ends_equal_bitwise(
     data: Path, tmp_path: Path
 ) -> None:
