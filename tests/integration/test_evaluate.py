@@ -274,10 +274,10 @@ def test_a_generation_run_is_scored_at_its_checkpoints(
     checkpoints = ("--steps", "3", "--checkpoint-every", "1", "--keep-checkpoints", "3")
     within("train", "dcgan", "--data", "covers", "-o", "run", *checkpoints, *TINY)
     lines = within("evaluate", "run", "--data", "covers", "--json", "a.json").stdout.splitlines()
-    assert lines[0].split() == ["images", "Frechet", "vs", "untrained"]
-    rows = [line.split()[:-2] for line in lines[1:5]]
+    assert lines[0].split() == ["images", "Frechet", "vs", "untrained", "diversity"]
+    rows = [line.split()[:-3] for line in lines[1:5]]
     assert rows == [["untrained", "4"], ["step", "1", "4"], ["step", "2", "4"], ["model", "4"]]
-    assert lines[1].endswith("-")
+    assert lines[1].split()[-2] == "-"
     assert all(line.endswith("%") for line in lines[2:5])
     report = json.loads((tmp_path / "a.json").read_text())
     assert (report["kind"], report["rows"][3]["name"]) == ("generation", "model")

@@ -65,6 +65,7 @@ COLUMNS = {
     "class": Column(
         "class", ".0%", "fraction of the samples that a small CNN assigns to the requested class"
     ),
+    "diversity": Column("diversity", ".0%", "mean distance of two samples, as a share of the dataset's"),
     "coverage": Column(
         "coverage",
         ".0%",

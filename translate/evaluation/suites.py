@@ -36,6 +36,7 @@ from translate.version import __version__
 
 JOB = "evaluating"  # The name of the job in progress events.
 WITH_TRUTH = ("psnr", "ssim", "delta-e", "frechet")  # the scores where each image has its ground truth
+SAMPLED = ("frechet", "diversity")  # the scores of samples from noise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,12 +100,12 @@ SUITES: dict[str, tuple[Suite, ...]] = {  # by the kind of the model
     "generation": (
         Suite(
             name="conditional",
-            scores=("frechet", "class"),
+            scores=(*SAMPLED, "class"),
             run=evaluate_samples,
             load=load_samplers,
             fits=is_conditional,
         ),
-        Suite(name="unconditional", scores=("frechet",), run=evaluate_samples, load=load_samplers),
+        Suite(name="unconditional", scores=SAMPLED, run=evaluate_samples, load=load_samplers),
     ),
     "volume": (
         Suite(
@@ -145,8 +146,8 @@ def evaluate(
         model: a run (a model from noise is then scored at its checkpoints, too), a model folder, the name of
             an installed model, or a model.
         data: a dataset or its name; its validation set is scored, or all photos of a flat folder.
-        metrics: some of `psnr`, `ssim`, `delta-e`, `colorfulness`, `frechet`, `kernel`, `class`, `coverage`,
-            `nearest` and `connected`; None computes all that fit the model.
+        metrics: some of `psnr`, `ssim`, `delta-e`, `colorfulness`, `frechet`, `kernel`, `class`, `diversity`,
+            `coverage`, `nearest` and `connected`; None computes all that fit the model.
         masks: for inpainting, a folder of masks, white in the hole; None draws random holes.
         labels: for a model of several domains, a table of labels as in training; None for sub-folders.
         baselines: for inpainting, also score methods that need no model.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -27,9 +26,9 @@ from translate.inference.predictors.generation import Sampler
 from translate.methods.models import data_range
 from translate.methods.task import History, Task, TaskData, ValidationResult
 from translate.methods.trainer import Trainer
-from translate.metrics.diversity import Diversity
-from translate.models import Model, Precision, load_installed_model
-from translate.networks import Colorizer, Generator, StyleGAN2Generator
+from translate.models import Model, Precision
+from translate.models.feature_networks import load_diversity
+from translate.networks import Generator, StyleGAN2Generator
 
 SAMPLES = 64  # Samples in the grid, and images whose diversity is measured.
 SEED = 0  # The seed of the samples, so that validations of a run show the same noise.
@@ -149,7 +148,7 @@ def validate(model: Model, data: TaskData, precision: Precision) -> ValidationRe
     samples, dataset = torch.cat([to_tensor(image) for image in images]), _dataset_images(data.validation)
     # A model that still grows has enlarged its samples from the size of the dataset at this point of the run.
     samples = F.adaptive_avg_pool2d(samples, dataset.shape[-1])
-    diversity = _diversity_metric()(samples) / max(_diversity_metric()(dataset), 1e-6)
+    diversity = load_diversity()(samples) / max(load_diversity()(dataset), 1e-6)
     sheet = image_grid(images, columns)[..., : sampler.config.out_channels]
     return ValidationResult(sheet, {"diversity": diversity})
 
@@ -170,10 +169,3 @@ def _dataset_images(data: SampleDataset) -> Tensor:
     indices = np.linspace(0, len(data) - 1, min(SAMPLES, len(data))).astype(int)
     images = [data[SampleKey(0, int(index))]["image"] for index in indices]
     return to_tensor(torch.stack(images))
-
-
-@cache
-def _diversity_metric() -> Diversity:
-    colorizer = load_installed_model("colorize").generator()
-    assert isinstance(colorizer, Colorizer)
-    return Diversity(colorizer.backbone)

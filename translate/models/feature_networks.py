@@ -10,6 +10,7 @@ import torch
 
 from translate.errors import TranslateError
 from translate.metrics import EfficientNetFeatures, FeatureNetwork, MobileNetFeatures
+from translate.metrics.diversity import Diversity
 from translate.models.model import Model, load_installed_model
 from translate.networks import Colorizer
 from translate.networks.generators.efficientnet import CHANNELS, FEATURE_STAGES
@@ -66,6 +67,14 @@ def load_efficientnet_features(device: torch.device) -> EfficientNetFeatures:
     backbone.stages = backbone.stages[: FEATURE_STAGES[SCALES - 1] + 1]
     backbone = backbone.to(memory_format=torch.channels_last)  # A third faster on a CPU.
     return EfficientNetFeatures(backbone.to(device), CHANNELS[:SCALES])
+
+
+@cache
+def load_diversity() -> Diversity:
+    """Load the score of diversity, by the whole backbone of the model `colorize`."""
+    colorizer = load_installed_model("colorize").generator()
+    assert isinstance(colorizer, Colorizer)
+    return Diversity(colorizer.backbone)
 
 
 def load_feature_network(model: Model, device: torch.device) -> FeatureNetwork:

@@ -14,7 +14,8 @@ from torch import Tensor
 from tests.unit.evaluation.helpers import StubFeatures
 from translate.config import GenerationModelConfig, GeneratorSpec, Route
 from translate.errors import DataError, UsageError
-from translate.evaluation.generation import class_accuracy, create_untrained, evaluate_samples
+from translate.evaluation.generation import create_untrained, evaluate_samples
+from translate.evaluation.sample_scores import class_accuracy
 from translate.evaluation.scoring import ImageScorer, Request, SuiteResult
 from translate.images import Pixels, write_rgb
 from translate.inference import Sampler
@@ -105,6 +106,34 @@ def test_samples_of_the_requested_class_are_counted(data: Path) -> None:
     assert "accuracy of 100%" in result.protocol["class"]
     assert f"120 of 120 images of {data}" in result.protocol["images"]
     assert "seed 0" in result.protocol["images"]
+
+
+class RepeatingSampler(StubSampler):
+    """A sampler whose samples of some classes are all the same."""
+
+    def __init__(self, config: GenerationModelConfig, repeated: Sequence[str]) -> None:
+        super().__init__(config, CLASSES)
+        self.repeated = repeated
+
+    def draw(self, count: int, seed: int) -> Tensor:
+        return torch.tensor(
+            [number % 3 if CLASSES[number % 3] in self.repeated else number for number in range(count)]
+        )[:, None]
+
+
+def test_diversity_is_measured_within_each_class(data: Path) -> None:
+    for classes in CLASSES, []:  # Without classes, all pairs count, most of which differ in colour.
+        config = create_config(classes=classes)
+        samplers = {
+            "varied": RepeatingSampler(config, []),
+            "repeated": RepeatingSampler(config, ["red"] if classes else CLASSES),
+        }
+        request = Request(data=str(data), scorer=ImageScorer(()), scores=["diversity"])
+        result = evaluate_samples(samplers, request)
+        varied, repeated = (row.values["diversity"] for row in result.rows)
+        assert varied == pytest.approx(1, abs=0.1)
+        assert repeated == pytest.approx(2 / 3, abs=0.05) if classes else repeated < 0.9
+        assert ("of a class" in result.protocol["diversity"]) == bool(classes)
 
 
 def test_each_category_is_matched_to_one_class(data: Path) -> None:
