@@ -18,6 +18,16 @@ settings.register_profile(
 )
 settings.load_profile("unit")
 
+
+@pytest.fixture(autouse=True)
+def no_memory_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the estimate of a run's memory, which takes as long as many steps of small networks.
+
+    The tests of `estimate_memory` call it themselves, and those of the command line come to it by training.
+    """
+    monkeypatch.setattr("translate.training.session.estimate_memory", lambda *arguments: 0)
+
+
 SPECS = {
     "resnet": GeneratorSpec(name="resnet", args={"width": 4, "depth": 1, "norm": "instance"}),
     "unet": GeneratorSpec(name="unet", args={"width": 4, "depth": 3, "norm": "batch", "dropout": True}),
