@@ -44,20 +44,22 @@ def load_sample_scores(
     Raises:
         UsageError: the only requested score is one that the dataset does not allow.
     """
-    loaders = {
+    loaders: dict[str, Callable[[], SampleScore]] = {
         "class": lambda: _load_class_score(request.data, config, report_progress),
         "diversity": lambda: _load_diversity_score(request.data, config),
     }
     scores: dict[str, SampleScore] = {}
     notes = []
-    for name in loaders.keys() & request.scores:
+    for name, load in loaders.items():
+        if name not in request.scores:
+            continue
         try:
-            scores[name] = loaders[name]()
+            scores[name] = load()
         except UsageError as error:
             if list(request.scores) == [name]:
                 raise
             notes.append(f"the {name} is not scored: {error}")
-    return scores, sorted(notes)
+    return scores, notes
 
 
 def read_images(
