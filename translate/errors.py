@@ -7,6 +7,7 @@ A user's mistake raises a `TranslateError`; the command line prints its message 
 from __future__ import annotations
 
 import difflib
+import importlib.util
 from collections.abc import Iterable
 
 
@@ -37,3 +38,21 @@ def nearest(name: str, known: Iterable[str]) -> str:
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; choose from {', '.join(known)}"
+
+
+def missing_packages(*packages: str) -> list[str]:
+    """Return those of some packages that are not installed."""
+    return [name for name in packages if importlib.util.find_spec(name) is None]
+
+
+def require_packages(extra: str, purpose: str, *packages: str) -> None:
+    """Check that packages are installed that an extra of this package (setup.cfg) brings.
+
+    Args:
+        purpose: what needs them, for the message: `translate serve`.
+
+    Raises:
+        UsageError: one is not; the message has the command that installs it.
+    """
+    if missing := missing_packages(*packages):
+        raise UsageError(f"{purpose} needs {' and '.join(missing)}: pip install 'translate-images[{extra}]'")

@@ -19,10 +19,10 @@ from translate.data.discovery.check import DatasetCheck
 from translate.data.discovery.layout import VALIDATION_NAMES, find_subset
 from translate.data.discovery.location import locate_data, relative_name
 from translate.data.discovery.split import VALIDATION_MAX, split_validation
-from translate.errors import DataError, UsageError
+from translate.errors import DataError, UsageError, require_packages
 from translate.images import list_names, printable_path, scan_folder
 from translate.progress import track
-from translate.volumes import MESH_SUFFIXES, SUFFIXES, Volume, read_volume, require_packages
+from translate.volumes import EXTRA, MESH_SUFFIXES, SUFFIXES, Volume, read_volume
 
 THREADS = 4
 
@@ -167,7 +167,7 @@ def read_volumes(data: str | None, size: int) -> Volumes:
     found = find_volumes(data)
     meshes = [path for path in found.files() if path.suffix.lower() in MESH_SUFFIXES]
     if meshes:
-        require_packages(f"to read {printable_path(meshes[0])}", "trimesh")
+        require_packages(EXTRA, f"to read {printable_path(meshes[0])}", "trimesh")
     results = dict(zip(found.files(), _read_all(found.files(), size), strict=True))
     errors = [result for result in results.values() if isinstance(result, str)]
     read = {path: result for path, result in results.items() if not isinstance(result, str)}

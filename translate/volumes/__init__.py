@@ -5,18 +5,18 @@ A volume is an array of occupancy with the axes x, y and z, and y points up. As 
 [-1, 1]. No other package opens a file of a volume.
 """
 
-from translate.volumes.files import MESH_SUFFIXES, SUFFIXES, Volume, VolumeFile, read_volume, require_packages
+from translate.volumes.files import EXTRA, MESH_SUFFIXES, SUFFIXES, Volume, VolumeFile, read_volume
 from translate.volumes.meshes import surface_mesh, write_mesh
 from translate.volumes.rendering import render
 
 __all__ = [
+    "EXTRA",
     "MESH_SUFFIXES",
     "SUFFIXES",
     "Volume",
     "VolumeFile",
     "read_volume",
     "render",
-    "require_packages",
     "surface_mesh",
     "write_mesh",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.lib.format import MAGIC_PREFIX
 from numpy.typing import NDArray
 
-from translate.errors import DataError, UsageError
+from translate.errors import DataError, require_packages
 from translate.images import printable_path
 from translate.volumes.binvox import read_binvox
 from translate.volumes.voxelization import read_mesh, voxelize
@@ -21,7 +20,7 @@ MESH_SUFFIXES = (".off", ".obj", ".stl")
 SUFFIXES = (".npy", ".binvox", *MESH_SUFFIXES)
 MAX_SIDE = 256  # Voxels; what a file says to be larger is refused before its voxels are read.
 MIN_OCCUPANCY = 0.5  # Floats from here on are occupied.
-EXTRA = "volumes"  # The extra of this package that installs the packages below.
+EXTRA = "volumes"  # The extra of this package that installs trimesh and matplotlib.
 
 
 @dataclass(frozen=True)
@@ -39,16 +38,6 @@ class VolumeFile:
     has_holes: bool = False
 
 
-def require_packages(purpose: str, *packages: str) -> None:
-    """Check that packages of the extra are installed.
-
-    Raises:
-        UsageError: one is not; the message has the command that installs it.
-    """
-    if missing := [name for name in packages if importlib.util.find_spec(name) is None]:
-        raise UsageError(f"{purpose} needs {' and '.join(missing)}: pip install 'translate-images[{EXTRA}]'")
-
-
 def read_volume(path: Path, size: int) -> VolumeFile:
     """Read a file as a volume of `size` voxels a side.
 
@@ -61,7 +50,7 @@ def read_volume(path: Path, size: int) -> VolumeFile:
     suffix = path.suffix.lower()
     try:
         if suffix in MESH_SUFFIXES:
-            require_packages(f"to read {printable_path(path)}", "trimesh")
+            require_packages(EXTRA, f"to read {printable_path(path)}", "trimesh")
             triangles, has_holes = read_mesh(path)
             return VolumeFile(voxelize(triangles, size, fill=not has_holes), size, has_holes)
         voxels = read_binvox(path, MAX_SIDE) if suffix == ".binvox" else _read_npy(path)

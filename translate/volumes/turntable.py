@@ -6,8 +6,9 @@ import importlib.util
 
 import numpy as np
 
+from translate.errors import require_packages
 from translate.images import Pixels
-from translate.volumes.files import require_packages
+from translate.volumes.files import EXTRA
 from translate.volumes.meshes import Mesh
 from translate.volumes.rendering import AZIMUTH, ELEVATION
 
@@ -27,7 +28,7 @@ def require_matplotlib() -> None:
     Raises:
         UsageError: it is not; the message has the command that installs it.
     """
-    require_packages("a turntable", "matplotlib")
+    require_packages(EXTRA, "a turntable", "matplotlib")
 
 
 def turntable(mesh: Mesh, views: int = VIEWS) -> list[Pixels]:

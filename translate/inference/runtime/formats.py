@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import sys
 import tempfile
@@ -16,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.export import ExportedProgram
 
-from translate.errors import UsageError
+from translate.errors import missing_packages, require_packages
 from translate.inference.runtime.inputs import OUTPUT_NAMES
 from translate.inference.runtime.settings_lock import settings_write_lock
 from translate.inference.runtime.signal_stack import restored_signal_stack
@@ -48,7 +47,7 @@ class ExportFormat:
 
     def missing_packages(self) -> list[str]:
         """Return the packages that are not installed."""
-        return [name for name in self.packages if importlib.util.find_spec(name) is None]
+        return missing_packages(*self.packages)
 
     def require_packages(self, purpose: str) -> None:
         """Check that all packages are installed.
@@ -56,10 +55,7 @@ class ExportFormat:
         Raises:
             UsageError: one is not; the message has the command that installs it.
         """
-        if missing := self.missing_packages():
-            raise UsageError(
-                f"{purpose} needs {' and '.join(missing)}: pip install 'translate-images[{self.extra}]'"
-            )
+        require_packages(self.extra, purpose, *self.packages)
 
 
 def to_onnx(program: ExportedProgram, metadata: Metadata) -> Files:
