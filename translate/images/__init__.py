@@ -10,6 +10,7 @@ from translate.images.codecs.reading import (
     image_file_from_pil,
     open_frames,
     read,
+    read_media_type,
     read_size,
 )
 from translate.images.codecs.writing import (
@@ -88,6 +89,7 @@ __all__ = [
     "printable_path",
     "read",
     "read_hole",
+    "read_media_type",
     "read_rgb",
     "read_size",
     "read_stored_values",

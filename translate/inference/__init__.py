@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from translate.inference.batch.outcome import Outcome
 
 if TYPE_CHECKING:
-    from translate.inference.batch.folder import translate_files, translate_folder
+    from translate.inference.batch.folder import translate_file, translate_files, translate_folder
     from translate.inference.predictors.base import Predictor
     from translate.inference.predictors.generation import Sampler
     from translate.inference.predictors.registry import (
@@ -26,6 +26,7 @@ __all__ = [
     "VolumeSampler",
     "load_predictor",
     "load_sampler",
+    "translate_file",
     "translate_files",
     "translate_folder",
 ]
@@ -39,6 +40,7 @@ _MODULES = {
     "VolumeSampler": "predictors.volumes.sampler",
     "load_predictor": "predictors.registry",
     "load_sampler": "predictors.registry",
+    "translate_file": "batch.folder",
     "translate_files": "batch.folder",
     "translate_folder": "batch.folder",
 }

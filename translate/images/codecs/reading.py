@@ -165,6 +165,12 @@ def read_size(path: Path) -> tuple[int, int] | None:
         return None
 
 
+def read_media_type(path: Path) -> str:
+    """Return the media type of an image file that can be read, such as `image/png`, by its content."""
+    with pillow_guard(), Image.open(path, formats=formats_to_try(path)) as image:
+        return Image.MIME[image.format or "PNG"]
+
+
 def count_pixels(path: Path) -> int:
     """Return the number of pixels in a file's first frame, from its header; 0 if it cannot be read."""
     width, height = read_size(path) or (0, 0)

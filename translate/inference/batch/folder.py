@@ -76,6 +76,28 @@ def translate_folder(
     return translate_files(folders, settings, progress=progress)
 
 
+def translate_file(
+    predictor: Predictor,
+    source: Path,
+    out: Path,
+    options: FolderOptions,
+    *,
+    progress: Progress = ignore_progress,
+) -> Outcome:
+    """Translate one file as `translate_folder` does, but without its notes for the log.
+
+    Args:
+        out: the folder to write to.
+        progress: is called with the finished fraction of a large image; what it raises ends the work.
+
+    Raises:
+        UsageError: the file is missing, `out` is its folder, or the mask does not fit.
+    """
+    (folder,) = plan_folders(predictor, None, [source], scan_inputs([source], out), out, options)
+    (outcome,) = Pipeline(predictor, out, options, progress, (0, 1)).run(folder.jobs)
+    return outcome
+
+
 def plan_folders(
     predictor: Predictor,
     to: str | None,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, overload
+from typing import Any, ClassVar, Self, overload
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ from translate.images import (
 )
 from translate.inference.predictors.conversions import (
     add_hole,
+    copy_outside_of_holes,
     frame_from_array,
     frame_to_array,
     frames_from_tensor,
@@ -38,8 +40,6 @@ from translate.inference.runtime.runner import Runner
 from translate.models import Model
 
 Progress = Callable[[float], None]  # Takes the fraction of a large image that is done, in (0, 1].
-
-MAX_SATURATION = 10  # A factor beyond which every colour is out of the sRGB gamut.
 
 
 def ignore_progress(fraction: float) -> None:
@@ -106,10 +106,23 @@ class Predictor(ABC):
         self.direction = runner.direction
         self.fingerprint = model.fingerprint()
         self.tile = parse_tile(tile)
+        self.value_ranges = self.choose_ranges(model.config, runner.direction, value_range)
+        self._set_options(saturation, alpha, size)
+
+    def with_options(self, *, saturation: float = 1.0, alpha: str = "keep", size: str | int = "auto") -> Self:
+        """Return a predictor that shares this one's network, with other options, as those of the class.
+
+        Raises:
+            UsageError: an option does not fit the model.
+        """
+        other = copy.copy(self)
+        other._set_options(saturation, alpha, size)
+        return other
+
+    def _set_options(self, saturation: float, alpha: str, size: str | int) -> None:
         self.saturation = self.check_saturation(saturation)
         self.alpha = alpha
-        self.value_ranges = self.choose_ranges(model.config, runner.direction, value_range)
-        self.working_size, self.size_note = self.choose_size(model.config, size, tile)
+        self.working_size, self.size_note = self.choose_size(self.config, size, self.tile)
 
     @property
     def generator(self) -> nn.Module:
@@ -270,10 +283,8 @@ class Predictor(ABC):
         """Return the factor of the chroma, which is 1 for a model that does not colorize.
 
         Raises:
-            UsageError: it is out of range, or the model does not colorize.
+            UsageError: it is another, and the model does not colorize.
         """
-        if not isinstance(saturation, (int, float)) or not 0 <= saturation <= MAX_SATURATION:
-            raise UsageError(f"saturation is {saturation!r}, but must be a number from 0 to {MAX_SATURATION}")
         if saturation != 1 and not cls.has_saturation:
             raise UsageError("this model does not colorize: leave --saturation out")
         return float(saturation)
@@ -285,9 +296,5 @@ class Predictor(ABC):
         """Apply the model to (C, H, W) or (N, C, H, W) in [-1, 1]; return the output on the same device."""
         frames = [self._add_hole(frame, mask) for frame in frames_from_tensor(x)]
         out = torch.cat([to_tensor(self.predict(frame).pixels) for frame in frames]).to(x)
-        for index, frame in enumerate(frames):
-            if frame.hole is not None:
-                # Converting to pixels and back rounds, so copy what is outside of the hole from the input.
-                outside = torch.from_numpy(~frame.hole).to(x.device)
-                out[index] = torch.where(outside, x.reshape(out.shape)[index], out[index])
+        copy_outside_of_holes(x, out, frames)
         return out.reshape(*x.shape[:-3], *out.shape[1:])

@@ -44,7 +44,7 @@ class ColorizationPredictor(Predictor):
     def __init__(self, model: Model, runner: Runner, **options: Any) -> None:
         super().__init__(model, runner, **options)
         assert isinstance(model.config, ColorizationModelConfig)
-        self.chroma_factor = self.saturation * model.config.saturation
+        self.model_saturation = model.config.saturation
 
     @classmethod
     def choose_size(cls, config: ModelConfig, size: str | int, tile: str | int) -> tuple[int | None, str]:
@@ -57,7 +57,7 @@ class ColorizationPredictor(Predictor):
             partial(self.runner, exact=frame.high_bit_depth),
             working_size=self.working_size or min(frame.size),
             multiple=self.config.size_multiple,
-            saturation=self.chroma_factor,
+            saturation=self.saturation * self.model_saturation,
         )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
@@ -138,3 +140,17 @@ def _smallest_type(array: Array) -> type[np.uint8] | type[np.uint16] | type[np.f
     if array.dtype == np.uint16 or array.min() < 0 or array.max() > 255:
         return np.uint16 if array.min() >= 0 and array.max() <= 65535 else np.float32
     return np.uint8
+
+
+def copy_outside_of_holes(x: Tensor, out: Tensor, frames: Sequence[Frame]) -> None:
+    """Copy from an input what is outside of its hole, which converting it to pixels and back has rounded.
+
+    Args:
+        x: (C, H, W) or (N, C, H, W), the input.
+        out: (N, C, H, W), the output, which is changed.
+        frames: N frames of the input with their holes.
+    """
+    for index, frame in enumerate(frames):
+        if frame.hole is not None:
+            outside = torch.from_numpy(~frame.hole).to(x.device)
+            out[index] = torch.where(outside, x.reshape(out.shape)[index], out[index])

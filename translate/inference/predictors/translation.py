@@ -169,9 +169,12 @@ class MultiDomainPredictor(TranslationPredictor):
         self.direction = ""  # There is no target yet.
         self._default: str | None = None
         self._shared_runner = runner
-        # The least recently used target is first. Copies of this object share it, and the lock.
-        self._by_target: OrderedDict[str, MultiDomainPredictor] = OrderedDict()
         self._lock = threading.Lock()
+
+    def _set_options(self, saturation: float, alpha: str, size: str | int) -> None:
+        super()._set_options(saturation, alpha, size)
+        # The least recently used target is first. The predictors of the targets share it, and the lock.
+        self._by_target: OrderedDict[str, MultiDomainPredictor] = OrderedDict()
 
     def with_default(self, to: str | None) -> MultiDomainPredictor:
         """Return the predictor that `to` is the default of: that of one target, or this one."""

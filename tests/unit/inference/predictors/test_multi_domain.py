@@ -81,6 +81,14 @@ def test_attributes_are_the_whole_target() -> None:
     assert predictor.for_target("male, blond") is predictor.for_target("blond,male")
 
 
+def test_options_of_one_call_do_not_reach_another() -> None:
+    predictor, image = load(multi_domain_model("brown", "black")), noise(16, 20, channels=4)
+    opaque = predictor.with_options(alpha="drop")
+    assert opaque.for_target("black")(image).shape == (16, 20, 3)
+    assert predictor.for_target("black")(image).shape == (16, 20, 4)
+    assert opaque.for_target("black")(image).shape == (16, 20, 3)
+
+
 def test_predictors_of_targets_that_were_used_long_ago_are_released() -> None:
     names = [f"n{number}" for number in range(7)]
     predictor = load(multi_domain_model(*names, exclusive=False))
