@@ -23,6 +23,8 @@ LAYERS = [  # subpackages and modules of `translate`, from the lowest layer up
     {"training"},
     {"evaluation"},
     {"api"},
+    {"web"},
+    {"server"},
     {"cli"},
     {"__init__", "__main__"},
 ]
