@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from translate.config import from_mapping
 from translate.errors import DataError, TranslateError, UsageError
@@ -97,6 +98,10 @@ def _add_answers_to_errors(app: FastAPI) -> None:
         # A value that no model takes is refused by its type; this one conflicts with the model.
         return error_answer(409 if isinstance(error, UsageError) else 422, str(error))
 
+    async def answer_nobody(request: Request, error: Exception) -> Response:
+        return error_answer(400, "the body ended too early")  # The client has gone; the metrics count it.
+
+    app.add_exception_handler(ClientDisconnect, answer_nobody)
     app.add_exception_handler(HTTPException, answer_http_error)
     app.add_exception_handler(RequestValidationError, answer_invalid_request)
     app.add_exception_handler(TranslateError, answer_user_error)

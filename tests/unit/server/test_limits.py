@@ -60,7 +60,7 @@ class RunningServer:
         self.worker: Worker = app.state.worker
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
-        config = uvicorn.Config(app, lifespan="off", http="httptools", ws="none", log_level="critical")
+        config = uvicorn.Config(app, lifespan="off", http="httptools", ws="none", log_config=None)
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.listener]})
         self.clients = ThreadPoolExecutor(8)
@@ -77,11 +77,15 @@ class RunningServer:
     def post_soon(self, body: bytes) -> Future[tuple[int, dict[str, str], bytes]]:
         return self.clients.submit(self.post, body)
 
-    def health(self) -> dict[str, Any]:
+    def get(self, path: str) -> bytes:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        connection.request("GET", "/health")
-        values: dict[str, Any] = json.loads(connection.getresponse().read())
+        connection.request("GET", path)
+        content = connection.getresponse().read()
         connection.close()
+        return content
+
+    def health(self) -> dict[str, Any]:
+        values: dict[str, Any] = json.loads(self.get("/health"))
         return values
 
 
@@ -174,3 +178,12 @@ def test_a_body_that_stalls_is_refused() -> None:
         answer = b"".join(iter(lambda: client.recv(2**16), b""))
         assert answer.startswith(b"HTTP/1.1 408 ")
         assert b"too slowly" in answer
+
+
+def test_a_client_that_goes_away_leaves_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    with serving() as server:
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            head = ["Host: localhost", "Content-Type: image/png", "Content-Length: 9"]
+            client.sendall("\r\n".join([f"POST {PATH} HTTP/1.1", *head, "", "x"]).encode())
+        wait_until(lambda: b'status="400"' in server.get("/metrics"))
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
