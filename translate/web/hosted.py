@@ -24,8 +24,8 @@ class HostedModel:
         TranslateError: there is no such model, it is damaged, or it generates from noise.
     """
 
-    def __init__(self, path: str, *, name: str = "", device: str = "auto", precision: str = "auto") -> None:
-        self.name = name or Path(path).resolve().name
+    def __init__(self, path: str, *, device: str = "auto", precision: str = "auto") -> None:
+        self.name = Path(path).resolve().name
         model = Model.from_pretrained(path)
         self.config: ModelConfig = model.config
         if model.config.kind not in PREDICTORS:
@@ -47,11 +47,6 @@ class HostedModel:
     def targets(self) -> list[str]:
         """Return the domains or attributes of a model of several domains; none for another model."""
         return list(self.config.domains) if isinstance(self.config, MultiDomainModelConfig) else []
-
-    @property
-    def has_saturation(self) -> bool:
-        """Return whether the model takes the factor of the saturation."""
-        return self._default.has_saturation
 
     @property
     def needs_mask(self) -> bool:
