@@ -1,6 +1,6 @@
 # translate in a container, as a user without rights:
 #   docker build -t translate .
-#   docker run --rm -v "$PWD:/work" translate apply runs/cyclegan photos/ -o out/
+#   docker run --rm --user "$(id -u):$(id -g)" -v "$PWD:/work" translate apply runs/cyclegan photos/ -o out/
 # With an NVIDIA card, add --gpus all to docker run. Without one, a smaller image comes from the CPU builds of torch:
 #   docker build -t translate --build-arg TORCH_INDEX=<the CPU index that pytorch.org's installation page names> .
 FROM python:3.11-slim
@@ -17,7 +17,7 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends g++ \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 1000 translate \
-    && install --directory --owner translate /work /cache
+    && install --directory --mode 1777 /work /cache
 
 # torch has a layer of its own, as it is large and rarely changes. The versions are those of setup.cfg.
 # hadolint ignore=DL3013

@@ -79,6 +79,8 @@ class Finished:
 Event = Started | Advanced | Measured | Message | Finished
 Listener = Callable[[Event], None]
 _listeners: list[Listener] = []
+# A function that takes the fraction of an image or a file that is done, in (0, 1]; what it raises ends it.
+Progress = Callable[[float], None]
 
 
 def emit(event: Event) -> None:
@@ -101,6 +103,10 @@ def track(items: Iterator[Item], total: int, job: str, unit: str = "images") -> 
             emit(Advanced(job, done))
     finally:
         emit(Finished(job))
+
+
+def ignore_progress(fraction: float) -> None:
+    """Do nothing with the progress: the default of callers that do not show it."""
 
 
 def has_listeners() -> bool:

@@ -179,6 +179,15 @@ def test_the_documentation_is_served_from_here(server: Server) -> None:
     assert schema["components"]["schemas"]["ModelName"]["enum"] == ["run", "inpaint", "colorize"]
 
 
+@pytest.mark.parametrize("name", ["日本.jpg", "日" * 120 + ".jpg", "mask", "out", "image", 'a"b;c.jpg'])
+def test_any_file_name_is_taken(server: Server, images: Path, name: str) -> None:
+    content = (images / "photo.jpg").read_bytes()
+    answer = server.post("/v1/models/run/translate", {"image": (name.replace('"', "%22"), content)})
+    assert answer.status == 200, answer.content
+    if name == "日本.jpg":
+        assert "filename*=UTF-8''%E6%97%A5%E6%9C%AC.jpg" in answer.headers["content-disposition"]
+
+
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>'
 
 
@@ -195,6 +204,7 @@ SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"
         ("?saturation=200", "a.png", b"", 422, ["saturation", "200", "10"]),
         ("?colour=red", "a.png", b"", 422, ["colour"]),
         ("?size=huge", "a.png", b"", 422, ["size", "huge"]),
+        ("?size=64&size=32", "a.png", b"", 422, ["size", "more than once"]),
     ],
 )
 def test_a_bad_request_is_answered_by_one_line(

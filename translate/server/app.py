@@ -2,6 +2,7 @@
 
 # Without `from __future__ import annotations`: FastAPI needs the types of a route themselves.
 
+import re
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -9,6 +10,7 @@ from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -32,7 +34,7 @@ from translate.server.schema import (
     request_body,
     translation_answers,
 )
-from translate.server.uploads import Upload, receive
+from translate.server.uploads import IMAGE, MASK, Upload, receive
 from translate.server.worker import Worker
 from translate.version import __version__
 from translate.web.access import LOOPBACK, AccessControl
@@ -40,6 +42,7 @@ from translate.web.hosted import HostedModel
 from translate.web.options import ImageOptions
 
 HEALTH = "/health"
+FLAG = re.compile(r"--([a-z]+(?:-[a-z]+)*)")  # Of the command line, in a message.
 
 
 def create_app(
@@ -67,8 +70,8 @@ def create_app(
     _add_reports(app, models, worker, metrics)
     _add_translation(app, models, worker)
     app.add_middleware(BodyLimit, limits=limits)
-    app.add_middleware(metrics.middleware)
     app.add_middleware(AccessControl, host=host, token=token, refuse=error_answer, open_paths=(HEALTH,))
+    app.add_middleware(metrics.middleware)  # Outermost, so that it counts what the others refuse.
     return app
 
 
@@ -84,23 +87,27 @@ def _add_answers_to_errors(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)
         message = error.detail
         if error.status_code == HTTPStatus.NOT_FOUND:
-            message = f"no path {request.url.path}: /docs lists the paths"
+            message = f"no path {request.url.path!r}: /docs lists the paths"
         return error_answer(error.status_code, message, error.headers)
 
     async def answer_invalid_request(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         first = error.errors()[0]
         place, *names = first["loc"]
-        message = f"{'.'.join(map(str, names))} is {first['input']!r}: {first['msg']}"
+        message = f"{'.'.join(map(str, names))!r} is {first['input']!r}: {first['msg']}"
         return error_answer(404 if place == "path" else 422, message)
 
     async def answer_user_error(request: Request, error: Exception) -> Response:
         # A value that no model takes is refused by its type; this one conflicts with the model.
-        return error_answer(409 if isinstance(error, UsageError) else 422, str(error))
+        return error_answer(409 if isinstance(error, UsageError) else 422, _name_parameters(str(error)))
 
     async def answer_nobody(request: Request, error: Exception) -> Response:
         return error_answer(400, "the body ended too early")  # The client has gone; the metrics count it.
 
+    async def answer_bug(request: Request, error: Exception) -> Response:
+        return error_answer(500, "an error of the server, whose log has the details: please report it")
+
+    app.add_exception_handler(Exception, answer_bug)
     app.add_exception_handler(ClientDisconnect, answer_nobody)
     app.add_exception_handler(HTTPException, answer_http_error)
     app.add_exception_handler(RequestValidationError, answer_invalid_request)
@@ -141,6 +148,9 @@ def _add_translation(app: FastAPI, models: Mapping[str, HostedModel], worker: Wo
         request: Request, name: names, options: Annotated[options_model, Query()]
     ) -> Response:
         worker.check_capacity()  # Before the body is read, and again when it has been.
+        for parameter in request.query_params:
+            if len(request.query_params.getlist(parameter)) > 1:
+                raise HTTPException(422, f"{parameter!r} is given more than once: give one value")
         model, given = models[name.value], from_mapping(ImageOptions, options.model_dump(), "")
         model.predictor(given)
         with tempfile.TemporaryDirectory(prefix="translate-", ignore_cleanup_errors=True) as folder:
@@ -173,16 +183,16 @@ def _translate(
             progress=progress,
         )
     except TranslateError as error:
-        raise type(error)(_without_folder(str(error), folder)) from None
+        raise type(error)(_for_client(str(error), folder)) from None
     if outcome.failure:
-        raise DataError(_without_folder(outcome.failure, folder))
+        raise DataError(_for_client(outcome.failure, folder))
     return _image_answer(outcome, time.perf_counter() - started)
 
 
 def _image_answer(outcome: Outcome, seconds: float) -> Response:
     """Return the answer with the written file."""
     headers = {
-        "content-disposition": f'attachment; filename="{outcome.target.name}"',
+        "content-disposition": _disposition(outcome.target.name),
         "server-timing": f"translate;dur={seconds * 1000:.0f}",
         "x-content-type-options": "nosniff",
     }
@@ -190,6 +200,19 @@ def _image_answer(outcome: Outcome, seconds: float) -> Response:
     return Response(content, media_type=read_media_type(outcome.target), headers=headers)
 
 
-def _without_folder(message: str, folder: Path) -> str:
-    """Return a message that names the files as the client does."""
-    return message.replace(f"{folder}/", "")
+def _disposition(name: str) -> str:
+    """Return the header that names a file to save (RFC 6266): in ASCII, and as it is."""
+    plain = name.encode("ascii", "replace").decode().replace("?", "_")
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name)}"
+
+
+def _for_client(message: str, folder: Path) -> str:
+    """Return a message that names files as the client does, and options as parameters instead of flags."""
+    for path in (folder / IMAGE, folder / MASK, folder):
+        message = message.replace(f"{path}/", "")
+    return _name_parameters(message)
+
+
+def _name_parameters(message: str) -> str:
+    """Return a message in which the flags of the command line are the parameters of a request."""
+    return FLAG.sub(lambda flag: flag[1].replace("-", "_"), message)

@@ -63,7 +63,11 @@ class Metrics:
                     self._count(scope, event["status"], time.perf_counter() - started)
                 await send(event)
 
-            await app(scope, receive, count_and_send)
+            try:
+                await app(scope, receive, count_and_send)
+            except Exception:  # A bug, which is answered further out.
+                self._count(scope, HTTPStatus.INTERNAL_SERVER_ERROR, time.perf_counter() - started)
+                raise
 
         return count_requests
 
@@ -71,6 +75,6 @@ class Metrics:
         # The router has added the parameters of the path. A name that is no model's must not become a series.
         name = scope.get("path_params", {}).get("name", "")
         model = name if name in self.models else ""
-        self.requests.labels(model, str(status)).inc()
+        self.requests.labels(model, str(int(status))).inc()
         if status == HTTPStatus.OK and model:
             self.seconds.labels(model).observe(seconds)

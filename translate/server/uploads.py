@@ -25,8 +25,8 @@ MEDIA_TYPES = {  # The raw bodies that are taken, and the suffix of the file tha
     "image/x-tga": ".tga",
 }
 IMAGE, MASK = "image", "mask"
-UNSAFE = re.compile(r"[^\w .()-]")  # In the name of a file on any system, and in a header.
-MAX_NAME = 100  # Characters.
+UNSAFE = re.compile(r"[^\w .()-]")  # In the name of a file on any system.
+MAX_STEM = 200  # Bytes; a file system takes 255 for a name, of which some are for suffixes.
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Upload:
 
 
 async def receive(request: Request, folder: Path) -> Upload:
-    """Write the image of a request to a folder, and its mask to a folder in it, as they arrive.
+    """Write the image of a request, and its mask, to folders of their own in a folder, as they arrive.
 
     Raises:
         HTTPException: 415 for a body of another type, 400 for a form that is damaged, 422 for one without an
@@ -50,7 +50,8 @@ async def receive(request: Request, folder: Path) -> Upload:
     if kind not in MEDIA_TYPES:
         types = ", ".join([MULTIPART, *MEDIA_TYPES])
         raise HTTPException(415, f"content type {kind!r}: send one of {types}", {"accept": types})
-    path = folder / f"{IMAGE}{MEDIA_TYPES[kind]}"
+    path = folder / IMAGE / f"{IMAGE}{MEDIA_TYPES[kind]}"
+    path.parent.mkdir()
     with path.open("wb") as file:
         async for chunk in request.stream():
             file.write(chunk)
@@ -60,15 +61,15 @@ async def receive(request: Request, folder: Path) -> Upload:
 async def _receive_form(request: Request, folder: Path) -> Upload:
     """Receive a form with the file `image`, and for an inpainting model the file `mask`."""
     # A file that is larger than 1 MB is on disk while the form is read.
-    async with request.form(max_files=2, max_fields=0) as form:
+    async with request.form(max_files=2, max_fields=2) as form:
         if unknown := sorted({*form} - {IMAGE, MASK}):
             raise HTTPException(422, f"part {unknown[0]!r} of the form: it has the files image and mask")
         paths: dict[str, Path] = {}
         for name, part in form.multi_items():
             if not isinstance(part, UploadFile) or name in paths:
                 raise HTTPException(422, f"part {name!r} of the form must be one file")
-            target = folder if name == IMAGE else folder / name
-            target.mkdir(exist_ok=True)
+            target = folder / name
+            target.mkdir()
             paths[name] = target / safe_name(part.filename or IMAGE)
             with paths[name].open("wb") as file:
                 shutil.copyfileobj(part.file, file)
@@ -84,5 +85,5 @@ def safe_name(name: str) -> str:
     """
     path = PurePosixPath(name.replace("\\", "/"))
     suffix = path.suffix.lower() if path.suffix.lower() in SUFFIXES else ""
-    stem = UNSAFE.sub("_", path.stem).strip(" .")[:MAX_NAME]
+    stem = UNSAFE.sub("_", path.stem).strip(" .").encode()[:MAX_STEM].decode(errors="ignore")
     return f"{stem or IMAGE}{suffix}"

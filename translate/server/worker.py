@@ -79,6 +79,10 @@ class Worker:
             seconds = f"{self.limits.seconds:g} s"
             message = f"the image was not done within {seconds}: reduce it, or try again when less is to do"
             raise HTTPException(504, message) from None
+        except asyncio.CancelledError:
+            if not self.is_draining:
+                raise
+            raise HTTPException(503, "the server was stopped before the image was done") from None
 
     def _count(self, change: int) -> None:
         with self._lock:

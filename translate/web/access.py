@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hmac
 import ipaddress
 import socket
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,7 +20,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
-Refuse = Callable[[int, str], App]  # Takes the status and the message of an answer.
+Refuse = Callable[[int, str, Mapping[str, str]], App]  # Takes status, message and headers of an answer.
 
 
 def is_loopback(host: str) -> bool:
@@ -64,7 +65,8 @@ def bind_port(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise UsageError(f"--host {host} --port {port}: {error.strerror}: give another --port") from None
+        flag = "--port" if error.errno in (errno.EADDRINUSE, errno.EACCES) else "--host"
+        raise UsageError(f"--host {host} --port {port}: {error.strerror}: give another {flag}") from None
     return listener
 
 
@@ -96,9 +98,10 @@ class AccessControl:
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         host = headers.get(b"host", "")
         if not self._is_known(host):
-            answer = self.refuse(421, f"host {host!r} is not this server: use its address, or localhost")
+            answer = self.refuse(421, f"host {host!r} is not this server: use its address, or localhost", {})
         elif not self._has_token(scope["path"], headers.get(b"authorization", "")):
-            answer = self.refuse(401, "no token, or a wrong one: send the header Authorization: Bearer TOKEN")
+            message = "no token, or a wrong one: send the header Authorization: Bearer TOKEN"
+            answer = self.refuse(401, message, {"www-authenticate": "Bearer"})
         else:
             answer = self.app
         await answer(scope, receive, send)

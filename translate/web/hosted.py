@@ -8,8 +8,8 @@ from pathlib import Path
 from translate.config import FolderOptions, ModelConfig, MultiDomainModelConfig
 from translate.errors import UsageError
 from translate.inference import PREDICTORS, Outcome, Predictor, load_predictor, translate_file
-from translate.inference.predictors.base import Progress, ignore_progress
 from translate.models import Model
+from translate.progress import Progress, ignore_progress
 from translate.web.options import ImageOptions
 
 

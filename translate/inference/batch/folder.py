@@ -26,9 +26,9 @@ from translate.inference.batch.processes import choose_workers
 from translate.inference.batch.reader import to_format
 from translate.inference.batch.stages import LARGE_IMAGE, FileStages, name_file
 from translate.inference.batch.workers import Backlog, Submit, worker_threads
-from translate.inference.predictors.base import Predictor, Progress, ignore_progress
+from translate.inference.predictors.base import Predictor
 from translate.inference.runtime.memory import is_out_of_memory
-from translate.progress import message
+from translate.progress import Progress, ignore_progress, message
 from translate.storage import remove_stale_parts
 
 # The number of images per worker that wait for the network, and as many that wait to be encoded.

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from translate.images import Frame, FrameStream
 
 if TYPE_CHECKING:
-    from translate.inference.predictors.base import Predictor, Progress
+    from translate.inference.predictors.base import Predictor
+from translate.progress import Progress
 
 # Files of several frames with more pixels in total than this are not decoded as a whole.
 MAX_PIXELS_IN_MEMORY = 4_000_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self, overload
@@ -38,12 +38,7 @@ from translate.inference.predictors.conversions import (
 )
 from translate.inference.runtime.runner import Runner
 from translate.models import Model
-
-Progress = Callable[[float], None]  # Takes the fraction of a large image that is done, in (0, 1].
-
-
-def ignore_progress(fraction: float) -> None:
-    """Do nothing with the progress: the default of callers that do not show it."""
+from translate.progress import Progress, ignore_progress
 
 
 class Predictor(ABC):
@@ -209,7 +204,11 @@ class Predictor(ABC):
 
     def predict_batch(self, frames: Sequence[Frame], progress: Progress = ignore_progress) -> list[Frame]:
         """Apply the model to opaque images, as batches if that does not change the outputs."""
-        return [self.predict(frame, progress) for frame in frames]
+        outputs: list[Frame] = []
+        for frame in frames:
+            outputs.append(self.predict(frame, progress))
+            progress(len(outputs) / len(frames))
+        return outputs
 
     def predict_files(
         self, files: Sequence[ImageFile], progress: Progress = ignore_progress

@@ -18,10 +18,11 @@ from torch import Tensor
 from translate.config import ColorizationModelConfig, ModelConfig
 from translate.images import Array, Frame, denormalize, to_tensor
 from translate.images.color.lab import join_lab, split_lab
-from translate.inference.predictors.base import Predictor, Progress, ignore_progress
+from translate.inference.predictors.base import Predictor
 from translate.inference.predictors.padding import PaddedImage
 from translate.inference.runtime.runner import Runner
 from translate.models import Model
+from translate.progress import Progress, ignore_progress
 
 MAX_ASPECT_RATIO = 16  # A longer panorama is downscaled further for the network.
 STRIP_PIXELS = 2**20  # The pixels of a photo that are computed at once, to bound memory.

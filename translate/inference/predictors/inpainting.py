@@ -18,10 +18,11 @@ from torch import Tensor
 
 from translate.images import Array, Frame, Hole, denormalize, to_tensor
 from translate.images.frame import WHITE
-from translate.inference.predictors.base import Predictor, Progress, ignore_progress
+from translate.inference.predictors.base import Predictor
 from translate.inference.predictors.texture import add_texture
 from translate.inference.predictors.tile_blending import Window, blend_tiles, choose_windows, mirror_indices
 from translate.networks.generators.inpainter import fill_smoothly
+from translate.progress import Progress, ignore_progress
 
 CORE, OVERLAP = 384, 64  # The side of a tile's core, and the pixels by which the tile extends beyond it.
 MAX_TILE = CORE + 2 * OVERLAP  # The side of a tile, and of an image that needs only one, in pixels.

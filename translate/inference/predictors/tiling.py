@@ -13,7 +13,6 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from translate.images import Array, denormalize
-from translate.inference.predictors.base import Progress
 from translate.inference.predictors.padding import PaddedImage
 from translate.inference.predictors.statistics import (
     StatisticsInterpreter,
@@ -24,6 +23,7 @@ from translate.inference.predictors.tile_blending import Tile, Window, blend_til
 from translate.inference.runtime.fixed_batches import Download, fixed_batch_size
 from translate.inference.runtime.settings_lock import settings_read_lock
 from translate.networks import MemoryCost
+from translate.progress import Progress
 
 # The pixels by which a tile extends beyond its core on each side, before rounding up to a multiple of the
 # network's size multiple.

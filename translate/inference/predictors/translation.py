@@ -18,7 +18,7 @@ from translate.config.targets import Target, parse_target, parse_targets, requir
 from translate.config.value_range import ValueRange
 from translate.images import Frame
 from translate.images.working_size import reduce_to_working_size, restore_size, working_shape
-from translate.inference.predictors.base import Predictor, Progress, ignore_progress
+from translate.inference.predictors.base import Predictor
 from translate.inference.predictors.padding import PaddedImage
 from translate.inference.predictors.statistics import trace_norms
 from translate.inference.predictors.tiling import TiledNetwork, Tiling, plan_tiles, predict_tiled
@@ -26,6 +26,7 @@ from translate.inference.runtime.fixed_batches import FixedBatches
 from translate.inference.runtime.memory import memory_limits
 from translate.inference.runtime.runner import Runner
 from translate.models import Model
+from translate.progress import Progress, ignore_progress
 
 MAX_TARGETS = 64  # Targets of which a predictor stays; attributes have many, and each takes some memory.
 MAX_BATCH_PIXELS = 2**20  # The maximum number of pixels of all images in one batch.
@@ -85,6 +86,7 @@ class TranslationPredictor(Predictor):
             outputs += (
                 self._predict_in_one_forward(batch) if len(batch) > 1 else [self.predict(batch[0], progress)]
             )
+            progress(len(outputs) / len(frames))
         return outputs
 
     @torch.inference_mode()

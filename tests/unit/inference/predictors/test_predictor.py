@@ -429,3 +429,21 @@ def test_a_gray_model_keeps_16_bit_gray_images_to_the_bit() -> None:
     assert image.mode == "I;16"
     assert np.array_equal(np.asarray(image), ramp)
     assert np.array_equal(predictor(ramp), ramp)
+
+
+def test_progress_is_reported_after_each_frame_and_can_end_the_work(tiny_model: Callable[..., Model]) -> None:
+    class TooLateError(Exception):
+        pass
+
+    predictor, fractions = load(tiny_model()), []
+    frames = [Frame(pixels=noise(8, 8 + 4 * number)) for number in range(4)]
+
+    def report(fraction: float) -> None:
+        fractions.append(fraction)
+        if fraction == 0.5:
+            raise TooLateError
+
+    predictor.apply(frames, fractions.append)
+    assert fractions == [0.25, 0.5, 0.75, 1]
+    with pytest.raises(TooLateError):
+        predictor.apply(frames, report)

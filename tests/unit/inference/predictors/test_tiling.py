@@ -14,13 +14,13 @@ from PIL import Image
 
 from tests.unit.inference.making import load, noise, predictor_of, random_model, scene
 from translate.images import Frame, find_images, read_rgb
-from translate.inference.predictors.base import ignore_progress
 from translate.inference.predictors.padding import PaddedImage
 from translate.inference.predictors.statistics import trace_norms
 from translate.inference.predictors.tiling import TiledNetwork, Tiling, plan_tiles, predict_tiled
 from translate.models import Model
 from translate.networks import MemoryCost
 from translate.networks.generators.identity import Identity
+from translate.progress import ignore_progress
 
 COST = MemoryCost(100.0, 30.0)  # bytes per pixel: of a forward, and between layers
 RESNETS: dict[str, dict[str, Any]] = {
