@@ -5,7 +5,7 @@
 import re
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -23,6 +23,7 @@ from translate.config import from_mapping
 from translate.errors import DataError, TranslateError, UsageError
 from translate.images import read_media_type
 from translate.inference import Outcome
+from translate.progress import Progress
 from translate.server.limits import BodyLimit, Limits
 from translate.server.metrics import MEDIA_TYPE, Metrics
 from translate.server.schema import (
@@ -164,7 +165,7 @@ def _translate(
     folder: Path,
     options: ImageOptions,
     limits: Limits,
-    progress: Callable[[float], None],
+    progress: Progress,
 ) -> Response:
     """Translate an upload, and return the answer with its content.
 

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says: the query parameters, the bodies of requests, and the answers."""
+"""Describe the HTTP interface for its OpenAPI document: query parameters, request bodies, and answers."""
 
 from __future__ import annotations
 
@@ -69,7 +69,8 @@ def query_model(config_class: type[Config]) -> type[BaseModel]:
     for field in setting_fields(config_class):
         about, kind = field.metadata, hints[field.name]
         if about["choices"]:
-            kind = Literal[about["choices"]] | (None if field.default is None else Literal[about["choices"]])
+            kind = Literal[about["choices"]]
+            kind = kind | None if field.default is None else kind
         info = Field(
             field.default,
             description=about["help"],

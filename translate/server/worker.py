@@ -11,10 +11,10 @@ from typing import TypeVar
 
 from starlette.exceptions import HTTPException
 
+from translate.progress import Progress
 from translate.server.limits import Limits
 
 T = TypeVar("T")
-Progress = Callable[[float], None]
 
 
 class DeadlineError(Exception):

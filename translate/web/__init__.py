@@ -1,4 +1,1 @@
-"""What the studio and the server share: the models they hold, the options of one image, and who may connect.
-
-Neither imports the other.
-"""
+"""Parts that the studio and the server share: hosted models, the options of one image, and access control."""

@@ -1,4 +1,4 @@
-"""Who may connect to the studio and the server: by default, programs on this machine only."""
+"""Control who may connect over HTTP: by default, programs on this machine only."""
 
 from __future__ import annotations
 

@@ -160,12 +160,11 @@ def test_a_large_body_is_refused(image: bytes) -> None:
         assert b"reduce the image" in content
 
 
-@pytest.mark.parametrize("chunk", [b"x" * 600])
-def test_a_large_body_of_unknown_length_is_refused(chunk: bytes) -> None:
+def test_a_large_body_of_unknown_length_is_refused() -> None:
     with serving(body=1000) as server:
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
         headers = {"Content-Type": "image/png"}
-        connection.request("POST", PATH, iter([chunk, chunk]), headers, encode_chunked=True)
+        connection.request("POST", PATH, iter([b"x" * 600] * 2), headers, encode_chunked=True)
         assert connection.getresponse().status == 413
         connection.close()
 
