@@ -70,7 +70,7 @@ def test_a_run_ends_after_validations_without_a_better_score(
 
     resume = ["train", "pix2pix", "--resume", "--out", run]
     output = within(*resume)
-    assert f"the run has ended already, at step {last}" in output.stderr
+    assert f"ended at step {last} already" in output.stderr
     assert "--early-stopping" in output.stderr
     assert max(validations(run, "val_l1")) == last
 

@@ -42,7 +42,9 @@ def test_a_closed_terminal_saves_the_run(data: Path, tmp_path: Path) -> None:
     process.join(60)
     assert process.exitcode == 129
     log = (tmp_path / "run" / "log.txt").read_text().splitlines()
-    assert f"  step {newest_step(tmp_path / 'run')}  " in log[-1], "the last step that was taken is saved"
+    assert log[-1] == f"stopped at step {newest_step(tmp_path / 'run')}", (
+        "the last step that was taken is saved"
+    )
 
 
 def test_a_run_goes_on_without_the_terminal_that_it_was_started_in(data: Path, tmp_path: Path) -> None:

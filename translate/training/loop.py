@@ -26,6 +26,7 @@ from translate.training.memory import is_out_of_memory, out_of_memory_message
 from translate.training.runs import checkpoint
 from translate.training.runs.folder import Run
 from translate.training.runs.migrate import FORMAT_VERSION, migrate_checkpoint
+from translate.training.runs.status import ENDED, STOPPED
 from translate.training.schedule import TrainingBudget, TrainingProgress
 from translate.training.start import create_sampler, load_initial_weights, prepare_validation
 from translate.training.step.determinism import set_determinism
@@ -99,9 +100,7 @@ class Loop:
             self.log.message(message)
         if self._has_ended():
             remedy = self.best.remedy if self.has_stopped_early else "more --epochs, --steps or --minutes"
-            self.log.message(
-                f"the run has ended already, at step {self.progress.step}: to train longer, give {remedy}"
-            )
+            self.log.message(f"{ENDED} {self.progress.step} already: to train longer, give {remedy}")
             self.log.close()
             return True
         for note in self.notes:
@@ -151,6 +150,7 @@ class Loop:
                 self.log.record_losses(self.progress)
                 self._save()
             if is_last or self.signal or self.has_stopped_early:
+                self.log.message(f"{ENDED if self._has_ended() else STOPPED} {self.progress.step}")
                 return
 
     def _next_batch(self, batches: Iterator[Sample]) -> tuple[Sample, float]:

@@ -8,8 +8,8 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 from filelock import FileLock, Timeout
@@ -21,6 +21,33 @@ from translate.storage import atomic_write
 LOCK, OWNER = ".lock", ".lock-owner"
 # The processes that load images for a training that was killed hold its lock until they notice, in seconds.
 ORPHAN_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The process that trains in the folder of a run.
+
+    Attributes:
+        host: the name of its machine.
+        pid: its number there.
+    """
+
+    host: str
+    pid: int
+
+    @property
+    def is_local(self) -> bool:
+        """Return whether the process is one of this machine."""
+        return self.host == socket.gethostname()
+
+    def is_running(self) -> bool:
+        """Return whether the process is running, as far as this machine can tell."""
+        if not self.is_local:
+            return True
+        try:
+            return bool(psutil.Process(self.pid).status() != psutil.STATUS_ZOMBIE)
+        except (psutil.Error, ValueError):
+            return False
 
 
 @contextmanager
@@ -66,6 +93,22 @@ def refuse_running(folder: Path) -> None:
     lock.release()
 
 
+def find_owner(folder: Path) -> Owner | None:
+    """Return the process that trains in the folder of a run; None if there is none."""
+    owner = _read_owner(folder)
+    if owner is None or not owner.is_running():
+        return None
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)  # Another process may have got the number of one that was killed.
+    except Timeout:
+        return owner
+    except (OSError, NotImplementedError):
+        return None
+    lock.release()
+    return None
+
+
 def _acquire(lock: FileLock, folder: Path) -> None:
     """Acquire the lock; wait for it only if the process that trained has ended.
 
@@ -77,35 +120,24 @@ def _acquire(lock: FileLock, folder: Path) -> None:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            if _is_running(_read_owner(folder)) or time.monotonic() > deadline:
+            owner = _read_owner(folder)
+            if (owner and owner.is_running()) or time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
         else:
             return
 
 
-def _read_owner(folder: Path) -> dict[str, Any]:
-    """Return host and process id of the training that holds the lock; empty if they are not known."""
+def _read_owner(folder: Path) -> Owner | None:
+    """Return the process that holds the lock, or that held it when it was killed; None if it is not known."""
     try:
-        owner = json.loads((folder / OWNER).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return owner if isinstance(owner, dict) and {"host", "pid"} <= owner.keys() else {}
-
-
-def _is_running(owner: dict[str, Any]) -> bool:
-    """Return whether the owner of a lock is running, as far as this machine can tell."""
-    if not owner:
-        return False
-    if owner["host"] != socket.gethostname():
-        return True
-    try:
-        return bool(psutil.Process(owner["pid"]).status() != psutil.STATUS_ZOMBIE)
-    except (psutil.Error, ValueError, TypeError):
-        return False
+        values = json.loads((folder / OWNER).read_text(encoding="utf-8"))
+        return Owner(str(values["host"]), int(values["pid"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
 def _refusal(folder: Path) -> str:
     owner = _read_owner(folder)
-    process = f"process {owner['pid']} on {owner['host']}" if owner else "another process"
+    process = f"process {owner.pid} on {owner.host}" if owner else "another process"
     return f"{process} is training in {folder}: wait until it ends, or stop it, or give another --out"
