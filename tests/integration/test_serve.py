@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import socket
@@ -244,6 +245,10 @@ def test_other_refusals(server: Server, images: Path) -> None:
     assert server.request("POST", path, b"{}", {"Content-Type": "application/json"}).status == 415
     assert server.request("GET", "/health", headers={"Host": "evil.example"}).status == 421
     assert server.request("GET", "/health", headers={"Host": "evil.example:8000"}).status == 421
+    assert server.request("GET", "/health", headers={"Origin": "http://evil.example"}).status == 403
+    assert server.request("GET", "/health", headers={"Origin": "null"}).status == 403
+    own = f"http://127.0.0.1:{server.port}"
+    assert server.request("GET", "/health", headers={"Origin": own}).status == 200
     assert "named image" in server.post(path, {"mask": photo}).error
     assert "mask" in server.post(path, {"image": photo, "mask": photo}).error
     assert "'url'" in server.post(path, {"image": photo, "url": ("x", b"http://127.0.0.1/")}).error
@@ -272,6 +277,10 @@ def test_with_a_token_only_its_holder_is_served(model: Path, tmp_path: Path) -> 
         assert server.request("GET", "/v1/models").status == 401
         assert server.request("GET", "/v1/models", headers={"Authorization": "Bearer no"}).status == 401
         assert server.request("GET", "/v1/models", headers={"Authorization": f"Bearer {TOKEN}"}).status == 200
+        for user_and_password, status in ((f"any:{TOKEN}", 200), ("any:no", 401), (TOKEN, 401)):
+            basic = f"Basic {base64.b64encode(user_and_password.encode()).decode()}"
+            assert server.request("GET", "/v1/models", headers={"Authorization": basic}).status == status
+        assert server.request("GET", "/v1/models", headers={"Authorization": "Basic ?"}).status == 401
         assert server.request("GET", "/health").status == 200
 
 

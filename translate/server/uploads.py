@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from translate.images import SUFFIXES
+from translate.web.names import safe_name
 
 MULTIPART = "multipart/form-data"
 MEDIA_TYPES = {  # The raw bodies that are taken, and the suffix of the file that each becomes.
@@ -25,8 +25,6 @@ MEDIA_TYPES = {  # The raw bodies that are taken, and the suffix of the file tha
     "image/x-tga": ".tga",
 }
 IMAGE, MASK = "image", "mask"
-UNSAFE = re.compile(r"[^\w .()-]")  # In the name of a file on any system.
-MAX_STEM = 200  # Bytes; a file system takes 255 for a name, of which some are for suffixes.
 
 
 @dataclass(frozen=True)
@@ -70,20 +68,11 @@ async def _receive_form(request: Request, folder: Path) -> Upload:
                 raise HTTPException(422, f"part {name!r} of the form must be one file")
             target = folder / name
             target.mkdir()
-            paths[name] = target / safe_name(part.filename or IMAGE)
+            path = target / safe_name(part.filename or IMAGE)
+            # Where the suffix is that of no image, the content says what it is.
+            paths[name] = path if path.suffix.lower() in SUFFIXES else path.with_suffix("")
             with paths[name].open("wb") as file:
                 shutil.copyfileobj(part.file, file)
     if IMAGE not in paths:
         raise HTTPException(422, "the form has no file named image: add one")
     return Upload(paths[IMAGE], paths.get(MASK))
-
-
-def safe_name(name: str) -> str:
-    """Return the name that a client gives to a file, without folders and unusual characters.
-
-    A suffix that no image has is left out.
-    """
-    path = PurePosixPath(name.replace("\\", "/"))
-    suffix = path.suffix.lower() if path.suffix.lower() in SUFFIXES else ""
-    stem = UNSAFE.sub("_", path.stem).strip(" .").encode()[:MAX_STEM].decode(errors="ignore")
-    return f"{stem or IMAGE}{suffix}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import errno
 import hmac
 import ipaddress
@@ -70,16 +71,24 @@ def bind_port(host: str, port: int) -> socket.socket:
     return listener
 
 
+def http_address(listener: socket.socket) -> str:
+    """Return the address of a bound socket as a browser takes it."""
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
 class AccessControl:
-    """An ASGI middleware that refuses foreign Host headers, and requests without the token.
+    """An ASGI middleware that refuses foreign Host and Origin headers, and requests without the token.
 
     A page of another site can reach this machine by a domain name of its own that it lets resolve to
     127.0.0.1 (DNS rebinding); its requests carry that name in the Host header. Only addresses, `localhost`,
-    the name of this machine and `host` are accepted, which no other site can take.
+    the name of this machine and `host` are accepted, which no other site can take. A page of another site can
+    also send requests whose answers it cannot read (CSRF); they carry that site in the Origin header.
 
     Args:
         host: the address that is listened on.
-        token: what `Authorization: Bearer` must carry; empty if no token is needed.
+        token: what `Authorization: Bearer` must carry, or the password of `Authorization: Basic`, for which
+            browsers ask; empty if no token is needed.
         open_paths: paths that need no token.
         refuse: creates the answer to a refused request.
     """
@@ -91,17 +100,19 @@ class AccessControl:
         self.names = {"localhost", socket.gethostname().lower(), host.lower()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or refuse it: 421 for its Host header, 401 for its token."""
+        """Pass a request on, or refuse it: 421 or 403 for its Host or Origin header, 401 for its token."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-        host = headers.get(b"host", "")
+        host, origin = headers.get(b"host", ""), headers.get(b"origin")
         if not self._is_known(host):
             answer = self.refuse(421, f"host {host!r} is not this server: use its address, or localhost", {})
+        elif origin is not None and origin.partition("://")[2] != host:
+            answer = self.refuse(403, f"origin {origin!r} is another site: open this server's own page", {})
         elif not self._has_token(scope["path"], headers.get(b"authorization", "")):
-            message = "no token, or a wrong one: send the header Authorization: Bearer TOKEN"
-            answer = self.refuse(401, message, {"www-authenticate": "Bearer"})
+            message = "no token, or a wrong one: send it as Authorization: Bearer TOKEN, or as a password"
+            answer = self.refuse(401, message, {"www-authenticate": 'Basic realm="translate", Bearer'})
         else:
             answer = self.app
         await answer(scope, receive, send)
@@ -116,7 +127,20 @@ class AccessControl:
     def _has_token(self, path: str, header: str) -> bool:
         if not self.token or path in self.open_paths:
             return True
-        return hmac.compare_digest(header.encode(), f"Bearer {self.token}".encode())
+        scheme, _, credentials = header.partition(" ")
+        if scheme.lower() == "basic":
+            credentials = _password(credentials)
+        elif scheme.lower() != "bearer":
+            return False
+        return hmac.compare_digest(credentials.encode(), self.token.encode())
+
+
+def _password(credentials: str) -> str:
+    """Return the password of basic credentials (RFC 7617); empty if they are damaged."""
+    try:
+        return base64.b64decode(credentials, validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def _is_address(host: str) -> bool:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from translate.config import FolderOptions, ModelConfig, MultiDomainModelConfig
 from translate.errors import UsageError
-from translate.inference import PREDICTORS, Outcome, Predictor, load_predictor, translate_file
+from translate.inference import (
+    PREDICTORS,
+    Outcome,
+    Predictor,
+    load_predictor,
+    translate_file,
+    translate_folder,
+)
 from translate.models import Model
 from translate.progress import Progress, ignore_progress
 from translate.web.options import ImageOptions
@@ -92,18 +100,43 @@ class HostedModel:
         Raises:
             UsageError: an option does not fit the model, or it takes no mask.
         """
-        o = options
-        file_options = FolderOptions(
-            format=o.format,
-            keep_metadata=o.keep_metadata,
-            half=o.half,
-            mask=str(mask) if mask else None,
-            invert=o.invert,
-            dilate=o.dilate,
-            max_megapixels=max_megapixels,
-            workers=0,
+        file_options = _file_options(options, mask=str(mask) if mask else None, max_megapixels=max_megapixels)
+        return translate_file(self.predictor(options), source, out, file_options, progress=progress)
+
+    def translate_folder(
+        self,
+        folder: Path,
+        out: Path,
+        options: ImageOptions,
+        *,
+        mask: Path | None = None,
+        progress: Progress = ignore_progress,
+    ) -> Iterator[Outcome]:
+        """Translate a folder as `translate apply` does, and yield the outcome of each file.
+
+        Args:
+            out, mask, progress: as for `translate`.
+
+        Raises:
+            UsageError: as for `translate`.
+        """
+        file_options = _file_options(options, mask=str(mask) if mask else None)
+        return translate_folder(
+            self.predictor(options), [folder], out, progress=progress, **file_options.to_dict()
         )
-        return translate_file(self.predictor(o), source, out, file_options, progress=progress)
+
+
+def _file_options(o: ImageOptions, **others: Any) -> FolderOptions:
+    """Return the options of reading and writing files."""
+    return FolderOptions(
+        format=o.format,
+        keep_metadata=o.keep_metadata,
+        half=o.half,
+        invert=o.invert,
+        dilate=o.dilate,
+        workers=0,
+        **others,
+    )
 
 
 def load_models(
