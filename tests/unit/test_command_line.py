@@ -20,7 +20,7 @@ from translate.methods.registry import METHODS
 IDENTITY = Path(__file__).parents[1] / "models" / "identity"
 COMMANDS = (
     *("train", "apply", "colorize", "inpaint", "sample", "project"),
-    *("evaluate", "models", "data", "import", "export", "serve", "hide", "reveal"),
+    *("evaluate", "models", "data", "import", "export", "studio", "serve", "hide", "reveal"),
 )
 SECTIONS = [
     *("Common", "Data", "Augmentation", "Network", "Loss"),

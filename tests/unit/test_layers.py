@@ -24,7 +24,7 @@ LAYERS = [  # subpackages and modules of `translate`, from the lowest layer up
     {"evaluation"},
     {"api"},
     {"web"},
-    {"server"},
+    {"server", "studio"},
     {"cli"},
     {"__init__", "__main__"},
 ]

@@ -28,6 +28,7 @@ COMMANDS = {  # The module of each command, which has a function of the same nam
     "data": ("data", "Check a dataset, or write the built-in one."),
     "import": ("importing", "Import a checkpoint of the CycleGAN, pix2pix and CUT authors."),
     "export": ("export", "Export a model to ONNX, OpenVINO or torch.export."),
+    "studio": ("web.studio", "Open a page to translate, repair, generate and train."),
     "serve": ("web.serve", "Serve models over HTTP."),
     "hide": ("steganography.hide", "Hide a message in an image, for research in steganalysis."),
     "reveal": ("steganography.reveal", "Read a hidden message back."),

@@ -6,22 +6,11 @@ from pathlib import Path
 
 import click
 
-from translate.cli.options import CONTEXT_SETTINGS, PATH, complete_model, setting_options
+from translate.cli.options import CONTEXT_SETTINGS, complete_model, setting_options
+from translate.cli.web.options import HOST, TOKEN_FILE
 from translate.config.apply import PredictorOptions
 
 PACKAGES = ("fastapi", "fastapi_offline", "httptools", "multipart", "prometheus_client", "uvicorn")
-HOST = click.option(
-    "--host",
-    default="127.0.0.1",
-    metavar="ADDRESS",
-    help="address to listen on; one that other machines can reach needs --token-file",
-)
-TOKEN_FILE = click.option(
-    "--token-file",
-    type=PATH,
-    metavar="FILE",
-    help="file with a token that clients must send, of at least 16 characters",
-)
 
 
 @click.command(context_settings=CONTEXT_SETTINGS)
@@ -50,14 +39,14 @@ def serve(
 
     require_packages("serve", "translate serve", *PACKAGES)
     from translate.server.run import run_server
-    from translate.web.access import bind_port, read_token
+    from translate.web.access import bind_port, http_address, read_token
     from translate.web.hosted import load_models
 
     token = read_token(token_file, host)
     listener = bind_port(host, port)
     loaded = load_models(models, device=device or "auto", precision=precision or "auto")
     listener.listen()  # From the message on, a client can connect.
-    address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+    address = http_address(listener)
     click.echo(
         f"serving {', '.join(loaded)} at {address}, with documentation at {address}/docs; Ctrl-C stops"
     )

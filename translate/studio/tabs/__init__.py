@@ -1,0 +1,1 @@
+"""The tabs of the page, and the views that they share."""
