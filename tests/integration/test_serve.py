@@ -81,9 +81,13 @@ def server(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
 @contextmanager
 def serve(folder: Path, *arguments: str | Path) -> Iterator[Server]:
     words = command("serve", *arguments, "--port", "0")
-    with subprocess.Popen(
-        words, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    errors = folder / "stderr"  # Not a pipe, which the server could fill.
+    with (
+        errors.open("wb") as stderr,
+        subprocess.Popen(
+            words, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=stderr, text=True
+        ) as process,
+    ):
         try:
             assert process.stdout
             line = process.stdout.readline()
@@ -91,9 +95,9 @@ def serve(folder: Path, *arguments: str | Path) -> Iterator[Server]:
             yield Server(process, int(line.partition(" at http://127.0.0.1:")[2].partition(",")[0]))
         finally:
             process.terminate()
-            _, errors = process.communicate(timeout=60)
+            process.wait(60)
     assert process.returncode == 143
-    assert "Traceback" not in errors
+    assert b"Traceback" not in errors.read_bytes()
 
 
 def random_image(size: tuple[int, int], channels: int, dtype: Any = np.uint8) -> Any:
