@@ -23,7 +23,7 @@ TINY = [
     *("--batch-size", "2", "--workers", "0", "--device", "cpu"),
 ]
 TINY_TRANSLATION = [*TINY, "--blocks", "1", "--d-layers", "2"]
-APPLYING = ("apply", "colorize", "inpaint", "evaluate", "sample", "project", "serve")
+APPLYING = ("apply", "colorize", "inpaint", "evaluate", "sample", "project", "serve", "studio")
 Result = subprocess.CompletedProcess[str]
 Command = Callable[..., Result]
 SHARED: dict[str, str] = {}  # Environment variables of all commands of the test session.

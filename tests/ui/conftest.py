@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,15 +10,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.conftest import shared_cache  # noqa: F401  # A fixture, for the server here too.
+from tests.integration.conftest import model, shared_cache, translate  # noqa: F401  # Fixtures.
 from tests.ui.pages import DESKTOP, ColorScheme, Viewport, find_chromium, open_page
 
 if TYPE_CHECKING:  # The tests are collected, and skipped, without this package too.
     from playwright.sync_api import Browser, Page
 
     from tests.integration.test_serve import Server
+    from tests.ui.studio import Studio
 
 IDENTITY = Path(__file__).parents[1] / "models" / "identity"
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "v1"
+RECIPES_FROM_NOISE = ("dcgan", "cgan", "infogan")
 PACKAGES = ("axe_playwright_python", "gradio", "playwright", "schemathesis")
 CHROMIUM_FLAGS = [  # Without a sandbox it runs as root too; the others keep it from looking for updates.
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
@@ -80,3 +84,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
     with serve(tmp_path_factory.mktemp("serve"), IDENTITY, "inpaint") as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def studio(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:  # noqa: F811
+    """Run the studio in a folder with runs of several recipes."""
+    from tests.ui.studio import run_studio
+
+    folder = tmp_path_factory.mktemp("studio")
+    shutil.copytree(model, folder / "runs" / "cyclegan")
+    for recipe in RECIPES_FROM_NOISE:
+        run = folder / "runs" / recipe
+        shutil.copytree(FIXTURES / recipe, run / "model")
+        (run / "config.yaml").write_text(f"recipe: {recipe}\n", encoding="utf-8")
+    with run_studio(folder) as studio:
+        yield studio

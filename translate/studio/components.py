@@ -102,7 +102,7 @@ def on(
     Args:
         handler: takes the values of the inputs, and yields new values of the outputs and the message.
         uses_device: one such event runs at a time; the others wait for it.
-        quiet: show no progress.
+        quiet: show no progress, and leave the message as it is unless there is an error.
         options: further arguments of the event, as of Gradio.
     """
     if uses_device:
@@ -112,7 +112,7 @@ def on(
     if quiet:
         options["show_progress"] = "hidden"
     return trigger(
-        _show_errors(handler, message),
+        _show_errors(handler, message, clear=not quiet),
         inputs=list(inputs),
         outputs=[*outputs, message],
         api_visibility="private",
@@ -120,11 +120,12 @@ def on(
     )
 
 
-def _show_errors(handler: Handler, message: Any) -> Handler:
+def _show_errors(handler: Handler, message: Any, *, clear: bool) -> Handler:
     @functools.wraps(handler)  # Gradio reads the parameters of the handler.
     def run(*values: Any) -> Iterator[Update]:
         try:
-            yield {message: ""}
+            if clear:
+                yield {message: ""}
             yield from handler(*values)
         except TranslateError as error:
             yield {message: message_html(str(error), is_error=True)}
