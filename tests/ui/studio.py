@@ -13,7 +13,8 @@ from playwright.sync_api import Locator, Page, expect
 from tests.integration.conftest import command, environment
 
 TABS = ("Translate", "Repair", "Colour", "Generate", "Train", "Runs")
-SECONDS = 90_000  # To wait for what needs torch, in milliseconds.
+SETTLE = 300  # Milliseconds: the page loses an event that begins in the instant in which another one ends.
+SECONDS = 60_000  # To wait for what needs torch, in milliseconds.
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class StudioPage:
             self.page.locator(".overflow-menu > button").click()
             button = self.page.locator(".overflow-dropdown button", has_text=tab)
         button.first.click()
+        self.page.wait_for_timeout(SETTLE)  # Until its lists are as they are now.
 
     def upload(self, paths: Path | Sequence[Path], label: str) -> None:
         """Choose files for a file component."""
@@ -100,10 +102,11 @@ class StudioPage:
             about: the beginning of its description.
         """
         self.choose("Model", path)
-        expect(self.panel.locator(".about", has_text=about)).to_be_visible()
+        expect(self.panel.locator(".about", has_text=about).first).to_be_visible()
 
     def press(self, button: str) -> None:
         """Press a button of the open tab."""
+        self.page.wait_for_timeout(SETTLE)
         self.panel.get_by_role("button", name=button, exact=True).click()
 
     def expect_message(self, text: str) -> None:
@@ -111,10 +114,10 @@ class StudioPage:
         expect(self.panel.locator(".message", has_text=text).first).to_be_visible()
 
     def download(self, folder: Path) -> Path:
-        """Download the result, and return its path in a folder."""
+        """Download the result to a new folder in a folder, and return its path."""
         button = self.panel.get_by_role("button", name="Download ")
         with self.page.expect_download() as download:
             button.click()
-        path = folder / download.value.suggested_filename
+        path = folder / "download" / download.value.suggested_filename
         download.value.save_as(path)
         return path

@@ -117,7 +117,7 @@ def test_a_painted_mask_is_filled_and_the_rest_stays_to_the_bit(
         page.mouse.move(middle[0] + 30, middle[1] + shift, steps=5)
         page.mouse.up()
         page.wait_for_timeout(1000)
-    studio_page.panel.get_by_role("button", name="Undo").click()
+    studio_page.panel.get_by_role("button", name="Undo").first.click()
     page.wait_for_timeout(1000)
     studio_page.press("Repair")
     download = studio_page.download(tmp_path)

@@ -102,17 +102,20 @@ def on(
     Args:
         handler: takes the values of the inputs, and yields new values of the outputs and the message.
         uses_device: one such event runs at a time; the others wait for it.
-        quiet: show no progress, and leave the message as it is unless there is an error.
+        quiet: a quick event, whose handler yields once: it shows no progress, and leaves the message as it is
+            unless there is an error.
         options: further arguments of the event, as of Gradio.
     """
     if uses_device:
         options |= {"concurrency_id": "device", "concurrency_limit": 1}
     else:
         options["concurrency_limit"] = None
+    run = _show_errors(handler, message, clear=not quiet)
     if quiet:
-        options["show_progress"] = "hidden"
+        # Not by the queue, whose stream ends when an event does, and loses one that begins in that instant.
+        options |= {"show_progress": "hidden", "queue": False}
     return trigger(
-        _show_errors(handler, message, clear=not quiet),
+        _run_at_once(run) if quiet else run,
         inputs=list(inputs),
         outputs=[*outputs, message],
         api_visibility="private",
@@ -132,6 +135,16 @@ def _show_errors(handler: Handler, message: Any, *, clear: bool) -> Handler:
         except Exception:
             log.exception("an event of the page failed")
             yield {message: message_html(BUG, is_error=True)}
+
+    return run
+
+
+def _run_at_once(handler: Handler) -> Callable[..., Update]:
+    """Return a function that returns all that a handler yields."""
+
+    @functools.wraps(handler)
+    def run(*values: Any) -> Update:
+        return {component: value for update in handler(*values) for component, value in update.items()}
 
     return run
 

@@ -15,6 +15,16 @@ from translate.studio.library import ModelLibrary
 SHUTDOWN_SECONDS = 3  # An open page holds a connection, which would keep the studio from ending.
 
 
+class StudioServer(uvicorn.Server):
+    """A server that, when it ends, closes the connections that open pages hold."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close the connections of pages, and wait for what else is being answered."""
+        for connection in list(self.server_state.connections):
+            connection.transport.close()
+        await super().shutdown(sockets)
+
+
 def run_studio(library: ModelLibrary, listener: socket.socket, *, host: str, token: str) -> None:
     """Serve the page until SIGINT or SIGTERM, and remove what was uploaded; trainings go on.
 
@@ -32,4 +42,4 @@ def run_studio(library: ModelLibrary, listener: socket.socket, *, host: str, tok
             server_header=False,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
-        uvicorn.Server(config).run(sockets=[listener])
+        StudioServer(config).run(sockets=[listener])

@@ -27,13 +27,13 @@ def train_command(recipe: str, settings: Mapping[str, Any], *, resume: bool = Fa
         UsageError: a setting is not allowed.
     """
     config_class: type[TrainConfig] = find_method(recipe).config_class()
-    given = {name: value for name, value in settings.items() if value not in (None, "", False)}
+    given = {name: value for name, value in settings.items() if value is not None and value != ""}
     config_class(**given)
     flags = []
     for field in setting_fields(config_class):
         if field.name in given:
             value = given[field.name]
-            flags += [flag_name(field)] if value is True else [flag_name(field), str(value)]
+            flags += [flag_name(field), str(value)]
     return ["train", recipe, *flags, *(["--resume"] if resume else [])]
 
 
@@ -62,7 +62,7 @@ def start_training(command: Sequence[str], folder: Path) -> Iterator[str]:
         yield read_output(folder)
         time.sleep(POLL_SECONDS)
     if process.returncode:
-        raise TranslateError(read_output(folder).removeprefix("Error: ") or "the training did not start")
+        raise TranslateError(read_output(folder).removeprefix("error: ") or "the training did not start")
 
 
 def read_output(folder: Path) -> str:
