@@ -67,6 +67,7 @@ class StudioPage:
         page.goto(studio.address)
         page.get_by_role("tab", name="Translate").wait_for()
         expect(page.get_by_label("Model").first).to_be_visible()
+        page.wait_for_timeout(5 * SETTLE)  # Until the lists of all tabs have come.
 
     @property
     def panel(self) -> Locator:
@@ -79,8 +80,12 @@ class StudioPage:
         if not button.count():
             self.page.locator(".overflow-menu > button").click()
             button = self.page.locator(".overflow-dropdown button", has_text=tab)
-        button.first.click()
-        self.page.wait_for_timeout(SETTLE)  # Until its lists are as they are now.
+        if tab == "Train":
+            button.first.click()
+        else:  # Its lists are brought up to date.
+            with self.page.expect_response(lambda response: "/run/predict" in response.url):
+                button.first.click()
+        self.page.wait_for_timeout(SETTLE)
 
     def upload(self, paths: Path | Sequence[Path], label: str) -> None:
         """Choose files for a file component."""

@@ -36,7 +36,8 @@ def request(
 def test_each_tab_is_accessible(page: Page, studio: Studio) -> None:
     studio_page = StudioPage(page, studio)
     for tab in TABS:
-        studio_page.open(tab)
+        if tab != TABS[0]:  # It is open.
+            studio_page.open(tab)
         check_accessibility(page)
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= page.evaluate("window.innerWidth"), f"{tab} scrolls sideways"
@@ -45,8 +46,8 @@ def test_each_tab_is_accessible(page: Page, studio: Studio) -> None:
 def test_the_page_works_by_keyboard(page: Page, studio: Studio) -> None:
     StudioPage(page, studio)
     page.get_by_role("tab", name="Translate").focus()
-    for _ in range(5):
-        page.keyboard.press("ArrowRight")
+    for _ in TABS[1:]:
+        page.keyboard.press("Tab")
     expect(page.get_by_role("tab", name="Runs")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_role("tab", name="Runs")).to_have_attribute("aria-selected", "true")

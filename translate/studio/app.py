@@ -25,6 +25,8 @@ CSS = """
 .message { margin: 0; padding: 0.5rem 0.75rem; border-left: 4px solid var(--color-accent); }
 .message { background: var(--background-fill-secondary); overflow-wrap: anywhere; }
 .message.error { border-left-color: #d92d20; }
+.or { color: inherit !important; }
+.dark button[role=tab].selected { color: var(--primary-300); }
 """
 
 
@@ -48,11 +50,28 @@ def create_app(library: ModelLibrary, *, host: str, token: str = "") -> FastAPI:
         enable_monitoring=False,
         mcp_server=False,
         pwa=False,
-        theme=gr.themes.Default(font=FONTS, font_mono=["ui-monospace", "monospace"]),
+        theme=create_theme(),
         css=CSS,
     )
     app.add_middleware(AccessControl, host=host, token=token, refuse=_refuse)
     return app
+
+
+def create_theme() -> Any:
+    """Create the theme: the fonts of the visitor's system, and colours with enough contrast for all."""
+    theme = gr.themes.Default(
+        primary_hue=gr.themes.colors.indigo, font=FONTS, font_mono=["ui-monospace", "monospace"]
+    )
+    return theme.set(
+        color_accent="*primary_600",
+        button_primary_background_fill="*primary_600",
+        button_primary_background_fill_hover="*primary_700",
+        button_primary_background_fill_dark="*primary_600",
+        button_primary_background_fill_hover_dark="*primary_700",
+        button_primary_text_color="white",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_300",
+    )
 
 
 def create_page(library: ModelLibrary, *, can_train: bool) -> Any:

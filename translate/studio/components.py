@@ -21,6 +21,7 @@ from translate.web.names import safe_name
 
 Update = dict[Any, Any]  # New values of components, by component.
 Handler = Callable[..., Iterator[Update]]
+MESSAGE_HEIGHT = 96  # In pixels: room for the progress of a job.
 BUG = "an error of the studio, whose terminal has the details: please report it"
 log = logging.getLogger("translate.studio")
 

@@ -19,7 +19,7 @@ from translate.inference.predictors import gallery
 from translate.inference.predictors.generation import traversals
 from translate.inference.predictors.volumes.gallery import save_volumes
 from translate.progress import listening
-from translate.studio.components import ProgressReporter, Update, message_html, on
+from translate.studio.components import MESSAGE_HEIGHT, ProgressReporter, Update, message_html, on
 from translate.studio.library import ModelLibrary
 from translate.studio.tabs.model_choice import NO_MODEL, ModelChoice
 
@@ -79,9 +79,9 @@ class GenerateTab:
                 self.truncation = gr.Slider(0.1, 2, value=0.7, step=0.05, label="Truncation", visible=False)
                 self.start = gr.Button("Generate", variant="primary")
             with gr.Column(scale=3, min_width=320):
-                self.message = gr.HTML(elem_classes="messages")
+                self.message = gr.HTML(elem_classes="messages", min_height=MESSAGE_HEIGHT)
                 self.image = gr.Image(
-                    label="Preview", interactive=False, buttons=["fullscreen"], type="filepath"
+                    label="Preview", interactive=False, buttons=["fullscreen"], visible=False
                 )
                 self.file = gr.DownloadButton("Download", visible=False, variant="primary")
                 self.folder = gr.State(delete_callback=remove_folder)
@@ -107,7 +107,7 @@ class GenerateTab:
             [self.image, self.file, self.folder],
             self.message,
             uses_device=True,
-            show_progress_on=self.image,
+            show_progress_on=self.message,
         )
 
     def _describe(self, path: str | None) -> Iterator[Update]:
@@ -144,7 +144,11 @@ class GenerateTab:
     ) -> Iterator[Update]:
         model = self.choice.find(path)
         remove_folder(before)
-        yield {self.image: None, self.file: gr.DownloadButton(visible=False), self.folder: None}
+        yield {
+            self.image: gr.Image(value=None, visible=False),
+            self.file: gr.DownloadButton(visible=False),
+            self.folder: None,
+        }
         progress(0, desc=f"loading {model.path}")
         sampler = self.library.load_sampler(model)
         folder = Path(tempfile.mkdtemp(prefix="translate-studio-"))
@@ -161,7 +165,7 @@ class GenerateTab:
         file = saved.download()
         yield {
             self.message: message_html(saved.summary.replace(f"{folder}/", "")),
-            self.image: saved.preview(),
+            self.image: gr.Image(value=saved.preview(), visible=True),
             self.file: gr.DownloadButton(f"Download {file.name}", value=str(file), visible=True),
             self.folder: folder,
         }

@@ -69,7 +69,7 @@ class ImageTab:
             self.view.outputs,
             message,
             uses_device=True,
-            show_progress_on=self.view.slider,
+            show_progress_on=self.message,
         )
         self.view.stops(self.stop, job)
 

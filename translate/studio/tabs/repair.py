@@ -72,7 +72,7 @@ class RepairTab:
             self.view.outputs,
             message,
             uses_device=True,
-            show_progress_on=self.view.slider,
+            show_progress_on=self.message,
         )
 
     def _describe(self, path: str | None) -> Iterator[Update]:

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from translate.inference import Outcome
-from translate.studio.components import Update, message_html, on
+from translate.studio.components import MESSAGE_HEIGHT, Update, message_html, on
 from translate.studio.previews import preview
 from translate.studio.results import Results
 
@@ -23,10 +23,10 @@ class ResultView:
     """The right side of a tab: what was done, the images before and after, and the file to download."""
 
     def __init__(self) -> None:
-        self.message = gr.HTML(elem_classes="messages")
+        self.message = gr.HTML(elem_classes="messages", min_height=MESSAGE_HEIGHT)
         self.image = gr.Dropdown(label="Image", visible=False, interactive=True)
         self.slider = gr.ImageSlider(
-            label="Before and after", interactive=False, buttons=["fullscreen"], type="filepath"
+            label="Before and after", interactive=False, buttons=["fullscreen"], visible=False
         )
         self.file = gr.DownloadButton("Download", visible=False, variant="primary")
         self.results = gr.State(delete_callback=remove_results)
@@ -38,7 +38,7 @@ class ResultView:
         remove_results(before)
         return {
             self.image: gr.Dropdown(visible=False),
-            self.slider: None,
+            self.slider: gr.ImageSlider(value=None, visible=False),
             self.file: gr.DownloadButton(visible=False),
             self.results: None,
         }
@@ -55,7 +55,7 @@ class ResultView:
         return {
             self.message: message_html(prefix + results.summary(), is_error=not names),
             self.image: gr.Dropdown(names, value=newest, visible=len(names) > 1),
-            self.slider: _before_and_after(results.translated[newest]) if newest else None,
+            self.slider: _compare(results.translated[newest]) if newest else gr.skip(),
             self.file: gr.DownloadButton(
                 f"Download {path.name}" if path else "", value=path and str(path), visible=path is not None
             ),
@@ -71,10 +71,10 @@ class ResultView:
 
     def _compare(self, name: str, results: Results | None) -> Iterator[Update]:
         if results and name in results.translated:
-            yield {self.slider: _before_and_after(results.translated[name])}
+            yield {self.slider: _compare(results.translated[name])}
 
 
-def _before_and_after(outcome: Outcome) -> Any:
-    """Return previews of a file and its translation, of one size."""
+def _compare(outcome: Outcome) -> Any:
+    """Return the slider between previews of a file and its translation, of one size."""
     before, after = preview(outcome.source), preview(outcome.target)
-    return before.resize(after.size), after
+    return gr.ImageSlider(value=(before.resize(after.size), after), visible=True)

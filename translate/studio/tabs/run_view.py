@@ -44,8 +44,10 @@ class RunView:
             self.resume = gr.Button("Resume", interactive=False)
         with gr.Row():
             with gr.Column(min_width=320):
-                self.sample = gr.Image(label="Samples", interactive=False, buttons=["fullscreen"])
-                self.step = gr.Dropdown(label="Step", interactive=True)
+                self.sample = gr.Image(
+                    label="Samples", interactive=False, buttons=["fullscreen"], visible=False
+                )
+                self.step = gr.Dropdown(label="Step", interactive=True, visible=False)
             with gr.Column(min_width=320):
                 self.losses = _plot("Losses")
                 self.scores = _plot("Validation scores")
@@ -96,7 +98,7 @@ class RunView:
             self.state: _describe(status),
             self.stop: gr.Button(interactive=is_training),
             self.resume: gr.Button(interactive=not is_training),
-            self.step: gr.Dropdown(steps, value=shown),
+            self.step: gr.Dropdown(steps, value=shown, visible=len(steps) > 0),
             self.sample: _open_sample(run, shown),
             self.losses: _curves(losses),
             self.scores: _curves([record for record in records if RATES[0] not in record]),
@@ -150,7 +152,8 @@ def _samples(run: Run) -> dict[str, Path]:
 
 def _open_sample(run: Run, step: str | None) -> Any:
     samples = _samples(run)
-    return Image.open(samples[step]).copy() if step in samples else None
+    image = Image.open(samples[step]).copy() if step in samples else None
+    return gr.Image(value=image, visible=image is not None)
 
 
 def _describe(status: RunStatus) -> str:
