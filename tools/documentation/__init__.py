@@ -1,0 +1,1 @@
+"""The documentation site: its build, and the settings in its reference."""
