@@ -25,12 +25,12 @@ RUN pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} "torch>=2.10" "torchv
 
 COPY setup.cfg pyproject.toml README.md LICENSE /source/
 COPY translate /source/translate
-RUN pip install "/source[serve,volumes]"
+RUN pip install "/source[serve,ui,volumes]"
 
 USER 1000
 WORKDIR /work
 VOLUME ["/cache"]
-EXPOSE 8000
+EXPOSE 7860 8000
 
 ENTRYPOINT ["translate"]
 CMD ["--help"]
