@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.integration.conftest import command, environment
 
 TABS = ("Translate", "Repair", "Colour", "Generate", "Train", "Runs")
-SETTLE = 300  # Milliseconds: the page loses an event that begins in the instant in which another one ends.
+SETTLE = 1000  # Milliseconds: the page loses a job that begins just after another one has ended.
 SECONDS = 60_000  # To wait for what needs torch, in milliseconds.
 
 
@@ -67,7 +67,7 @@ class StudioPage:
         page.goto(studio.address)
         page.get_by_role("tab", name="Translate").wait_for()
         expect(page.get_by_label("Model").first).to_be_visible()
-        page.wait_for_timeout(5 * SETTLE)  # Until the lists of all tabs have come.
+        page.wait_for_timeout(2 * SETTLE)  # Until the lists of all tabs have come.
 
     @property
     def panel(self) -> Locator:

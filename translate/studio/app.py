@@ -25,7 +25,7 @@ CSS = """
 .message { margin: 0; padding: 0.5rem 0.75rem; border-left: 4px solid var(--color-accent); }
 .message { background: var(--background-fill-secondary); overflow-wrap: anywhere; }
 .message.error { border-left-color: #d92d20; }
-.or { color: inherit !important; }
+.or, .min_value, .max_value { color: inherit !important; }
 .dark button[role=tab].selected { color: var(--primary-300); }
 """
 

@@ -113,7 +113,7 @@ def on(
         options["concurrency_limit"] = None
     run = _show_errors(handler, message, clear=not quiet)
     if quiet:
-        # Not by the queue, whose stream ends when an event does, and loses one that begins in that instant.
+        # Not by the queue, whose stream ends when an event does, and loses one that begins just then.
         options |= {"show_progress": "hidden", "queue": False}
     return trigger(
         _run_at_once(run) if quiet else run,
