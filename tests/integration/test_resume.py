@@ -164,7 +164,7 @@ def test_a_signal_saves_the_run_and_the_message_tells_how_to_resume(
 def test_a_finished_run_says_how_to_train_longer(translate: Command, data: Path) -> None:
     first = translate("train", "pix2pix", "--data", "data", "--steps", "1", *TINY_TRANSLATION)
     result = translate("train", "pix2pix", "--resume")
-    assert "at step 1:" in result.stderr
+    assert "ended at step 1 already:" in result.stderr
     assert "--steps" in result.stderr
     # The hint to a setting that resuming cannot change is for new runs.
     assert "--small-data" in first.stderr

@@ -96,7 +96,7 @@ def stop_training(folder: Path) -> None:
         raise UsageError(f"no process is training in {folder}: there is nothing to stop")
     if not owner.is_local:
         raise UsageError(f"{folder} is trained on {owner.host}: stop it there")
-    os.kill(owner.pid, signal.SIGINT)
+    os.kill(owner.pid, signal.SIGTERM)  # SIGINT is ignored by what nohup starts.
 
 
 def _is_run(folder: Path) -> bool:
