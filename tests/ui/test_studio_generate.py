@@ -19,7 +19,7 @@ def test_a_grid_is_that_of_translate_sample(
     studio_page.open("Generate")
     studio_page.choose_model("runs/dcgan", "dcgan, from noise")
     studio_page.panel.get_by_label("Seed").fill("7")
-    studio_page.panel.get_by_role("spinbutton", name="Number").fill("9")
+    studio_page.panel.get_by_label("Count").fill("9")
     studio_page.panel.get_by_label("Truncate").check()
     studio_page.panel.get_by_role("spinbutton", name="Truncation").fill("1.5")
     studio_page.press("Generate")
@@ -37,7 +37,7 @@ def test_single_images_of_a_class_are_those_of_translate_sample(
     studio_page.open("Generate")
     studio_page.choose_model("runs/cgan", "cgan, from noise")
     studio_page.panel.get_by_label("single images").check()
-    studio_page.panel.get_by_role("spinbutton", name="Number").fill("3")
+    studio_page.panel.get_by_label("Count").fill("3")
     run = studio.folder / "runs" / "cgan"
     name = read_model_config(run).classes[1]
     studio_page.choose("Class", name)
@@ -56,7 +56,7 @@ def test_a_walk_is_that_of_translate_sample(
     studio_page.open("Generate")
     studio_page.choose_model("runs/dcgan", "dcgan, from noise")
     studio_page.panel.get_by_label("walk").check()
-    studio_page.panel.get_by_role("spinbutton", name="Number").fill("2")
+    studio_page.panel.get_by_label("Count").fill("2")
     studio_page.press("Generate")
     download = studio_page.download(tmp_path)
     translate("sample", studio.folder / "runs" / "dcgan", "-o", "same.webp", "--interpolate", "2")
@@ -76,3 +76,18 @@ def test_a_model_is_offered_what_its_kind_can_do_and_nothing_else(page: Page, st
         expect(radios).to_have_count(len(results))
         assert [radio.get_attribute("value") for radio in radios.all()] == results
         expect(studio_page.panel.get_by_label("Class", exact=True)).to_have_count(int(has_classes))
+
+
+def test_wrong_numbers_are_refused_in_the_page(page: Page, studio: Studio) -> None:
+    studio_page = StudioPage(page, studio)
+    studio_page.open("Generate")
+    studio_page.choose_model("runs/dcgan", "dcgan, from noise")
+    for label, value, message in (
+        ("Count", "3.7", "count is 3.7"),
+        ("Count", "", "count is None"),
+        ("Count", "4", "4 images"),
+        ("Seed", "-1", "seed is -1"),
+    ):
+        studio_page.panel.get_by_label(label).fill(value)
+        studio_page.press("Generate")
+        studio_page.expect_message(message)

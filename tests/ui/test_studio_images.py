@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 
@@ -159,3 +160,28 @@ def test_errors_are_shown_in_the_page(page: Page, studio: Studio, images: Path) 
     studio_page.upload(images / "photo.png", "Photo")
     studio_page.press("Repair")
     studio_page.expect_message("nothing is painted")
+
+
+def test_a_stopped_job_keeps_what_is_done(page: Page, studio: Studio, images: Path, tmp_path: Path) -> None:
+    many = tmp_path / "many"
+    many.mkdir()
+    large = Image.open(images / "photo.png").resize((900, 700))
+    for number in range(40):
+        large.save(many / f"{number:02d}.png")
+    studio_page = StudioPage(page, studio)
+    studio_page.open("Colour")
+    stop = studio_page.panel.get_by_role("button", name="Stop", exact=True)
+    expect(stop).to_have_count(0)
+    studio_page.upload(sorted(many.iterdir()), "Images")
+    studio_page.press("Colour")
+    expect(studio_page.panel.get_by_text(re.compile(r"\d+/40 images")).first).to_be_visible()
+    page.wait_for_timeout(2000)
+    stop.click()
+    studio_page.expect_message("stopped: ")
+    with zipfile.ZipFile(studio_page.download(tmp_path)) as content:
+        assert 1 < len(content.namelist()) < 40
+    expect(stop).to_have_count(0)
+    studio_page.press("Colour")
+    expect(stop).to_be_visible()
+    stop.click()
+    studio_page.expect_message("stopped")

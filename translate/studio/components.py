@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import html
-import logging
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -23,7 +23,6 @@ Update = dict[Any, Any]  # New values of components, by component.
 Handler = Callable[..., Iterator[Update]]
 MESSAGE_HEIGHT = 96  # In pixels: room for the progress of a job.
 BUG = "an error of the studio, whose terminal has the details: please report it"
-log = logging.getLogger("translate.studio")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,7 +133,7 @@ def _show_errors(handler: Handler, message: Any, *, clear: bool) -> Handler:
         except TranslateError as error:
             yield {message: message_html(str(error), is_error=True)}
         except Exception:
-            log.exception("an event of the page failed")
+            traceback.print_exc()
             yield {message: message_html(BUG, is_error=True)}
 
     return run
@@ -168,5 +167,5 @@ def _setting_input(field: dataclasses.Field[Any], value_type: type) -> Any:
     if value_type is float and high is not None:
         return gr.Slider(low, high, step=(high - low) / 100, **shared)
     if value_type in (int, float):
-        return gr.Number(minimum=low, maximum=high, precision=0 if value_type is int else None, **shared)
+        return gr.Number(**shared)  # Without the range: Gradio's own error would be a traceback in the log.
     return gr.Textbox(**shared)

@@ -12,23 +12,37 @@ from typing import Any
 
 import gradio as gr
 
-from translate.config import GenerationModelConfig, ModelConfig
+from translate.config import Config, GenerationModelConfig, ModelConfig, setting
 from translate.images import image_grid, read_rgb
 from translate.inference import SAMPLERS, Sampler, VolumeSampler
 from translate.inference.predictors import gallery
 from translate.inference.predictors.generation import traversals
 from translate.inference.predictors.volumes.gallery import save_volumes
 from translate.progress import listening
-from translate.studio.components import MESSAGE_HEIGHT, ProgressReporter, Update, message_html, on
+from translate.studio.components import (
+    MESSAGE_HEIGHT,
+    ProgressReporter,
+    Update,
+    message_html,
+    on,
+    setting_inputs,
+)
 from translate.studio.library import ModelLibrary
 from translate.studio.tabs.model_choice import NO_MODEL, ModelChoice
 
 GRID, SINGLE, WALK, CODES, STYLES = "grid", "single images", "walk", "codes", "mixed styles"
 ALL_CLASSES = "all in turn"
-MAX_COUNT = 256
 MAX_SHOWN = 64  # Images of a preview.
 MAX_STYLES = 8  # Images a side of mixed styles.
 TRAVERSAL_ROWS = 8
+
+
+@dataclass(kw_only=True)
+class SampleOptions(Config):
+    """How many samples are generated, and of which seed."""
+
+    count: int = setting(16, "number of samples", low=1, high=256)
+    seed: int = setting(0, "seed of the noise", low=0, high=2**32 - 1)
 
 
 @dataclass(frozen=True)
@@ -72,8 +86,7 @@ class GenerateTab:
             with gr.Column(scale=2, min_width=320):
                 self.choice = ModelChoice(library, list(SAMPLERS))
                 self.result = gr.Radio([GRID, SINGLE], value=GRID, label="Result", interactive=True)
-                self.count = gr.Slider(1, MAX_COUNT, value=16, step=1, label="Number")
-                self.seed = gr.Number(0, minimum=0, maximum=2**32 - 1, precision=0, label="Seed")
+                self.options = setting_inputs(SampleOptions, ["count", "seed"])
                 self.class_name = gr.Dropdown(label="Class", visible=False, interactive=True)
                 self.truncates = gr.Checkbox(False, label="Truncate: less variety for better images")
                 self.truncation = gr.Slider(0.1, 2, value=0.7, step=0.05, label="Truncation", visible=False)
@@ -99,7 +112,7 @@ class GenerateTab:
             self.message,
             quiet=True,
         )
-        inputs = [model, self.folder, self.result, self.count, self.seed, self.class_name]
+        inputs = [model, self.folder, self.result, *self.options.values(), self.class_name]
         on(
             self.start.click,
             self._generate,
@@ -135,14 +148,15 @@ class GenerateTab:
         path: str | None,
         before: Path | None,
         result: str,
-        count: int,
-        seed: int,
+        count: float | None,
+        seed: float | None,
         class_name: str | None,
         truncates: bool,
         truncation: float,
         progress: Any = gr.Progress(),  # noqa: B008
     ) -> Iterator[Update]:
         model = self.choice.find(path)
+        options = SampleOptions(count=count, seed=seed)  # type: ignore[arg-type]
         remove_folder(before)
         yield {
             self.image: gr.Image(value=None, visible=False),
@@ -159,9 +173,9 @@ class GenerateTab:
         }
         with listening(ProgressReporter(progress)):
             if isinstance(sampler, VolumeSampler):
-                saved = _save_volumes(sampler, result, count, seed, folder)
+                saved = _save_volumes(sampler, result, options, folder)
             else:
-                saved = _save_images(sampler, result, count, seed, folder, given)
+                saved = _save_images(sampler, result, options, folder, given)
         file = saved.download()
         yield {
             self.message: message_html(saved.summary.replace(f"{folder}/", "")),
@@ -180,9 +194,10 @@ def possible_results(config: ModelConfig) -> list[str]:
 
 
 def _save_images(
-    sampler: Sampler, result: str, count: int, seed: int, folder: Path, given: dict[str, Any]
+    sampler: Sampler, result: str, options: SampleOptions, folder: Path, given: dict[str, Any]
 ) -> Saved:
     """Write images as `translate sample` does."""
+    count, seed = options.count, options.seed
     if result == CODES:
         out = folder / "codes"
         grids = traversals(sampler.config, TRAVERSAL_ROWS, seed)
@@ -199,9 +214,9 @@ def _save_images(
     return Saved(gallery.save_samples(sampler, sampler.draw(count, seed, **given), out, overwrite=True), out)
 
 
-def _save_volumes(sampler: VolumeSampler, result: str, count: int, seed: int, folder: Path) -> Saved:
+def _save_volumes(sampler: VolumeSampler, result: str, options: SampleOptions, folder: Path) -> Saved:
     """Write a grid of pictures of volumes, and unless that is all, their voxels and meshes."""
-    noise, grid, samples = sampler.draw(count, seed), folder / "grid.png", folder / "samples"
+    noise, grid, samples = sampler.draw(options.count, options.seed), folder / "grid.png", folder / "samples"
     saved = Saved(save_volumes(sampler, noise, grid, overwrite=True), grid)
     if result == GRID:
         return saved

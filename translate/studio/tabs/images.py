@@ -17,7 +17,7 @@ from translate.studio.components import (
     on,
     setting_inputs,
 )
-from translate.studio.library import ModelLibrary
+from translate.studio.library import ListedModel, ModelLibrary
 from translate.studio.results import Results, translate_uploads
 from translate.studio.tabs.model_choice import NO_MODEL, ModelChoice
 from translate.studio.tabs.result_view import ResultView
@@ -49,9 +49,7 @@ class ImageTab:
                 self.options = setting_inputs(ImageOptions, options)
                 with gr.Accordion("Files and size", open=False):
                     self.options |= setting_inputs(ImageOptions, FILE_OPTIONS)
-                with gr.Row():
-                    self.start = gr.Button(verb, variant="primary")
-                    self.stop = gr.Button("Stop")
+                self.start = gr.Button(verb, variant="primary")
             with gr.Column(scale=3, min_width=320):
                 self.view = ResultView()
         self.message = self.view.message
@@ -71,7 +69,7 @@ class ImageTab:
             uses_device=True,
             show_progress_on=self.message,
         )
-        self.view.stops(self.stop, job)
+        self.view.stops(job)
 
     def _describe(self, path: str | None) -> Iterator[Update]:
         if path is None:
@@ -103,8 +101,6 @@ class ImageTab:
         if not files:
             raise DataError("no images yet: drop some, or choose them")
         model = self.choice.find(path)
-        yield self.view.clear(before)
-        progress(0, desc=f"loading {model.path}")
         config = model.config
         options = dict(zip(self.options, values, strict=True))
         if isinstance(config, MultiDomainModelConfig):
@@ -112,8 +108,12 @@ class ImageTab:
         elif direction in config.routes:
             options["direction"] = direction
         given = from_mapping(ImageOptions, options, "")
-        for results in translate_uploads(
-            self.library.load_images(model), files, given, ProgressReporter(progress)
-        ):
-            yield {self.view.results: results}
-        yield self.view.show(results)
+        yield from self.view.follow(self._run(model, files, given, progress), before)
+
+    def _run(
+        self, model: ListedModel, files: Sequence[Upload], options: ImageOptions, progress: Any
+    ) -> Iterator[Results]:
+        progress(0, desc=f"loading {model.path}")
+        yield from translate_uploads(
+            self.library.load_images(model), files, options, ProgressReporter(progress)
+        )

@@ -15,7 +15,7 @@ from translate.config import from_mapping
 from translate.errors import DataError, UsageError
 from translate.images import read, read_size
 from translate.studio.components import ProgressReporter, Update, Upload, image_files, on, setting_inputs
-from translate.studio.library import ModelLibrary
+from translate.studio.library import ListedModel, ModelLibrary
 from translate.studio.previews import preview
 from translate.studio.results import Results, translate_uploads
 from translate.studio.tabs.model_choice import NO_MODEL, ModelChoice
@@ -65,7 +65,7 @@ class RepairTab:
         message, model = self.message, self.choice.model
         on(self.photo.change, self._show_photo, [self.photo], [self.editor], message)
         on(model.change, self._describe, [model], [self.choice.about], message, quiet=True)
-        on(
+        job = on(
             self.start.click,
             self._repair,
             [self.photo, self.editor, self.mask, model, self.view.results, *self.options.values()],
@@ -74,6 +74,7 @@ class RepairTab:
             uses_device=True,
             show_progress_on=self.message,
         )
+        self.view.stops(job)
 
     def _describe(self, path: str | None) -> Iterator[Update]:
         yield {self.choice.about: self.choice.find(path).about if path else NO_MODEL}
@@ -99,13 +100,21 @@ class RepairTab:
         if photo is None:
             raise DataError("no photo yet: drop one, or choose it")
         model = self.choice.find(path)
-        yield self.view.clear(before)
-        progress(0, desc=f"loading {model.path}")
         options = from_mapping(ImageOptions, dict(zip(self.options, values, strict=True)), "")
         named_mask = (mask.name, mask.path.read_bytes()) if mask else painted_mask(drawing, photo.path)
+        yield from self.view.follow(self._run(model, photo, options, named_mask, progress), before)
+
+    def _run(
+        self,
+        model: ListedModel,
+        photo: Upload,
+        options: ImageOptions,
+        named_mask: tuple[str, bytes] | None,
+        progress: Any,
+    ) -> Iterator[Results]:
+        progress(0, desc=f"loading {model.path}")
         hosted = self.library.load_images(model)
-        for results in translate_uploads(hosted, [photo], options, ProgressReporter(progress), named_mask):
-            yield self.view.show(results)
+        yield from translate_uploads(hosted, [photo], options, ProgressReporter(progress), named_mask)
 
 
 def painted_mask(drawing: dict[str, Any] | None, photo: Path) -> tuple[str, bytes] | None:

@@ -24,7 +24,7 @@ from translate.studio.tabs.run_view import RunView
 from translate.studio.trainings import start_training, train_command
 
 FIRST_RECIPE = "cyclegan"
-DEMO = Path("datasets/demo")
+DEMO, DEMO_SIZE = Path("datasets/demo"), 64
 # The settings of the dataset that some recipes have, with their labels.
 PLACES = {
     "data": "Folder of the dataset",
@@ -34,6 +34,7 @@ PLACES = {
     "attributes": "Attributes of the table, separated by commas",
 }
 MINUTES = 30
+CHECK_FIRST = "check the data before the training starts"
 
 
 class TrainTab:
@@ -52,9 +53,9 @@ class TrainTab:
                         self.check = gr.Button("Check the data", variant="primary")
                 with gr.Column(min_width=320):
                     self.unit = gr.Radio(list(RUN_LENGTHS), value="minutes", label="Length in")
-                    self.length = gr.Number(MINUTES, minimum=0.01, label="Length")
-                    self.image_size = gr.Number(precision=0, label="Image size in pixels")
-                    self.batch_size = gr.Number(precision=0, label="Batch size")
+                    self.length = gr.Number(MINUTES, label="Length")
+                    self.image_size = gr.Number(label="Image size in pixels")
+                    self.batch_size = gr.Number(label="Batch size")
                     self.out = gr.Textbox(label="Folder of the run")
                     self.start = gr.Button("Start training", variant="primary", interactive=False)
             self.message = gr.HTML(elem_classes="messages")
@@ -71,7 +72,13 @@ class TrainTab:
         on(self.recipe.change, self._describe, [self.recipe], described, message, quiet=True)
         for each in [self.recipe, *places]:
             on(each.input, self._require_check, [], [self.start, self.report], message, quiet=True)
-        on(self.demo.click, self._write_demo, [], [*places, self.start, self.report], message)
+        on(
+            self.demo.click,
+            self._write_demo,
+            [],
+            [*places, self.image_size, self.start, self.report],
+            message,
+        )
         on(self.check.click, self._check, places, [self.start, self.report], message)
         inputs = [self.recipe, *settings, *places]
         on(self.start.click, self._start, inputs, [self.start, self.run, *self.view.outputs], message)
@@ -89,17 +96,18 @@ class TrainTab:
         yield update
 
     def _require_check(self) -> Iterator[Update]:
-        yield {self.start: gr.Button(interactive=False), self.report: ""}
+        yield {self.start: gr.Button(interactive=False), self.report: message_html(CHECK_FIRST)}
 
     def _write_demo(self) -> Iterator[Update]:
         if not DEMO.exists():
-            write_demo(DEMO, size=64)
+            write_demo(DEMO, size=DEMO_SIZE)
         cleared = {place: None for name, place in self.places.items() if name != "data"}
         yield {
             self.places["data"]: str(DEMO),
+            self.image_size: DEMO_SIZE,
             **cleared,
             self.start: gr.Button(interactive=False),
-            self.report: message_html(f"{DEMO} holds horses (A) and zebras (B), 64 pixels a side"),
+            self.report: message_html(f"{DEMO} holds horses (A) and zebras (B), {DEMO_SIZE} pixels a side"),
         }
 
     def _check(self, *places: str | None) -> Iterator[Update]:
