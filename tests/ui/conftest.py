@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.conftest import model, shared_cache, translate  # noqa: F401  # Fixtures.
+from tests.integration.conftest import (  # noqa: F401  # Fixtures.
+    default_signals,
+    model,
+    shared_cache,
+    translate,
+)
 from tests.ui.pages import DESKTOP, ColorScheme, Viewport, find_chromium, open_page
 
 if TYPE_CHECKING:  # The tests are collected, and skipped, without this package too.
