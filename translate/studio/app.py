@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse
 
 from translate.studio.components import on
 from translate.studio.isolation import forbid_downloads
-from translate.studio.library import ModelLibrary
+from translate.studio.model_library import ModelLibrary
 from translate.studio.tabs.generate import GenerateTab
 from translate.studio.tabs.images import ImageTab
 from translate.studio.tabs.repair import RepairTab

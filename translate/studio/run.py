@@ -10,7 +10,7 @@ from pathlib import Path
 import uvicorn
 
 from translate.studio.app import create_app
-from translate.studio.library import ModelLibrary
+from translate.studio.model_library import ModelLibrary
 
 SHUTDOWN_SECONDS = 3  # An open page holds a connection, which would keep the studio from ending.
 

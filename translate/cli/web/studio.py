@@ -40,7 +40,7 @@ def studio(
     from translate.errors import require_packages
 
     require_packages("ui", "translate studio", "gradio")
-    from translate.studio.library import ModelLibrary
+    from translate.studio.model_library import ModelLibrary
     from translate.studio.run import run_studio
     from translate.web.access import bind_port, http_address, is_loopback, read_token
 

@@ -27,7 +27,7 @@ from translate.studio.components import (
     on,
     setting_inputs,
 )
-from translate.studio.library import ModelLibrary
+from translate.studio.model_library import ModelLibrary
 from translate.studio.tabs.model_choice import NO_MODEL, ModelChoice
 
 GRID, SINGLE, WALK, CODES, STYLES = "grid", "single images", "walk", "codes", "mixed styles"
@@ -39,7 +39,7 @@ TRAVERSAL_ROWS = 8
 
 @dataclass(kw_only=True)
 class SampleOptions(Config):
-    """How many samples are generated, and of which seed."""
+    """The settings of generating samples: their number, and the seed of their noise."""
 
     count: int = setting(16, "number of samples", low=1, high=256)
     seed: int = setting(0, "seed of the noise", low=0, high=2**32 - 1)
@@ -47,7 +47,7 @@ class SampleOptions(Config):
 
 @dataclass(frozen=True)
 class Saved:
-    """What was generated.
+    """The files of generated samples.
 
     Attributes:
         summary: a line about it.
@@ -81,7 +81,7 @@ class GenerateTab:
     """The tab of models that generate from noise; it offers what the kind of the model can do."""
 
     def __init__(self, library: ModelLibrary) -> None:
-        self.library = library
+        self.models = library
         with gr.Tab("Generate") as self.tab, gr.Row():
             with gr.Column(scale=2, min_width=320):
                 self.choice = ModelChoice(library, list(SAMPLERS))
@@ -164,7 +164,7 @@ class GenerateTab:
             self.folder: None,
         }
         progress(0, desc=f"loading {model.path}")
-        sampler = self.library.load_sampler(model)
+        sampler = self.models.load_sampler(model)
         folder = Path(tempfile.mkdtemp(prefix="translate-studio-"))
 
         given = {

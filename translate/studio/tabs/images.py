@@ -17,7 +17,7 @@ from translate.studio.components import (
     on,
     setting_inputs,
 )
-from translate.studio.library import ListedModel, ModelLibrary
+from translate.studio.model_library import ListedModel, ModelLibrary
 from translate.studio.results import Results, translate_uploads
 from translate.studio.tabs.model_choice import NO_MODEL, ModelChoice
 from translate.studio.tabs.result_view import ResultView
@@ -38,7 +38,7 @@ class ImageTab:
     def __init__(
         self, library: ModelLibrary, kinds: Sequence[str], verb: str, options: Sequence[str]
     ) -> None:
-        self.library, self.verb = library, verb
+        self.models, self.verb = library, verb
         with gr.Tab(verb) as self.tab, gr.Row():
             with gr.Column(scale=2, min_width=320):
                 self.files = image_files(label="Images", file_count="multiple", height=180)
@@ -115,5 +115,5 @@ class ImageTab:
     ) -> Iterator[Results]:
         progress(0, desc=f"loading {model.path}")
         yield from translate_uploads(
-            self.library.load_images(model), files, options, ProgressReporter(progress)
+            self.models.load_images(model), files, options, ProgressReporter(progress)
         )

@@ -8,7 +8,7 @@ import gradio as gr
 
 from translate.errors import UsageError
 from translate.studio.components import Update
-from translate.studio.library import ListedModel, ModelLibrary
+from translate.studio.model_library import ListedModel, ModelLibrary
 
 NO_MODEL = "no model for this yet: train one, or give `translate studio` its folder"
 
@@ -17,13 +17,13 @@ class ModelChoice:
     """The list of the models of some kinds, and what the chosen one is."""
 
     def __init__(self, library: ModelLibrary, kinds: Sequence[str]) -> None:
-        self.library, self.kinds = library, kinds
+        self.models, self.kinds = library, kinds
         self.model = gr.Dropdown(label="Model", interactive=True)
         self.about = gr.Markdown(elem_classes="about")
 
     def refresh(self, current: str | None) -> Iterator[Update]:
         """Yield the list of the models as it is now, which keeps its choice if that is still there."""
-        paths = [model.path for model in self.library.list_models(self.kinds)]
+        paths = [model.path for model in self.models.list_models(self.kinds)]
         value = current if current in paths else next(iter(paths), None)
         yield {self.model: gr.Dropdown(paths, value=value)}
 
@@ -35,4 +35,4 @@ class ModelChoice:
         """
         if path is None:
             raise UsageError(NO_MODEL)
-        return self.library.find(path, self.kinds)
+        return self.models.find(path, self.kinds)

@@ -15,7 +15,7 @@ from translate.config import from_mapping
 from translate.errors import DataError, UsageError
 from translate.images import read, read_size
 from translate.studio.components import ProgressReporter, Update, Upload, image_files, on, setting_inputs
-from translate.studio.library import ListedModel, ModelLibrary
+from translate.studio.model_library import ListedModel, ModelLibrary
 from translate.studio.previews import preview
 from translate.studio.results import Results, translate_uploads
 from translate.studio.tabs.model_choice import NO_MODEL, ModelChoice
@@ -31,7 +31,7 @@ class RepairTab:
     """The tab of inpainting models, which fill what a mask marks and keep the rest to the bit."""
 
     def __init__(self, library: ModelLibrary) -> None:
-        self.library = library
+        self.models = library
         with gr.Tab("Repair") as self.tab, gr.Row():
             with gr.Column(scale=3, min_width=320):
                 self.photo = image_files(label="Photo", file_count="single", height=140)
@@ -113,7 +113,7 @@ class RepairTab:
         progress: Any,
     ) -> Iterator[Results]:
         progress(0, desc=f"loading {model.path}")
-        hosted = self.library.load_images(model)
+        hosted = self.models.load_images(model)
         yield from translate_uploads(hosted, [photo], options, ProgressReporter(progress), named_mask)
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from translate.config import load_yaml
 from translate.errors import UsageError
 from translate.studio.components import Update, message_html, on
-from translate.studio.library import ModelLibrary
+from translate.studio.model_library import ModelLibrary
 from translate.studio.trainings import read_output, reap_ended, start_training
 from translate.training.runs.folder import Run
 from translate.training.runs.status import RunStatus, read_log, read_metrics, read_status, stop_training
@@ -35,7 +35,7 @@ class RunView:
     """
 
     def __init__(self, library: ModelLibrary, *, can_train: bool) -> None:
-        self.library = library
+        self.models = library
         self.folder = gr.State()
         self.message = gr.HTML(elem_classes="messages")
         self.state = gr.HTML()
@@ -81,7 +81,7 @@ class RunView:
         }
 
     def _check(self, folder: Path | None) -> Path:
-        if folder is None or folder not in self.library.list_runs():
+        if folder is None or folder not in self.models.list_runs():
             raise UsageError(f"no run {folder}: choose one of the list")
         return folder
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import gradio as gr
 
 from translate.studio.components import Update, on
-from translate.studio.library import ModelLibrary
+from translate.studio.model_library import ModelLibrary
 from translate.studio.tabs.run_view import RunView, describe_state
 from translate.training.runs.status import read_status
 
@@ -17,7 +17,7 @@ class RunsTab:
     """The tab of the runs: a list with recipe, state and age, and the view of one."""
 
     def __init__(self, library: ModelLibrary, *, can_train: bool) -> None:
-        self.library = library
+        self.models = library
         with gr.Tab("Runs") as self.tab:
             self.run = gr.Dropdown(label="Run", interactive=True)
             self.view = RunView(library, can_train=can_train)
@@ -25,7 +25,7 @@ class RunsTab:
 
     def refresh(self, current: str | None) -> Iterator[Update]:
         """Yield the list of the runs as it is now, the newest first, which keeps its choice."""
-        statuses = [read_status(folder) for folder in self.library.list_runs()]
+        statuses = [read_status(folder) for folder in self.models.list_runs()]
         statuses.sort(key=lambda status: status.changed, reverse=True)
         choices = [(describe_state(status), str(status.folder)) for status in statuses]
         values = [value for _, value in choices]

@@ -19,7 +19,7 @@ from translate.methods.gan3d.config import SIDES
 from translate.methods.registry import find_method, method_names
 from translate.methods.stargan.config import split_attributes
 from translate.studio.components import Update, message_html, on
-from translate.studio.library import ModelLibrary
+from translate.studio.model_library import ModelLibrary
 from translate.studio.tabs.run_view import RunView
 from translate.studio.trainings import start_training, train_command
 
@@ -41,7 +41,7 @@ class TrainTab:
     """The tab that starts a training; its run is that of the command line."""
 
     def __init__(self, library: ModelLibrary) -> None:
-        self.library = library
+        self.models = library
         with gr.Tab("Train") as self.tab:
             with gr.Row():
                 with gr.Column(min_width=320):
@@ -92,7 +92,7 @@ class TrainTab:
         update: Update = {place: gr.Textbox(visible=name in fields) for name, place in self.places.items()}
         update[self.image_size] = fields["image_size"].default
         update[self.batch_size] = fields["batch_size"].default
-        update[self.out] = str(_free_folder(self.library.runs / recipe))
+        update[self.out] = str(_free_folder(self.models.runs / recipe))
         yield update
 
     def _require_check(self) -> Iterator[Update]:
@@ -138,14 +138,14 @@ class TrainTab:
         *places: str | None,
     ) -> Iterator[Update]:
         if not out:
-            raise UsageError(f"no folder of the run: give one, such as {self.library.runs / recipe}")
+            raise UsageError(f"no folder of the run: give one, such as {self.models.runs / recipe}")
         settings: dict[str, Any] = dict(zip(self.places, places, strict=True))
         settings |= {unit: length, "image_size": image_size, "batch_size": batch_size, "out": out}
         known = {field.name for field in setting_fields(find_method(recipe).config_class())}
         command = train_command(recipe, {name: settings[name] for name in settings if name in known})
         for line in start_training(command, Path(out)):
             yield {self.message: message_html(f"starting: {line}")}
-        self.library.started.append(Path(out))
+        self.models.started.append(Path(out))
         started = f"started: translate {' '.join(map(quote, command))}"
         yield {
             self.message: message_html(started),
